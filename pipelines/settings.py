@@ -1,0 +1,171 @@
+"""Settings for an entry script: defaults, then a YAML file, then `--dotted.flags`, then checks.
+
+One pydantic model describes all; its field descriptions are the `--help`. An unknown key, in the
+file or on the command line, is an error that names the nearest known one. A leaf module: any
+entry script of the project may use it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SettingsError(ValueError):
+    """A wrong setting; the message says which, what was got and what to do. Exit code 2."""
+
+
+def load(
+    model: type[Model],
+    argv: Sequence[str] | None = None,
+    *,
+    description: str,
+    epilog: str = "",
+) -> Model:
+    """Read settings from `--config FILE.yaml` and flags; SettingsError names the wrong one.
+
+    `argv` defaults to the command line. `--help` prints every field and leaves with code 0.
+    """
+    parser = _parser(model, description, epilog)
+    known = [name for name, _ in _leaves(model)]
+    given, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise SettingsError(_unknown(unknown[0].split("=")[0], [f"--{n}" for n in known]))
+    values: dict[str, Any] = {}
+    if given.config is not None:
+        values = _read_yaml(Path(given.config))
+        _check_names(model, values, str(given.config))
+    for name, field in _leaves(model):
+        text = getattr(given, name)
+        if text is not None:
+            _set(values, name, _parse(text, field))
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_readable(error)) from None
+
+
+def run(main: Any, *args: Any) -> int:
+    """Call an entry's work and turn a wrong setting into a message and exit code 2."""
+    try:
+        return int(main(*args))
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        if _is_model(field.annotation):
+            yield from _leaves(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        else:
+            yield prefix + name, field
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _parser(model: type[BaseModel], description: str, epilog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE.yaml", help="settings file; flags override it")
+    groups: dict[str, Any] = {}
+    for name, field in _leaves(model):
+        section, _, _ = name.rpartition(".")
+        if section and section not in groups:
+            about = model.model_fields[section.split(".")[0]].description
+            groups[section] = parser.add_argument_group(section, about)
+        text = (field.description or "").replace("%", "%%")
+        parser_or_group = groups.get(section, parser)
+        parser_or_group.add_argument(
+            f"--{name}", metavar=_metavar(field), help=f"{text}{_default(field)}"
+        )
+    return parser
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return " (required)"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+        return ""
+    return f" (default: {value})".replace("%", "%%") if value not in (None, "") else ""
+
+
+def _metavar(field: FieldInfo) -> str:
+    annotation = field.annotation
+    if annotation is bool:
+        return "true|false"
+    name = getattr(annotation, "__name__", str(annotation))
+    return {"int": "N", "float": "X", "str": "TEXT", "Path": "PATH"}.get(name, "VALUE")
+
+
+def _parse(text: str, field: FieldInfo) -> Any:
+    # Text stays text ("on", "1e3" or "null" may be a name); all else is read as YAML, so that
+    # lists and mappings can be given on the command line too.
+    if field.annotation in (str, Path):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"cannot read {text!r} as YAML: {error}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} must hold `name: value` lines, not a {type(values).__name__}")
+    return values
+
+
+def _check_names(model: type[BaseModel], values: dict[str, Any], where: str) -> None:
+    for name, value in values.items():
+        field = model.model_fields.get(name)
+        if field is None:
+            raise SettingsError(f"{where}: {_unknown(str(name), list(model.model_fields))}")
+        if _is_model(field.annotation) and isinstance(value, dict):
+            _check_names(field.annotation, value, f"{where}, {name}")  # type: ignore[arg-type]
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"unknown setting {name}{hint} (--help lists them all)"
+
+
+def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, last = dotted.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[last] = value
+
+
+def _readable(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        name = ".".join(str(part) for part in fault["loc"])
+        got = "" if fault["type"] in ("missing", "extra_forbidden") else f"; got {fault['input']!r}"
+        lines.append(f"{name or 'settings'}: {fault['msg']}{got}")
+    return "; ".join(lines)
