@@ -47,7 +47,7 @@ class Bucket(NamedTuple):
         try:
             width, height = (int(part) for part in name.split("x"))
         except ValueError:
-            raise ValueError(f"a bucket is named WIDTHxHEIGHT, for example 288x224; got {name!r}")
+            raise ValueError(f"a bucket is named like 288x224, not {name!r}") from None
         return cls(width, height)
 
 

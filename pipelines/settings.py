@@ -15,10 +15,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-Model = TypeVar("Model", bound=BaseModel)
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and an unknown name is an error that names the nearest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_names(cls, values: Any) -> Any:
+        for name in values if isinstance(values, dict) else ():
+            if name not in cls.model_fields:
+                raise ValueError(_unknown(str(name), list(cls.model_fields)))
+        return values
+
+
+Model = TypeVar("Model", bound=Settings)
 
 
 class SettingsError(ValueError):
@@ -44,7 +59,6 @@ def load(
     values: dict[str, Any] = {}
     if given.config is not None:
         values = _read_yaml(Path(given.config))
-        _check_names(model, values, str(given.config))
     for name, field in _leaves(model):
         text = getattr(given, name)
         if text is not None:
@@ -64,7 +78,7 @@ def run(main: Any, *args: Any) -> int:
         return 2
 
 
-def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _leaves(model: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
         if _is_model(field.annotation):
             yield from _leaves(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
@@ -73,10 +87,10 @@ def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fie
 
 
 def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return isinstance(annotation, type) and issubclass(annotation, Settings)
 
 
-def _parser(model: type[BaseModel], description: str, epilog: str) -> argparse.ArgumentParser:
+def _parser(model: type[Settings], description: str, epilog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description,
         epilog=epilog,
@@ -102,7 +116,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return " (required)"
     value = field.get_default(call_default_factory=True)
-    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+    if isinstance(value, list) and value and isinstance(value[0], Settings):
         return ""
     return f" (default: {value})".replace("%", "%%") if value not in (None, "") else ""
 
@@ -140,15 +154,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _check_names(model: type[BaseModel], values: dict[str, Any], where: str) -> None:
-    for name, value in values.items():
-        field = model.model_fields.get(name)
-        if field is None:
-            raise SettingsError(f"{where}: {_unknown(str(name), list(model.model_fields))}")
-        if _is_model(field.annotation) and isinstance(value, dict):
-            _check_names(field.annotation, value, f"{where}, {name}")  # type: ignore[arg-type]
-
-
 def _unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -166,6 +171,7 @@ def _readable(error: ValidationError) -> str:
     lines = []
     for fault in error.errors():
         name = ".".join(str(part) for part in fault["loc"])
-        got = "" if fault["type"] in ("missing", "extra_forbidden") else f"; got {fault['input']!r}"
-        lines.append(f"{name or 'settings'}: {fault['msg']}{got}")
+        said = fault["msg"].removeprefix("Value error, ")
+        got = f"; got {fault['input']!r}" if not isinstance(fault["input"], dict) else ""
+        lines.append(f"{name}: {said}{got}" if name else said)
     return "; ".join(lines)

@@ -1,0 +1,29 @@
+"""Where images come from. A source lists units, reads one, and fetches a single item again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipelines.sources.base import Item, Source, SourceError, Unit
+from pipelines.sources.documents import DocumentSource
+from pipelines.sources.folder import FolderSource
+from pipelines.sources.parquet import ParquetSource
+from pipelines.sources.webdataset import WebDatasetSource
+
+AnySource = Annotated[
+    FolderSource | WebDatasetSource | ParquetSource | DocumentSource, Field(discriminator="type")
+]
+
+__all__ = [
+    "AnySource",
+    "DocumentSource",
+    "FolderSource",
+    "Item",
+    "ParquetSource",
+    "Source",
+    "SourceError",
+    "Unit",
+    "WebDatasetSource",
+]

@@ -1,0 +1,292 @@
+"""The stages of a corpus build in order: list, score, plan, pack, synthesize, curriculum, report.
+
+Each stage asks what is committed already and does the rest. So the same command again does
+nothing, a lost file is made again to the same bytes, and a killed build goes on where it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines import curriculum, engine, pack, plan, score, storage, synthesize, tar
+from pipelines import decode as door
+from pipelines.config import CorpusConfig
+from pipelines.report import accounting, sheets
+from pipelines.report.console import Console
+from pipelines.report.page import report_page
+from pipelines.sample import KINDS
+from pipelines.sources import Source, Unit
+
+_SHEET_SAMPLES = 36
+
+UNIT_SCHEMA = pa.schema(
+    [
+        ("unit_id", pa.string()),
+        ("source", pa.string()),
+        ("uri", pa.string()),
+        ("start", pa.int64()),
+        ("stop", pa.int64()),
+        ("bytes", pa.int64()),
+        ("members", pa.list_(pa.string())),
+    ]
+)
+
+
+class BuildFailed(RuntimeError):
+    """Some units or shards could not be made; the message lists them. Exit code 1."""
+
+
+@dataclass(kw_only=True)
+class Build:
+    """What a finished build was: where its parts lie, what it did, how long it took."""
+
+    config: CorpusConfig
+    score_folder: str = ""
+    plan_folder: str = ""
+    units: list[Unit] = field(default_factory=list)
+    shards: list[pack.Shard] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    quarantined: list[engine.Failure] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    worked: set[str] = field(default_factory=set)
+    images: dict[str, Any] = field(default_factory=dict)
+    sheets: list[str] = field(default_factory=list)
+    page: str = ""
+
+
+def build(config: CorpusConfig, console: Console) -> Build:
+    """Build the corpus; BuildFailed when something could not be made."""
+    done = Build(config=config)
+    sources: dict[str, Source] = {source.name: source for source in config.sources}
+    with _stage(done, console, "list"):
+        done.units = _list_units(done, sources)
+    with engine.start(config.engine) as cluster:
+        with _stage(done, console, "score"):
+            _score(done, sources, cluster, console)
+        with _stage(done, console, "plan"):
+            _plan(done)
+        with _stage(done, console, "pack"):
+            _pack(done, sources, cluster, console)
+        with _stage(done, console, "synthesize"):
+            _synthesize(done, sources, cluster, console)
+    with _stage(done, console, "report"):
+        _finish(done)
+    return done
+
+
+@contextmanager
+def _stage(done: Build, console: Console, name: str) -> Iterator[None]:
+    console.stage(name)
+    start = time.monotonic()
+    yield
+    done.seconds[name] = time.monotonic() - start
+
+
+def _list_units(done: Build, sources: dict[str, Source]) -> list[Unit]:
+    units = [unit for source in sources.values() for unit in source.units()]
+    units.sort(key=lambda unit: unit.unit_id)
+    rows = [asdict(unit) for unit in units]
+    table = pa.Table.from_pylist(rows, schema=UNIT_SCHEMA)
+    path = storage.join(done.config.out, "units.parquet")
+    if storage.commit_bytes(path, storage.table_bytes(table)):
+        done.worked.add("list")
+    return units
+
+
+def _score(
+    done: Build, sources: dict[str, Source], cluster: engine.Engine, console: Console
+) -> None:
+    config = done.config
+    digest = score.settings_hash(config.score)
+    done.score_folder = storage.join(config.out, "scores", digest)
+    committed = set(storage.names(done.score_folder, ".parquet"))
+    todo = [unit for unit in done.units if f"{unit.unit_id}.parquet" not in committed]
+    job = score.ScoreJob(settings=config.score, sources=sources, folder=done.score_folder)
+    tasks = [engine.Task(task_id=u.unit_id, payload=u, weight=u.bytes) for u in todo]
+    outcome = _run(done, cluster, console, "score", tasks, functools.partial(_scorer, job))
+    allowed = config.engine.max_quarantined
+    if len(outcome.failures) > allowed:
+        raise BuildFailed(
+            _failed("units could not be scored", outcome.failures)
+            + "\nMend the source and run again: only these units are left. Or let up to N units"
+            " be left out with --engine.max_quarantined N."
+        )
+    done.quarantined = outcome.failures
+
+
+def _scorer(job: score.ScoreJob) -> engine.Work:
+    return score.make_scorer(job)
+
+
+def _plan(done: Build) -> None:
+    config = done.config
+    lost = {failure.task_id for failure in done.quarantined}
+    ids = [unit.unit_id for unit in done.units if unit.unit_id not in lost]
+    digest = plan.plan_hash(config, storage.name_of(done.score_folder), ids)
+    done.plan_folder = storage.join(config.out, "plan", digest)
+    if not storage.exists(storage.join(done.plan_folder, "shards.parquet")):
+        done.worked.add("plan")
+        plan.make_plan(config, done.score_folder, ids, done.plan_folder)
+
+
+def _pack(
+    done: Build, sources: dict[str, Source], cluster: engine.Engine, console: Console
+) -> None:
+    config = done.config
+    with storage.open_read(storage.join(done.plan_folder, "shards.parquet")) as file:
+        rows = pq.read_table(file).to_pylist()
+    shards = [
+        pack.Shard(name=row["shard"], recipe=row["recipe"], samples=row["samples"]) for row in rows
+    ]
+    job = pack.PackJob(
+        settings=config.pack,
+        score=config.score,
+        sources=sources,
+        plan=done.plan_folder,
+        out=config.out,
+    )
+    _make_shards(done, cluster, console, "pack", shards, functools.partial(pack.make_packer, job))
+
+
+def _synthesize(
+    done: Build, sources: dict[str, Source], cluster: engine.Engine, console: Console
+) -> None:
+    config = done.config
+    if not any(config.synth.samples.values()):
+        return
+    if not config.synth.texts:
+        done.notices.append("no synthetic text: synth.texts names no text files")
+        return
+    backgrounds = synthesize.background_rows(done.plan_folder, config.seed)
+    if not backgrounds:
+        done.notices.append("no synthetic text: no general image was kept as a background")
+        return
+    shards = synthesize.synth_shards(
+        config.synth, config.seed, config.pack.shard_samples, config.pack.lane, backgrounds
+    )
+    job = synthesize.SynthJob(
+        settings=config.synth,
+        seed=config.seed,
+        sources=sources,
+        backgrounds=backgrounds,
+        limits=door.Limits(
+            max_pixels=config.score.max_pixels, max_side_px=config.score.max_side_px
+        ),
+        out=config.out,
+    )
+    make = functools.partial(synthesize.make_synthesizer, job)
+    _make_shards(done, cluster, console, "synthesize", shards, make)
+
+
+def _make_shards(
+    done: Build,
+    cluster: engine.Engine,
+    console: Console,
+    stage: str,
+    shards: Sequence[pack.Shard],
+    make_work: Callable[[], engine.Work],
+) -> None:
+    todo = [s for s in shards if not tar.is_committed(done.config.out, s.name, s.recipe)]
+    if todo:
+        # While shards are replaced the corpus is not whole: its commit mark must not stand.
+        storage.remove(storage.join(done.config.out, "curriculum.json"))
+    tasks = [engine.Task(task_id=s.name, payload=s, weight=s.samples) for s in todo]
+    outcome = _run(done, cluster, console, stage, tasks, make_work)
+    if outcome.failures:
+        raise BuildFailed(
+            _failed("shards could not be made", outcome.failures)
+            + "\nRun the same command again: only these shards are left."
+        )
+    done.shards.extend(shards)
+
+
+def _run(
+    done: Build,
+    cluster: engine.Engine,
+    console: Console,
+    stage: str,
+    tasks: Sequence[engine.Task],
+    make_work: Callable[[], engine.Work],
+) -> engine.Outcome:
+    if tasks:
+        done.worked.add(stage)
+    unit = "units" if stage == "score" else "shards"
+    with console.progress(stage, len(tasks), unit) as advance:
+        return cluster.run(tasks, make_work, advance)
+
+
+def _failed(what: str, failures: Sequence[engine.Failure]) -> str:
+    slugs = Counter(failure.slug for failure in failures)
+    lines = [f"{len(failures)} {what} ({', '.join(f'{n} {s}' for s, n in slugs.items())}):"]
+    lines += [f"  {f.task_id}: {f.slug}: {f.why}" for f in failures[:10]]
+    if len(failures) > 10:
+        lines.append(f"  and {len(failures) - 10} more")
+    return "\n".join(lines)
+
+
+def _finish(done: Build) -> None:
+    """Remove shards of an earlier plan, then write what describes the corpus, curriculum last."""
+    config, out = done.config, done.config.out
+    names = [shard.name for shard in done.shards]
+    _remove_strays(out, set(names))
+    done.groups = curriculum.group_counts(out, names)
+    whole, notices = curriculum.make_curriculum(config, done.groups)
+    done.notices += notices
+    done.images = accounting.count_images(done.plan_folder)
+    facts = {
+        "version": curriculum.VERSION,
+        "seed": config.seed,
+        "scores": storage.name_of(done.score_folder),
+        "plan": storage.name_of(done.plan_folder),
+        "units": len(done.units),
+        "quarantined": [asdict(failure) for failure in done.quarantined],
+        "images": done.images,
+        "notices": done.notices,
+        # Neither the place nor the machinery changes a byte of the corpus.
+        "settings": config.model_dump(mode="json", exclude={"out", "engine"}),
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    if storage.commit_bytes(storage.join(out, "corpus.json"), text.encode()):
+        done.worked.add("report")
+    _report(done, facts, whole)
+    if curriculum.write_curriculum(out, whole):
+        done.worked.add("report")
+
+
+def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any]) -> None:
+    out, names = done.config.out, [shard.name for shard in done.shards]
+    pictures = []
+    for kind in KINDS:
+        rows = sheets.sheet_rows(out, names, kind, _SHEET_SAMPLES)
+        if rows:
+            name = f"{kind}.png"
+            path = storage.join(out, "report", name)
+            title = f"{kind}: {len(rows)} samples"
+            storage.commit_bytes(path, sheets.contact_sheet(out, rows, title))
+            pictures.append((kind, name))
+            done.sheets.append(path)
+    page = report_page(facts, whole, pictures)
+    done.page = storage.join(out, "report", "index.html")
+    storage.commit_bytes(done.page, page.encode())
+
+
+def _remove_strays(out: str, wanted: set[str]) -> None:
+    # Sidecars go first: a tar without its index is not committed, so a stop in between is safe.
+    for kind in storage.folders(storage.join(out, "shards")):
+        for rung in storage.folders(storage.join(out, "shards", kind)):
+            folder = f"shards/{kind}/{rung}"
+            for suffix in (".parquet", ".tar"):
+                for name in storage.names(storage.join(out, folder), suffix):
+                    if f"{folder}/{name.removesuffix(suffix)}" not in wanted:
+                        storage.remove(storage.join(out, folder, name))

@@ -1,0 +1,78 @@
+"""Build a corpus: score images, plan by query, pack shards, render text, write the curriculum.
+
+Run it as `python pipelines/build_corpus.py`, `python -m pipelines.build_corpus`, or on a cluster
+with `ray job submit --working-dir . -- python pipelines/build_corpus.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pipelines import settings  # noqa: E402
+from pipelines.build import Build, BuildFailed, build  # noqa: E402
+from pipelines.config import CorpusConfig  # noqa: E402
+from pipelines.demo_config import with_demo_inputs  # noqa: E402
+from pipelines.engine import EngineError  # noqa: E402
+from pipelines.report import accounting  # noqa: E402
+from pipelines.report.console import Console  # noqa: E402
+from pipelines.sources import SourceError  # noqa: E402
+
+_DESCRIPTION = """\
+Build a training corpus for image autoencoders out of folders, tars, Parquet files and documents.
+
+With no argument it builds the demo: real photographs, PDFs, fonts and texts from Debian packages.
+The same command again does only what is left; a changed threshold re-plans without decoding.
+"""
+_EPILOG = """\
+a settings file, all parts optional:
+  sources:
+    - {name: photos, type: folder,     uri: /data/photos}
+    - {name: laion,  type: webdataset, uri: s3://bucket/laion/}
+    - {name: hf,     type: parquet,    uri: /data/hf/*.parquet, column: image}
+    - {name: papers, type: documents,  uri: /data/pdf, dpi: [72, 108, 144]}
+  synth: {texts: {en: [texts/en.txt], zh: [texts/zh.jsonl]}, fonts: [/usr/share/fonts]}
+
+on a cluster:
+  ray job submit --working-dir . -- python pipelines/build_corpus.py --config corpus.yaml
+
+exit code: 0 when every unit is committed, 1 with a message when not, 2 for a wrong setting
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    config = settings.load(CorpusConfig, argv, description=_DESCRIPTION, epilog=_EPILOG)
+    console = Console()
+    if not config.sources:
+        config, missing = with_demo_inputs(config)
+        console.say("no sources given: building the demo corpus")
+        for sentence in missing:
+            console.say(f"missing: {sentence}")
+    try:
+        done = build(config, console)
+    except (BuildFailed, EngineError, SourceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _summary(done, console)
+    return 0
+
+
+def _summary(done: Build, console: Console) -> None:
+    console.out.print(accounting.images_table(done.images))
+    names = [shard.name for shard in done.shards]
+    console.out.print(accounting.shards_table(done.groups, names))
+    console.out.print(accounting.times_table(done.seconds, done.worked))
+    for failure in done.quarantined:
+        console.say(f"left out: unit {failure.task_id}: {failure.slug}: {failure.why}")
+    for notice in done.notices:
+        console.say(f"note: {notice}")
+    console.say(f"look at    {done.page}")
+    console.say(f"train with python vae_training/train.py --corpus {done.config.out} --model tiny")
+
+
+if __name__ == "__main__":
+    sys.exit(settings.run(main))

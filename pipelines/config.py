@@ -1,0 +1,199 @@
+"""The settings of a corpus build: one section per stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipelines.engine import EngineSettings
+from pipelines.sample import GENERAL, KINDS, RUNGS
+from pipelines.settings import Settings
+from pipelines.sources import AnySource
+
+Weight = float | tuple[float, float]
+
+
+class ScoreSettings(Settings):
+    """What is measured. A change scores everything anew (into a folder of its own)."""
+
+    text: bool = Field(True, description="measure text density with OCR (needs the ocr extra)")
+    max_pixels: int = Field(200_000_000, ge=1, description="larger images are rejected unread")
+    max_side_px: int = Field(65_500, ge=1, description="longer sides are rejected unread")
+
+
+class PlanSettings(Settings):
+    """Which images are kept, as which kind, at which rung. A change decodes nothing."""
+
+    min_clarity: float = Field(
+        0.5, ge=0, le=1, description="drop general images below this clarity (0 keeps all)"
+    )
+    min_clarity_text: float = Field(
+        0.2, ge=0, le=1, description="the same for text: sharp small print is what counts there"
+    )
+    min_side_px: int = Field(256, ge=64, description="drop images with a shorter side below this")
+    max_aspect: float = Field(3.0, ge=1, description="drop images more elongated than this")
+    min_text_chars_per_mpx: float = Field(
+        300, ge=0, description="from this density on an image is text_real, not general"
+    )
+    min_tile_chars_per_256: float = Field(
+        8, ge=0, description="text is cut into tiles; those with fewer characters are left out"
+    )
+    max_tiles_per_image: int = Field(64, ge=1, description="at most this many tiles of one image")
+    duplicate_bits: int = Field(
+        3, ge=0, le=7, description="near duplicates differ in at most this many of 64 hash bits"
+    )
+    duplicate_fine_bits: int = Field(
+        24, ge=0, le=256, description="and in at most this many of the 256 bits of the fine hash"
+    )
+    rung_weights: dict[int, float] = Field(
+        {256: 0.5, 512: 0.3, 1024: 0.2},
+        description="share of images per rung among those that an image can serve",
+    )
+    quotas: dict[str, int] = Field(
+        {}, description="at most this many images per kind, best first, e.g. {general: 1000000}"
+    )
+
+    @field_validator("rung_weights")
+    @classmethod
+    def _rungs(cls, weights: dict[int, float]) -> dict[int, float]:
+        if not weights or any(r not in RUNGS or w < 0 for r, w in weights.items()):
+            raise ValueError(f"rung_weights maps some of {list(RUNGS)} to weights >= 0")
+        if not sum(weights.values()):
+            raise ValueError("rung_weights must not all be 0")
+        return weights
+
+    @field_validator("quotas")
+    @classmethod
+    def _kinds(cls, quotas: dict[str, int]) -> dict[str, int]:
+        if unknown := set(quotas) - set(KINDS):
+            raise ValueError(f"no such kind: {sorted(unknown)}; kinds are {list(KINDS)}")
+        return quotas
+
+
+class PackSettings(Settings):
+    """How samples are laid into tars."""
+
+    shard_bytes: int = Field(
+        256 * 1024**2, ge=1, description="a shard is closed at about this size (estimated)"
+    )
+    shard_samples: int = Field(4096, ge=1, description="and at this many samples")
+    text_format: Literal["png", "webp"] = Field(
+        "png", description="lossless format of text tiles; webp is smaller and slower to write"
+    )
+    jpeg_quality: int = Field(
+        96, ge=80, le=100, description="of general images that had to be made smaller (4:4:4)"
+    )
+    lane: str = Field("corpus", description="first part of every shard's file name")
+
+
+class SynthSettings(Settings):
+    """Synthetic text on backgrounds sampled from the kept general images."""
+
+    samples: dict[int, int] = Field(
+        {256: 1000, 512: 1000, 1024: 500}, description="images to render, per rung"
+    )
+    languages: dict[str, float] = Field(
+        {"en": 1.0, "zh": 1.0, "mixed": 0.5}, description="weights of the languages"
+    )
+    size_bands: dict[str, float] = Field(
+        {"5-7": 1.0, "8-10": 1.0, "11-14": 1.0, "15-20": 1.0},
+        description="weights of the em sizes in px",
+    )
+    texts: dict[str, tuple[str, ...]] = Field(
+        {}, description="text files or folders per language, e.g. {en: [a.txt], zh: [b.jsonl]}"
+    )
+    fonts: tuple[str, ...] = Field((), description="folders with font files")
+    format: Literal["png", "webp", "jpg"] = Field("png", description="png and webp are lossless")
+    backgrounds: int = Field(
+        64, ge=1, description="distinct backgrounds in one shard, drawn among the general images"
+    )
+
+    @field_validator("samples")
+    @classmethod
+    def _rungs(cls, samples: dict[int, int]) -> dict[int, int]:
+        if any(rung not in RUNGS or n < 0 for rung, n in samples.items()):
+            raise ValueError(f"samples maps some of {list(RUNGS)} to counts >= 0")
+        return samples
+
+
+class AlignSettings(Settings):
+    """Semantic alignment in a phase: weight and the margins of both terms."""
+
+    weight: float = Field(0.1, ge=0, description="lambda_align")
+    m_cos: float = Field(0.0, ge=0, le=2, description="margin of the marginal cosine term")
+    m_dist: float = Field(0.0, ge=0, le=2, description="margin of the distance matrix term")
+
+
+class PhaseSettings(Settings):
+    """One step of the curriculum. A weight is a number, or [start, end]: a linear ramp."""
+
+    name: str
+    samples: int = Field(ge=1, description="samples that the phase shows")
+    rungs: dict[int, Weight]
+    kinds: dict[str, Weight]
+    size_bands: dict[str, Weight] | None = None
+    align: AlignSettings = AlignSettings()
+    lambda_lpips: float = Field(1.0, ge=0)
+
+    @model_validator(mode="after")
+    def _known(self) -> PhaseSettings:
+        if unknown := set(self.kinds) - set(KINDS):
+            raise ValueError(f"no such kind: {sorted(unknown)}; kinds are {list(KINDS)}")
+        if unknown_rungs := set(self.rungs) - set(RUNGS):
+            raise ValueError(f"no such rung: {sorted(unknown_rungs)}; rungs are {list(RUNGS)}")
+        return self
+
+
+# The report gives the order of the steps, not their lengths, ratios or margins; those are our
+# choice: balanced general and text data from the second step on, and the public schedule of
+# VA-VAE for the alignment (strict margins with a large weight, then a small one, then loose).
+DEFAULT_PHASES = (
+    PhaseSettings(
+        name="1-general-256",
+        samples=2_000_000,
+        rungs={256: 1.0},
+        kinds={GENERAL: 1.0},
+        align=AlignSettings(weight=0.5, m_cos=0.0, m_dist=0.0),
+    ),
+    PhaseSettings(
+        name="2-real-text-512",
+        samples=1_000_000,
+        rungs={256: (0.7, 0.3), 512: (0.3, 0.7)},
+        kinds={GENERAL: 0.5, "text_real": 0.25, "document": 0.25},
+        align=AlignSettings(weight=0.1, m_cos=0.0, m_dist=0.0),
+    ),
+    PhaseSettings(
+        name="3-all-kinds-1024",
+        samples=500_000,
+        rungs={512: (0.7, 0.4), 1024: (0.3, 0.6)},
+        kinds={GENERAL: 0.4, "text_real": 0.15, "document": 0.15, "text_synth": (0.15, 0.3)},
+        size_bands={"5-7": (0.1, 0.25), "8-10": 0.25, "11-14": 0.25, "15-20": (0.4, 0.25)},
+        align=AlignSettings(weight=0.1, m_cos=0.5, m_dist=0.25),
+    ),
+)
+
+
+class CorpusConfig(Settings):
+    """A corpus build. With no sources given it builds the demo corpus from Debian packages."""
+
+    out: str = Field("corpus", description="folder or URL of the corpus")
+    seed: int = Field(0, ge=0, description="decides every random draw")
+    sources: tuple[AnySource, ...] = Field(
+        (), description="list of sources, in the YAML file; none: the demo inputs"
+    )
+    score: ScoreSettings = Field(ScoreSettings(), description="what is measured on each image")
+    plan: PlanSettings = Field(PlanSettings(), description="which images are kept, and as what")
+    pack: PackSettings = Field(PackSettings(), description="how samples are laid into tars")
+    synth: SynthSettings = Field(SynthSettings(), description="synthetic text")
+    phases: tuple[PhaseSettings, ...] = Field(
+        DEFAULT_PHASES, min_length=1, description="steps of the curriculum, in the YAML file"
+    )
+    engine: EngineSettings = Field(EngineSettings(), description="how tasks run on Ray")
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> CorpusConfig:
+        names = [source.name for source in self.sources]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each source needs a name of its own; got {names}")
+        return self

@@ -1,0 +1,207 @@
+"""Pack a shard: fetch original bytes, cut text into tiles, write the tar, then its index.
+
+General images keep their original bytes wherever possible: re-encoding would teach the VAE our
+own compression artefacts. Only what is much larger than its rung is made smaller, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipelines import decode as door
+from pipelines import storage, tar
+from pipelines.config import PackSettings, ScoreSettings
+from pipelines.plan import KEEP_ORIGINAL_UP_TO
+from pipelines.sample import GENERAL, Group
+from pipelines.sources import Source
+
+# Formats that are kept as they are, with the extension that WebDataset readers know. The others
+# (GIF, BMP, TIFF...) are stored as PNG, which loses nothing.
+_KEPT = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+_TO_LABEL = (
+    "clarity",
+    "blur",
+    "compression",
+    "noise",
+    "jpeg_quality",
+    "chars_est",
+    "chars_per_mpx",
+    "max_chars_per_256_tile",
+    "glyph_px_p50",
+)
+
+
+class PackError(RuntimeError):
+    """The source no longer gives what was scored; the message names the sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackJob:
+    """What a worker needs to pack shards."""
+
+    settings: PackSettings
+    score: ScoreSettings
+    sources: dict[str, Source]
+    plan: str
+    out: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One shard to be made: its path below the corpus without extension, and its recipe."""
+
+    name: str
+    recipe: str
+    samples: int
+
+
+def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
+    """The work of a packing process: each call makes one shard."""
+    cv2.setNumThreads(1)
+
+    def pack_shard(shard: Shard) -> dict[str, Any]:
+        rows = _rows(job.plan, shard.name)
+        originals = _fetch(rows, job.sources)
+        with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
+            writer = tar.ShardWriter(file, shard.name)
+            for row, data in zip(rows, originals, strict=True):
+                for sample in _samples(row, data, job):
+                    writer.add(sample)
+            index = writer.close()
+        tar.commit_index(job.out, shard.name, shard.recipe, index)
+        return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
+
+    return pack_shard
+
+
+def _rows(plan: str, shard: str) -> list[dict[str, Any]]:
+    # The plan is sorted by shard: the filter reads the few row groups that hold this one.
+    with storage.open_read(storage.join(plan, "selected.parquet")) as file:
+        table = pq.read_table(file, filters=[("shard", "=", shard)])
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def _fetch(rows: list[dict[str, Any]], sources: dict[str, Source]) -> list[bytes]:
+    """The original bytes of each row, read in order of address, returned in order of rows."""
+    data: list[bytes] = [b""] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: (rows[i]["uri"], rows[i]["offset"]))
+    for i in order:
+        row = rows[i]
+        data[i] = sources[row["source"]].fetch(row["uri"], row["offset"], row["bytes"])
+        if len(data[i]) != row["bytes"]:
+            raise PackError(
+                f"{row['member']} of source {row['source']} had {row['bytes']} bytes when it was"
+                f" scored and has {len(data[i])} now: score again, or restore the file"
+            )
+    return data
+
+
+def _samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Stored]:
+    if row["kind"] == GENERAL:
+        yield _general(row, data, job)
+        return
+    picture = _decode(row, data, job)
+    for tile in row["tiles"]:
+        x, y, width, height = tile["x"], tile["y"], tile["width"], tile["height"]
+        pixels = picture[y : y + height, x : x + width]
+        yield _stored(
+            row,
+            key=f"{row['key']}-x{x}y{y}",
+            ext=job.settings.text_format,
+            data=encode_lossless(pixels, job.settings.text_format),
+            size=(width, height),
+            label={"tile": [x, y, width, height]},
+        )
+
+
+def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
+    width, height, rung = row["width"], row["height"], row["rung"]
+    shrink = min(width, height) > rung * KEEP_ORIGINAL_UP_TO
+    label = {}
+    if shrink:
+        scale = rung / min(width, height)
+        width, height = max(rung, round(width * scale)), max(rung, round(height * scale))
+        # Pillow's Lanczos widens its kernel when it shrinks, so nothing aliases.
+        picture = Image.fromarray(_decode(row, data, job))
+        small = picture.resize((width, height), Image.Resampling.LANCZOS)
+        ext, data = "jpg", _encode_jpeg(np.asarray(small), job.settings.jpeg_quality)
+        label = {"original_width": row["width"], "original_height": row["height"]}
+    elif row["format"] in _KEPT:
+        ext = _KEPT[row["format"]]
+    else:
+        ext, data = "png", encode_lossless(_decode(row, data, job), "png")
+    return _stored(row, key=row["key"], ext=ext, data=data, size=(width, height), label=label)
+
+
+def _encode_jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
+    encoded: bytes = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(rgb), quality=quality, colorspace="RGB", colorsubsampling="444"
+    )
+    return encoded
+
+
+def _decode(row: dict[str, Any], data: bytes, job: PackJob) -> NDArray[np.uint8]:
+    limits = door.Limits(max_pixels=job.score.max_pixels, max_side_px=job.score.max_side_px)
+    picture = door.decode(data, limits)
+    if isinstance(picture, door.Fault):
+        raise PackError(f"{row['member']} was scored but does not decode now: {picture.why}")
+    rgb: NDArray[np.uint8] = picture.rgb
+    return rgb
+
+
+def encode_lossless(rgb: NDArray[np.uint8], ext: str) -> bytes:
+    """uint8[H, W, 3] RGB as PNG or lossless WebP bytes."""
+    options = [cv2.IMWRITE_WEBP_QUALITY, 101] if ext == "webp" else []
+    ok, data = cv2.imencode(f".{ext}", rgb[:, :, ::-1], options)
+    if not ok:
+        raise PackError(f"an image of {rgb.shape} could not be encoded as {ext}")
+    encoded: bytes = data.tobytes()
+    return encoded
+
+
+def _stored(
+    row: dict[str, Any],
+    *,
+    key: str,
+    ext: str,
+    data: bytes,
+    size: tuple[int, int],
+    label: dict[str, Any],
+) -> tar.Stored:
+    group = Group(kind=row["kind"], rung=row["rung"], bucket=row["bucket"])
+    scores = {name: row[name] for name in _TO_LABEL if row[name] is not None}
+    whole = {
+        "key": key,
+        "source": row["source"],
+        "member": row["member"],
+        "sha256": row["sha256"],
+        "kind": group.kind,
+        "rung": group.rung,
+        "bucket": group.bucket,
+        "width": size[0],
+        "height": size[1],
+    }
+    return tar.Stored(
+        key=key,
+        ext=ext,
+        data=data,
+        width=size[0],
+        height=size[1],
+        group=group,
+        source=row["source"],
+        parent=row["key"],
+        label=whole | scores | label,
+        clarity=row["clarity"],
+        chars_per_mpx=row["chars_per_mpx"],
+    )

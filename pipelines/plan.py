@@ -1,0 +1,345 @@
+"""Plan the corpus: a query over the scores that decides what is kept, as what, and where it goes.
+
+Nothing is decoded here. Every scored image ends in exactly one of `selected` and `dropped`; what
+could not be decoded is listed in `rejected`. `shards` says what each tar will hold, under a
+recipe hash: a shard whose recipe has not changed need not be packed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines import dedup, storage
+from pipelines.config import CorpusConfig, PackSettings, PlanSettings
+from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL, Bucket, buckets
+from pipelines.tiles import choose_tiles, draw_bucket
+
+# Raised when the same settings would give another plan.
+_VERSION = 1
+
+# Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
+_JPEG_BYTES_PER_PX = 0.5
+_TILE_BYTES_PER_PX = 0.6
+# General images up to this many times the rung keep their original bytes.
+KEEP_ORIGINAL_UP_TO = 1.5
+
+_TILE = pa.struct(
+    [("x", pa.int32()), ("y", pa.int32()), ("width", pa.int32()), ("height", pa.int32())]
+)
+_TEXT_SCHEMA = pa.schema([("id", pa.int64()), ("bucket", pa.string()), ("tiles", pa.list_(_TILE))])
+_BATCH_ROWS = 50_000
+
+
+def plan_hash(config: CorpusConfig, score_hash: str, unit_ids: Iterable[str]) -> str:
+    """16 hex digits over all that decides a plan."""
+    parts = {
+        "version": _VERSION,
+        "seed": config.seed,
+        "plan": config.plan.model_dump(),
+        "shards": [config.pack.shard_bytes, config.pack.shard_samples, config.pack.lane],
+        "scores": score_hash,
+        "units": sorted(unit_ids),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def make_plan(config: CorpusConfig, scores: str, unit_ids: list[str], folder: str) -> None:
+    """Write `selected`, `dropped`, `rejected` and, last, `shards` as Parquet into `folder`."""
+    db = storage.database(scores)
+    db.register("wanted", pa.table({"unit": pa.array(unit_ids, pa.string())}))
+    # A unit that is no longer listed may have left its scores behind. The id gives every row of
+    # the table a name: the same bytes may be listed many times.
+    db.execute(
+        f"""
+        CREATE TEMP TABLE rows AS
+        SELECT row_number() OVER (ORDER BY source, uri, "offset", member) AS id, *
+        FROM read_parquet('{scores}/*.parquet') SEMI JOIN wanted USING (unit)
+        """
+    )
+    _judge(db, config.plan)
+    _drop_duplicates(db, config.plan)
+    _place(db, config)
+    _apply_quotas(db, config.plan)
+    _assign_shards(db, config)
+    _write(db, config, folder)
+
+
+def _judge(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
+    """`judged`: every decoded image with its kind and the first reason to drop it, if any."""
+    db.execute(
+        f"""
+        CREATE TEMP TABLE kinds AS
+        SELECT * EXCLUDE (slug, why), least(width, height) AS side,
+               CASE WHEN content = 'document' THEN '{DOCUMENT}'
+                    WHEN chars_per_mpx >= {s.min_text_chars_per_mpx} THEN '{TEXT_REAL}'
+                    ELSE '{GENERAL}' END AS kind
+        FROM rows WHERE slug IS NULL
+        """
+    )
+    db.execute(
+        f"""
+        CREATE TEMP TABLE judged AS
+        SELECT *,
+            CASE WHEN side < {s.min_side_px} OR side < {min(s.rung_weights)} THEN 'too_small'
+                 WHEN greatest(width, height) > side * {s.max_aspect} THEN 'too_elongated'
+                 WHEN clarity < CASE kind WHEN '{GENERAL}' THEN {s.min_clarity}
+                                          ELSE {s.min_clarity_text} END
+                 THEN CASE WHEN noise >= blur AND noise >= compression THEN 'noisy'
+                           WHEN compression >= blur THEN 'compressed'
+                           ELSE 'blurred' END
+                 WHEN kind <> '{GENERAL}' AND coalesce(chars_est, 0) = 0 THEN 'no_text'
+                 END AS slug
+        FROM kinds
+        """
+    )
+
+
+def _drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
+    """`unique_rows`: `judged` with exact and near duplicates marked, and of what."""
+    db.execute(
+        """
+        CREATE TEMP TABLE exact AS
+        SELECT id, first(key) OVER copies AS duplicate_of
+        FROM judged WHERE slug IS NULL
+        WINDOW copies AS (PARTITION BY sha256 ORDER BY source, uri, "offset", id)
+        QUALIFY row_number() OVER copies > 1
+        """
+    )
+    db.execute(
+        """
+        CREATE TEMP TABLE candidates AS
+        SELECT * FROM judged ANTI JOIN exact USING (id) WHERE slug IS NULL
+        """
+    )
+    dedup.mark_near_duplicates(db, "candidates", s.duplicate_bits, s.duplicate_fine_bits)
+    db.execute(
+        """
+        CREATE TEMP TABLE unique_rows AS
+        SELECT judged.* REPLACE (
+                   CASE WHEN judged.slug IS NOT NULL THEN judged.slug
+                        WHEN exact.id IS NOT NULL THEN 'duplicate'
+                        WHEN near.id IS NOT NULL THEN 'near_duplicate' END AS slug),
+               coalesce(exact.duplicate_of, near.duplicate_of) AS duplicate_of
+        FROM judged LEFT JOIN exact USING (id) LEFT JOIN near USING (id)
+        """
+    )
+
+
+def _place(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
+    """`placed`: rung and bucket for all, tiles for text; text without a dense tile is dropped."""
+    db.execute(
+        f"""
+        CREATE TEMP TABLE with_rung AS
+        SELECT *, CASE WHEN slug IS NULL THEN {_rung_sql(config.plan, config.seed)} END AS rung
+        FROM unique_rows
+        """
+    )
+    db.register("text_tiles", pa.Table.from_batches(_text_tiles(db, config), _TEXT_SCHEMA))
+    db.execute(
+        f"""
+        CREATE TEMP TABLE placed AS
+        SELECT w.* EXCLUDE (slug, text_cells),
+               CASE WHEN w.slug IS NOT NULL THEN w.slug
+                    WHEN w.kind <> '{GENERAL}' AND len(t.tiles) = 0 THEN 'no_text' END AS slug,
+               CASE WHEN w.slug IS NOT NULL THEN NULL
+                    WHEN w.kind = '{GENERAL}' THEN {_bucket_sql(config.plan)}
+                    ELSE t.bucket END AS bucket,
+               t.tiles AS tiles
+        FROM with_rung w LEFT JOIN text_tiles t USING (id)
+        """
+    )
+
+
+def _rung_sql(s: PlanSettings, seed: int) -> str:
+    """SQL that draws a rung from the hash of the bytes, among the rungs that the side can serve.
+
+    Drawing from the hash makes the draw the same whatever else is in the corpus.
+    """
+    unit = f"(md5_number_lower('{seed}' || sha256) / 18446744073709551616.0)"
+    cases = []
+    rungs = sorted(r for r, weight in s.rung_weights.items() if weight > 0)
+    for top in reversed(rungs):
+        eligible = [r for r in rungs if r <= top]
+        total = sum(s.rung_weights[r] for r in eligible)
+        edges = list(itertools.accumulate(s.rung_weights[r] / total for r in eligible))
+        draws = " ".join(
+            f"WHEN {unit} < {edge!r} THEN {rung}"
+            for rung, edge in zip(eligible[:-1], edges[:-1], strict=True)
+        )
+        draw = f"CASE {draws} ELSE {top} END" if draws else str(top)
+        cases.append(f"WHEN side >= {top} THEN {draw}")
+    return f"CASE {' '.join(cases)} END"
+
+
+def _bucket_sql(s: PlanSettings) -> str:
+    """SQL for the bucket with the nearest aspect ratio. It always fits: see `nearest_bucket`."""
+    per_rung = []
+    for rung in sorted(s.rung_weights):
+        ordered = sorted(buckets(rung), key=lambda b: b.width / b.height)
+        cases = " ".join(
+            f"WHEN width::DOUBLE / height < {_middle(low, high)!r} THEN '{low}'"
+            for low, high in itertools.pairwise(ordered)
+        )
+        per_rung.append(f"WHEN {rung} THEN CASE {cases} ELSE '{ordered[-1]}' END")
+    return f"CASE rung {' '.join(per_rung)} END"
+
+
+def _middle(low: Bucket, high: Bucket) -> float:
+    return math.sqrt(low.width / low.height * high.width / high.height)
+
+
+def _text_tiles(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> Iterator[pa.RecordBatch]:
+    rows = db.execute(
+        f"""
+        SELECT id, sha256, width, height, rung, text_cells FROM with_rung
+        WHERE slug IS NULL AND kind <> '{GENERAL}' ORDER BY id
+        """
+    )
+    reader: Any = rows.to_arrow_reader(_BATCH_ROWS)
+    for batch in reader:
+        tiled = [_tile_row(row, config) for row in batch.to_pylist()]
+        yield pa.RecordBatch.from_pylist(tiled, schema=_TEXT_SCHEMA)
+
+
+def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
+    width, height = row["width"], row["height"]
+    bucket = draw_bucket(config.seed, row["sha256"], width, height, row["rung"])
+    if bucket is None:
+        return {"id": row["id"], "bucket": None, "tiles": []}
+    tiles = choose_tiles(
+        width,
+        height,
+        bucket,
+        np.array(row["text_cells"], np.float32),
+        min_chars_per_256=config.plan.min_tile_chars_per_256,
+        max_tiles=config.plan.max_tiles_per_image,
+    )
+    kept = [{"x": t.x, "y": t.y, "width": t.width, "height": t.height} for t in tiles]
+    return {"id": row["id"], "bucket": str(bucket), "tiles": kept}
+
+
+def _apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
+    """`within`: `placed` with what exceeds a kind's quota marked; the best stay.
+
+    Best is: clearest for general images, densest for text.
+    """
+    limits = " ".join(f"WHEN '{kind}' THEN {count}" for kind, count in sorted(s.quotas.items()))
+    over = f"place > CASE kind {limits} END" if limits else "false"
+    db.execute(
+        f"""
+        CREATE TEMP TABLE within AS
+        WITH ranked AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY kind, slug IS NULL
+                ORDER BY CASE kind WHEN '{GENERAL}' THEN clarity ELSE chars_per_mpx END
+                         DESC NULLS LAST, sha256) AS place
+            FROM placed)
+        SELECT * EXCLUDE (place) REPLACE (
+            CASE WHEN slug IS NOT NULL THEN slug WHEN {over} THEN 'over_quota' END AS slug)
+        FROM ranked
+        """
+    )
+
+
+def _assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
+    """`selected`: what is kept, in packing order, with the name of its shard.
+
+    Inside a kind and rung the order is that of a seeded hash: any run of samples is a fair draw.
+    """
+    limit, samples = config.pack.shard_bytes, config.pack.shard_samples
+    db.execute(
+        f"""
+        CREATE TEMP TABLE selected AS
+        WITH sized AS (
+            SELECT * EXCLUDE (slug, duplicate_of),
+                md5(concat('{config.seed}', 'order', sha256)) AS place,
+                CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
+                CASE WHEN kind <> '{GENERAL}'
+                     THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}
+                     WHEN side <= rung * {KEEP_ORIGINAL_UP_TO} THEN "bytes"
+                     ELSE rung::BIGINT * rung * {_JPEG_BYTES_PER_PX} END AS stored_bytes
+            FROM within WHERE slug IS NULL),
+        filled AS (
+            SELECT *, greatest(floor((sum(stored_bytes) OVER lane - stored_bytes) / {limit}),
+                               floor((sum(samples) OVER lane - samples) / {samples})) AS raw
+            FROM sized
+            WINDOW lane AS (PARTITION BY kind, rung ORDER BY place, id
+                            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)),
+        numbered AS (
+            SELECT *, dense_rank() OVER (PARTITION BY kind, rung ORDER BY raw) - 1 AS number
+            FROM filled)
+        SELECT * EXCLUDE (raw, number, stored_bytes, samples),
+            format('shards/{{}}/{{}}/{config.pack.lane}-{{}}-{{}}-{{:06d}}',
+                   kind, rung, kind, rung, number) AS shard
+        FROM numbered
+        """
+    )
+
+
+def _write(db: duckdb.DuckDBPyConnection, config: CorpusConfig, folder: str) -> None:
+    # `id` numbers the rows of this run only; addresses name them for good.
+    dropped = "SELECT * EXCLUDE (id, tiles) FROM within WHERE slug IS NOT NULL"
+    _stream(db, f'{dropped} ORDER BY source, uri, "offset", member', folder, "dropped")
+    rejected = "SELECT * EXCLUDE (id) FROM rows WHERE slug IS NOT NULL"
+    _stream(db, f'{rejected} ORDER BY source, uri, "offset", member', folder, "rejected")
+    recipes = _Recipes(config.pack, config.seed)
+    selected = "SELECT * EXCLUDE (id, place) FROM selected ORDER BY shard, place, id"
+    _stream(db, selected, folder, "selected", recipes)
+    with storage.commit(storage.join(folder, "shards.parquet")) as file:
+        file.write(storage.table_bytes(recipes.table()))
+
+
+def _stream(
+    db: duckdb.DuckDBPyConnection,
+    query: str,
+    folder: str,
+    name: str,
+    recipes: _Recipes | None = None,
+) -> None:
+    reader: Any = db.execute(query).to_arrow_reader(_BATCH_ROWS)
+    with (
+        storage.commit(storage.join(folder, f"{name}.parquet")) as file,
+        pq.ParquetWriter(file, reader.schema, compression="zstd") as writer,
+    ):
+        for batch in reader:
+            writer.write_batch(batch, row_group_size=8192)
+            if recipes is not None:
+                recipes.add(batch)
+
+
+class _Recipes:
+    """One hash per shard over what it will hold, built while the selected rows stream by."""
+
+    def __init__(self, pack: PackSettings, seed: int) -> None:
+        self._base = json.dumps([pack.model_dump(), seed], sort_keys=True).encode()
+        self._hashes: dict[str, Any] = {}
+        self._samples: dict[str, int] = {}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        columns = ["shard", "key", "sha256", "kind", "rung", "bucket", "tiles"]
+        for row in batch.select(columns).to_pylist():
+            shard = row["shard"]
+            if shard not in self._hashes:
+                self._hashes[shard] = hashlib.sha256(self._base)
+                self._samples[shard] = 0
+            self._hashes[shard].update(json.dumps(row, sort_keys=True).encode())
+            self._samples[shard] += len(row["tiles"]) if row["tiles"] is not None else 1
+
+    def table(self) -> pa.Table:
+        return pa.table(
+            {
+                "shard": pa.array(self._hashes, pa.string()),
+                "recipe": pa.array([h.hexdigest()[:16] for h in self._hashes.values()]),
+                "samples": pa.array(self._samples.values(), pa.int64()),
+            }
+        )

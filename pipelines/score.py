@@ -1,0 +1,171 @@
+"""Score a unit: read every image once, decode it once, write one row of numbers per image.
+
+Rows hold numbers, never verdicts. Only what cannot be decoded gets a slug here; what is good
+enough is asked later, in `plan`, as a query over these rows.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import pyarrow as pa
+from filters.clarity import Clarity
+
+from filters import hashing
+from pipelines import decode as door
+from pipelines import storage
+from pipelines.config import ScoreSettings
+from pipelines.sample import sample_key
+from pipelines.sources import Item, Source, Unit
+
+# Raised when a change here changes scores without changing a setting or a filter's version.
+_VERSION = 1
+
+_FLOATS = (
+    "jpeg_quality",
+    "clarity",
+    "blur",
+    "compression",
+    "noise",
+    "luma_mean",
+    "luma_std",
+    "chars_est",
+    "chars_per_mpx",
+    "max_chars_per_256_tile",
+    "glyph_px_p50",
+    "glyph_px_min",
+    "text_area_share",
+)
+
+SCORE_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("source", pa.string()),
+        ("unit", pa.string()),
+        ("member", pa.string()),
+        ("uri", pa.string()),
+        ("offset", pa.int64()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("content", pa.string()),
+        ("format", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("phash", pa.uint64()),
+        ("phash_fine", pa.binary(32)),
+        ("text_stage", pa.string()),
+        ("text_cells", pa.list_(pa.float32())),
+        *((name, pa.float32()) for name in _FLOATS),
+        ("slug", pa.string()),
+        ("why", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreJob:
+    """What a worker needs to score units: settings, sources, and where rows go."""
+
+    settings: ScoreSettings
+    sources: dict[str, Source]
+    folder: str
+
+
+def settings_hash(settings: ScoreSettings) -> str:
+    """16 hex digits over all that decides a score: settings and the versions of the filters."""
+    versions = {
+        "score": _VERSION,
+        "decode": door.VERSION,
+        "clarity": Clarity().version,
+        "hashing": hashing.VERSION,
+        "text": _density().version if settings.text else None,
+    }
+    parts = json.dumps([settings.model_dump(), versions], sort_keys=True)
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def score_path(folder: str, unit_id: str) -> str:
+    return storage.join(folder, f"{unit_id}.parquet")
+
+
+def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
+    """The work of a scoring process. Loads the models once; each call scores one unit."""
+    # One thread a worker: the pool already fills the machine, and OpenCV's own threads would
+    # only fight with it.
+    cv2.setNumThreads(1)
+    limits = door.Limits(max_pixels=job.settings.max_pixels, max_side_px=job.settings.max_side_px)
+    filters: list[Callable[[door.Decoded], dict[str, Any]]] = [
+        lambda picture: hashing.perceptual_hash(picture.rgb),
+        lambda picture: Clarity().score(picture.rgb, picture.jpeg_quality),
+    ]
+    if job.settings.text:
+        density = _density()
+        filters.append(lambda picture: density.score(picture.rgb))
+
+    def score_unit(unit: Unit) -> dict[str, Any]:
+        source = job.sources[unit.source]
+        rows = [_row(item, source, unit, limits, filters) for item in source.read(unit)]
+        table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
+        with storage.commit(score_path(job.folder, unit.unit_id)) as file:
+            file.write(storage.table_bytes(table))
+        return stats_of(table)
+
+    return score_unit
+
+
+def stats_of(table: pa.Table) -> dict[str, Any]:
+    """Counts of a score table: images and rejections by slug."""
+    slugs = Counter(slug for slug in table.column("slug").to_pylist() if slug)
+    return {"images": table.num_rows, "rejected": dict(slugs)}
+
+
+def _row(
+    item: Item,
+    source: Source,
+    unit: Unit,
+    limits: door.Limits,
+    filters: list[Callable[[door.Decoded], dict[str, Any]]],
+) -> dict[str, Any]:
+    sha256 = hashlib.sha256(item.data).hexdigest()
+    row: dict[str, Any] = {
+        "key": sample_key(source.name, sha256),
+        "source": source.name,
+        "unit": unit.unit_id,
+        "member": item.member,
+        "uri": item.uri,
+        "offset": item.offset,
+        "bytes": len(item.data),
+        "sha256": sha256,
+        "content": source.content,
+    }
+    if item.fault:
+        slug, why = item.fault
+        return row | {"slug": slug, "why": why}
+    picture = door.decode(item.data, limits)
+    if isinstance(picture, door.Fault):
+        return row | asdict(picture)
+    height, width = picture.rgb.shape[:2]
+    row |= {
+        "format": picture.format,
+        "width": width,
+        "height": height,
+        "jpeg_quality": picture.jpeg_quality,
+    }
+    for score in filters:
+        row |= score(picture)
+    return row
+
+
+@functools.cache
+def _density() -> Any:
+    from filters.ocr.rapid import RapidOcrEngine
+    from filters.text_density import TextDensity
+
+    return TextDensity(RapidOcrEngine())

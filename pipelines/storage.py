@@ -1,0 +1,187 @@
+"""Files that are either whole or not there, on a local disk or an object store.
+
+Local: write beside the target, fsync, rename. Object stores (any fsspec URL): one finished PUT,
+which those stores make visible all at once. A second writer of the same path writes the same
+bytes, so whoever comes last changes nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def join(base: str, *parts: str) -> str:
+    """Join path parts below a folder or URL."""
+    return "/".join([base.rstrip("/"), *parts])
+
+
+def is_local(path: str) -> bool:
+    return "://" not in path
+
+
+def filesystem(path: str) -> tuple[Any, str]:
+    """The fsspec file system of a path or URL, and the path inside it."""
+    fs, inner = fsspec.core.url_to_fs(path)
+    return fs, str(inner)
+
+
+def exists(path: str) -> bool:
+    if is_local(path):
+        return os.path.exists(path)
+    fs, inner = filesystem(path)
+    return bool(fs.exists(inner))
+
+
+def size_bytes(path: str) -> int | None:
+    """Size of a file, or None when it is not there."""
+    try:
+        if is_local(path):
+            return os.stat(path).st_size
+        fs, inner = filesystem(path)
+        return int(fs.info(inner)["size"])
+    except FileNotFoundError:
+        return None
+
+
+def read_bytes(path: str, offset: int = 0, size: int | None = None) -> bytes:
+    """Read a file or a range of it; FileNotFoundError when it is not there."""
+    if is_local(path):
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(-1 if size is None else size)
+    fs, inner = filesystem(path)
+    end = None if size is None else offset + size
+    return bytes(fs.cat_file(inner, start=offset, end=end))
+
+
+def open_read(path: str) -> IO[bytes]:
+    """A seekable binary file, local or remote."""
+    if is_local(path):
+        return open(path, "rb")
+    fs, inner = filesystem(path)
+    return fs.open(inner, "rb")  # type: ignore[no-any-return]
+
+
+def names(folder: str, suffix: str = "") -> list[str]:
+    """Sorted names of the finished files directly in a folder; empty when it is not there."""
+    if is_local(folder):
+        found = os.listdir(folder) if os.path.isdir(folder) else []
+    else:
+        fs, inner = filesystem(folder)
+        found = [p.rsplit("/", 1)[-1] for p in fs.ls(inner, detail=False)] if exists(folder) else []
+    return sorted(n for n in found if n.endswith(suffix) and not n.startswith("."))
+
+
+def folders(folder: str) -> list[str]:
+    """Sorted names of the folders directly in a folder; empty when it is not there."""
+    if is_local(folder):
+        return sorted(p.name for p in Path(folder).glob("*") if p.is_dir())
+    if not exists(folder):
+        return []
+    fs, inner = filesystem(folder)
+    found = fs.ls(inner, detail=True)
+    return sorted(e["name"].rsplit("/", 1)[-1] for e in found if e["type"] == "directory")
+
+
+def name_of(path: str) -> str:
+    """The last part of a path or URL."""
+    return path.rstrip("/").rsplit("/", 1)[-1]
+
+
+@contextmanager
+def commit(path: str) -> Iterator[IO[bytes]]:
+    """A binary file that appears at `path` when the block ends, and never if it raises."""
+    if not is_local(path):
+        buffer = io.BytesIO()
+        yield buffer
+        fs, inner = filesystem(path)
+        fs.pipe_file(inner, buffer.getvalue())
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The name is unique to this writer: after a lost heartbeat two may write the same target.
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(draft, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+        _sync_folder(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def commit_bytes(path: str, data: bytes) -> bool:
+    """Commit `data` unless the file already holds just that; True when it was written."""
+    try:
+        if read_bytes(path) == data:
+            return False
+    except FileNotFoundError:
+        pass
+    with commit(path) as file:
+        file.write(data)
+    return True
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """A table as Parquet bytes, the same for the same table."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", row_group_size=64 * 1024)
+    return sink.getvalue()
+
+
+def parquet_metadata(path: str) -> dict[str, str] | None:
+    """The key-value marks of a Parquet file; None when it is not there or not whole."""
+    try:
+        with open_read(path) as file:
+            marks = pq.ParquetFile(file).schema_arrow.metadata
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return None
+    return {key.decode(): value.decode() for key, value in (marks or {}).items()}
+
+
+def database(near: str) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that can read the Parquet files beside `near`, local or remote."""
+    db = duckdb.connect()
+    if not is_local(near):
+        db.register_filesystem(filesystem(near)[0])
+    return db
+
+
+def records(
+    db: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows of a query as dicts."""
+    answer: Any = db.execute(query, parameters)
+    rows: list[dict[str, Any]] = answer.to_arrow_table().to_pylist()
+    return rows
+
+
+def remove(path: str) -> None:
+    """Delete a file; nothing happens when it is not there."""
+    if is_local(path):
+        Path(path).unlink(missing_ok=True)
+    elif exists(path):
+        fs, inner = filesystem(path)
+        fs.rm_file(inner)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this a power cut may lose the rename although the data are on disk.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,257 @@
+"""Make shards of synthetic text on backgrounds sampled from the kept general images.
+
+A slot of a shard is a pure function of (seed, rung, shard number, slot): its language, size band,
+bucket, layout, text, fonts and background are drawn from one generator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.compute as pc
+import simplejpeg
+from numpy.typing import NDArray
+
+from pipelines import decode as door
+from pipelines import storage, tar
+from pipelines.config import SynthSettings
+from pipelines.pack import Shard, encode_lossless
+from pipelines.sample import GENERAL, TEXT_SYNTH, Group, buckets, generator, sample_key
+from pipelines.sources import Source
+
+# Raised when the same settings would draw other images.
+_VERSION = 1
+_SOURCE = "synth"
+# Backgrounds are crops of up to this many canvases across, so that one photograph gives both
+# detail and overview.
+_MAX_ZOOM = 2.0
+_CACHED_BACKGROUNDS = 16
+# At most this many candidate backgrounds are kept in a plan, drawn by hash: enough for variety
+# at any scale of corpus, small enough for every worker to read.
+_MAX_CANDIDATES = 100_000
+
+
+class SynthError(RuntimeError):
+    """Synthetic text cannot be made; the message says what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthJob:
+    """What a worker needs to make synthetic shards."""
+
+    settings: SynthSettings
+    seed: int
+    sources: dict[str, Source]
+    backgrounds: tuple[dict[str, Any], ...]
+    limits: door.Limits
+    out: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthShard(Shard):
+    """A synthetic shard: which rung, which number, how many slots."""
+
+    rung: int
+    number: int
+
+
+def background_rows(plan: str, seed: int) -> tuple[dict[str, Any], ...]:
+    """Addresses of the general images that may serve as backgrounds, in a seeded order."""
+    query = f"""
+        SELECT key, source, uri, "offset", "bytes", width, height
+        FROM read_parquet($path) WHERE kind = '{GENERAL}'
+        ORDER BY md5(concat('{seed}', 'background', sha256)) LIMIT {_MAX_CANDIDATES}
+        """
+    path = storage.join(plan, "selected.parquet")
+    return tuple(storage.records(storage.database(plan), query, {"path": path}))
+
+
+def synth_shards(
+    settings: SynthSettings,
+    seed: int,
+    per_shard: int,
+    lane: str,
+    backgrounds: tuple[dict[str, Any], ...],
+) -> list[SynthShard]:
+    """The shards that the settings ask for, each with the recipe that decides its bytes."""
+    from renderers.recipe import VERSION as renderer_version
+
+    base = (
+        _VERSION,
+        renderer_version,
+        settings.model_dump(exclude={"samples"}),
+        seed,
+        per_shard,
+        [_file_digest(path) for path in _input_files(settings)],
+        hashlib.sha256("".join(row["key"] for row in backgrounds).encode()).hexdigest(),
+    )
+    shards = []
+    for rung, count in sorted(settings.samples.items()):
+        for number, start in enumerate(range(0, count, per_shard)):
+            samples = min(per_shard, count - start)
+            shards.append(
+                SynthShard(
+                    name=f"shards/{TEXT_SYNTH}/{rung}/{lane}-{TEXT_SYNTH}-{rung}-{number:06d}",
+                    recipe=tar.recipe_hash(base, rung, number, samples),
+                    samples=samples,
+                    rung=rung,
+                    number=number,
+                )
+            )
+    return shards
+
+
+def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
+    """The work of a rendering process: fonts and texts are loaded once, each call makes a shard."""
+    cv2.setNumThreads(1)
+    renderer = _renderer(job.settings)
+    drawer = _Drawer(job, renderer)
+
+    def make_shard(shard: SynthShard) -> dict[str, Any]:
+        choice = drawer.backgrounds_of(shard)
+        with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
+            writer = tar.ShardWriter(file, shard.name)
+            for slot in range(shard.samples):
+                writer.add(drawer.sample(shard, slot, choice))
+            index = writer.close()
+        tar.commit_index(job.out, shard.name, shard.recipe, index)
+        return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
+
+    return make_shard
+
+
+class _Drawer:
+    """Draws and renders slots; keeps the last few decoded backgrounds."""
+
+    def __init__(self, job: SynthJob, renderer: Any) -> None:
+        self._job = job
+        self._renderer = renderer
+        self._decoded: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
+
+    def backgrounds_of(self, shard: SynthShard) -> list[dict[str, Any]]:
+        """The shard's own backgrounds: large enough ones first, upscaled ones only if need be."""
+        rng = generator(self._job.seed, "backgrounds", shard.rung, shard.number)
+        pool = [
+            row for row in self._job.backgrounds if min(row["width"], row["height"]) >= shard.rung
+        ] or list(self._job.backgrounds)
+        count = min(self._job.settings.backgrounds, len(pool))
+        return [pool[i] for i in rng.choice(len(pool), size=count, replace=False)]
+
+    def sample(self, shard: SynthShard, slot: int, choice: list[dict[str, Any]]) -> tar.Stored:
+        s = self._job.settings
+        rng = generator(self._job.seed, TEXT_SYNTH, shard.rung, shard.number, slot)
+        language = _draw(rng, s.languages)
+        band = _draw(rng, s.size_bands)
+        shapes = buckets(shard.rung)
+        bucket = shapes[int(rng.integers(len(shapes)))]
+        # Slots walk through the shard's backgrounds in order, so each is decoded about once.
+        row = choice[slot * len(choice) // shard.samples]
+        background = _crop(self._background(row), bucket.width, bucket.height, rng)
+        recipe = self._renderer.draw_recipe(
+            rng, language=language, size_band=band, width=bucket.width, height=bucket.height
+        )
+        rgb, label = self._renderer.render(recipe, background)
+        ext, data = s.format, _encode(rgb, s.format)
+        key = sample_key(_SOURCE, hashlib.sha256(data).hexdigest())
+        group = Group(
+            kind=TEXT_SYNTH,
+            rung=shard.rung,
+            bucket=str(bucket),
+            language=language,
+            size_band=band,
+        )
+        chars = sum(len(line["chars"]) for line in label["lines"])
+        return tar.Stored(
+            key=key,
+            ext=ext,
+            data=data,
+            width=bucket.width,
+            height=bucket.height,
+            group=group,
+            source=_SOURCE,
+            parent=row["key"],
+            label=label | {"key": key, "background": row["key"], "size_band": band},
+            chars_per_mpx=chars * 1e6 / (bucket.width * bucket.height),
+        )
+
+    def _background(self, row: dict[str, Any]) -> NDArray[np.uint8]:
+        key = str(row["key"])
+        if key not in self._decoded:
+            source = self._job.sources[row["source"]]
+            picture = door.decode(
+                source.fetch(row["uri"], row["offset"], row["bytes"]), self._job.limits
+            )
+            if isinstance(picture, door.Fault):
+                raise SynthError(f"background {key} does not decode any more: {picture.why}")
+            self._decoded[key] = picture.rgb
+            if len(self._decoded) > _CACHED_BACKGROUNDS:
+                self._decoded.popitem(last=False)
+        return self._decoded[key]
+
+
+def _crop(
+    rgb: NDArray[np.uint8], width: int, height: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A random crop of `rgb`, scaled to `width` x `height` px; small images are enlarged."""
+    full_height, full_width = rgb.shape[:2]
+    largest = min(full_width / width, full_height / height)
+    zoom = float(rng.uniform(min(1.0, largest), max(1.0, min(largest, _MAX_ZOOM))))
+    zoom = min(zoom, largest)
+    crop_width, crop_height = int(width * zoom), int(height * zoom)
+    x = int(rng.integers(full_width - crop_width + 1))
+    y = int(rng.integers(full_height - crop_height + 1))
+    part = rgb[y : y + crop_height, x : x + crop_width]
+    if part.shape[:2] == (height, width):
+        return np.ascontiguousarray(part)
+    method = cv2.INTER_AREA if zoom > 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(part, (width, height), interpolation=method)
+    return np.asarray(scaled, np.uint8)
+
+
+def _draw(rng: np.random.Generator, weights: dict[str, float]) -> str:
+    names = sorted(name for name, weight in weights.items() if weight > 0)
+    shares = np.array([weights[name] for name in names])
+    return names[int(rng.choice(len(names), p=shares / shares.sum()))]
+
+
+def _encode(rgb: NDArray[np.uint8], ext: str) -> bytes:
+    if ext != "jpg":
+        return encode_lossless(rgb, ext)
+    data: bytes = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(rgb), quality=95, colorspace="RGB", colorsubsampling="444"
+    )
+    return data
+
+
+def _renderer(settings: SynthSettings) -> Any:
+    from renderers.recipe import Renderer
+    from renderers.text_sources import TextSource
+
+    from fonts.faces import discover
+
+    return Renderer(
+        faces=discover([Path(folder) for folder in settings.fonts]),
+        texts={
+            language: TextSource.from_paths([Path(path) for path in paths], language=language)
+            for language, paths in settings.texts.items()
+        },
+    )
+
+
+def _input_files(settings: SynthSettings) -> list[Path]:
+    roots = [Path(p) for paths in settings.texts.values() for p in paths]
+    roots += [Path(p) for p in settings.fonts]
+    files = [f for root in roots for f in ([root] if root.is_file() else root.rglob("*"))]
+    return sorted(f for f in files if f.is_file())
+
+
+def _file_digest(path: Path) -> list[Any]:
+    # Fonts are large: name and size tell them apart well enough, and cost nothing.
+    return [path.name, path.stat().st_size]

@@ -1,0 +1,90 @@
+"""Which tiles to cut out of an image of text: those where the characters are.
+
+Text is never shrunk until it cannot be read, so pages and text-rich pictures are cut at native
+resolution into tiles of one bucket's size. The score row carries the estimated characters in
+each cell of a 256 px grid; a tile's count is the share of the cells that it covers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.sample import Bucket, buckets, generator
+
+CELL_PX = 256
+
+
+class Tile(NamedTuple):
+    """A rectangle in px of the upright image and the characters estimated in it."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    chars: float
+
+
+def draw_bucket(seed: int, sha256: str, width: int, height: int, rung: int) -> Bucket | None:
+    """One of the rung's buckets that fit into the image, drawn from its hash; None if none fits.
+
+    Tiles are free to take any shape, so they supply the mixed aspect ratios of all groups.
+    """
+    fitting = [b for b in buckets(rung) if b.width <= width and b.height <= height]
+    if not fitting:
+        return None
+    return fitting[int(generator(seed, "bucket", sha256).integers(len(fitting)))]
+
+
+def choose_tiles(
+    width: int,
+    height: int,
+    bucket: Bucket,
+    cells: NDArray[np.float32],
+    *,
+    min_chars_per_256: float,
+    max_tiles: int,
+) -> list[Tile]:
+    """Tiles of `bucket`'s size with enough characters, in reading order, at most `max_tiles`.
+
+    Tiles stand side by side from the top left; the last of a row or column is moved back to the
+    edge when at least half of it is new. `cells` is float32[ceil(H/256) * ceil(W/256)], row-major.
+    When there are too many, those with most characters stay.
+    """
+    rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
+    grid = np.asarray(cells, np.float32).reshape(rows, columns)
+    floor = min_chars_per_256 * bucket.width * bucket.height / CELL_PX**2
+    tiles = [
+        Tile(x, y, bucket.width, bucket.height, _chars(grid, x, y, bucket, width, height))
+        for y in _starts(height, bucket.height)
+        for x in _starts(width, bucket.width)
+    ]
+    enough = [tile for tile in tiles if tile.chars >= floor]
+    densest = sorted(enough, key=lambda tile: -tile.chars)[:max_tiles]
+    return sorted(densest, key=lambda tile: (tile.y, tile.x))
+
+
+def _starts(total: int, size: int) -> list[int]:
+    starts = list(range(0, total - size + 1, size))
+    rest = total - (starts[-1] + size)
+    if rest >= size // 2:
+        starts.append(total - size)
+    return starts
+
+
+def _chars(grid: NDArray[Any], x: int, y: int, bucket: Bucket, width: int, height: int) -> float:
+    # Cells at the right and bottom edge are cut off by the image: their characters lie in what
+    # is left of them.
+    across = _overlap(x, bucket.width, width, grid.shape[1])
+    down = _overlap(y, bucket.height, height, grid.shape[0])
+    return float(down @ grid @ across)
+
+
+def _overlap(start: int, size: int, total: int, count: int) -> NDArray[np.float64]:
+    low = np.arange(count) * CELL_PX
+    high = np.minimum(low + CELL_PX, total)
+    covered = np.minimum(high, start + size) - np.maximum(low, start)
+    share: NDArray[np.float64] = np.clip(covered, 0, None) / (high - low)
+    return share
