@@ -144,7 +144,7 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
 def _run_here(
     tasks: Sequence[Task], make_work: Callable[[], Work], listener: Listener, s: EngineSettings
 ) -> Outcome:
-    outcome, work = Outcome(), make_work()
+    outcome, work = Outcome(), _load(make_work)
     for task in tasks:
         for attempt in range(1, s.attempts + 1):
             try:
@@ -163,13 +163,23 @@ def _run_here(
 
 
 class _Worker:
-    """The actor: holds the loaded work and calls it."""
+    """The actor: loads the work at its first call and keeps it."""
 
     def __init__(self, make_work: Callable[[], Work]) -> None:
-        self._work = make_work()
+        self._make_work = make_work
+        self._work: Work | None = None
 
     def call(self, payload: Any) -> Stats:
+        if self._work is None:
+            self._work = _load(self._make_work)
         return self._work(payload)
+
+
+def _load(make_work: Callable[[], Work]) -> Work:
+    try:
+        return make_work()
+    except Exception as error:
+        raise EngineError(f"workers do not start: {_last_line(error)}") from error
 
 
 @dataclass
@@ -246,6 +256,8 @@ class _Pool:
         try:
             stats = ray.get(ref)
         except RayTaskError as error:
+            if isinstance(error.cause, EngineError):
+                raise error.cause from None
             # The work raised: the process is whole, so the actor stays.
             self._retry(flight.task, "exception", _last_line(error.cause or error), waiting)
             self._rest(flight.actor)
@@ -253,8 +265,6 @@ class _Pool:
             self._retry(flight.task, "out_of_memory", _last_line(error), waiting)
             self._dismiss(flight.actor)
         except RayActorError as error:
-            if error.actor_init_failed:
-                raise EngineError(f"workers do not start: {_last_line(error)}") from None
             self._retry(flight.task, "worker_died", _last_line(error), waiting)
             self._dismiss(flight.actor)
         except GetTimeoutError as error:

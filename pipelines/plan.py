@@ -199,14 +199,13 @@ def _middle(low: Bucket, high: Bucket) -> float:
 
 
 def _text_tiles(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> Iterator[pa.RecordBatch]:
-    rows = db.execute(
+    rows: Any = db.sql(
         f"""
         SELECT id, sha256, width, height, rung, text_cells FROM with_rung
         WHERE slug IS NULL AND kind <> '{GENERAL}' ORDER BY id
         """
     )
-    reader: Any = rows.to_arrow_reader(_BATCH_ROWS)
-    for batch in reader:
+    for batch in rows.to_arrow_reader(_BATCH_ROWS):
         tiled = [_tile_row(row, config) for row in batch.to_pylist()]
         yield pa.RecordBatch.from_pylist(tiled, schema=_TEXT_SCHEMA)
 
@@ -306,7 +305,8 @@ def _stream(
     name: str,
     recipes: _Recipes | None = None,
 ) -> None:
-    reader: Any = db.execute(query).to_arrow_reader(_BATCH_ROWS)
+    rows: Any = db.sql(query)
+    reader = rows.to_arrow_reader(_BATCH_ROWS)
     with (
         storage.commit(storage.join(folder, f"{name}.parquet")) as file,
         pq.ParquetWriter(file, reader.schema, compression="zstd") as writer,

@@ -21,52 +21,13 @@ from filters.clarity import Clarity
 from filters import hashing
 from pipelines import decode as door
 from pipelines import storage
+from pipelines.columns import SCORE_SCHEMA
 from pipelines.config import ScoreSettings
 from pipelines.sample import sample_key
 from pipelines.sources import Item, Source, Unit
 
 # Raised when a change here changes scores without changing a setting or a filter's version.
 _VERSION = 1
-
-_FLOATS = (
-    "jpeg_quality",
-    "clarity",
-    "blur",
-    "compression",
-    "noise",
-    "luma_mean",
-    "luma_std",
-    "chars_est",
-    "chars_per_mpx",
-    "max_chars_per_256_tile",
-    "glyph_px_p50",
-    "glyph_px_min",
-    "text_area_share",
-)
-
-SCORE_SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("source", pa.string()),
-        ("unit", pa.string()),
-        ("member", pa.string()),
-        ("uri", pa.string()),
-        ("offset", pa.int64()),
-        ("bytes", pa.int64()),
-        ("sha256", pa.string()),
-        ("content", pa.string()),
-        ("format", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("phash", pa.uint64()),
-        ("phash_fine", pa.binary(32)),
-        ("text_stage", pa.string()),
-        ("text_cells", pa.list_(pa.float32())),
-        *((name, pa.float32()) for name in _FLOATS),
-        ("slug", pa.string()),
-        ("why", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,14 +52,14 @@ def load(
     `argv` defaults to the command line. `--help` prints every field and leaves with code 0.
     """
     parser = _parser(model, description, epilog)
-    known = [name for name, _ in _leaves(model)]
+    known = [name for name, _ in leaves(model)]
     given, unknown = parser.parse_known_args(argv)
     if unknown:
         raise SettingsError(_unknown(unknown[0].split("=")[0], [f"--{n}" for n in known]))
     values: dict[str, Any] = {}
     if given.config is not None:
         values = _read_yaml(Path(given.config))
-    for name, field in _leaves(model):
+    for name, field in leaves(model):
         text = getattr(given, name)
         if text is not None:
             _set(values, name, _parse(text, field))
@@ -78,10 +78,11 @@ def run(main: Any, *args: Any) -> int:
         return 2
 
 
-def _leaves(model: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def leaves(model: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Dotted names and fields of all settings that are no section themselves."""
     for name, field in model.model_fields.items():
         if _is_model(field.annotation):
-            yield from _leaves(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+            yield from leaves(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
         else:
             yield prefix + name, field
 
@@ -99,7 +100,7 @@ def _parser(model: type[Settings], description: str, epilog: str) -> argparse.Ar
     )
     parser.add_argument("--config", metavar="FILE.yaml", help="settings file; flags override it")
     groups: dict[str, Any] = {}
-    for name, field in _leaves(model):
+    for name, field in leaves(model):
         section, _, _ = name.rpartition(".")
         if section and section not in groups:
             about = model.model_fields[section.split(".")[0]].description

@@ -164,7 +164,7 @@ def records(
     db: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """The rows of a query as dicts."""
-    answer: Any = db.execute(query, parameters)
+    answer: Any = db.sql(query, params=parameters)
     rows: list[dict[str, Any]] = answer.to_arrow_table().to_pylist()
     return rows
 

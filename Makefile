@@ -1,0 +1,45 @@
+# `make corpus` and `make test` do all set-up on a fresh machine; both can be run again at will.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORPUS ?= corpus
+RUN ?= runs/tiny
+STEPS ?= 60
+
+.PHONY: help setup corpus test lint clean
+
+help:
+	@echo "make corpus   set up, fetch demo inputs, build a corpus, train a tiny model on it"
+	@echo "make test     set up, then lint, type-check and run all tests"
+	@echo "make setup    only make $(VENV) with all that both need"
+	@echo "make clean    remove $(VENV), the corpus and the run; caches stay"
+
+setup: $(VENV)/.ready
+
+# The mark is made last: a set-up that broke off is done again.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "no venv module: install it (on Debian: python3-venv), then try again"; exit 1; }
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	@touch $@
+
+corpus: setup
+	$(BIN)/python pipelines/build_corpus.py --out $(CORPUS)
+	$(BIN)/python vae_training/train.py --corpus $(CORPUS) --model tiny --steps $(STEPS) --out $(RUN)
+	@echo
+	@echo "corpus         $(CORPUS)/report/index.html and $(CORPUS)/shards"
+	@echo "training grid  $(RUN)"
+
+test: setup lint
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(CORPUS) $(RUN)

@@ -1,0 +1,48 @@
+"""The columns of the score table: one row per listed image, all numbers with their unit."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+_FLOATS = (
+    "jpeg_quality",
+    "clarity",
+    "blur",
+    "compression",
+    "noise",
+    "luma_mean",
+    "luma_std",
+    "chars_est",
+    "chars_per_mpx",
+    "max_chars_per_256_tile",
+    "glyph_px_p50",
+    "glyph_px_min",
+    "text_area_share",
+)
+
+
+# `unit`, `member`, `uri`, `offset` and `bytes` are where the image was read; `slug` and `why` stand
+# only where it could not be decoded, and then nothing else does.
+SCORE_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("source", pa.string()),
+        ("unit", pa.string()),
+        ("member", pa.string()),
+        ("uri", pa.string()),
+        ("offset", pa.int64()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("content", pa.string()),
+        ("format", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("phash", pa.uint64()),
+        ("phash_fine", pa.binary(32)),
+        ("text_stage", pa.string()),
+        ("text_cells", pa.list_(pa.float32())),
+        *((name, pa.float32()) for name in _FLOATS),
+        ("slug", pa.string()),
+        ("why", pa.string()),
+    ]
+)

@@ -1,0 +1,147 @@
+"""The engine, in this process and on a real Ray with workers that die, hang and raise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import engine
+from pipelines.engine import Engine, EngineError, EngineSettings, Task
+
+
+def tasks(*payloads: Any) -> list[Task]:
+    return [Task(task_id=str(i), payload=p, weight=i) for i, p in enumerate(payloads)]
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Engine]:
+    with engine.start(EngineSettings(workers=2, attempts=2, task_timeout_s=20)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Engine]:
+    with engine.start(EngineSettings(workers=0, attempts=2)) as started:
+        yield started
+
+
+def _make_double() -> engine.Work:
+    return lambda payload: {"images": payload * 2}
+
+
+def _make_fails_once() -> engine.Work:
+    def work(marker: str) -> engine.Stats:
+        if not Path(marker).exists():
+            Path(marker).touch()
+            raise OSError("the network is away")
+        return {"images": 1}
+
+    return work
+
+
+def _make_dies_once() -> engine.Work:
+    def work(marker: str) -> engine.Stats:
+        if marker and not Path(marker).exists():
+            Path(marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"images": 1}
+
+    return work
+
+
+def _make_raises() -> engine.Work:
+    def work(payload: str) -> engine.Stats:
+        if payload == "bad":
+            raise ValueError("this unit is bad")
+        return {"images": 1}
+
+    return work
+
+
+def _make_hangs() -> engine.Work:
+    def work(payload: float) -> engine.Stats:
+        time.sleep(payload)
+        return {"images": 1}
+
+    return work
+
+
+def _make_pid() -> engine.Work:
+    return lambda payload: {"pid": os.getpid()}
+
+
+def _make_nothing() -> engine.Work:
+    raise RuntimeError("the model is missing")
+
+
+@pytest.mark.parametrize("where", ["here", "pool"])
+def test_every_task_gives_its_stats(where: str, request: pytest.FixtureRequest) -> None:
+    heard: list[int] = []
+    started: Engine = request.getfixturevalue(where)
+    outcome = started.run(tasks(1, 2, 3), _make_double, lambda s: heard.append(s["images"]))
+    assert outcome.stats == {"0": {"images": 2}, "1": {"images": 4}, "2": {"images": 6}}
+    assert sorted(heard) == [2, 4, 6]
+    assert not outcome.failures
+
+
+@pytest.mark.parametrize("where", ["here", "pool"])
+def test_a_passing_fault_is_tried_again(
+    where: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    outcome = request.getfixturevalue(where).run(tasks(str(tmp_path / "m")), _make_fails_once)
+    assert outcome.stats and not outcome.failures
+
+
+@pytest.mark.parametrize("where", ["here", "pool"])
+def test_a_bad_task_is_quarantined_and_the_others_go_on(
+    where: str, request: pytest.FixtureRequest
+) -> None:
+    outcome = request.getfixturevalue(where).run(tasks("good", "bad", "good"), _make_raises)
+    assert set(outcome.stats) == {"0", "2"}
+    (failure,) = outcome.failures
+    assert (failure.task_id, failure.slug) == ("1", "exception")
+    assert "this unit is bad" in failure.why
+
+
+def test_heaviest_first(here: Engine) -> None:
+    order: list[int] = []
+
+    def make() -> engine.Work:
+        def work(payload: int) -> engine.Stats:
+            order.append(payload)
+            return {}
+
+        return work
+
+    here.run(tasks(0, 1, 2), make)
+    assert order == [2, 1, 0]
+
+
+def test_a_killed_worker_costs_one_attempt(pool: Engine, tmp_path: Path) -> None:
+    outcome = pool.run(tasks(str(tmp_path / "m"), "", "", ""), _make_dies_once)
+    assert len(outcome.stats) == 4 and not outcome.failures
+
+
+@pytest.mark.parametrize("where", ["here", "pool"])
+def test_work_that_cannot_load_stops_at_once(where: str, request: pytest.FixtureRequest) -> None:
+    with pytest.raises(EngineError, match="workers do not start: .*the model is missing"):
+        request.getfixturevalue(where).run(tasks(1, 2), _make_nothing)
+
+
+def test_a_hanging_task_is_stopped_and_the_others_go_on(pool: Engine) -> None:
+    short = Engine(EngineSettings(workers=2, attempts=1, task_timeout_s=4), on_ray=True)
+    outcome = short.run(tasks(0, 120, 0), _make_hangs)
+    assert set(outcome.stats) == {"0", "2"}
+    assert [failure.slug for failure in outcome.failures] == ["timeout"]
+
+
+def test_tired_workers_are_replaced(pool: Engine) -> None:
+    tired = Engine(EngineSettings(workers=1, tasks_per_worker=2), on_ray=True)
+    outcome = tired.run(tasks(*range(6)), _make_pid)
+    assert len({stats["pid"] for stats in outcome.stats.values()}) == 3

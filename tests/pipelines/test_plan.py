@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import plan, storage
+from pipelines.columns import SCORE_SCHEMA
+from pipelines.config import CorpusConfig, PackSettings, PlanSettings
+from pipelines.sample import Bucket, nearest_bucket
+
+UNIT = "u0"
+
+
+def row(n: int, **changes: Any) -> dict[str, Any]:
+    """A good general image of 600x450 px; `n` makes its bytes and hashes its own."""
+    sha256 = hashlib.sha256(str(n).encode()).hexdigest()
+    bits = np.random.default_rng(n)
+    base: dict[str, Any] = {
+        "key": f"a-{sha256[:16]}",
+        "source": "a",
+        "unit": UNIT,
+        "member": f"{n}.jpg",
+        "uri": f"/a/{n}.jpg",
+        "offset": 0,
+        "bytes": 1000,
+        "sha256": sha256,
+        "content": "auto",
+        "format": "jpeg",
+        "width": 600,
+        "height": 450,
+        "phash": int(bits.integers(0, 1 << 63)),
+        "phash_fine": bits.bytes(32),
+        "luma_mean": 100.0,
+        "clarity": 0.9,
+        "blur": 0.1,
+        "compression": 0.1,
+        "noise": 0.1,
+        "chars_est": 0.0,
+        "chars_per_mpx": 0.0,
+        "text_cells": [0.0] * 6,
+        "slug": None,
+    }
+    return base | changes
+
+
+def text_row(n: int, chars: float = 100.0, **changes: Any) -> dict[str, Any]:
+    text = {"chars_est": chars * 6, "chars_per_mpx": 3000.0, "text_cells": [chars] * 6}
+    return row(n, **(text | changes))
+
+
+def make(tmp_path: Path, rows: list[dict[str, Any]], **sections: Any) -> dict[str, list[Any]]:
+    config = CorpusConfig(**sections)
+    scores = tmp_path / "scores"
+    table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
+    storage.commit_bytes(str(scores / f"{UNIT}.parquet"), storage.table_bytes(table))
+    folder = tmp_path / "plan"
+    plan.make_plan(config, str(scores), [UNIT], str(folder))
+    return {
+        name: pq.read_table(folder / f"{name}.parquet").to_pylist()
+        for name in ("selected", "dropped", "rejected", "shards")
+    }
+
+
+def slugs(made: dict[str, list[Any]]) -> dict[str, str]:
+    return {r["member"]: r["slug"] for r in made["dropped"]}
+
+
+def test_every_row_is_in_exactly_one_table(tmp_path: Path) -> None:
+    rows = [row(i, clarity=i / 40) for i in range(40)]
+    rows += [row(100 + i, slug="truncated", why="x", width=None, clarity=None) for i in range(5)]
+    rows += [row(3, uri="/a/copy.jpg", member="copy.jpg"), text_row(200)]
+    made = make(tmp_path, rows)
+    members = [r["member"] for name in ("selected", "dropped", "rejected") for r in made[name]]
+    assert sorted(members) == sorted(r["member"] for r in rows)
+    assert len(made["rejected"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug"),
+    [
+        ({"clarity": 0.3, "blur": 0.8}, "blurred"),
+        ({"clarity": 0.3, "compression": 0.8}, "compressed"),
+        ({"clarity": 0.3, "noise": 0.8}, "noisy"),
+        ({"width": 400, "height": 200}, "too_small"),
+        ({"width": 2000, "height": 400}, "too_elongated"),
+        ({"content": "document"}, "no_text"),
+    ],
+)
+def test_drops_carry_their_reason(tmp_path: Path, changes: dict[str, Any], slug: str) -> None:
+    made = make(tmp_path, [row(0), row(1, **changes)])
+    assert slugs(made) == {"1.jpg": slug}
+
+
+def test_equal_bytes_are_kept_once(tmp_path: Path) -> None:
+    made = make(tmp_path, [row(0), row(0, uri="/b/0.jpg", member="again.jpg")])
+    assert slugs(made) == {"again.jpg": "duplicate"}
+    assert made["dropped"][0]["duplicate_of"] == made["selected"][0]["key"]
+
+
+def flipped(value: int, bits: int, first: int = 5) -> int:
+    return value ^ sum(1 << (first + 17 * i) % 64 for i in range(bits))
+
+
+def test_of_near_duplicates_the_largest_stays(tmp_path: Path) -> None:
+    big = row(0, width=1200, height=900)
+    near = row(1, phash=flipped(big["phash"], 3), phash_fine=big["phash_fine"])
+    far = row(2, phash=flipped(big["phash"], 4, first=2), phash_fine=big["phash_fine"])
+    made = make(tmp_path, [near, big, far])
+    assert slugs(made) == {"1.jpg": "near_duplicate"}
+    assert made["dropped"][0]["duplicate_of"] == big["key"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"phash_fine": bytes(range(32))}, {"width": 450, "height": 600}, {"luma_mean": 200.0}],
+)
+def test_look_alikes_are_not_near_duplicates(tmp_path: Path, changes: dict[str, Any]) -> None:
+    one = row(0)
+    twin = {"phash": one["phash"], "phash_fine": one["phash_fine"]} | changes
+    assert slugs(make(tmp_path, [one, row(1, **twin)])) == {}
+
+
+def test_every_pair_within_the_bits_is_found(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    big = row(0, width=1200, height=900)
+    copies = []
+    for n in range(1, 60):
+        mask = sum(1 << int(b) for b in rng.choice(64, size=3, replace=False))
+        copies.append(row(n, phash=big["phash"] ^ mask, phash_fine=big["phash_fine"]))
+    assert len(make(tmp_path, [big, *copies])["selected"]) == 1
+
+
+def test_text_goes_into_tiles_of_the_bucket_inside_the_image(tmp_path: Path) -> None:
+    rows = [text_row(n, width=700, height=500) for n in range(20)]
+    for r in make(tmp_path, rows)["selected"]:
+        bucket = Bucket.parse(r["bucket"])
+        assert r["tiles"]
+        for tile in r["tiles"]:
+            assert (tile["width"], tile["height"]) == bucket
+            assert tile["x"] + tile["width"] <= 700 and tile["y"] + tile["height"] <= 500
+
+
+def test_kinds_follow_density_and_content(tmp_path: Path) -> None:
+    rows = [row(0), text_row(1), text_row(2, content="document")]
+    kinds = {r["member"]: r["kind"] for r in make(tmp_path, rows)["selected"]}
+    assert kinds == {"0.jpg": "general", "1.jpg": "text_real", "2.jpg": "document"}
+
+
+def test_general_buckets_have_the_nearest_ratio(tmp_path: Path) -> None:
+    sizes = [(600, 600), (800, 600), (960, 540), (540, 960), (1300, 520)]
+    rows = [row(n, width=w, height=h) for n, (w, h) in enumerate(sizes)]
+    made = make(tmp_path, rows, plan=PlanSettings(rung_weights={256: 1.0}))
+    names = {r["member"]: r["bucket"] for r in made["selected"]}
+    assert list(dict(sorted(names.items())).values()) == [
+        "256x256",
+        "288x224",
+        "320x192",
+        "192x320",
+        "384x160",
+    ]
+
+
+def test_rungs_are_drawn_by_weight_among_those_an_image_can_serve(tmp_path: Path) -> None:
+    rows = [row(n, width=1500, height=1100) for n in range(300)]
+    rows += [row(300 + n, width=300, height=280) for n in range(50)]
+    made = make(tmp_path, rows, plan=PlanSettings(rung_weights={256: 1.0, 1024: 2.0}))
+    large = [r["rung"] for r in made["selected"] if r["width"] == 1500]
+    assert 160 < large.count(1024) < 240
+    assert {r["rung"] for r in made["selected"] if r["width"] == 300} == {256}
+
+
+def test_quotas_keep_the_best(tmp_path: Path) -> None:
+    rows = [row(n, clarity=0.6 + n / 100) for n in range(10)]
+    made = make(tmp_path, rows, plan=PlanSettings(quotas={"general": 3}))
+    assert {r["member"] for r in made["selected"]} == {"7.jpg", "8.jpg", "9.jpg"}
+    assert set(slugs(made).values()) == {"over_quota"}
+
+
+def test_shards_are_closed_at_their_size(tmp_path: Path) -> None:
+    rows = [row(n) for n in range(100)]
+    made = make(
+        tmp_path,
+        rows,
+        plan=PlanSettings(rung_weights={256: 1.0}),
+        pack=PackSettings(shard_samples=16),
+    )
+    assert [s["samples"] for s in made["shards"]] == [16] * 6 + [4]
+    assert made["shards"][0]["shard"] == "shards/general/256/corpus-general-256-000000"
+
+
+def test_the_order_of_scores_changes_nothing(tmp_path: Path) -> None:
+    rows = [row(n) for n in range(50)] + [text_row(n) for n in range(50, 70)]
+    first = make(tmp_path / "a", rows)
+    second = make(tmp_path / "b", rows[::-1])
+    assert first == second
+
+
+def test_another_threshold_is_another_plan_and_units_are_part_of_it() -> None:
+    config = CorpusConfig()
+    stricter = CorpusConfig(plan=PlanSettings(min_clarity=0.9))
+    hashes = {
+        plan.plan_hash(config, "s", ["u"]),
+        plan.plan_hash(stricter, "s", ["u"]),
+        plan.plan_hash(config, "s", ["u", "v"]),
+        plan.plan_hash(config, "t", ["u"]),
+    }
+    assert len(hashes) == 4
+    assert plan.plan_hash(config, "s", ["v", "u"]) in hashes
+
+
+def test_bucket_sql_and_nearest_bucket_agree(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = [
+        row(n, width=int(rng.integers(256, 700)), height=int(rng.integers(256, 700)))
+        for n in range(200)
+    ]
+    made = make(tmp_path, rows, plan=PlanSettings(rung_weights={256: 1.0}))
+    for r in made["selected"]:
+        assert Bucket.parse(r["bucket"]) == nearest_bucket(r["width"], r["height"], 256)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from pipelines import settings
+from pipelines.config import CorpusConfig
+from pipelines.settings import Settings, SettingsError
+
+
+class Inner(Settings):
+    speed: float = Field(1.0, ge=0, description="how fast")
+    label: str = Field("none", description="a name")
+
+
+class Outer(Settings):
+    inner: Inner = Field(Inner(), description="the inner part")
+    names: tuple[str, ...] = Field((), description="some names")
+
+
+def load(*argv: str) -> Outer:
+    return settings.load(Outer, argv, description="a test")
+
+
+def test_flags_override_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("inner: {speed: 2, label: a}\n")
+    loaded = load("--config", str(file), "--inner.speed", "3")
+    assert (loaded.inner.speed, loaded.inner.label) == (3.0, "a")
+
+
+def test_text_stays_text_and_lists_are_read() -> None:
+    loaded = load("--inner.label", "1e3", "--names", "[a, b]")
+    assert loaded.inner.label == "1e3"
+    assert loaded.names == ("a", "b")
+
+
+def test_unknown_flag_names_the_nearest() -> None:
+    with pytest.raises(SettingsError, match=r"--inner\.sped.*did you mean --inner\.speed"):
+        load("--inner.sped", "3")
+
+
+def test_unknown_key_in_the_file_names_the_nearest(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("inner: {lable: a}\n")
+    with pytest.raises(SettingsError, match="lable; did you mean label"):
+        load("--config", str(file))
+
+
+def test_unknown_key_inside_a_source_names_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="colum; did you mean column"):
+        settings.load(
+            CorpusConfig,
+            ["--sources", "[{name: a, type: parquet, uri: x, colum: image}]"],
+            description="",
+        )
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("--inner.speed", "-1"), "inner.speed.*greater than or equal to 0.*got -1"),
+        (("--inner.speed", "fast"), "inner.speed.*number.*got 'fast'"),
+        (("--config", "/nowhere.yaml"), "cannot read the settings file /nowhere.yaml"),
+        (("--names", "[a"), "cannot read .* as YAML"),
+    ],
+)
+def test_wrong_values_say_what_was_got(argv: tuple[str, ...], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(*argv)
+
+
+def test_help_explains_every_field(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        settings.load(CorpusConfig, ["--help"], description="")
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for name in ("--plan.min_clarity", "--pack.shard_bytes", "--engine.workers", "--seed"):
+        assert name in text
+
+
+def test_every_setting_of_the_build_is_described() -> None:
+    for name, field in settings.leaves(CorpusConfig):
+        assert field.description, name
