@@ -29,6 +29,10 @@ from pipelines.sources import Item, Source, Unit
 # Raised when a change here changes scores without changing a setting or a filter's version.
 _VERSION = 1
 
+# The filters look at 64 px tiles. Smaller pictures are listed with their size alone, and `plan`
+# drops them as too small.
+_MIN_SCORED_PX = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob:
@@ -119,8 +123,16 @@ def _row(
         "height": height,
         "jpeg_quality": picture.jpeg_quality,
     }
-    for score in filters:
-        row |= score(picture)
+    if min(width, height) < _MIN_SCORED_PX:
+        return row
+    try:
+        for score in filters:
+            row |= score(picture)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # One strange picture must not cost its whole unit; the slug keeps it in sight.
+        return row | {"slug": "score_failed", "why": f"{type(error).__name__}: {error}"}
     return row
 
 

@@ -1,0 +1,1 @@
+"""The trainer of the autoencoders: model, losses, data order, checkpoints."""

@@ -1,0 +1,1 @@
+"""From shards to batches: curriculum, index, order, loader."""

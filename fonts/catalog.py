@@ -1,0 +1,107 @@
+"""List the fonts that the text renderer can use: Debian packages, and the faces found on disk.
+
+    python fonts/catalog.py                       # packages, and faces already fetched or installed
+    python fonts/catalog.py --lang zh --fetch     # fetch the packages first (no root needed)
+    python fonts/catalog.py --fonts ~/my-fonts    # look in one folder only
+
+A face is listed for a language when it really draws it: all printable ASCII for `en`, all of GB2312
+level 1 for `zh`. Empty glyphs and placeholder boxes do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from fonts.debian import PackagesUnavailable, cache_dir, fetch  # noqa: E402
+from fonts.faces import Face, scan, writing  # noqa: E402
+from fonts.packages import PACKAGES  # noqa: E402
+
+_SYSTEM = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path("/Library/Fonts"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print both tables; 1 when a folder or a package cannot be had."""
+    args = _parser().parse_args(argv)
+    packages = [p for p in PACKAGES if args.lang in (None, *p.writes)]
+    try:
+        if args.fetch:
+            fetch([package.name for package in packages])
+        found = scan(args.fonts or _usual_folders())
+    except (PackagesUnavailable, FileNotFoundError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    faces = found.faces if args.lang is None else writing(found.faces, args.lang)
+    here = {p.name for p in packages if (cache_dir() / "debian" / p.name).is_dir()}
+    print(
+        _table(
+            ("package", "writes", "licence", "fetched", "what"),
+            [
+                (p.name, " ".join(p.writes), p.licence, "yes" if p.name in here else "", p.about)
+                for p in packages
+            ],
+        )
+    )
+    print()
+    print(_table(_FACE_HEAD, [_face_row(face) for face in faces]))
+    print(f"\n{len(faces)} faces" + ("" if args.lang is None else f" that write {args.lang}"))
+    for path, why in found.broken.items():
+        print(f"left out: {path}: {why}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    about, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=about, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--lang", choices=("en", "zh", "mixed"), help="only what writes it")
+    parser.add_argument(
+        "--fonts",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="folders or font files to look in (default: the system's and the fetched packages)",
+    )
+    parser.add_argument(
+        "--fetch", action="store_true", help="fetch the listed packages into the cache first"
+    )
+    return parser
+
+
+def _usual_folders() -> list[Path]:
+    fetched = [cache_dir() / "debian" / package.name for package in PACKAGES]
+    return [folder for folder in (*_SYSTEM, *fetched) if folder.is_dir()]
+
+
+_FACE_HEAD = ("face", "weight", "writes", "characters", "vertical", "embed", "licence", "file")
+
+
+def _face_row(face: Face) -> tuple[str, ...]:
+    return (
+        face.name,
+        str(face.weight),
+        " ".join(face.languages),
+        str(len(face.coverage)),
+        "yes" if face.vertical else "",
+        "yes" if face.embeddable else "no",
+        face.licence,
+        f"{face.path.name}#{face.index}",
+    )
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

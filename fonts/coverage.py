@@ -1,0 +1,116 @@
+"""Which characters a face can really draw: a glyph that is neither blank nor a placeholder box.
+
+The character map alone lies: some fonts map whole blocks to an empty outline or to a copy of
+`.notdef`. Every mapped glyph is therefore looked at once, through HarfBuzz (about 2 us each).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Real fonts share a glyph between two or three code points (Latin A and Greek Alpha; a Han
+# character and its compatibility twin). One that serves this many is a placeholder.
+_PLACEHOLDER_CODE_POINTS = 16
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """A set of code points, kept as sorted inclusive ranges."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, code_points: Iterable[int]) -> Coverage:
+        """The set of these code points, in any order."""
+        return cls(tuple(_ranges(sorted(set(code_points)))))
+
+    @cached_property
+    def _table(self) -> npt.NDArray[np.bool_]:
+        table = np.zeros(self.ranges[-1][1] + 2 if self.ranges else 1, dtype=bool)
+        for first, last in self.ranges:
+            table[first : last + 1] = True
+        return table
+
+    def of_text(self, text: str) -> npt.NDArray[np.bool_]:
+        """`bool[len(text)]`: which characters of `text` are in the set."""
+        table = self._table
+        # The last entry is always False: it answers for everything beyond the set.
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        covered: npt.NDArray[np.bool_] = table[np.minimum(points, len(table) - 1)]
+        return covered
+
+    def covers(self, text: str) -> bool:
+        """Whether every character of `text` is in the set."""
+        return bool(self.of_text(text).all())
+
+    def __len__(self) -> int:
+        return sum(last - first + 1 for first, last in self.ranges)
+
+
+def _ranges(points: list[int]) -> Iterator[tuple[int, int]]:
+    start = previous = None
+    for point in points:
+        if start is None or previous is None:
+            start = point
+        elif point != previous + 1:
+            yield start, previous
+            start = point
+        previous = point
+    if start is not None and previous is not None:
+        yield start, previous
+
+
+def drawable(font: Any) -> Coverage:
+    """The code points for which a `uharfbuzz.Font` has ink, or rightly none (white space)."""
+    glyphs = {point: font.get_nominal_glyph(point) for point in font.face.unicodes}
+    shared = Counter(glyphs.values())
+    extents = {glyph: _extents(font, glyph) for glyph in shared}
+    missing = _extents(font, 0)
+    missing_outline = _outline(font, 0) if missing else ()
+    kept = []
+    for point, glyph in glyphs.items():
+        if not glyph:
+            continue
+        if _is_white(point):
+            kept.append(point)
+            continue
+        box = extents[glyph]
+        if box is None or shared[glyph] >= _PLACEHOLDER_CODE_POINTS:
+            continue
+        if missing and box == missing and _outline(font, glyph) == missing_outline:
+            continue
+        kept.append(point)
+    return Coverage.of(kept)
+
+
+def _is_white(point: int) -> bool:
+    return unicodedata.category(chr(point)) == "Zs"
+
+
+def _extents(font: Any, glyph: int) -> tuple[int, int, int, int] | None:
+    box = font.get_glyph_extents(glyph)
+    if box is None or not box.width or not box.height:
+        return None
+    return box.x_bearing, box.y_bearing, box.width, box.height
+
+
+def _outline(font: Any, glyph: int) -> tuple[Any, ...]:
+    steps: list[Any] = []
+    import uharfbuzz
+
+    pen = uharfbuzz.DrawFuncs()
+    pen.set_move_to_func(lambda x, y, _: steps.append(("m", x, y)))
+    pen.set_line_to_func(lambda x, y, _: steps.append(("l", x, y)))
+    pen.set_quadratic_to_func(lambda *point: steps.append(("q", *point[:-1])))
+    pen.set_cubic_to_func(lambda *point: steps.append(("c", *point[:-1])))
+    pen.set_close_path_func(lambda _: steps.append(("z",)))
+    font.draw_glyph(glyph, pen)
+    return tuple(steps)

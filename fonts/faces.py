@@ -1,0 +1,209 @@
+"""Find the faces in font folders, and say which of them can write a text.
+
+Reading a font costs up to half a second for a large Chinese collection, so what was learnt is kept
+in the cache, keyed by the sha256 of the file: a changed file is read again, a moved one is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fonts import names
+from fonts.charsets import ASCII_PRINTABLE, CHINESE_PUNCTUATION, GB2312_LEVEL_1
+from fonts.coverage import Coverage, drawable
+from fonts.debian import cache_dir
+
+SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
+_CACHE_FORMAT = 1
+_OUTLINE_TABLES = ("glyf", "CFF ", "CFF2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """One face of a font file. `index` counts the faces of a collection (0 in a plain file).
+
+    `languages` holds "en" when the face draws all printable ASCII, "zh" when it draws all of GB2312
+    level 1; a face drawn for Japan, Korea, Taiwan or Hong Kong has none. `weight` is that of OS/2 (400 regular, 700 bold).
+    """
+
+    path: Path
+    index: int
+    digest: str
+    family: str
+    style: str
+    weight: int
+    licence: str
+    embeddable: bool
+    vertical: bool
+    languages: tuple[str, ...]
+    coverage: Coverage = field(repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """File name, index and the first digits of the file's sha256: the same key, same shapes."""
+        return f"{self.path.name}#{self.index}@{self.digest[:8]}"
+
+    @property
+    def name(self) -> str:
+        """Family and style, as a person would say them."""
+        return f"{self.family} {self.style}"
+
+    def covers(self, text: str) -> bool:
+        """Whether every character of `text` has a real glyph here."""
+        return self.coverage.covers(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """The faces found, in order of file name, and for each unusable file the reason."""
+
+    faces: tuple[Face, ...]
+    broken: dict[Path, str]
+
+
+def discover(folders: Sequence[Path], cache: Path | None = None) -> list[Face]:
+    """Every usable face in `folders` (or font files), recursively; broken files are logged."""
+    found = scan(folders, cache)
+    for path, why in found.broken.items():
+        logging.getLogger(__name__).warning("font file left out: %s: %s", path, why)
+    return list(found.faces)
+
+
+def scan(folders: Sequence[Path], cache: Path | None = None) -> Scan:
+    """As `discover`, with the reasons. FileNotFoundError for a folder that does not exist.
+
+    The same file found twice counts once.
+    """
+    faces: list[Face] = []
+    broken: dict[Path, str] = {}
+    seen: set[str] = set()
+    for path in _font_files(folders):
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        known = _cached(path, data, digest, (cache or cache_dir()) / "faces")
+        if "broken" in known:
+            broken[path] = known["broken"]
+        faces.extend(_face(path, digest, entry) for entry in known.get("faces", ()))
+    return Scan(faces=tuple(faces), broken=broken)
+
+
+def covering(faces: Iterable[Face], text: str) -> list[Face]:
+    """The faces with a real glyph for every character of `text`."""
+    return [face for face in faces if face.covers(text)]
+
+
+def writing(faces: Iterable[Face], language: str) -> list[Face]:
+    """The faces for `language`: "en", "zh", or "mixed" (both, in one face)."""
+    wanted = {"en", "zh"} if language == "mixed" else {language}
+    if language == "zh":
+        # Chinese prose has digits and Latin names in it.
+        wanted.add("en")
+    return [face for face in faces if wanted <= set(face.languages)]
+
+
+def _font_files(folders: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for folder in folders:
+        if folder.is_file():
+            files.append(folder)
+        elif folder.is_dir():
+            files += [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+        else:
+            raise FileNotFoundError(f"no such font folder: {folder}")
+    return sorted(files, key=lambda path: (path.name, str(path)))
+
+
+def _cached(path: Path, data: bytes, digest: str, folder: Path) -> dict[str, Any]:
+    note = folder / f"{digest}-{_CACHE_FORMAT}.json"
+    remembered = _remembered(note)
+    if remembered is not None:
+        return remembered
+    try:
+        learnt: dict[str, Any] = {"faces": _read(path, data)}
+    except Exception as error:  # noqa: BLE001 - foreign bytes: any fault of the parsers ends here
+        learnt = {"broken": f"not a usable font: {type(error).__name__}: {error}".strip()[:200]}
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8"
+    ) as part:
+        json.dump(learnt, part)
+    os.replace(part.name, note)
+    return learnt
+
+
+def _remembered(note: Path) -> dict[str, Any] | None:
+    try:
+        learnt = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return learnt if isinstance(learnt, dict) else None
+
+
+def _read(path: Path, data: bytes) -> list[dict[str, Any]]:
+    try:
+        import uharfbuzz
+        from fontTools.ttLib import TTFont
+    except ImportError as error:
+        raise _missing(error) from None
+    blob = uharfbuzz.Blob(data)
+    entries = []
+    for index in range(max(1, uharfbuzz.Face(blob, 0).count)):
+        with TTFont(path, fontNumber=index, lazy=True) as font:
+            if not any(table in font for table in _OUTLINE_TABLES):
+                raise ValueError("it has no outlines (a bitmap font?)")
+            said = names.read(font)
+        coverage = drawable(uharfbuzz.Font(uharfbuzz.Face(blob, index)))
+        if not len(coverage):
+            raise ValueError("it draws no character at all")
+        entries.append(
+            {
+                "index": index,
+                "family": said.family,
+                "style": said.style,
+                "weight": said.weight,
+                "licence": said.licence,
+                "embeddable": said.embeddable,
+                "vertical": said.vertical,
+                "languages": _languages(coverage, said.family),
+                "ranges": coverage.ranges,
+            }
+        )
+    return entries
+
+
+def _languages(coverage: Coverage, family: str) -> list[str]:
+    if names.is_other_region(family):
+        # Its Latin is the same in every regional twin: ten of them would only tilt the draw.
+        return []
+    found = ["en"] if coverage.covers(ASCII_PRINTABLE + " ") else []
+    chinese = coverage.covers(GB2312_LEVEL_1 + CHINESE_PUNCTUATION[:10])
+    return [*found, "zh"] if chinese else found
+
+
+def _face(path: Path, digest: str, entry: dict[str, Any]) -> Face:
+    ranges = tuple((int(first), int(last)) for first, last in entry["ranges"])
+    said = {k: v for k, v in entry.items() if k not in ("ranges", "languages")}
+    return Face(
+        path=path,
+        digest=digest,
+        languages=tuple(entry["languages"]),
+        coverage=Coverage(ranges),
+        **said,
+    )
+
+
+def _missing(error: ImportError) -> ImportError:
+    return ImportError(
+        f"reading fonts needs {error.name}: pip install 'vae-corpus[render]'", name=error.name
+    )

@@ -1,0 +1,18 @@
+"""The one door for foreign bytes: bytes in, an upright RGB picture or a fault out; never raises.
+
+Order of work: magic bytes, header, limits (so that a bomb costs nothing), completeness of the
+container, strict decode, orientation, alpha on white. Nothing is repaired in silence: a picture
+with a grey lower half would be scored, packed and learned. A leaf of the project: it imports
+nothing else of ours.
+"""
+
+from __future__ import annotations
+
+from pipelines.decode.door import Decoded, decode, sniff
+from pipelines.decode.fault import SLUGS, Fault, Limits
+from pipelines.decode.pixels import Rgb
+
+# Raised when the same bytes would give other pixels, another quality or another slug.
+VERSION = 1
+
+__all__ = ["SLUGS", "VERSION", "Decoded", "Fault", "Limits", "Rgb", "decode", "sniff"]

@@ -1,0 +1,118 @@
+"""Bytes in, an upright RGB picture or a fault out: which format it is, and who decodes it.
+
+JPEG goes to simplejpeg, the rest to Pillow, plugin by plugin (its general `open` would warn about
+sizes that the limits already judge), each after our own check that the file is whole.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+from pipelines.decode.fault import SLUGS, Fault, Limits, Refused
+from pipelines.decode.jpeg import decode_jpeg
+from pipelines.decode.others import decode_bmp, decode_gif, decode_tiff
+from pipelines.decode.pixels import Rgb
+from pipelines.decode.png import decode_png
+from pipelines.decode.webp import decode_webp
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An upright picture: uint8[H, W, 3] RGB, the format's name, and for JPEG its IJG quality.
+
+    `jpeg_quality` in [1, 100] is read off the luma table in the header, None for other formats.
+    It tells of the last encoding only, nothing of earlier ones.
+    """
+
+    rgb: Rgb
+    format: str
+    jpeg_quality: float | None = None
+
+
+def decode(data: bytes, limits: Limits | None = None) -> Decoded | Fault:
+    """Decode the bytes of an image file strictly; a `Fault` for anything that is not whole.
+
+    File names play no part. Memory stays within `limits.max_bytes`; the default limits allow
+    200 megapixels.
+    """
+    try:
+        return _decode(data, limits or Limits())
+    except Refused as refused:
+        return refused.fault
+    except MemoryError:
+        return Fault("too_much_memory", "the machine has not enough memory to decode this")
+    except Exception as error:  # decoders raise all kinds of errors on foreign bytes
+        said = str(error) or type(error).__name__
+        # "Premature end of JPEG file" is a missing end; the "data segment" ends early by bit rot.
+        ends = ("premature end of jpeg", "truncated", "not enough", "unexpected end")
+        slug = "truncated" if any(words in said.lower() for words in ends) else "corrupt"
+        return Fault(slug, said)
+
+
+# Magic bytes: (offset, bytes, name). RIFF and ISO media files need a second look.
+_MAGIC = (
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (8, b"WEBP", "webp"),
+    (0, b"GIF87a", "gif"),
+    (0, b"GIF89a", "gif"),
+    (0, b"II*\0", "tiff"),
+    (0, b"MM\0*", "tiff"),
+    (0, b"II+\0", "bigtiff"),
+    (0, b"MM\0+", "bigtiff"),
+    (4, b"ftypavif", "avif"),
+    (4, b"ftypavis", "avif"),
+    (4, b"ftyphei", "heic"),
+    (4, b"ftyphev", "heic"),
+    (4, b"ftypmif1", "heic"),
+    (0, b"\xff\x0a", "jxl"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
+    (0, b"\xff\x4f\xff\x51", "jp2"),
+    (0, b"8BPS", "psd"),
+    (0, b"\0\0\1\0", "ico"),
+    (0, b"qoif", "qoi"),
+    (0, b"v/1\1", "exr"),
+    (0, b"DDS ", "dds"),
+    (0, b"%PDF-", "pdf"),
+    (0, b"BM", "bmp"),
+)
+
+
+def sniff(data: bytes) -> str | None:
+    """The format that the first bytes announce, supported or not; None when they announce none."""
+    for offset, magic, name in _MAGIC:
+        if data[offset : offset + len(magic)] == magic:
+            if name == "webp" and data[:4] != b"RIFF":
+                continue
+            # Two letters are little evidence: a bitmap also has a header of a known length.
+            if name == "bmp" and data[15:18] != b"\0\0\0":
+                continue
+            return name
+    head = data[:256].lstrip().lower()
+    return "svg" if head.startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096] else None
+
+
+def _decode(data: bytes, limits: Limits) -> Decoded:
+    if not data:
+        raise Refused("empty", SLUGS["empty"])
+    name = sniff(data)
+    if name is None:
+        raise Refused("not_an_image", f"first bytes {data[:8].hex(' ')}")
+    if name == "jpeg":
+        rgb, quality = decode_jpeg(data, limits)
+        return Decoded(rgb, name, quality)
+    decoder = {
+        "png": decode_png,
+        "webp": decode_webp,
+        "gif": decode_gif,
+        "bmp": decode_bmp,
+        "tiff": decode_tiff,
+    }.get(name)
+    if decoder is None:
+        raise Refused("unsupported_format", f"{name} is not read here")
+    # Pillow warns about metadata that does not matter to the pixels.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Decoded(decoder(data, limits), name)

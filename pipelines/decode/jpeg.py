@@ -1,0 +1,152 @@
+"""JPEG: our own walk through the header, then simplejpeg, strictly.
+
+simplejpeg raises on damaged data where other decoders repair in silence, and it is the fastest,
+but it believes the announced size, and does not look at orientation or inverted ink.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from pipelines.decode.fault import Limits, Refused, check_size
+from pipelines.decode.pixels import Rgb, exif_orientation, upright
+
+
+class _JpegHeader(NamedTuple):
+    width: int
+    height: int
+    components: int
+    progressive: bool
+    adobe: bool
+    orientation: int
+    luma_table: bytes | None
+
+
+# More passes than any encoder writes; each costs time in proportion to the announced size.
+_MAX_SCANS = 100
+
+
+def decode_jpeg(data: bytes, limits: Limits) -> tuple[Rgb, float | None]:
+    """The picture and its IJG quality in [1, 100]; Refused, or an error of the decoder."""
+    header = _jpeg_header(data)
+    # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits.
+    per_px = 6 + 2 * header.components * header.progressive
+    per_px += 18 * (header.components == 4)
+    check_size(header.width, header.height, per_px, limits)
+    if header.progressive and data.count(b"\xff\xda") > _MAX_SCANS:
+        raise Refused("too_many_scans", f"more than {_MAX_SCANS} scans")
+    if header.components == 4:
+        cmyk = simplejpeg.decode_jpeg(data, colorspace="CMYK", strict=True)
+        # Adobe stores ink upside down: 255 is no ink. That is all but every CMYK file.
+        ink = cmyk if header.adobe else 255 - cmyk
+        white = ink[:, :, 3:].astype(np.uint16)
+        rgb = ((ink[:, :, :3] * white + 127) // 255).astype(np.uint8)
+    else:
+        rgb = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+    quality = _ijg_quality(header.luma_table) if header.luma_table else None
+    return upright(rgb, header.orientation), quality
+
+
+def _jpeg_header(data: bytes) -> _JpegHeader:
+    tables: dict[int, bytes] = {}
+    frame, adobe, orientation = None, False, 1
+    for marker, body in _jpeg_segments(data):
+        if marker == 0xDB:
+            tables |= _quantisation_tables(body)
+        elif marker == 0xE1 and body[:6] == b"Exif\0\0":
+            orientation = exif_orientation(body[6:])
+        elif marker == 0xEE and body[:5] == b"Adobe":
+            adobe = True
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if marker not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA) or body[0] != 8:
+                raise Refused("unsupported_format", f"JPEG variant {marker:x}, {body[0]} bits")
+            frame = (marker, body)
+    if frame is None:
+        raise Refused("corrupt", "no frame header before the first scan")
+    marker, body = frame
+    height, width, components = struct.unpack(">HHB", body[1:6])
+    if components not in (1, 3, 4):
+        raise Refused("unsupported_format", f"JPEG with {components} components")
+    return _JpegHeader(
+        width, height, components, marker in (0xC2, 0xCA), adobe, orientation, tables.get(body[8])
+    )
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of every segment before the first scan."""
+    at = 2
+    while True:
+        while data[at : at + 2] == b"\xff\xff":  # fill bytes
+            at += 1
+        if at + 4 > len(data):
+            raise Refused("truncated", "ends within the header")
+        if data[at] != 0xFF:
+            raise Refused("corrupt", f"no marker at byte {at}")
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            return
+        if length < 2 or at + 2 + length > len(data):
+            slug = "corrupt" if length < 2 else "truncated"
+            raise Refused(slug, f"segment {marker:x} at byte {at} claims {length} bytes")
+        yield marker, data[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _quantisation_tables(body: bytes) -> dict[int, bytes]:
+    """Table id -> 64 steps in zigzag order as big-endian 16-bit numbers."""
+    found, at = {}, 0
+    while at < len(body):
+        wide, table = divmod(body[at], 16)
+        size = 128 if wide else 64
+        steps = np.frombuffer(body[at + 1 : at + 1 + size], ">u2" if wide else "u1")
+        if len(steps) == 64:
+            found[table] = steps.astype(">u2").tobytes()
+        at += 1 + size
+    return found
+
+
+# The luma table of the JPEG standard (ITU T.81, Annex K.1), which IJG quality scales.
+_LUMA_STEPS = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
+
+
+@functools.cache
+def _ijg_tables() -> NDArray[np.float64]:
+    """float64[100, 64]: the luma tables of quality 1 to 100 in zigzag order."""
+    order = sorted(
+        itertools.product(range(8), range(8)),
+        # Diagonals alternate in direction.
+        key=lambda p: (p[0] + p[1], p[0] if (p[0] + p[1]) % 2 else p[1]),
+    )
+    base = np.array([_LUMA_STEPS[p] for p in order])
+    quality = np.arange(1, 101)[:, None]
+    scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    tables: NDArray[np.float64] = np.clip((base * scale + 50) // 100, 1, 255).astype(np.float64)
+    return tables
+
+
+@functools.lru_cache(maxsize=4096)
+def _ijg_quality(table: bytes) -> float:
+    """The quality whose table is nearest: exact for IJG encoders, close for other tables."""
+    # In logarithms, because a step of 2 for 1 is as large a change as 80 for 40.
+    steps = np.log(np.maximum(np.frombuffer(table, ">u2"), 1).astype(np.float64))
+    distance = np.abs(np.log(_ijg_tables()) - steps).sum(axis=1)
+    return float(1 + np.argmin(distance))

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.config import CorpusConfig
+from pipelines.curriculum import make_curriculum
+
+
+def group(kind: str, rung: int, samples: int = 10) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "rung": rung,
+        "bucket": f"{rung}x{rung}",
+        "language": None,
+        "size_band": None,
+        "samples": samples,
+        "bytes": 1000,
+    }
+
+
+ALL = [
+    group(kind, rung)
+    for kind in ("general", "text_real", "document", "text_synth")
+    for rung in (256, 512, 1024)
+]
+
+
+def test_the_default_goes_from_low_to_high_and_from_general_to_synthetic_text() -> None:
+    whole, notices = make_curriculum(CorpusConfig(), ALL)
+    assert not notices
+    phases = whole["phases"]
+    assert len(phases) >= 3
+    assert [min(int(r) for r in p["rungs"]) for p in phases] == [256, 256, 512]
+    assert [max(int(r) for r in p["rungs"]) for p in phases] == [256, 512, 1024]
+    assert set(phases[0]["kinds"]) == {"general"}
+    assert set(phases[1]["kinds"]) == {"general", "text_real", "document"}
+    assert set(phases[2]["kinds"]) == {"general", "text_real", "document", "text_synth"}
+    margins = [(p["align"]["m_cos"], p["align"]["m_dist"]) for p in phases]
+    assert margins == sorted(margins)
+
+
+def test_general_and_text_are_balanced_once_text_is_in() -> None:
+    whole, _ = make_curriculum(CorpusConfig(), ALL)
+    for phase in whole["phases"][1:]:
+        start, end = (
+            {k: w[i] if isinstance(w, tuple) else w for k, w in phase["kinds"].items()}
+            for i in (0, 1)
+        )
+        for weights in (start, end):
+            general = weights["general"] / sum(weights.values())
+            assert 0.35 <= general <= 0.6
+
+
+def test_what_the_corpus_lacks_loses_its_weight_and_is_said() -> None:
+    without = [g for g in ALL if g["kind"] != "document" and g["rung"] != 1024]
+    whole, notices = make_curriculum(CorpusConfig(), without)
+    last = whole["phases"][-1]
+    assert "document" not in last["kinds"] and set(last["rungs"]) == {"512"}
+    assert any("document" in n for n in notices) and any("1024" in n for n in notices)
+
+
+def test_a_phase_without_samples_is_left_out_and_said() -> None:
+    whole, notices = make_curriculum(CorpusConfig(), [group("general", 256)])
+    assert [p["name"] for p in whole["phases"]] == ["1-general-256", "2-real-text-512"]
+    assert any("3-all-kinds-1024 is left out" in n for n in notices)

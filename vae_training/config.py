@@ -1,0 +1,70 @@
+"""The settings of training, with their defaults: the tested run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipelines.settings import Settings
+from vae_training.model.configs import CONFIGS
+
+# Large models: what comparable autoencoders train with. tiny: tried on real photographs, the
+# fastest rate of 1e-3 ... 1e-2 that stayed stable over 100 steps.
+_LEARNING_RATES = {"tiny": 4e-3}
+_LEARNING_RATE = 1e-4
+_SQUARES_256 = {"tiny": 8}
+_SQUARES = 64
+
+
+class TrainSettings(Settings):
+    """Train an autoencoder on a corpus."""
+
+    corpus: str = Field(description="folder or URL of a corpus with curriculum.json and shards/")
+    model: Literal["tiny", "f16c64", "f16c128", "f32c128", "f32c192"] = Field(
+        "tiny", description=f"one of {', '.join(CONFIGS)}"
+    )
+    out: str = Field("", description="run folder; resumes what it holds (default: runs/MODEL)")
+    steps: int | None = Field(
+        None, ge=1, description="cap of optimisation steps, shared by the phases by their samples"
+    )
+    batch_pixels: int | None = Field(
+        None, ge=1, description="pixels of a global batch (default: 8 x 256^2 for tiny, else 64 x)"
+    )
+    batch_multiple: int = Field(
+        0, ge=0, description="global batches are multiples of this; 0: of the number of ranks"
+    )
+    lr: float | None = Field(None, gt=0, description="learning rate (default: by model)")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
+    warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW, on matrices and kernels only")
+    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema_decay: float = Field(0.9999, ge=0, lt=1, description="of the averaged weights")
+    encoder_skip: Literal["gsc", "lsc", "nsc"] | None = Field(
+        None, description="replaces the model's own: gsc, lsc or nsc"
+    )
+    decoder_skip: Literal["gsc", "lsc", "nsc"] | None = Field(
+        None, description="replaces the model's own: gsc, lsc or nsc"
+    )
+    recompute: bool = Field(False, description="recompute activations to save memory")
+    lpips_weights: str | None = Field(None, description="VGG-16 weights file; none: LPIPS off")
+    dino: str | None = Field(None, description="folder of a DINOv2 model; none: alignment off")
+    dino_layer: int | None = Field(None, ge=1, description="layer to align with; none: the middle")
+    seed: int = Field(0, ge=0, description="of weights, order and crops")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
+    workers: int = Field(2, ge=1, description="decoding threads per process")
+    threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: its own choice")
+    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints to keep")
+    validation_samples: int = Field(8, ge=1, description="held out per kind, at most a quarter")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_model(cls, values: dict[str, object]) -> dict[str, object]:
+        model = str(values.get("model", "tiny"))
+        defaults = {
+            "out": f"runs/{model}",
+            "lr": _LEARNING_RATES.get(model, _LEARNING_RATE),
+            "batch_pixels": _SQUARES_256.get(model, _SQUARES) * 256 * 256,
+        }
+        return {**values, **{k: v for k, v in defaults.items() if values.get(k) in (None, "")}}

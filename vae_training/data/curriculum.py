@@ -1,0 +1,139 @@
+"""Read `curriculum.json`: ordered phases that weight rungs, kinds and size bands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import fsspec
+
+from pipelines.sample import Group
+
+
+class CorpusError(ValueError):
+    """The corpus cannot be trained on as it is; the message names the file and the way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """What a phase asks of the loss at one step."""
+
+    lpips: float = 0.0
+    align: float = 0.0
+    m_cos: float = 0.0
+    m_dist: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """A weight that goes linearly from `start` to `end` over its phase."""
+
+    start: float
+    end: float
+
+    def at(self, progress: float) -> float:
+        """The weight at `progress` in 0..1."""
+        return self.start + (self.end - self.start) * progress
+
+    @property
+    def used(self) -> bool:
+        return self.start > 0 or self.end > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One step of the curriculum. `size_bands` None means equal weight for every band."""
+
+    name: str
+    samples: int
+    rungs: dict[int, Ramp]
+    kinds: dict[str, Ramp]
+    size_bands: dict[str, Ramp] | None = None
+    loss: dict[str, Ramp] = field(default_factory=dict)
+
+    def loss_weights(self, progress: float) -> LossWeights:
+        """The weights of the loss at `progress` in 0..1 of the phase."""
+        return LossWeights(**{name: ramp.at(progress) for name, ramp in self.loss.items()})
+
+    @property
+    def constant(self) -> bool:
+        """True when the mixture does not change over the phase."""
+        ramps = [*self.rungs.values(), *self.kinds.values(), *(self.size_bands or {}).values()]
+        return all(r.start == r.end for r in ramps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curriculum:
+    """The phases, and how many samples the corpus says it holds per group."""
+
+    phases: tuple[Phase, ...]
+    groups: dict[Group, int]
+
+
+def read_curriculum(corpus: str) -> Curriculum:
+    """Read `corpus/curriculum.json`, a local folder or fsspec URL; CorpusError when it is wrong."""
+    path = f"{corpus.rstrip('/')}/curriculum.json"
+    try:
+        with fsspec.open(path, "rb") as file:
+            data = json.load(file)
+    except FileNotFoundError:
+        raise CorpusError(
+            f"there is no {path}: give the folder of a finished corpus, or build one"
+        ) from None
+    except ValueError as error:
+        raise CorpusError(f"{path} is not valid JSON ({error}): build the corpus again") from None
+    if not isinstance(data, dict) or data.get("version") != 1:
+        version = data.get("version") if isinstance(data, dict) else None
+        raise CorpusError(f"{path} has version {version!r}; this trainer reads version 1")
+    try:
+        groups = {_group(g): int(g["samples"]) for g in data["groups"]}
+        phases = tuple(_phase(p) for p in data["phases"])
+    except (KeyError, TypeError, ValueError) as error:
+        said = f"lacks {error}" if isinstance(error, KeyError) else f"is wrong: {error}"
+        raise CorpusError(f"{path} {said}: mend it, or build the corpus again") from None
+    if not phases:
+        raise CorpusError(f"{path} has no phases: there is nothing to train")
+    return Curriculum(phases=phases, groups=groups)
+
+
+def _group(data: dict[str, Any]) -> Group:
+    return Group(
+        kind=data["kind"],
+        rung=int(data["rung"]),
+        bucket=data["bucket"],
+        language=data.get("language"),
+        size_band=data.get("size_band"),
+    )
+
+
+def _phase(data: dict[str, Any]) -> Phase:
+    name = data["name"]
+    align = data.get("align") or {}
+    bands = data.get("size_bands")
+    loss = {
+        "lpips": _ramp(data.get("lambda_lpips", 0.0), name, "lambda_lpips"),
+        "align": _ramp(align.get("lambda", 0.0), name, "align.lambda"),
+        "m_cos": _ramp(align.get("m_cos", 0.0), name, "align.m_cos"),
+        "m_dist": _ramp(align.get("m_dist", 0.0), name, "align.m_dist"),
+    }
+    if int(data["samples"]) < 1:
+        raise ValueError(f"phase {name} has samples {data['samples']}; at least 1 is needed")
+    return Phase(
+        name=name,
+        samples=int(data["samples"]),
+        rungs={int(k): _ramp(v, name, f"rung {k}") for k, v in data["rungs"].items()},
+        kinds={k: _ramp(v, name, k) for k, v in data["kinds"].items()},
+        size_bands=bands and {k: _ramp(v, name, k) for k, v in bands.items()},
+        loss=loss,
+    )
+
+
+def _ramp(value: Any, phase: str, what: str) -> Ramp:
+    pair = value if isinstance(value, list) else [value, value]
+    numbers = [v for v in pair if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) != 2 or min(numbers) < 0:
+        raise ValueError(
+            f"phase {phase}: the weight of {what} is a number >= 0 or [start, end]; got {value!r}"
+        )
+    return Ramp(float(pair[0]), float(pair[1]))

@@ -1,0 +1,145 @@
+"""From the weights of a phase to the chances of rung, bucket and group.
+
+A batch is of one bucket, but the kinds shall come as the phase weights them. So a bucket is
+drawn by the weighted share of the samples that it holds, and the group by the bucket's own
+shares: over many batches every kind has its weight, and every sample of a kind the same chance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.sample import TEXT_SYNTH, Bucket, Group
+from vae_training.data.curriculum import CorpusError, Phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One (rung, bucket), and the chances of the groups in it."""
+
+    rung: int
+    bucket: Bucket
+    groups: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """The cells of a moment, and the chance of each."""
+
+    cells: tuple[Cell, ...]
+    weights: NDArray[np.float64]
+
+
+class Mixtures:
+    """The mixture at any moment of any phase. `counts` is the number of samples per group.
+
+    CorpusError when a phase needs a kind that no rung of the phase has.
+    """
+
+    def __init__(
+        self, phases: tuple[Phase, ...], groups: tuple[Group, ...], counts: list[int]
+    ) -> None:
+        self._phases, self._groups, self._counts = phases, groups, counts
+        self._fixed: dict[int, Mixture] = {}
+        for phase in phases:
+            self._check(phase)
+
+    def at(self, number: int, progress: float) -> Mixture:
+        """The mixture at `progress` in 0..1 of phase `number`."""
+        phase = self._phases[number]
+        if not phase.constant:
+            return self._mix(phase, progress)
+        if number not in self._fixed:
+            self._fixed[number] = self._mix(phase, progress)
+        return self._fixed[number]
+
+    def _mix(self, phase: Phase, progress: float) -> Mixture:
+        weights = np.zeros(len(self._groups))
+        for rung, ramp in phase.rungs.items():
+            shares = self._shares(phase, rung, progress)
+            total = sum(shares.values())
+            for number, share in shares.items():
+                weights[number] += ramp.at(progress) * share / total
+        if not weights.any():
+            raise CorpusError(
+                f"phase {phase.name} weights nothing that the corpus holds at {progress:.0%} of"
+                f" its way; the corpus holds {self._held()}: mend the ramps in curriculum.json"
+            )
+        cells: dict[tuple[int, str], list[int]] = defaultdict(list)
+        for number in np.flatnonzero(weights).tolist():
+            cells[self._groups[number].rung, self._groups[number].bucket].append(number)
+        chances = np.array([weights[members].sum() for members in cells.values()])
+        return Mixture(
+            cells=tuple(
+                Cell(
+                    rung=rung,
+                    bucket=Bucket.parse(bucket),
+                    groups=np.array(members),
+                    weights=weights[members] / weights[members].sum(),
+                )
+                for (rung, bucket), members in cells.items()
+            ),
+            weights=chances / chances.sum(),
+        )
+
+    def _shares(self, phase: Phase, rung: int, progress: float) -> dict[int, float]:
+        """Weight per group at one rung; kinds that the rung does not have are left out."""
+        shares: dict[int, float] = {}
+        for kind, ramp in phase.kinds.items():
+            bands: dict[str | None, list[int]] = defaultdict(list)
+            for number, group in enumerate(self._groups):
+                if group.kind == kind and group.rung == rung and self._counts[number]:
+                    bands[group.size_band if kind == TEXT_SYNTH else None].append(number)
+            band_weights = {band: _band_weight(phase, band, progress) for band in bands}
+            whole = sum(band_weights.values())
+            for band, members in bands.items():
+                held = sum(self._counts[number] for number in members)
+                for number in members:
+                    share = ramp.at(progress) * self._counts[number] / held
+                    if whole > 0 and share * band_weights[band] > 0:
+                        shares[number] = share * band_weights[band] / whole
+        return shares
+
+    def _check(self, phase: Phase) -> None:
+        rungs = [rung for rung, ramp in phase.rungs.items() if ramp.used]
+        kinds = [kind for kind, ramp in phase.kinds.items() if ramp.used]
+        if not rungs or not kinds:
+            raise CorpusError(f"phase {phase.name} gives no rung or no kind a weight above zero")
+        for kind in kinds:
+            if not any(self._has(phase, kind, rung) for rung in rungs):
+                named = " and ".join(str(rung) for rung in rungs)
+                raise CorpusError(
+                    f"phase {phase.name} needs {kind} at rung {named}, but the corpus holds only"
+                    f" {self._held()}: add such images, or take {kind} out of the phase in"
+                    " curriculum.json"
+                )
+
+    def _has(self, phase: Phase, kind: str, rung: int) -> bool:
+        return any(
+            g.kind == kind and g.rung == rung and n and _band_used(phase, g)
+            for g, n in zip(self._groups, self._counts, strict=True)
+        )
+
+    def _held(self) -> str:
+        held: dict[tuple[str, int], int] = defaultdict(int)
+        for group, count in zip(self._groups, self._counts, strict=True):
+            held[group.kind, group.rung] += count
+        return ", ".join(f"{n} {kind} at {rung}" for (kind, rung), n in sorted(held.items()))
+
+
+def _band_weight(phase: Phase, band: str | None, progress: float) -> float:
+    if band is None or phase.size_bands is None:
+        return 1.0
+    ramp = phase.size_bands.get(band)
+    return ramp.at(progress) if ramp else 0.0
+
+
+def _band_used(phase: Phase, group: Group) -> bool:
+    if group.kind != TEXT_SYNTH or group.size_band is None or phase.size_bands is None:
+        return True
+    return group.size_band in phase.size_bands and phase.size_bands[group.size_band].used

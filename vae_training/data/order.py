@@ -1,0 +1,153 @@
+"""Which samples make the next batch: a pure function of seed, step and counters per group.
+
+    schedule  step -> phase, progress
+    mixture   phase, progress -> weights over rung, bucket, group
+    order     seed, step, counters -> rows of the batch, new counters
+
+Nothing else is remembered, so a run resumes exactly with other workers or ranks: the state is
+one number per group. Each group is walked in a seeded permutation; no sample comes twice before
+all have come once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.sample import Bucket, Group, generator
+from vae_training.data.curriculum import CorpusError
+from vae_training.data.mixture import Mixture, Mixtures
+from vae_training.data.permutation import permuted
+from vae_training.data.schedule import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Where training stands: the step to come, and how many samples each group has given."""
+
+    step: int
+    counters: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"step": self.step, "counters": list(self.counters)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> State:
+        return cls(step=int(data["step"]), counters=tuple(int(c) for c in data["counters"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """One global batch: every row has the same rung and bucket. `after` is the state behind it."""
+
+    step: int
+    phase: int
+    progress: float
+    rung: int
+    bucket: Bucket
+    rows: tuple[int, ...]
+    groups: tuple[int, ...]
+    after: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSize:
+    """Images of a global batch: a pixel budget, in multiples that all ranks can share."""
+
+    pixels: int
+    multiple: int = 1
+
+    def of(self, bucket: Bucket) -> int:
+        """At least `multiple`, otherwise the largest multiple within the budget."""
+        fitting = self.pixels // (bucket.width * bucket.height)
+        return max(self.multiple, fitting // self.multiple * self.multiple)
+
+
+class Order:
+    """The order of a training run over the rows that `training` (bool per row) lets through."""
+
+    def __init__(
+        self,
+        *,
+        groups: tuple[Group, ...],
+        group: NDArray[np.int32],
+        training: NDArray[np.bool_],
+        schedule: Schedule,
+        mixtures: Mixtures,
+        size: BatchSize,
+        seed: int,
+    ) -> None:
+        self.groups = groups
+        self.schedule = schedule
+        self.mixtures = mixtures
+        self.size = size
+        self.seed = seed
+        rows = np.flatnonzero(training)
+        self._members = [rows[group[rows] == number] for number in range(len(groups))]
+
+    def start(self) -> State:
+        return State(step=0, counters=(0,) * len(self.groups))
+
+    def digest(self) -> str:
+        """Changes when the corpus changes under a run: then counters mean other samples."""
+        facts = [[*vars(g).values(), len(m)] for g, m in zip(self.groups, self._members, strict=True)]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def draw(self, state: State) -> Draw:
+        """The batch of `state.step`; CorpusError when the state is of another corpus."""
+        if len(state.counters) != len(self.groups):
+            raise CorpusError(
+                f"the saved state counts {len(state.counters)} groups, the corpus has"
+                f" {len(self.groups)}: it has changed since; start anew in another --out"
+            )
+        phase, progress = self.schedule.at(state.step)
+        rng = generator(self.seed, "batch", state.step)
+        mixture = self.mixtures.at(phase, progress)
+        rung, bucket, numbers = _choose(mixture, self.size, rng)
+        counters = list(state.counters)
+        rows = np.empty(len(numbers), dtype=np.int64)
+        for number in np.unique(numbers).tolist():
+            slots = np.flatnonzero(numbers == number)
+            rows[slots] = self._next(number, counters[number], len(slots))
+            counters[number] += len(slots)
+        return Draw(
+            step=state.step,
+            phase=phase,
+            progress=progress,
+            rung=rung,
+            bucket=bucket,
+            rows=tuple(rows.tolist()),
+            groups=tuple(numbers.tolist()),
+            after=State(step=state.step + 1, counters=tuple(counters)),
+        )
+
+    def substitute(self, step: int, slot: int, group: int, attempt: int) -> int:
+        """The row that takes the place of a damaged one: another of its group, by chance."""
+        rng = generator(self.seed, "substitute", step, slot, attempt)
+        members = self._members[group]
+        return int(members[rng.integers(len(members))])
+
+    def _next(self, group: int, count: int, k: int) -> NDArray[np.int64]:
+        members = self._members[group]
+        positions = np.arange(count, count + k)
+        rows = np.empty(k, dtype=np.int64)
+        for epoch in np.unique(positions // len(members)).tolist():
+            chosen = positions // len(members) == epoch
+            walked = permuted(
+                positions[chosen] % len(members), len(members), self.seed, group, epoch
+            )
+            rows[chosen] = members[walked]
+        return rows
+
+
+def _choose(
+    mixture: Mixture, size: BatchSize, rng: np.random.Generator
+) -> tuple[int, Bucket, NDArray[np.int64]]:
+    cell = mixture.cells[rng.choice(len(mixture.cells), p=mixture.weights)]
+    numbers = rng.choice(cell.groups, size=size.of(cell.bucket), p=cell.weights)
+    return cell.rung, cell.bucket, numbers

@@ -1,0 +1,79 @@
+"""Frozen DINOv2 features of one middle layer, on the grid of the latents.
+
+The report compares vision encoders and layers: DINOv2, one middle layer, is best. Which middle
+layer is not published; our choice is the one at half depth, unless a setting says otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+_PX_PER_PATCH = 16  # of the original image: 256 px -> 16 patches, that is 224 px for DINOv2
+
+
+class Features(nn.Module):
+    """Image float[B, 3, H, W] in [-1, 1] -> features float[B, N, width], N = grid positions."""
+
+    def __init__(self, model: nn.Module, layer: int) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self.layer = layer
+        self.width: int = model.config.hidden_size
+        self.patch: int = model.config.patch_size
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """`grid` is the latent's (h, w). Features never carry a gradient.
+
+        The vision model always sees one patch per 16 px of the image, and its features are
+        averaged down to the latent grid: at f = 32 a picture made half as large would cost it
+        most of what it knows.
+        """
+        rows, columns = x.shape[2] // _PX_PER_PATCH, x.shape[3] // _PX_PER_PATCH
+        size = (rows * self.patch, columns * self.patch)
+        seen = F.interpolate(x, size=size, mode="bicubic", antialias=True)
+        seen = ((seen + 1.0) / 2.0 - self.mean) / self.std
+        hidden = self.model(seen, output_hidden_states=True).hidden_states[self.layer]
+        patches = hidden[:, -rows * columns :]  # without class and register tokens
+        plane = patches.transpose(1, 2).reshape(len(x), self.width, rows, columns)
+        return F.adaptive_avg_pool2d(plane, grid).flatten(2).transpose(1, 2)
+
+
+def load_features(folder: str, layer: int | None) -> Features:
+    """DINOv2 as `transformers` saves it; ValueError says what to download when it is not there."""
+    if not (Path(folder) / "config.json").is_file():
+        raise ValueError(
+            f"dino: {folder} holds no config.json: download the folder of a DINOv2 model (for"
+            " example facebook/dinov2-large from the Hugging Face hub) and give its path, or"
+            " leave the setting out to train without alignment"
+        )
+    model = _auto_model().from_pretrained(folder, local_files_only=True)
+    layers = model.config.num_hidden_layers
+    chosen = layers // 2 if layer is None else layer
+    if not 1 <= chosen <= layers:
+        raise ValueError(f"dino_layer: {folder} has layers 1 to {layers}; got {chosen}")
+    return Features(model, chosen)
+
+
+def _auto_model() -> Any:
+    # transformers imports any torchvision that is installed, and one that does not match torch
+    # fails with a RuntimeError. DINOv2 needs none: hide it.
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):
+        sys.modules["torchvision"] = None  # type: ignore[assignment]
+    try:
+        from transformers import AutoModel
+    except ImportError:
+        raise ValueError("alignment needs transformers: pip install 'vae-corpus[train]'") from None
+    return AutoModel

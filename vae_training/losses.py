@@ -1,0 +1,61 @@
+"""The training loss: L1 + lambda_lpips * LPIPS + lambda_align * (L_mcos + L_mdms).
+
+No KL term and no adversarial one, as the report has it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vae_training.alignment import Projector, margin_cosine, margin_distance
+from vae_training.data.curriculum import LossWeights
+from vae_training.features import Features
+from vae_training.model import Autoencoder
+from vae_training.perceptual import Lpips
+
+
+class Objective(nn.Module):
+    """Autoencoder and projector in one module, so that DDP sees one forward per step."""
+
+    def __init__(
+        self, autoencoder: Autoencoder, lpips: Lpips | None, features: Features | None
+    ) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.projector = (
+            Projector(autoencoder.config.latent_channels, features.width) if features else None
+        )
+        # Kept out of the module tree: frozen, so neither saved, nor averaged, nor synchronised.
+        self._frozen = (lpips, features)
+
+    def trained(self) -> list[nn.Parameter]:
+        return [p for p in self.parameters() if p.requires_grad]
+
+    def forward(self, x: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+        """Image float[B, 3, H, W] in [-1, 1] -> scalars: `loss` and its unweighted terms.
+
+        A term whose weight is zero, or whose model is not there, is not computed.
+        """
+        lpips, features = self._frozen
+        z = self.autoencoder.encode(x).latent_dist.mode()
+        image = self.autoencoder.decode(z).sample
+        # The terms are small differences: half precision would lose them.
+        with torch.autocast(x.device.type, enabled=False):
+            z, image = z.float(), image.float()
+            terms = {"l1": F.l1_loss(image, x)}
+            loss = terms["l1"]
+            if lpips is not None and weights.lpips:
+                terms["lpips"] = lpips(image, x)
+                loss = loss + weights.lpips * terms["lpips"]
+            if features is not None and self.projector is not None:
+                if weights.align:
+                    f = features(x, (z.shape[2], z.shape[3]))
+                    mapped = self.projector(z)
+                    terms["mcos"] = margin_cosine(mapped, f, weights.m_cos)
+                    terms["mdms"] = margin_distance(mapped, f, weights.m_dist)
+                    loss = loss + weights.align * (terms["mcos"] + terms["mdms"])
+                else:  # DDP waits for a gradient of every parameter
+                    loss = loss + 0.0 * self.projector.map.weight.sum()
+        return {"loss": loss, **terms}

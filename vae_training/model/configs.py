@@ -1,0 +1,76 @@
+"""The shapes of the autoencoders: the four of the report, and `tiny` for laptops."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+GSC, LSC, NSC = "gsc", "lsc", "nsc"
+SKIPS = (GSC, LSC, NSC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One autoencoder: image H x W x 3 -> latent H/f x W/f x latent_channels.
+
+    `widths` has one multiplier of `d_enc` (encoder) and `d_dec` (decoder) per level, from full
+    resolution down; `f` is therefore 2 ** (len(widths) - 1). `encoder_skip` and `decoder_skip`
+    are `gsc` (one weight-free path between pixels and latent), `lsc` (one per level) or `nsc`.
+    ValueError when the numbers do not fit together.
+    """
+
+    f: int
+    latent_channels: int
+    d_enc: int
+    d_dec: int
+    widths: tuple[int, ...]
+    encoder_blocks: int = 2
+    decoder_blocks: int = 3
+    middle_blocks: int = 2
+    encoder_skip: str = GSC
+    decoder_skip: str = GSC
+
+    def __post_init__(self) -> None:
+        if self.f != 2 ** (len(self.widths) - 1):
+            raise ValueError(
+                f"{len(self.widths)} levels compress by {2 ** (len(self.widths) - 1)} per side,"
+                f" not by f={self.f}: give log2(f) + 1 widths"
+            )
+        for side, skip in (("encoder", self.encoder_skip), ("decoder", self.decoder_skip)):
+            if skip not in SKIPS:
+                raise ValueError(f"{side}_skip is one of {', '.join(SKIPS)}; got {skip!r}")
+            if skip == GSC and 3 * self.f**2 % self.latent_channels:
+                raise ValueError(
+                    f"a global skip needs latent_channels that divide 3 f^2 = {3 * self.f**2};"
+                    f" got {self.latent_channels}: choose a divisor, or {side}_skip lsc or nsc"
+                )
+
+
+_F16 = Config(f=16, latent_channels=64, d_enc=96, d_dec=144, widths=(1, 2, 4, 8, 8))
+_F32 = Config(f=32, latent_channels=128, d_enc=96, d_dec=144, widths=(1, 1, 2, 4, 8, 8))
+
+# The report gives f, C, d_enc, d_dec and the number of levels; widths and block counts are our
+# choice, the only one found that meets all eight published parameter counts.
+CONFIGS = {
+    "f16c64": _F16,
+    "f16c128": dataclasses.replace(_F16, latent_channels=128),
+    "f32c128": _F32,
+    "f32c192": dataclasses.replace(_F32, latent_channels=192),
+    "tiny": Config(
+        f=16,
+        latent_channels=128,
+        d_enc=4,
+        d_dec=8,
+        widths=(1, 2, 4, 8, 8),
+        encoder_blocks=1,
+        decoder_blocks=1,
+        middle_blocks=1,
+    ),
+}
+
+
+def config(name: str) -> Config:
+    """The configuration of a model name; ValueError names the known ones."""
+    if name not in CONFIGS:
+        raise ValueError(f"unknown model {name!r}; known are {', '.join(CONFIGS)}")
+    return CONFIGS[name]
