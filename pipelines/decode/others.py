@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Literal
 
 from PIL import BmpImagePlugin, GifImagePlugin, TiffImagePlugin
 
@@ -49,6 +50,9 @@ def _skip_gif_blocks(data: bytes, at: int) -> int:
 
 
 def decode_bmp(data: bytes, limits: Limits) -> Rgb:
+    announced = int.from_bytes(data[2:6], "little")
+    if announced > len(data):
+        raise Refused("truncated", f"{len(data)} of {announced} bytes")
     image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
     check_size(*image.size, 12, limits)
     return to_rgb(image)
@@ -56,14 +60,16 @@ def decode_bmp(data: bytes, limits: Limits) -> Rgb:
 
 def decode_tiff(data: bytes, limits: Limits) -> Rgb:
     # The directory often stands last: without it a cut file would seem to be a strange one.
-    directory = int.from_bytes(data[4:8], "little" if data[:2] == b"II" else "big")
-    if directory + 2 > len(data):
-        raise Refused("truncated", f"the directory at byte {directory} is missing")
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    start = int.from_bytes(data[4:8], order)
+    entries = int.from_bytes(data[start : start + 2], order)
+    if start + 2 + 12 * entries > len(data):
+        raise Refused("truncated", f"the directory at byte {start} is missing")
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
     check_size(*image.size, 16, limits)
-    for start, length in zip(_tags(image, 273), _tags(image, 279), strict=False):
-        if start + length > len(data):
-            raise Refused("truncated", f"the strip at byte {start} has {length} bytes")
+    for strip, length in zip(_tags(image, 273), _tags(image, 279), strict=False):
+        if strip + length > len(data):
+            raise Refused("truncated", f"the strip at byte {strip} has {length} bytes")
     # A small picture may announce huge tiles, and a decoder makes room for a whole one.
     tile = [int(image.tag_v2.get(tag, 1)) for tag in (322, 323)]
     check_size(tile[0], tile[1], 16, Limits(limits.max_pixels, limits.max_side_px))

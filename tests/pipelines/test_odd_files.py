@@ -8,6 +8,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -83,8 +84,8 @@ ODD: dict[str, tuple[bytes, str]] = {
     "icon.png": (encoded(picture(10, 40, 40), "png"), "too_small"),
     "banner.png": (encoded(picture(11, 1400, 300), "png"), "too_elongated"),
     "twin.jpg": (jpeg(picture(12)), "general"),
-    "twin-again.jpg": (jpeg(picture(12)), "duplicate"),
-    "twin-smaller.jpg": (jpeg(scene(400, 300, 12)[::1], 70), "near_duplicate"),
+    "twin2.jpg": (jpeg(picture(12)), "duplicate"),
+    "twin-small.jpg": (jpeg(cv2.resize(picture(12), (360, 270)), 70), "near_duplicate"),
     "wrong-name.png": (jpeg(picture(13)), "general"),
     "no-name": (jpeg(picture(14)), "general"),
     "grey.jpg": (saved(Image.fromarray(picture(15)).convert("L"), "JPEG"), "general"),
