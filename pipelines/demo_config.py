@@ -19,7 +19,12 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
     inputs = demo_inputs()
     sources: list[AnySource] = [
         FolderSource(
-            name=folder.name, uri=str(folder.root), include=folder.include, files_per_unit=40
+            name=folder.name,
+            uri=str(folder.root),
+            include=folder.include,
+            # The wallpaper package links many names to each picture.
+            follow_links=False,
+            files_per_unit=40,
         )
         for folder in inputs.photo_folders
     ]

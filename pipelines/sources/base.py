@@ -10,8 +10,10 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -92,20 +94,46 @@ class FileInfo:
     version: str
 
 
-def find_files(uri: str) -> list[FileInfo]:
+def find_files(uri: str, *, follow_links: bool = True) -> list[FileInfo]:
     """Files below a folder, of a glob pattern, or the one file, sorted by name.
 
     SourceError when there is nothing.
     """
     fs, inner = storage.filesystem(uri)
     if any(c in inner for c in "*?["):
-        found = fs.glob(inner, detail=True)
+        found = [info for info in fs.glob(inner, detail=True).values() if info["type"] == "file"]
+        files = [_file_info(uri, info) for info in found]
+    elif storage.is_local(uri):
+        files = list(_local_files(Path(inner), follow_links))
     else:
-        found = fs.find(inner, detail=True)
-    files = [info for _, info in sorted(found.items()) if info["type"] == "file"]
+        found = [info for info in fs.find(inner, detail=True).values() if info["type"] == "file"]
+        files = [_file_info(uri, info) for info in found]
     if not files:
         raise SourceError(f"no files at {uri}: check the path, or remove the source")
-    return [_file_info(uri, info) for info in files]
+    return sorted(files, key=lambda file: file.uri)
+
+
+def _local_files(root: Path, follow_links: bool) -> Iterator[FileInfo]:
+    # fsspec's own walk passes over links; whole datasets are made of links.
+    if root.is_file():
+        yield _local_info(root)
+        return
+    seen: set[str] = set()
+    for folder, below, names in os.walk(root, followlinks=follow_links):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back to a folder above
+            below.clear()
+            continue
+        seen.add(real)
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file() and (follow_links or not path.is_symlink()):
+                yield _local_info(path)
+
+
+def _local_info(path: Path) -> FileInfo:
+    stat = path.stat()
+    return FileInfo(uri=str(path), bytes=stat.st_size, version=str(stat.st_mtime_ns))
 
 
 def _file_info(uri: str, info: dict[str, Any]) -> FileInfo:

@@ -17,10 +17,15 @@ class FolderSource(Source):
     type: Literal["folder"] = "folder"
     include: tuple[str, ...] = Field((), description="patterns of relative paths; none: all files")
     exclude: tuple[str, ...] = Field((), description="patterns of relative paths to leave out")
+    follow_links: bool = Field(True, description="also list what symbolic links point to")
     files_per_unit: int = Field(1000, ge=1, description="files that one task reads")
 
     def units(self) -> Iterator[Unit]:
-        files = [f for f in find_files(self.uri) if self._wanted(self._member(f))]
+        files = [
+            file
+            for file in find_files(self.uri, follow_links=self.follow_links)
+            if self._wanted(self._member(file))
+        ]
         for start in range(0, len(files), self.files_per_unit):
             part = files[start : start + self.files_per_unit]
             yield Unit(

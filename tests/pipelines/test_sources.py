@@ -76,6 +76,22 @@ def test_a_file_that_is_gone_is_a_fault_not_a_crash(tmp_path: Path) -> None:
     assert second.data == B
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    make_folder(tmp_path / "real")
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "file.jpg").symlink_to(tmp_path / "real" / "a.jpg")
+    (folder / "sub").symlink_to(tmp_path / "real" / "deep")
+    (folder / "loop").symlink_to(folder)
+    found = [i.member for i in read_all(FolderSource(name="a", uri=str(folder)))]
+    assert found == ["file.jpg", "sub/b.JPG", "sub/er/c"]
+    assert [
+        item.member
+        for item in read_all(FolderSource(name="a", uri=str(tmp_path), follow_links=False))
+        if item.member.startswith("links")
+    ] == []
+
+
 def test_nothing_there_is_an_error_that_names_the_place(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no files at .*nowhere"):
         list(FolderSource(name="a", uri=str(tmp_path / "nowhere")).units())
