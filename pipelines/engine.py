@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import time
 import traceback
 from collections import deque
@@ -120,12 +121,14 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
     # Ray's own variables must be set before init. Warnings about future defaults are not for
     # the reader of a build log.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
-    common: dict[str, Any] = {"logging_level": logging.WARNING, "configure_logging": True}
+    common: dict[str, Any] = {"logging_level": logging.ERROR}
     if os.environ.get("RAY_ADDRESS"):
         # Inside a job the working directory is already set; passing it again is an error.
         ray.init(**common)
     else:
+        # Ray guards a local cluster by a token. Left alone it writes one to the home folder, and
+        # every later `ray start` on this machine would then ask for it; ours ends with this run.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         # An explicit "local" keeps a stale address file of another cluster from being joined.
         ray.init(
             address="local",

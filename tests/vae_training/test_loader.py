@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipelines.sample import GENERAL, Bucket, generator
+from vae_training.config import TrainSettings
+from vae_training.data.curriculum import CorpusError
+from vae_training.data.loader import Batch, Loader, centre_crop, random_crop
+from vae_training.run import Data, open_data
+
+STEPS = 12
+
+
+def open_corpus(corpus: Path, **changes: Any) -> Data:
+    given = {"steps": STEPS, "batch_pixels": 4 * 256 * 256, "validation_samples": 2, **changes}
+    world = given.pop("world", 1)
+    return open_data(TrainSettings(corpus=str(corpus), **given), world)
+
+
+def batches(data: Data, *, start: int = 0, **changes: Any) -> Iterator[Batch]:
+    state = data.order.start()
+    for _ in range(start):
+        state = data.order.draw(state).after
+    settings = {"workers": 2, **changes}
+    loader = Loader(shards=data.shards, order=data.order, **settings)
+    return loader.batches(state, data.order.schedule.total)
+
+
+def test_pixels_do_not_depend_on_the_number_of_workers(corpus: Path) -> None:
+    data = open_corpus(corpus)
+    one, many = batches(data, workers=1, ahead=1), batches(data, workers=5, ahead=4)
+    for a, b in zip(one, many, strict=True):
+        assert a.draw == b.draw and torch.equal(a.pixels, b.pixels)
+
+
+def test_a_resumed_loader_goes_on_with_the_same_pixels(corpus: Path) -> None:
+    data = open_corpus(corpus)
+    whole = list(batches(data))
+    for a, b in zip(whole[5:], batches(data, start=5), strict=True):
+        assert torch.equal(a.pixels, b.pixels)
+
+
+def test_two_ranks_see_what_one_sees(corpus: Path) -> None:
+    one = list(batches(open_corpus(corpus, batch_multiple=2)))
+    pair = [list(batches(open_corpus(corpus, world=2), rank=r, world=2)) for r in (0, 1)]
+    for whole, a, b in zip(one, *pair, strict=True):
+        assert torch.equal(whole.pixels[0::2], a.pixels)
+        assert torch.equal(whole.pixels[1::2], b.pixels)
+
+
+def test_a_batch_has_the_size_of_its_bucket(corpus: Path) -> None:
+    rungs = set()
+    for batch in batches(open_corpus(corpus)):
+        bucket = batch.draw.bucket
+        assert batch.pixels.shape == (len(batch.rows), bucket.height, bucket.width, 3)
+        assert batch.pixels.dtype == torch.uint8
+        rungs.add(batch.draw.rung)
+    assert rungs == {256, 512}
+
+
+def test_text_is_neither_flipped_nor_moved(corpus: Path, write: SimpleNamespace) -> None:
+    data = open_corpus(corpus)
+    tiles = {s["key"]: i for i, s in enumerate(write.text(12))}
+    found = 0
+    for batch in batches(data):
+        for row, pixels in zip(batch.rows, batch.pixels.numpy(), strict=True):
+            if data.shards.key(row) in tiles:
+                rgb = write.picture(256, 256, "text", tiles[data.shards.key(row)])
+                rgb[40::16, 20:-20] = 0
+                assert np.array_equal(pixels, rgb)
+                found += 1
+    assert found
+
+
+def test_a_damaged_image_is_replaced_the_same_way_each_time(
+    tmp_path: Path, write: SimpleNamespace
+) -> None:
+    samples = write.general(12)
+    for sample in samples[:4]:
+        sample["data"] = sample["data"][: len(sample["data"]) // 2]
+    write.shard(tmp_path, GENERAL, 256, samples)
+    write.curriculum(tmp_path, [write.phase("general")])
+    data = open_corpus(tmp_path)
+    first, second = list(batches(data, workers=1)), list(batches(data, workers=4))
+    assert [b.rows for b in first] == [b.rows for b in second]
+    assert [b.damaged for b in first] == [b.damaged for b in second]
+    assert any(b.damaged for b in first)
+    assert all("in " in place for b in first for place in b.damaged)
+
+
+def test_a_shard_of_nothing_but_damage_is_an_error(tmp_path: Path, write: SimpleNamespace) -> None:
+    samples = [{**s, "data": b"no image"} for s in write.general(6)]
+    write.shard(tmp_path, GENERAL, 256, samples)
+    write.curriculum(tmp_path, [write.phase("general")])
+    with pytest.raises(CorpusError, match="16 images in a row cannot be read"):
+        list(batches(open_corpus(tmp_path)))
+
+
+def test_ranks_that_cannot_share_a_batch_are_told(corpus: Path) -> None:
+    with pytest.raises(ValueError, match="batch_multiple 3 cannot be shared evenly by 2 ranks"):
+        open_corpus(corpus, batch_multiple=3, world=2)
+
+
+def test_a_corpus_that_lost_a_shard_is_told(tmp_path: Path, write: SimpleNamespace) -> None:
+    write.shard(tmp_path, GENERAL, 256, write.general(6))
+    path = write.shard(tmp_path, GENERAL, 512, write.general(2, rung=512))
+    write.curriculum(tmp_path, [write.phase("general")])
+    path.unlink()
+    path.with_suffix(".parquet").unlink()
+    with pytest.raises(CorpusError, match="a shard is missing"):
+        open_corpus(tmp_path)
+
+
+def test_crops_lie_inside() -> None:
+    rgb = np.arange(10 * 12 * 3, dtype=np.uint8).reshape(10, 12, 3)
+    crop = random_crop(rgb, Bucket(8, 6), generator(0, "crop"))
+    assert crop.shape == (6, 8, 3)
+    assert centre_crop(rgb, 8, 6).shape == (6, 8, 3)
+    assert centre_crop(rgb, 99, 99).shape == rgb.shape

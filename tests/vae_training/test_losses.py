@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from vae_training.alignment import Projector, margin_cosine, margin_distance
+from vae_training.data.curriculum import LossWeights
+from vae_training.features import load_features
+from vae_training.losses import Objective
+from vae_training.model import build
+from vae_training.perceptual import Lpips, load_lpips
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a * b).sum() / ((a * a).sum().sqrt() * (b * b).sum().sqrt())
+
+
+def mcos_by_loops(z: torch.Tensor, f: torch.Tensor, margin: float) -> torch.Tensor:
+    """The equation of L_mcos, term by term."""
+    terms = []
+    for zs, fs in zip(z, f, strict=True):
+        n = len(zs)
+        terms.append(sum((1 - cosine(zs[p], fs[p]) - margin).clamp(min=0) for p in range(n)) / n)
+    return sum(terms) / len(terms)
+
+
+def mdms_by_loops(z: torch.Tensor, f: torch.Tensor, margin: float) -> torch.Tensor:
+    """The equation of L_mdms, term by term."""
+    terms = []
+    for zs, fs in zip(z, f, strict=True):
+        n, total = len(zs), 0
+        for p in range(n):
+            for q in range(n):
+                gap = (cosine(zs[p], zs[q]) - cosine(fs[p], fs[q])).abs()
+                total = total + (gap - margin).clamp(min=0)
+        terms.append(total / n**2)
+    return sum(terms) / len(terms)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("fast", "loops"), [(margin_cosine, mcos_by_loops), (margin_distance, mdms_by_loops)]
+)
+def test_margin_terms_follow_their_equations(fast, loops, margin: float) -> None:
+    f, values, gradients = random(2, 6, 5, seed=1), [], []
+    for term in (fast, loops):
+        z = random(2, 6, 5).requires_grad_()
+        value = term(z, f, margin)
+        value.backward()
+        values.append(value.item())
+        gradients.append(z.grad)
+    assert values[0] == pytest.approx(values[1], rel=1e-12)
+    assert values[0] > 0
+    # A gap of exactly zero lies on the diagonal, where the loops have no gradient either.
+    assert torch.allclose(*gradients, atol=1e-12)
+
+
+def test_float32_gradients_stay_close_to_float64() -> None:
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        z = random(2, 6, 5).to(dtype).requires_grad_()
+        f = random(2, 6, 5, seed=1).to(dtype)
+        (margin_cosine(z, f, 0.1) + margin_distance(z, f, 0.1)).backward()
+        gradients.append(z.grad.double())
+    assert torch.allclose(*gradients, atol=1e-6)
+
+
+def test_terms_vanish_for_equal_directions() -> None:
+    f = random(1, 6, 5)
+    assert margin_cosine(3 * f, f, 0.0) == pytest.approx(0, abs=1e-12)
+    assert margin_distance(3 * f, f, 0.0) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_projector_keeps_the_order_of_positions() -> None:
+    projector = Projector(2, 3).double()
+    z = random(1, 2, 2, 3)
+    assert torch.allclose(projector(z)[0, 4], projector.map.weight @ z[0, :, 1, 1])
+
+
+def test_the_loss_is_l1_when_nothing_else_is_there() -> None:
+    objective = Objective(build("tiny"), None, None)
+    x = random(1, 3, 32, 32).float().clamp(-1, 1)
+    terms = objective(x, LossWeights(lpips=1.0, align=0.5))
+    assert set(terms) == {"loss", "l1"}
+    assert terms["loss"].item() == (objective.autoencoder(x) - x).abs().mean().item()
+
+
+def test_lpips_is_zero_for_equal_pictures_and_has_finite_gradients() -> None:
+    model, x = Lpips(), random(1, 3, 16, 16).float().requires_grad_()
+    assert model(x, x).item() == pytest.approx(0, abs=1e-9)
+    model(x, torch.zeros_like(x)).backward()
+    assert x.grad.isfinite().all()
+
+
+def test_lpips_reads_a_vgg_and_weighs_in_the_loss(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shapes = [m for m in Lpips().stages.modules() if isinstance(m, torch.nn.Conv2d)]
+    numbers = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    weights = {}
+    for number, convolution in zip(numbers, shapes, strict=True):
+        weights[f"features.{number}.weight"] = torch.randn_like(convolution.weight) * 0.1
+        weights[f"features.{number}.bias"] = torch.zeros_like(convolution.bias)
+    torch.save(weights, tmp_path / "vgg16.pth")
+    widths = (64, 128, 256, 512, 512)
+    heads = {f"lin{i}.model.1.weight": torch.ones(1, w, 1, 1) for i, w in enumerate(widths)}
+    torch.save(heads, tmp_path / "linear.pth")
+    lpips = load_lpips(str(tmp_path / "vgg16.pth"), tmp_path / "linear.pth")
+    objective = Objective(build("tiny"), lpips, None)
+    terms = objective(random(1, 3, 32, 32).float(), LossWeights(lpips=0.5))
+    assert terms["loss"].item() == pytest.approx((terms["l1"] + 0.5 * terms["lpips"]).item())
+    assert not any("stages" in name for name in objective.state_dict())
+
+
+def test_a_missing_weights_file_says_what_to_download(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="download https://.*vgg16"):
+        load_lpips(str(tmp_path / "none.pth"))
+    with pytest.raises(ValueError, match="dinov2-large"):
+        load_features(str(tmp_path), None)
+
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small DINOv2 with random weights, in the folder layout of transformers."""
+    folder = tmp_path_factory.mktemp("dino")
+    from transformers import Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("model", ["f16", "f32"])
+def test_features_lie_on_the_latent_grid_without_gradient(dino: str, model: str) -> None:
+    features = load_features(dino, None)
+    assert features.layer == 2
+    f = int(model[1:])
+    x = random(2, 3, 64, 96).float().requires_grad_()
+    out = features(x, (64 // f, 96 // f))
+    assert out.shape == (2, (64 // f) * (96 // f), 32)
+    assert not out.requires_grad
+
+
+def test_alignment_trains_the_projector(dino: str) -> None:
+    objective = Objective(build("tiny"), None, load_features(dino, 1))
+    x = random(1, 3, 32, 48).float().clamp(-1, 1)
+    terms = objective(x, LossWeights(align=0.5, m_cos=0.1, m_dist=0.05))
+    expected = terms["l1"] + 0.5 * (terms["mcos"] + terms["mdms"])
+    assert terms["loss"].item() == pytest.approx(expected.item())
+    terms["loss"].backward()
+    assert objective.projector.map.weight.grad.abs().sum() > 0
+    assert math.isfinite(terms["loss"].item())
+
+
+def test_a_wrong_layer_is_told(dino: str) -> None:
+    with pytest.raises(ValueError, match="layers 1 to 4; got 9"):
+        load_features(dino, 9)

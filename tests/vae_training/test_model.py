@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from vae_training.model import CONFIGS, Autoencoder, build
+from vae_training.model.skip import fold, grow, shrink, unfold
+
+TINY = dataclasses.replace(CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=12)
+
+PUBLISHED = {
+    "f16c64": (75_536_192, 247_750_851),
+    "f16c128": (76_421_056, 248_414_403),
+    "f32c128": (76_836_640, 249_722_643),
+    "f32c192": (77_721_504, 250_386_195),
+}
+
+
+def image(*shape: int) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def small(**changes: object) -> Autoencoder:
+    torch.manual_seed(0)
+    return Autoencoder(**dataclasses.asdict(dataclasses.replace(TINY, **changes)))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_parameter_counts(name: str) -> None:
+    with torch.device("meta"):
+        model = build(name)
+    counts = tuple(
+        sum(p.numel() for p in half.parameters()) for half in (model.encoder, model.decoder)
+    )
+    assert counts == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_latent_shape(name: str) -> None:
+    with torch.device("meta"):
+        model, x = build(name), torch.empty(1, 3, 64, 96)
+        z = model.encode(x).latent_dist.mode()
+        y = model.decode(z).sample
+    c = CONFIGS[name]
+    assert z.shape == (1, c.latent_channels, 64 // c.f, 96 // c.f)
+    assert y.shape == x.shape
+
+
+def test_tiny_has_a_few_hundred_thousand_parameters() -> None:
+    assert 2e5 < sum(p.numel() for p in build("tiny").parameters()) < 8e5
+
+
+@pytest.mark.parametrize("f", [2, 4, 16, 32])
+def test_unfold_inverts_fold(f: int) -> None:
+    x = image(2, 3, 64, 96)
+    assert torch.equal(unfold(fold(x, f), f), x)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_grow_is_the_right_inverse_of_shrink(name: str) -> None:
+    c = CONFIGS[name]
+    z = image(2, c.latent_channels, 2, 3)
+    assert torch.allclose(shrink(grow(z, c.f, 3), c.f, c.latent_channels), z, atol=1e-6)
+
+
+def test_a_local_skip_takes_means_of_two_by_two_pixels() -> None:
+    x = image(1, 5, 8, 8)
+    assert torch.allclose(shrink(x, 2, 5), torch.nn.functional.avg_pool2d(x, 2), atol=1e-6)
+
+
+def test_a_new_gsc_model_is_its_skip_and_keeps_flat_colours() -> None:
+    x = torch.tensor([0.5, -0.25, 0.75]).view(1, 3, 1, 1).expand(1, 3, 16, 16)
+    assert torch.allclose(small()(x), x, atol=1e-6)
+
+
+@pytest.mark.parametrize("skip", ["gsc", "lsc", "nsc"])
+def test_every_weight_gets_a_gradient(skip: str) -> None:
+    model = small(encoder_skip=skip, decoder_skip=skip)
+    torch.nn.init.normal_(model.encoder.conv_out.weight, std=0.1)
+    torch.nn.init.normal_(model.decoder.conv_out.weight, std=0.1)
+    (model(image(1, 3, 16, 16)) ** 2).mean().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_skips_carry_no_weights() -> None:
+    counts = {sum(p.numel() for p in small(encoder_skip=s).parameters()) for s in ("gsc", "nsc")}
+    assert len(counts) == 1
+
+
+def test_recomputing_activations_changes_no_gradient() -> None:
+    x, gradients = image(1, 3, 16, 16), []
+    for on in (False, True):
+        model = small()
+        model.recompute_activations(on)
+        (model(x) ** 2).mean().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert torch.equal(*gradients)
+
+
+def test_a_saved_model_gives_equal_latents(tmp_path: Path) -> None:
+    model = small().eval()
+    model.register_to_config(latents_mean=[0.5] * 12, scaling_factor=2.0)
+    model.save_pretrained(tmp_path)
+    again = Autoencoder.from_pretrained(tmp_path)
+    x = image(1, 3, 16, 16)
+    assert torch.equal(again.encode(x).latent_dist.mode(), model.encode(x).latent_dist.mode())
+    assert again.config.scaling_factor == 2.0 and again.config.latents_mean == [0.5] * 12
+
+
+def test_a_sample_of_an_untrained_posterior_is_its_mode() -> None:
+    posterior = small().encode(image(1, 3, 16, 16)).latent_dist
+    sample = posterior.sample(torch.Generator().manual_seed(0))
+    assert torch.allclose(sample, posterior.mode(), atol=1e-4)
+
+
+def test_wrong_sizes_and_names_are_told() -> None:
+    with pytest.raises(ValueError, match="multiples of 4; got"):
+        small().encode(image(1, 3, 18, 16))
+    with pytest.raises(ValueError, match="known are f16c64"):
+        build("f8c4")
+    with pytest.raises(ValueError, match="divide 3 f"):
+        small(latent_channels=10)
+    with pytest.raises(ValueError, match="one of gsc, lsc, nsc"):
+        build("tiny", decoder_skip="abc")
