@@ -18,7 +18,11 @@ import numpy as np
 import pyarrow.compute as pc
 import simplejpeg
 from numpy.typing import NDArray
+from renderers.recipe import VERSION as RENDERER_VERSION
+from renderers.recipe import Renderer
+from renderers.text_sources import TextSource
 
+from fonts.faces import discover
 from pipelines import decode as door
 from pipelines import storage, tar
 from pipelines.config import SynthSettings
@@ -81,11 +85,9 @@ def synth_shards(
     backgrounds: tuple[dict[str, Any], ...],
 ) -> list[SynthShard]:
     """The shards that the settings ask for, each with the recipe that decides its bytes."""
-    from renderers.recipe import VERSION as renderer_version
-
     base = (
         _VERSION,
-        renderer_version,
+        RENDERER_VERSION,
         settings.model_dump(exclude={"samples"}),
         seed,
         per_shard,
@@ -130,7 +132,7 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
 class _Drawer:
     """Draws and renders slots; keeps the last few decoded backgrounds."""
 
-    def __init__(self, job: SynthJob, renderer: Any) -> None:
+    def __init__(self, job: SynthJob, renderer: Renderer) -> None:
         self._job = job
         self._renderer = renderer
         self._decoded: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
@@ -154,10 +156,10 @@ class _Drawer:
         # Slots walk through the shard's backgrounds in order, so each is decoded about once.
         row = choice[slot * len(choice) // shard.samples]
         background = _crop(self._background(row), bucket.width, bucket.height, rng)
-        recipe = self._renderer.draw_recipe(
+        drawn = self._renderer.draw_recipe(
             rng, language=language, size_band=band, width=bucket.width, height=bucket.height
         )
-        rgb, label = self._renderer.render(recipe, background)
+        rgb, label = self._renderer.render(drawn, background)
         ext, data = s.format, _encode(rgb, s.format)
         key = sample_key(_SOURCE, hashlib.sha256(data).hexdigest())
         group = Group(
@@ -230,12 +232,7 @@ def _encode(rgb: NDArray[np.uint8], ext: str) -> bytes:
     return data
 
 
-def _renderer(settings: SynthSettings) -> Any:
-    from renderers.recipe import Renderer
-    from renderers.text_sources import TextSource
-
-    from fonts.faces import discover
-
+def _renderer(settings: SynthSettings) -> Renderer:
     return Renderer(
         faces=discover([Path(folder) for folder in settings.fonts]),
         texts={
