@@ -34,10 +34,10 @@ class PlanSettings(Settings):
     min_side_px: int = Field(256, ge=64, description="drop images with a shorter side below this")
     max_aspect: float = Field(3.0, ge=1, description="drop images more elongated than this")
     min_text_chars_per_mpx: float = Field(
-        300, ge=0, description="from this density on an image is text_real, not general"
+        600, ge=0, description="from this density on an image is text_real, not general"
     )
     min_tile_chars_per_256: float = Field(
-        8, ge=0, description="text is cut into tiles; those with fewer characters are left out"
+        20, ge=0, description="text is cut into tiles; those with fewer characters are left out"
     )
     max_tiles_per_image: int = Field(64, ge=1, description="at most this many tiles of one image")
     duplicate_bits: int = Field(

@@ -18,9 +18,6 @@ import numpy as np
 import pyarrow.compute as pc
 import simplejpeg
 from numpy.typing import NDArray
-from renderers.recipe import VERSION as RENDERER_VERSION
-from renderers.recipe import Renderer
-from renderers.text_sources import TextSource
 
 from fonts.faces import discover
 from pipelines import decode as door
@@ -29,6 +26,9 @@ from pipelines.config import SynthSettings
 from pipelines.pack import Shard, encode_lossless
 from pipelines.sample import GENERAL, TEXT_SYNTH, Group, buckets, generator, sample_key
 from pipelines.sources import Source
+from renderers.recipe import VERSION as RENDERER_VERSION
+from renderers.recipe import Renderer
+from renderers.text_sources import TextSource
 
 # Raised when the same settings would draw other images.
 _VERSION = 1

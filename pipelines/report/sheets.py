@@ -76,7 +76,7 @@ def _caption(row: dict[str, Any]) -> str:
     if row["kind"] == "general" and row["clarity"] is not None:
         parts.append(f"clarity {row['clarity']:.2f}")
     elif row["chars_per_mpx"] is not None:
-        parts.append(f"{row['chars_per_mpx'] * 65536e-6:.0f} chars/256²")
+        parts.append(f"{row['chars_per_mpx'] * 65536e-6:.0f} chars per 256x256")
     if row["size_band"]:
         parts.append(f"{row['language']} {row['size_band']} px")
     return "  ".join(parts)

@@ -169,7 +169,8 @@ def test_pages_of_a_real_document(demo: DemoInputs) -> None:
     source = DocumentSource(name="d", uri=str(demo.pdfs[0]), max_pages=3, pages_per_unit=2)
     assert [(unit.start, unit.stop) for unit in source.units()] == [(0, 2), (2, 3)]
     items = read_all(source)
-    assert [item.member.rsplit("#", 1)[1] for item in items] == ["page=1", "page=2", "page=3"]
+    numbers = [int(item.member.rsplit("=", 1)[1]) for item in items]
+    assert len(set(numbers)) == 3 and max(numbers) > 20, "the pages are spread over the document"
     assert all(item.data.startswith(b"\x89PNG") for item in items)
     assert items == read_all(source)
     assert_fetch_gives_the_same(source)

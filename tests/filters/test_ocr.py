@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from filters.ocr.engine import OcrEngine, OcrUnavailable
+from filters.ocr.rapid import RapidOcrEngine, RapidOptions
+from tests.pictures import page, scene
+
+
+@pytest.fixture(scope="module")
+def engine() -> OcrEngine:
+    return RapidOcrEngine()
+
+
+def test_it_finds_lines_where_they_are(engine: OcrEngine) -> None:
+    rgb = np.full((200, 320, 3), 255, np.uint8)
+    rgb[80:120, 40:300] = page(260, 60, size_px=16)[10:50]
+    polygons = engine.detect(rgb)
+    assert polygons.dtype == np.float32 and polygons.shape[1:] == (4, 2) and len(polygons)
+    assert polygons[:, :, 1].min() > 60 and polygons[:, :, 1].max() < 140
+
+
+def test_it_reads_what_is_written(engine: OcrEngine) -> None:
+    text = " ".join(line.text for line in engine.read(page(400, 80, size_px=20)))
+    words = "the quick brown fox jumps over a lazy dog while seven wizards pack my box of ink"
+    read = text.split()
+    assert len(read) >= 3 and set(read) <= set(words.split())
+
+
+def test_a_line_is_found_once_whatever_the_windows(engine: OcrEngine) -> None:
+    # Lines cross the borders between the detector's windows at 512 px.
+    rgb = page(700, 120, size_px=20)
+    whole = engine.detect(rgb)
+    lengths = np.linalg.norm(whole[:, 1] - whole[:, 0], axis=1)
+    assert len(whole) == 2 and (lengths > 450).all()
+
+
+def test_results_depend_on_the_picture_alone(engine: OcrEngine) -> None:
+    rgb = page(240, 100, size_px=16)
+    before = engine.read(rgb)
+    engine.read(page(200, 60, seed=5))
+    engine.detect(scene(64, 64))
+    after = engine.read(rgb)
+    assert [line.text for line in before] == [line.text for line in after]
+    assert [line.confidence for line in before] == [line.confidence for line in after]
+
+
+def test_colour_order_is_red_first(engine: OcrEngine) -> None:
+    seen: list[np.ndarray] = []
+    rapid = RapidOcrEngine()
+    session: Callable[[np.ndarray], np.ndarray] = rapid._detector.session
+    rapid._detector.session = lambda tensor: (seen.append(tensor), session(tensor))[1]
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[:, :, 0] = 255
+    rapid.detect(red)
+    # The models want blue first.
+    assert seen[0][0, 2].min() == 1 and seen[0][0, 0].max() == -1
+
+
+@pytest.mark.parametrize("size", ((1, 1), (5, 300), (33, 31)))
+def test_any_size(engine: OcrEngine, size: tuple[int, int]) -> None:
+    assert engine.detect(scene(*size)).shape[1:] == (4, 2)
+    assert isinstance(engine.read(scene(*size)), list)
+
+
+def test_engine_id_names_versions_models_and_options(engine: OcrEngine) -> None:
+    assert "rapidocr" in engine.engine_id and engine.engine_id.count("sha256:") == 2
+    assert RapidOcrEngine(RapidOptions(threshold=0.2)).engine_id != engine.engine_id
+
+
+def test_a_missing_model_is_named() -> None:
+    with pytest.raises(OcrUnavailable, match="nowhere.onnx"):
+        RapidOcrEngine(models=(Path("nowhere.onnx"), Path("nowhere.onnx")))

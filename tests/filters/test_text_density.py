@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from filters import text_screen
+from filters.ocr.engine import Line, Polygons, Rgb
+from filters.ocr.rapid import RapidOcrEngine
+from filters.text_density import TextDensity
+from tests.pictures import page, scene
+
+
+class Ruler:
+    """An engine that finds every dark bar: lines without the cost of a model."""
+
+    engine_id = "ruler"
+
+    def detect(self, rgb: Rgb) -> Polygons:
+        dark = (rgb.max(axis=2) < 128).astype(np.uint8)
+        contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        boxes = [cv2.boundingRect(c) for c in contours]
+        found = [[[x, y], [x + w, y], [x + w, y + h], [x, y + h]] for x, y, w, h in boxes]
+        return np.array(found, np.float32).reshape(-1, 4, 2)
+
+    def read(self, rgb: Rgb) -> list[Line]:
+        return []
+
+
+def bars(width: int, height: int) -> Rgb:
+    """Dark bars 5 px high and 36 px long, one below the other every 16 px."""
+    rgb = np.full((height, width, 3), 255, np.uint8)
+    for y in range(4, height - 8, 16):
+        rgb[y : y + 5] = 0
+    for x in range(4):
+        rgb[:, x::40] = 255
+    return rgb
+
+
+@pytest.fixture(scope="module")
+def density() -> TextDensity:
+    return TextDensity(RapidOcrEngine())
+
+
+def test_no_text_is_zero_everywhere_and_never_nan(density: TextDensity) -> None:
+    for rgb in (np.zeros((64, 64, 3), np.uint8), np.full((300, 520, 3), 200, np.uint8)):
+        scores = density.score(rgb)
+        assert scores.pop("text_stage") == "screen"
+        assert not np.any(scores.pop("text_cells"))
+        assert set(scores.values()) == {0.0}
+
+
+def test_denser_pages_score_higher(density: TextDensity) -> None:
+    scores = [density.score(page(300, 300, size_px=size)) for size in (28, 20, 14, 10)]
+    chars = [s["chars_est"] for s in scores]
+    assert chars == sorted(chars) and chars[0] > 0
+    glyphs = [s["glyph_px_p50"] for s in scores]
+    assert glyphs == sorted(glyphs, reverse=True)
+    assert all(0 < s["glyph_px_min"] <= s["glyph_px_p50"] for s in scores)
+    assert all(0 < s["text_area_share"] <= 1 for s in scores)
+
+
+def test_the_estimate_is_near_the_truth(density: TextDensity) -> None:
+    rgb = np.full((160, 420, 3), 255, np.uint8)
+    text = "seven wizards pack my box of ink"
+    for y in (40, 80, 120):
+        cv2.putText(rgb, text, (10, y), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 0, 0), 1, cv2.LINE_AA)
+    truth = 3 * len(text.replace(" ", ""))
+    assert 0.6 * truth < density.score(rgb)["chars_est"] < 1.5 * truth
+
+
+def test_a_faint_line_over_a_picture_passes_the_screen() -> None:
+    rgb = cv2.GaussianBlur(scene(256, 256), (31, 31), 8)
+    assert not text_screen.candidates(rgb, 256).any()
+    colour = tuple(int(c) for c in np.clip(rgb[120:140].mean(axis=(0, 1)) + 70, 0, 255))
+    cv2.putText(rgb, "small print", (60, 130), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1)
+    assert text_screen.candidates(rgb, 256).all()
+
+
+@pytest.mark.parametrize("size", ((256, 256), (1100, 700), (700, 1100)))
+def test_nothing_counts_twice_and_cells_add_up(size: tuple[int, int]) -> None:
+    width, height = size
+    scores = TextDensity(Ruler()).score(bars(width, height))
+    cells = np.array(scores["text_cells"])
+    assert len(cells) == -(-width // 256) * -(-height // 256)
+    assert cells.sum() == pytest.approx(scores["chars_est"])
+    # Bars are the same everywhere: the whole has as many per area as any full cell.
+    grid: NDArray[np.float64] = cells.reshape(-(-height // 256), -1)
+    per_px = grid[0, 0] / 256**2
+    assert per_px > 0
+    assert scores["chars_est"] / (width * height) == pytest.approx(per_px, rel=0.15)
+    assert scores["max_chars_per_256_tile"] >= cells.max() - 1e-6
+
+
+def test_cells_say_where_the_text_is() -> None:
+    rgb = np.full((512, 768, 3), 255, np.uint8)
+    rgb[256:, 512:] = bars(256, 256)
+    cells = np.array(TextDensity(Ruler()).score(rgb)["text_cells"]).reshape(2, 3)
+    assert cells[1, 2] > 0 and np.count_nonzero(cells) == 1
+
+
+def test_version_names_engine_and_screen() -> None:
+    version = TextDensity(Ruler()).version
+    assert "ruler" in version and text_screen.VERSION in version
