@@ -1,4 +1,4 @@
-"""The characters that small text must be able to show: printable ASCII and GB2312 levels 1 and 2."""
+"""The characters that small text must show: printable ASCII and GB2312 levels 1 and 2."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def drawable(font: Any) -> Coverage:
     glyphs = {point: font.get_nominal_glyph(point) for point in font.face.unicodes}
     shared = Counter(glyphs.values())
     extents = {glyph: _extents(font, glyph) for glyph in shared}
-    missing = _extents(font, 0)
-    missing_outline = _outline(font, 0) if missing else ()
+    missing = extents.get(0) or _extents(font, 0)
+    missing_outline = _outline(font, 0, missing) if missing else ()
     kept = []
     for point, glyph in glyphs.items():
         if not glyph:
@@ -85,7 +85,7 @@ def drawable(font: Any) -> Coverage:
         box = extents[glyph]
         if box is None or shared[glyph] >= _PLACEHOLDER_CODE_POINTS:
             continue
-        if missing and box == missing and _outline(font, glyph) == missing_outline:
+        if missing and box[2:] == missing[2:] and _outline(font, glyph, box) == missing_outline:
             continue
         kept.append(point)
     return Coverage.of(kept)
@@ -102,15 +102,20 @@ def _extents(font: Any, glyph: int) -> tuple[int, int, int, int] | None:
     return box.x_bearing, box.y_bearing, box.width, box.height
 
 
-def _outline(font: Any, glyph: int) -> tuple[Any, ...]:
-    steps: list[Any] = []
+def _outline(font: Any, glyph: int, box: tuple[int, int, int, int]) -> tuple[Any, ...]:
+    # Relative to the corner of its box: a copy may stand elsewhere in its advance.
     import uharfbuzz
 
+    steps: list[Any] = []
+
+    def step(*point: Any) -> None:
+        places = zip(point[:-1:2], point[1:-1:2], strict=True)
+        steps.append([(x - box[0], y - box[1]) for x, y in places])
+
     pen = uharfbuzz.DrawFuncs()
-    pen.set_move_to_func(lambda x, y, _: steps.append(("m", x, y)))
-    pen.set_line_to_func(lambda x, y, _: steps.append(("l", x, y)))
-    pen.set_quadratic_to_func(lambda *point: steps.append(("q", *point[:-1])))
-    pen.set_cubic_to_func(lambda *point: steps.append(("c", *point[:-1])))
-    pen.set_close_path_func(lambda _: steps.append(("z",)))
+    pen.set_move_to_func(step)
+    pen.set_line_to_func(step)
+    pen.set_quadratic_to_func(step)
+    pen.set_cubic_to_func(step)
     font.draw_glyph(glyph, pen)
-    return tuple(steps)
+    return tuple(map(tuple, steps))

@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from fonts.coverage import Coverage, drawable
 from fonts.debian import cache_dir
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 3
 _OUTLINE_TABLES = ("glyf", "CFF ", "CFF2")
 
 
@@ -31,7 +32,8 @@ class Face:
     """One face of a font file. `index` counts the faces of a collection (0 in a plain file).
 
     `languages` holds "en" when the face draws all printable ASCII, "zh" when it draws all of GB2312
-    level 1; a face drawn for Japan, Korea, Taiwan or Hong Kong has none. `weight` is that of OS/2 (400 regular, 700 bold).
+    level 1; a face drawn for Japan, Korea, Taiwan or Hong Kong has none. `weight` is that of OS/2
+    (400 regular, 700 bold).
     """
 
     path: Path
@@ -91,7 +93,7 @@ def scan(folders: Sequence[Path], cache: Path | None = None) -> Scan:
         if digest in seen:
             continue
         seen.add(digest)
-        known = _cached(path, data, digest, (cache or cache_dir()) / "faces")
+        known = _cached(data, digest, (cache or cache_dir()) / "faces")
         if "broken" in known:
             broken[path] = known["broken"]
         faces.extend(_face(path, digest, entry) for entry in known.get("faces", ()))
@@ -124,13 +126,13 @@ def _font_files(folders: Sequence[Path]) -> list[Path]:
     return sorted(files, key=lambda path: (path.name, str(path)))
 
 
-def _cached(path: Path, data: bytes, digest: str, folder: Path) -> dict[str, Any]:
+def _cached(data: bytes, digest: str, folder: Path) -> dict[str, Any]:
     note = folder / f"{digest}-{_CACHE_FORMAT}.json"
     remembered = _remembered(note)
     if remembered is not None:
         return remembered
     try:
-        learnt: dict[str, Any] = {"faces": _read(path, data)}
+        learnt: dict[str, Any] = {"faces": _read(data)}
     except Exception as error:  # noqa: BLE001 - foreign bytes: any fault of the parsers ends here
         learnt = {"broken": f"not a usable font: {type(error).__name__}: {error}".strip()[:200]}
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +152,7 @@ def _remembered(note: Path) -> dict[str, Any] | None:
     return learnt if isinstance(learnt, dict) else None
 
 
-def _read(path: Path, data: bytes) -> list[dict[str, Any]]:
+def _read(data: bytes) -> list[dict[str, Any]]:
     try:
         import uharfbuzz
         from fontTools.ttLib import TTFont
@@ -159,7 +161,7 @@ def _read(path: Path, data: bytes) -> list[dict[str, Any]]:
     blob = uharfbuzz.Blob(data)
     entries = []
     for index in range(max(1, uharfbuzz.Face(blob, 0).count)):
-        with TTFont(path, fontNumber=index, lazy=True) as font:
+        with TTFont(BytesIO(data), fontNumber=index, lazy=True) as font:
             if not any(table in font for table in _OUTLINE_TABLES):
                 raise ValueError("it has no outlines (a bitmap font?)")
             said = names.read(font)
@@ -175,31 +177,30 @@ def _read(path: Path, data: bytes) -> list[dict[str, Any]]:
                 "licence": said.licence,
                 "embeddable": said.embeddable,
                 "vertical": said.vertical,
-                "languages": _languages(coverage, said.family),
                 "ranges": coverage.ranges,
             }
         )
     return entries
 
 
-def _languages(coverage: Coverage, family: str) -> list[str]:
+def _languages(coverage: Coverage, family: str) -> tuple[str, ...]:
     if names.is_other_region(family):
         # Its Latin is the same in every regional twin: ten of them would only tilt the draw.
-        return []
-    found = ["en"] if coverage.covers(ASCII_PRINTABLE + " ") else []
+        return ()
+    english = coverage.covers(ASCII_PRINTABLE + " ")
     chinese = coverage.covers(GB2312_LEVEL_1 + CHINESE_PUNCTUATION[:10])
-    return [*found, "zh"] if chinese else found
+    return ("en",) * english + ("zh",) * chinese
 
 
 def _face(path: Path, digest: str, entry: dict[str, Any]) -> Face:
     ranges = tuple((int(first), int(last)) for first, last in entry["ranges"])
-    said = {k: v for k, v in entry.items() if k not in ("ranges", "languages")}
+    coverage = Coverage(ranges)
     return Face(
         path=path,
         digest=digest,
-        languages=tuple(entry["languages"]),
-        coverage=Coverage(ranges),
-        **said,
+        languages=_languages(coverage, entry["family"]),
+        coverage=coverage,
+        **{name: value for name, value in entry.items() if name != "ranges"},
     )
 
 

@@ -38,8 +38,8 @@ class Names:
 
 def read(font: Any) -> Names:
     """Read a `fontTools.ttLib.TTFont`; what the file does not state comes back as a plain word."""
-    table = font["name"] if "name" in font else None
-    os2 = font["OS/2"] if "OS/2" in font else None
+    table = font.get("name")
+    os2 = font.get("OS/2")
     fs_type = int(getattr(os2, "fsType", 0))
     return Names(
         family=(table and table.getBestFamilyName()) or "unnamed",

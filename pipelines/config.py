@@ -39,7 +39,7 @@ class PlanSettings(Settings):
     min_tile_chars_per_256: float = Field(
         20, ge=0, description="text is cut into tiles; those with fewer characters are left out"
     )
-    max_tiles_per_image: int = Field(64, ge=1, description="at most this many tiles of one image")
+    max_tiles_per_image: int = Field(32, ge=1, description="at most this many tiles of one image")
     duplicate_bits: int = Field(
         3, ge=0, le=7, description="near duplicates differ in at most this many of 64 hash bits"
     )

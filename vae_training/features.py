@@ -6,7 +6,6 @@ layer is not published; our choice is the one at half depth, unless a setting sa
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +65,6 @@ def load_features(folder: str, layer: int | None) -> Features:
 
 
 def _auto_model() -> Any:
-    # transformers imports any torchvision that is installed, and one that does not match torch
-    # fails with a RuntimeError. DINOv2 needs none: hide it.
-    try:
-        import torchvision  # noqa: F401
-    except (ImportError, RuntimeError):
-        sys.modules["torchvision"] = None  # type: ignore[assignment]
     try:
         from transformers import AutoModel
     except ImportError:

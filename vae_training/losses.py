@@ -30,6 +30,10 @@ class Objective(nn.Module):
         # Kept out of the module tree: frozen, so neither saved, nor averaged, nor synchronised.
         self._frozen = (lpips, features)
 
+    def frozen(self) -> list[nn.Module]:
+        """The models that only judge: to be moved to the device, never trained."""
+        return [m for m in self._frozen if m is not None]
+
     def trained(self) -> list[nn.Parameter]:
         return [p for p in self.parameters() if p.requires_grad]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.sample import Group
 from vae_training.data.shards import Shards
 
 _LARGEST_SHARE = 0.25  # of the parents of a kind
@@ -78,5 +79,5 @@ def _pick(shards: Shards, training: NDArray[np.bool_], kind: str, count: int) ->
     return [row for _, _, row in sorted(ranked)[:count]]
 
 
-def _group(shards: Shards, row: int):
+def _group(shards: Shards, row: int) -> Group:
     return shards.groups[shards.group[row]]

@@ -9,7 +9,7 @@ step, slot), and reported with the batch.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ class Loader:
     world: int = 1
     pin: bool = False
 
-    def batches(self, state: State, stop: int) -> Iterator[Batch]:
+    def batches(self, state: State, stop: int) -> Generator[Batch, None, None]:
         """The batches of steps `state.step` to `stop - 1`."""
         pending: deque[tuple[Draw, torch.Tensor, list[Future[tuple[int, list[str]]]]]] = deque()
         with ThreadPoolExecutor(self.workers, thread_name_prefix="loader") as pool:

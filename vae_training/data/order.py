@@ -95,7 +95,9 @@ class Order:
 
     def digest(self) -> str:
         """Changes when the corpus changes under a run: then counters mean other samples."""
-        facts = [[*vars(g).values(), len(m)] for g, m in zip(self.groups, self._members, strict=True)]
+        facts = [
+            [*vars(g).values(), len(m)] for g, m in zip(self.groups, self._members, strict=True)
+        ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     def draw(self, state: State) -> Draw:

@@ -110,13 +110,17 @@ def _index(
             table = pq.read_table(file, columns=_COLUMNS + _GROUP)
         table = table.cast(pa.schema([INDEX_SCHEMA.field(n) for n in table.column_names]))
     except (pa.ArrowInvalid, ValueError) as error:
-        raise CorpusError(f"{path} is no shard index ({error}): delete it and build again") from None
+        raise CorpusError(
+            f"{path} is no shard index ({error}): delete it and build again"
+        ) from None
     if missing := set(_COLUMNS + _GROUP) - set(table.column_names):
         raise CorpusError(f"{path} lacks the columns {sorted(missing)}: delete it and build again")
     if wrong := set(table["shard"].to_pylist()) - {tar}:
         raise CorpusError(f"{path} speaks of {min(wrong)}, not of {tar}: delete both, build again")
-    end = max((o + b for o, b in zip(*(table[c].to_pylist() for c in ("offset", "bytes")),
-                                     strict=True)), default=0)
+    end = max(
+        (o + b for o, b in zip(*(table[c].to_pylist() for c in ("offset", "bytes")), strict=True)),
+        default=0,
+    )
     if end > sizes[tar]:
         raise CorpusError(
             f"{corpus}/{tar} has {sizes[tar]} bytes, its index needs {end}: the tar is truncated"

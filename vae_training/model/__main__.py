@@ -17,7 +17,9 @@ def parameters(module: nn.Module) -> int:
 
 def main() -> int:
     """Print the table; no settings."""
-    print(f"{'model':<9}{'f':>4}{'C':>5}{'d_enc':>7}{'d_dec':>7}  {'widths':<18}{'skip':<10}", end="")
+    print(
+        f"{'model':<9}{'f':>4}{'C':>5}{'d_enc':>7}{'d_dec':>7}  {'widths':<18}{'skip':<10}", end=""
+    )
     print(f"{'encoder':>13}{'decoder':>14}")
     for name, c in CONFIGS.items():
         with torch.device("meta"):

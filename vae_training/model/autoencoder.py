@@ -6,13 +6,17 @@ import dataclasses
 from dataclasses import dataclass
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
-from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from vae_training.model.configs import Config, config
 from vae_training.model.halves import Decoder, Encoder
+from vae_training.quirks import hide_broken_torchvision
+
+hide_broken_torchvision()
+
+from diffusers import ConfigMixin, ModelMixin  # noqa: E402
+from diffusers.configuration_utils import register_to_config  # noqa: E402
+from diffusers.utils import BaseOutput  # noqa: E402
 
 
 class Posterior:
@@ -111,7 +115,9 @@ class Autoencoder(ModelMixin, ConfigMixin):
         self.encoder.recompute = self.decoder.recompute = on
 
 
-def build(name: str, *, encoder_skip: str | None = None, decoder_skip: str | None = None) -> Autoencoder:
+def build(
+    name: str, *, encoder_skip: str | None = None, decoder_skip: str | None = None
+) -> Autoencoder:
     """A new autoencoder by name, e.g. `build("f16c64")`; torch's generator draws the weights.
 
     The skips replace those of the configuration. ValueError for an unknown name or skip.

@@ -1,0 +1,164 @@
+"""Draw the parameters of a page: faces, texts, layout, colours. Nothing is laid out here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fonts.faces import Face, writing
+from renderers.layout import LAYOUTS
+from renderers.layout.base import Layout, Page
+from renderers.parameters import Recipe, band_limits
+from renderers.text_sources import TextSource, mixed
+
+# Mean advance in em per character, on the low side: a page must not run out of text.
+_EM_PER_CHARACTER = {"en": 0.42, "zh": 0.85, "mixed": 0.62}
+# Below this size hairlines vanish and the heaviest weights close up.
+_SMALL_PX = 11
+_MAX_SKIPS = 200
+# Latin words stand letter under letter in vertical text: keep them few while there is a choice.
+_VERTICAL_ASCII_SHARE = 0.08
+
+
+def draw_recipe(
+    rng: np.random.Generator,
+    *,
+    faces: Sequence[Face],
+    texts: Mapping[str, TextSource],
+    language: str,
+    size_band: str,
+    width: int,
+    height: int,
+    layout: str | None,
+) -> Recipe:
+    """Draw a page of `width` x `height` px. ValueError when no layout, face or text fits."""
+    low, high = band_limits(size_band)
+    size_px = int(rng.integers(low, high + 1))
+    if min(width, height) < 8 * high:
+        raise ValueError(f"a page of {width}x{height} px is too small for text of {high} px")
+    chosen = _layout(rng, layout, language, faces)
+    body, heading, others = _faces(rng, faces, language, size_px, vertical=chosen.vertical)
+    page = Page(width=width, height=height, size_px=size_px, language=language)
+    params = chosen.draw(rng, page)
+    em_room = width * height / (1.15 * size_px * size_px)
+    wanted = chosen.fill * em_room / _EM_PER_CHARACTER[language]
+    keys, drawn, skipped = _texts(
+        rng, texts, language, [body, heading, *others], wanted, vertical=chosen.vertical
+    )
+    contrast = 1.6 * (10.0 ** float(rng.uniform(0, 0.85)))
+    washed = rng.random() < 0.4
+    return Recipe(
+        width=width,
+        height=height,
+        language=language,
+        size_band=size_band,
+        size_px=size_px,
+        layout=chosen.name,
+        params=params,
+        fonts=tuple(keys),
+        texts=tuple(drawn),
+        skipped_texts=skipped,
+        crop=(float(rng.random()), float(rng.random())),
+        contrast=(contrast, contrast * float(rng.uniform(1.0, 1.6))),
+        dark_text=bool(rng.random() < 0.6),
+        saturation=float(rng.uniform(0, 1) ** 2 if rng.random() < 0.7 else 0.0),
+        many_colours=bool(rng.random() < 0.25),
+        wash=float(rng.uniform(0.25, 0.9)) if washed else 0.0,
+        wash_tone=int(rng.integers(200, 256) if rng.random() < 0.6 else rng.integers(0, 60)),
+        plate=float(rng.uniform(0.4, 1.0)) if rng.random() < 0.2 else 0.0,
+        tracking_px=float(rng.integers(0, 2)) if rng.random() < 0.15 else 0.0,
+        phases=4 if language == "en" and rng.random() < 0.5 else 1,
+        seed=int(rng.integers(1 << 53)),
+    )
+
+
+def _faces(
+    rng: np.random.Generator, faces: Sequence[Face], language: str, size_px: int, *, vertical: bool
+) -> tuple[Face, Face, list[Face]]:
+    usable = [f for f in writing(faces, language) if f.vertical or not vertical]
+    if not usable:
+        what = f"{language} from top to bottom" if vertical else language
+        raise ValueError(
+            f"none of the {len(faces)} faces writes {what}: give more font folders, "
+            "or fetch some with `python fonts/catalog.py --fetch`"
+        )
+    if language == "en":
+        # Chinese faces set English quotation marks and dashes in full squares.
+        usable = [face for face in usable if "zh" not in face.languages] or usable
+    low, high = (350, 700) if size_px < _SMALL_PX else (250, 900)
+    legible = [face for face in usable if low <= face.weight <= high] or usable
+    families = sorted({face.family for face in legible})
+    family = families[int(rng.integers(len(families)))]
+    members = [face for face in legible if face.family == family]
+    # Running text is rarely bold.
+    plain = [face for face in members if face.weight <= 500] or members
+    pool = plain if rng.random() < 0.8 else members
+    body = pool[int(rng.integers(len(pool)))]
+    bold = [face for face in members if face.weight > body.weight]
+    heading = bold[int(rng.integers(len(bold)))] if bold else body
+    others = [face for face in legible if face is not body and face is not heading]
+    order = rng.permutation(len(others))
+    return body, heading, [others[i] for i in order]
+
+
+def _layout(
+    rng: np.random.Generator, name: str | None, language: str, faces: Sequence[Face]
+) -> Layout:
+    if name is not None:
+        if name not in LAYOUTS:
+            raise ValueError(f"unknown layout {name!r}; there are {', '.join(LAYOUTS)}")
+        layout = LAYOUTS[name]
+        if language not in layout.languages:
+            raise ValueError(f"the layout {name} is for {', '.join(layout.languages)} only")
+        return layout
+    vertical = any(face.vertical for face in writing(faces, language))
+    fitting = [
+        layout
+        for layout in LAYOUTS.values()
+        if language in layout.languages and (vertical or not layout.vertical)
+    ]
+    return fitting[int(rng.integers(len(fitting)))]
+
+
+def _texts(
+    rng: np.random.Generator,
+    texts: Mapping[str, TextSource],
+    language: str,
+    faces: Sequence[Face],
+    wanted: float,
+    *,
+    vertical: bool,
+) -> tuple[list[str], list[tuple[int, str]], int]:
+    keys = [faces[0].key, faces[1].key]
+    drawn: list[tuple[int, str]] = []
+    skipped, length, tries = 0, 0, 0
+    while length < wanted:
+        text = _paragraph(rng, texts, language)
+        if vertical and _ascii_share(text) > _VERTICAL_ASCII_SHARE and tries < _MAX_SKIPS:
+            tries += 1
+            continue
+        face = next((f for f in (faces[0], *faces[2:]) if f.covers(text)), None)
+        if face is None:
+            skipped += 1
+            if skipped > _MAX_SKIPS + len(drawn):
+                raise ValueError(
+                    f"no face covers the {language} texts: {skipped} paragraphs were tried; "
+                    "give fonts with more characters or other texts"
+                )
+            continue
+        if face.key not in keys:
+            keys.append(face.key)
+        drawn.append((keys.index(face.key), text))
+        length += len(text)
+    return keys, drawn, skipped
+
+
+def _ascii_share(text: str) -> float:
+    return sum(map(str.isascii, text)) / len(text)
+
+
+def _paragraph(rng: np.random.Generator, texts: Mapping[str, TextSource], language: str) -> str:
+    if language == "mixed":
+        return mixed(rng, texts["zh"].draw(rng), texts["en"].draw(rng))
+    return texts[language].draw(rng)

@@ -1,0 +1,85 @@
+"""An article: headline, byline, two or more justified columns with sub-headings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
+from renderers.layout.sheet import Sheet
+
+
+def draw(rng: np.random.Generator, page: Page) -> Params:
+    """Size of the headline, columns, rules between them, paragraphs between sub-headings."""
+    m = margin(rng, page)
+    count, gap = columns(rng, page, page.width - 2 * m, 4)
+    return {
+        "margin": m,
+        "pitch": pitch(rng, page),
+        "title_px": round(page.size_px * rng.uniform(1.3, 1.8)),
+        "columns": count,
+        "gap": gap,
+        "rules": bool(rng.random() < 0.35),
+        "align": "justify" if rng.random() < 0.75 else "left",
+        "section": int(rng.integers(2, 7)),
+    }
+
+
+def place(sheet: Sheet, p: Params) -> None:
+    """Headline over all columns, then the columns, with a sub-heading every few paragraphs."""
+    m, size, row = int(p["margin"]), sheet.size_px, int(p["pitch"])
+    inner = sheet.width - 2 * m
+    sheet.plate(0, 0, sheet.width, sheet.height)
+    y = _headline(sheet, m, inner, int(p["title_px"]))
+    count, gap = int(p["columns"]), int(p["gap"])
+    width = (inner - (count - 1) * gap) // count
+    for column in range(count):
+        x = m + column * (width + gap)
+        if column and p["rules"]:
+            sheet.rule(x - gap // 2 - 1, y, x - gap // 2, sheet.height - m)
+        _column(sheet, x, y, width, sheet.height - m, row, size, p)
+
+
+def _headline(sheet: Sheet, x: int, width: int, size: int) -> float:
+    y = float(x)
+    title = sheet.phrase(0.9 * width, size_px=size, fresh=True)
+    if title is not None:
+        for strip in sheet.set(title, width, size_px=size, heading=True, max_lines=1):
+            sheet.put(strip, x, y)
+            y += round(1.25 * size)
+    byline = sheet.phrase(0.4 * width, fresh=True)
+    if byline is not None:
+        for strip in sheet.set(byline, width, max_lines=1):
+            sheet.put(strip, x, y)
+            y += round(1.5 * sheet.size_px)
+    return y
+
+
+def _column(
+    sheet: Sheet, x: int, top: float, width: int, bottom: int, row: int, size: int, p: Params
+) -> None:
+    y = top
+    while y + row <= bottom:
+        y = sheet.pour(
+            x,
+            y,
+            width,
+            bottom,
+            pitch=row,
+            align=str(p["align"]),
+            indent_px=2 * size,
+            paragraphs=int(p["section"]),
+        )
+        # A heading needs two rows of text under it.
+        if y + 7 * row // 2 > bottom:
+            sheet.pour(x, y, width, bottom, pitch=row, align=str(p["align"]), indent_px=2 * size)
+            return
+        heading = sheet.phrase(0.9 * width, fresh=True)
+        if heading is None:
+            return
+        y += row // 2
+        for strip in sheet.set(heading, width, heading=True, max_lines=1):
+            sheet.put(strip, x, y)
+        y += row
+
+
+LAYOUT = Layout("article", draw, place)

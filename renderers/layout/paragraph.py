@@ -1,0 +1,40 @@
+"""Running text: one column of paragraphs, left, justified or ragged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from renderers.layout.base import Layout, Page, Params, margin, pitch
+from renderers.layout.sheet import Sheet
+
+
+def draw(rng: np.random.Generator, page: Page) -> Params:
+    """Margins, alignment, indent of first lines, space between paragraphs."""
+    indented = bool(rng.random() < 0.6)
+    return {
+        "margin": margin(rng, page),
+        "pitch": pitch(rng, page),
+        "align": ("left", "justify", "ragged")[int(rng.choice(3, p=[0.4, 0.4, 0.2]))],
+        "indent": (2 * page.size_px if page.language != "en" else round(1.5 * page.size_px))
+        * indented,
+        "gap": 0 if indented else page.size_px // 2,
+    }
+
+
+def place(sheet: Sheet, p: Params) -> None:
+    """One column from margin to margin."""
+    m = int(p["margin"])
+    sheet.plate(0, 0, sheet.width, sheet.height)
+    sheet.pour(
+        m,
+        m,
+        sheet.width - 2 * m,
+        sheet.height - m,
+        pitch=int(p["pitch"]),
+        align=str(p["align"]),
+        indent_px=float(p["indent"]),
+        gap_px=int(p["gap"]),
+    )
+
+
+LAYOUT = Layout("paragraph", draw, place)

@@ -1,0 +1,51 @@
+"""A poster: blocks of mixed sizes one under the other, each left, centred or right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from renderers.layout.base import Layout, Page, Params, margin
+from renderers.layout.sheet import Sheet
+
+# Shares of the body size; most of the page is body text, the rest larger.
+_SCALES = (1.0, 1.0, 1.0, 1.25, 1.6, 2.0)
+
+
+def draw(rng: np.random.Generator, page: Page) -> Params:
+    """Alignment (or "mixed", block by block), line spacing, how long the blocks are."""
+    return {
+        "margin": margin(rng, page),
+        "align": ("center", "center", "left", "mixed")[int(rng.integers(4))],
+        "spacing": float(rng.uniform(1.18, 1.5)),
+        "most_lines": int(rng.integers(2, 9)),
+    }
+
+
+def place(sheet: Sheet, p: Params) -> None:
+    """Blocks until the page is full: large ones are a line or two, body ones several."""
+    m = int(p["margin"])
+    width, y = sheet.width - 2 * m, m
+    sheet.plate(0, 0, sheet.width, sheet.height)
+    while True:
+        scale = _SCALES[int(sheet.rng.integers(len(_SCALES)))]
+        size = max(sheet.size_px, round(scale * sheet.size_px))
+        row = max(size + 1, round(float(p["spacing"]) * size))
+        if y + row > sheet.height - m:
+            return
+        large = size > sheet.size_px
+        lines = float(sheet.rng.uniform(0.4, 1.6 if large else float(p["most_lines"])))
+        text = sheet.phrase(lines * width, size_px=size, fresh=True)
+        if text is None:
+            return
+        align = str(p["align"])
+        if align == "mixed":
+            align = ("left", "center", "right")[int(sheet.rng.integers(3))]
+        for strip in sheet.set(text, width, size_px=size, align=align, heading=large):
+            if y + row > sheet.height - m:
+                return
+            sheet.put(strip, m, y)
+            y += row
+        y += size // 2
+
+
+LAYOUT = Layout("poster", draw, place, fill=0.6)

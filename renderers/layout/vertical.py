@@ -1,0 +1,53 @@
+"""Vertical Chinese: columns of characters from right to left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from renderers.layout.base import Layout, Page, Params, margin, pitch
+from renderers.layout.sheet import Sheet
+
+
+def draw(rng: np.random.Generator, page: Page) -> Params:
+    """Distance of the columns, registers one under the other, rules between columns."""
+    tiers = int(rng.integers(1, 4)) if page.height >= 36 * page.size_px else 1
+    return {
+        "margin": margin(rng, page),
+        "pitch": pitch(rng, page) + page.size_px // 4,
+        "tiers": tiers,
+        "rules": bool(rng.random() < 0.3),
+        "indent": 2 * page.size_px * bool(rng.random() < 0.5),
+    }
+
+
+def place(sheet: Sheet, p: Params) -> None:
+    """Fill each register from its right edge; a paragraph starts a new column."""
+    m, step, tiers = int(p["margin"]), int(p["pitch"]), int(p["tiers"])
+    gap = sheet.size_px
+    height = (sheet.height - 2 * m - (tiers - 1) * gap) // tiers
+    sheet.plate(0, 0, sheet.width, sheet.height)
+    for tier in range(tiers):
+        top = m + tier * (height + gap)
+        if tier:
+            sheet.rule(m, top - gap // 2, sheet.width - m, top - gap // 2 + 1)
+        if not _register(sheet, top, height, m, step, p):
+            return
+
+
+def _register(sheet: Sheet, top: int, height: int, m: int, step: int, p: Params) -> bool:
+    centre = float(sheet.width - m - step // 2)
+    while centre - step / 2 >= m:
+        text = sheet.text()
+        if text is None:
+            return False
+        for strip in sheet.set(text, height, indent_px=float(p["indent"]), vertical=True):
+            if centre - step / 2 < m:
+                break
+            sheet.put_down(strip, centre, top)
+            if p["rules"]:
+                sheet.rule(centre - step / 2, top, centre - step / 2 + 1, top + height)
+            centre -= step
+    return True
+
+
+LAYOUT = Layout("vertical", draw, place, languages=("zh",), vertical=True)

@@ -1,0 +1,87 @@
+"""Everything that was drawn for one page: the label's core, and enough to draw it again.
+
+A recipe and the same background give the same bytes. It is plain JSON, texts included, so that a
+stored label can be replayed without the corpus it came from; fonts are named by file and digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from renderers.layout.base import Params
+
+LANGUAGES = ("en", "zh", "mixed")
+SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
+# Raised when the same recipe or the same draw would give another picture.
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The drawn parameters of one page.
+
+    `size_px` is the em of the body text. `texts` are (index into `fonts`, paragraph) pairs;
+    `fonts` are `Face.key`s, the first for the body, the second for headings. `crop` is where the
+    page is cut from the background: 0 left/top to 1 right/bottom. `contrast` is the range of WCAG
+    ratios from which each line draws the least that it should reach. `wash` blends the background
+    towards `wash_tone` (sRGB 0..255), `plate` does so behind blocks only. `phases` is 1
+    (whole-pixel advances) or 4 (sub-pixel positions). `seed` feeds what is drawn while the page
+    is laid out.
+    `skipped_texts` counts the paragraphs that no face covers.
+    """
+
+    width: int
+    height: int
+    language: str
+    size_band: str
+    size_px: int
+    layout: str
+    params: Params
+    fonts: tuple[str, ...]
+    texts: tuple[tuple[int, str], ...]
+    skipped_texts: int
+    crop: tuple[float, float]
+    contrast: tuple[float, float]
+    dark_text: bool
+    saturation: float
+    many_colours: bool
+    wash: float
+    wash_tone: int
+    plate: float
+    tracking_px: float
+    phases: int
+    seed: int
+    version: int = VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists."""
+        # Not `asdict`: it would copy thousands of texts one by one.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+        """The recipe of a label. ValueError when it is of another version or not a recipe."""
+        if values.get("version") != VERSION:
+            raise ValueError(
+                f"this program replays recipes of version {VERSION}; got {values.get('version')!r}"
+            )
+        known = dict(values)
+        for name in ("fonts", "crop", "contrast"):
+            known[name] = tuple(known.get(name, ()))
+        known["texts"] = tuple((int(font), str(text)) for font, text in known.get("texts", ()))
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise ValueError(f"not a recipe: {error}") from None
+
+
+def band_limits(size_band: str) -> tuple[int, int]:
+    """`"8-10"` -> (8, 10), in em px. ValueError for anything but LOW-HIGH with 4 <= LOW <= HIGH."""
+    low, _, high = size_band.partition("-")
+    if not (low.isdigit() and high.isdigit() and 4 <= int(low) <= int(high) <= 64):
+        raise ValueError(
+            f"a size band is LOW-HIGH in em px, from 4 to 64, for example 8-10; got {size_band!r}"
+        )
+    return int(low), int(high)

@@ -1,0 +1,180 @@
+"""Render pages of dense small text onto photographs, with a box for every character.
+
+    python renderers/synth_text.py --count 20 --preview          # demo photographs, texts and fonts
+    python renderers/synth_text.py --lang zh --size 5-7 --layout vertical table --out pages
+    python renderers/synth_text.py --lang en --backgrounds photos --texts books --fonts my-fonts
+    python renderers/synth_text.py --replay pages/zh-000003.json --out again
+
+Each page is a picture and a JSON label: `lines` in reading order, each with `text`, `chars`
+([character, x0, y0, x1, y1] in px, the ink that was drawn), `font`, `size_px`, `colour` and
+`contrast` (WCAG, against the mean of what lies under the line), and the `recipe` that draws the
+same bytes again. The same seed gives the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np  # noqa: E402
+
+from fonts.charsets import character_set  # noqa: E402
+from fonts.coverage import Coverage  # noqa: E402
+from fonts.faces import discover  # noqa: E402
+from pipelines.demo import demo_inputs  # noqa: E402
+from pipelines.sample import generator  # noqa: E402
+from renderers.backgrounds import Backgrounds  # noqa: E402
+from renderers.layout import LAYOUTS  # noqa: E402
+from renderers.output import FORMATS, encode, write_page  # noqa: E402
+from renderers.parameters import LANGUAGES, SIZE_BANDS, Recipe, band_limits  # noqa: E402
+from renderers.preview import contact_sheet  # noqa: E402
+from renderers.recipe import Renderer  # noqa: E402
+from renderers.text_sources import TextSource  # noqa: E402
+
+_PREVIEWED = 8
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Render and write; 1 when an input is missing or unusable, 2 for a wrong setting."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        bands = _bands(args.size)
+    except ValueError as error:
+        print(f"error: --size: {error}", file=sys.stderr)
+        return 2
+    try:
+        return _replay(args) if args.replay else _render(args, bands)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _render(args: argparse.Namespace, bands: list[str]) -> int:
+    renderer, backgrounds = _inputs(args)
+    args.out.mkdir(parents=True, exist_ok=True)
+    pages: list[tuple[Any, dict[str, Any]]] = []
+    seen: set[str] = set()
+    characters = skipped = 0
+    began = time.process_time()
+    for number in range(args.count):
+        rng = generator(args.seed, "synth_text", args.lang, number)
+        layout = args.layout[int(rng.integers(len(args.layout)))] if args.layout else None
+        recipe = renderer.draw_recipe(
+            rng,
+            language=args.lang,
+            size_band=bands[int(rng.integers(len(bands)))],
+            width=args.canvas,
+            height=args.canvas,
+            layout=layout,
+        )
+        path, background = backgrounds.draw(rng, args.canvas, args.canvas)
+        rgb, labels = renderer.render(recipe, background)
+        labels["background"] = str(path)
+        write_page(args.out, f"{args.lang}-{number:06d}", rgb, labels, args.format)
+        characters += sum(len(line["chars"]) for line in labels["lines"])
+        skipped += recipe.skipped_texts
+        seen.update(*(line["text"] for line in labels["lines"]))
+        if len(pages) < _PREVIEWED:
+            pages.append((rgb, labels))
+    seconds = time.process_time() - began
+    print(
+        f"{args.count} pages, {characters:,} characters ({len(seen):,} distinct) in {args.out},"
+        f" {seconds:.1f} s of CPU: {characters / max(seconds, 1e-9):,.0f} characters/s"
+    )
+    _report_gaps(args.lang, seen, skipped, backgrounds)
+    if args.preview and pages:
+        sheet = args.out / "preview.png"
+        sheet.write_bytes(encode(contact_sheet(pages), "png"))
+        print(f"boxes drawn in {sheet}")
+    return 0
+
+
+def _report_gaps(language: str, seen: set[str], skipped: int, backgrounds: Backgrounds) -> None:
+    wanted = character_set(language)
+    shown = Coverage.of(map(ord, seen)).of_text(wanted).sum()
+    print(f"{shown:,} of the {len(wanted):,} characters that {language} should show occurred")
+    if skipped:
+        print(f"{skipped} paragraphs skipped: no face has all their characters")
+    for path, why in backgrounds.refused.items():
+        print(f"background left out: {path}: {why}")
+
+
+def _replay(args: argparse.Namespace) -> int:
+    stored = json.loads(args.replay.read_text(encoding="utf-8"))
+    recipe = Recipe.from_json(stored.get("recipe", {}))
+    faces = discover(args.fonts or demo_inputs().fonts)
+    background = Backgrounds([Path(stored["background"])])
+    _, picture = background.draw(np.random.default_rng(0), recipe.width, recipe.height)
+    rgb, labels = Renderer(faces=faces, texts={}).render(recipe, picture)
+    labels["background"] = stored["background"]
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_page(args.out, args.replay.stem, rgb, labels, args.format)
+    print(f"{args.out / args.replay.stem}.{args.format}")
+    return 0
+
+
+def _inputs(args: argparse.Namespace) -> tuple[Renderer, Backgrounds]:
+    languages = ("en", "zh") if args.lang == "mixed" else (args.lang,)
+    backgrounds, texts, fonts = args.backgrounds, dict.fromkeys(languages, args.texts), args.fonts
+    if not (backgrounds and args.texts and fonts):
+        demo = demo_inputs()
+        for sentence in demo.missing:
+            print(f"missing: {sentence}", file=sys.stderr)
+        backgrounds = backgrounds or demo.photos
+        texts = {name: args.texts or demo.texts[name] for name in languages}
+        fonts = fonts or demo.fonts
+    renderer = Renderer(
+        faces=discover(fonts),
+        texts={name: TextSource.from_paths(paths, language=name) for name, paths in texts.items()},
+    )
+    return renderer, Backgrounds(backgrounds)
+
+
+def _bands(size: str) -> list[str]:
+    # A range that spans standard bands is split at their edges, so that each has its share.
+    low, high = band_limits(size)
+    parts = ((max(low, a), min(high, b)) for a, b in map(band_limits, SIZE_BANDS))
+    split = [f"{a}-{b}" for a, b in parts if a <= b]
+    return split if low >= 5 and high <= 20 else [size]
+
+
+def _parser() -> argparse.ArgumentParser:
+    about, _, more = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=about, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--lang", choices=LANGUAGES, default="mixed", help="language (default: %(default)s)")
+    add("--size", default="5-20", metavar="LOW-HIGH", help="em in px (default: %(default)s)")
+    add("--count", type=int, default=16, metavar="N", help="pages (default: %(default)s)")
+    add("--canvas", type=int, default=512, metavar="PX", help="side of a page (default: 512)")
+    paths: dict[str, Any] = {"type": Path, "nargs": "+", "default": []}
+    add("--backgrounds", metavar="DIR", **paths, help="pictures (default: demo photographs)")
+    add("--texts", metavar="PATH", **paths, help="txt, jsonl, Parquet, man pages; also .gz")
+    add("--fonts", metavar="DIR", **paths, help="font folders or files (default: demo fonts)")
+    add(
+        "--layout",
+        nargs="+",
+        choices=tuple(LAYOUTS),
+        metavar="NAME",
+        help=f"kinds of page (default: all that suit): {', '.join(LAYOUTS)}",
+    )
+    add("--seed", type=int, default=0, metavar="S", help="same seed, same files (default: 0)")
+    add("--out", type=Path, default=Path("synth_text"), metavar="DIR", help="default: ./synth_text")
+    add("--format", choices=FORMATS, default="png", help="png and webp are lossless (default: png)")
+    add("--preview", action="store_true", help="also write preview.png, with the boxes drawn")
+    add("--replay", type=Path, metavar="FILE.json", help="draw the page of this label again")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Put a run together out of its settings: corpus, order, model, objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pipelines.sample import Bucket
+from vae_training.config import TrainSettings
+from vae_training.data.curriculum import CorpusError, Curriculum, read_curriculum
+from vae_training.data.holdout import Holdout, hold_out
+from vae_training.data.mixture import Mixtures
+from vae_training.data.order import BatchSize, Order
+from vae_training.data.schedule import schedule
+from vae_training.data.shards import Shards, open_shards
+from vae_training.features import load_features
+from vae_training.losses import Objective
+from vae_training.model import build
+from vae_training.perceptual import load_lpips
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """All that decides which pixels come when."""
+
+    curriculum: Curriculum
+    shards: Shards
+    holdout: Holdout
+    order: Order
+
+
+def open_data(settings: TrainSettings, world: int) -> Data:
+    """Read the corpus and lay out the run; CorpusError or ValueError when they do not fit."""
+    multiple = settings.batch_multiple or world
+    if multiple % world:
+        raise ValueError(
+            f"batch_multiple {multiple} cannot be shared evenly by {world} ranks: give a multiple"
+            f" of {world}, or 0"
+        )
+    curriculum = read_curriculum(settings.corpus)
+    shards = open_shards(settings.corpus)
+    _check_counts(curriculum, shards)
+    holdout = hold_out(shards, settings.validation_samples)
+    size = BatchSize(pixels=settings.batch_pixels or 0, multiple=multiple)
+    counts = np.bincount(shards.group[holdout.training], minlength=len(shards.groups)).tolist()
+    mixtures = Mixtures(curriculum.phases, shards.groups, counts)
+    means = [_mean_batch(mixtures, number, size) for number in range(len(curriculum.phases))]
+    order = Order(
+        groups=shards.groups,
+        group=shards.group,
+        training=holdout.training,
+        schedule=schedule([p.samples for p in curriculum.phases], means, settings.steps),
+        mixtures=mixtures,
+        size=size,
+        seed=settings.seed,
+    )
+    return Data(curriculum=curriculum, shards=shards, holdout=holdout, order=order)
+
+
+def build_objective(settings: TrainSettings, curriculum: Curriculum) -> tuple[Objective, list[str]]:
+    """The model with its losses, and a sentence for each loss that is asked for but off."""
+    torch.manual_seed(settings.seed)
+    model = build(
+        settings.model,
+        encoder_skip=settings.encoder_skip,
+        decoder_skip=settings.decoder_skip,
+    )
+    model.recompute_activations(settings.recompute)
+    lpips = load_lpips(settings.lpips_weights) if settings.lpips_weights else None
+    features = load_features(settings.dino, settings.dino_layer) if settings.dino else None
+    notes = []
+    for name, setting, there in (("lpips", "lpips_weights", lpips), ("align", "dino", features)):
+        asked = [p.name for p in curriculum.phases if name in p.loss and p.loss[name].used]
+        if there is None and asked:
+            notes.append(f"{name} is off: {', '.join(asked)} ask for it; give --{setting} PATH")
+        elif there is None:
+            notes.append(f"{name} is off: no phase asks for it")
+    return Objective(model, lpips, features), notes
+
+
+def _mean_batch(mixtures: Mixtures, phase: int, size: BatchSize) -> float:
+    """Mean images per batch of a phase, from its middle."""
+    mixture = mixtures.at(phase, 0.5)
+    sizes = [size.of(Bucket(*cell.bucket)) for cell in mixture.cells]
+    return float(np.dot(sizes, mixture.weights))
+
+
+def _check_counts(curriculum: Curriculum, shards: Shards) -> None:
+    counts = np.bincount(shards.group, minlength=len(shards.groups)).tolist()
+    held = dict(zip(shards.groups, counts, strict=True))
+    for group, samples in curriculum.groups.items():
+        if held.get(group, 0) != samples:
+            raise CorpusError(
+                f"{shards.corpus}/curriculum.json counts {samples} samples of {group}, the shard"
+                f" indexes hold {held.get(group, 0)}: a shard is missing or left over; build the"
+                " corpus again"
+            )

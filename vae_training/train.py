@@ -1,0 +1,117 @@
+"""Train an autoencoder on a corpus, phase by phase.
+
+Run: `python vae_training/train.py --corpus corpus --model tiny --steps 48`
+Many GPUs: `torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus --model f16c128`
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import torch  # noqa: E402
+
+from pipelines import settings as reader  # noqa: E402
+from vae_training import ranks as processes  # noqa: E402
+from vae_training.config import TrainSettings  # noqa: E402
+from vae_training.run import Data, build_objective, open_data  # noqa: E402
+from vae_training.trainer import NonFiniteLoss, Outcome, Trainer  # noqa: E402
+
+EPILOG = """\
+The phases come from curriculum.json in the corpus. A run lives in one folder; the same command
+resumes it, also with other --workers. SIGTERM saves and exits with code 0.
+
+examples:
+  a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48
+  one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
+                            --lpips_weights vgg16-397923af.pth --dino dinov2-large
+  eight GPUs              torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus \\
+                            --model f16c128
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train; 0 when done or stopped by SIGTERM, 1 when it failed, 2 for a wrong setting."""
+    return reader.run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    settings = reader.load(
+        TrainSettings, argv, description="Train an autoencoder on a corpus.", epilog=EPILOG
+    )
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    try:
+        ranks = processes.join(settings.device, os.environ)
+    except ValueError as error:
+        raise reader.SettingsError(str(error)) from None
+    try:
+        data = open_data(settings, ranks.world)
+        objective, notes = build_objective(settings, data.curriculum)
+        trainer = Trainer(
+            settings, data, objective, ranks, clock=time.perf_counter, stopped=_sigterm()
+        )
+        if ranks.first:
+            _introduce(trainer, data, notes)
+        outcome = trainer.run()
+        if ranks.first:
+            _conclude(outcome, trainer.total)
+    except (ValueError, NonFiniteLoss) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        ranks.close()
+    return 0
+
+
+def _sigterm() -> Callable[[], bool]:
+    """Ask for the end at SIGTERM; the step in progress is finished first."""
+    asked = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    return asked.is_set
+
+
+def _introduce(trainer: Trainer, data: Data, notes: list[str]) -> None:
+    settings, schedule = trainer.settings, data.order.schedule
+    held = ", ".join(f"{len(rows)} {kind}" for kind, rows in data.holdout.validation.items())
+    print(
+        f"{settings.model} on {trainer.ranks.device} x {trainer.ranks.world}:"
+        f" {len(data.shards):,} images, held out by key hash for validation: {held}"
+    )
+    for phase, steps in zip(data.curriculum.phases, schedule.steps, strict=True):
+        rungs = ", ".join(str(rung) for rung in phase.rungs)
+        print(f"  phase {phase.name}: {steps:,} steps at {rungs} px, {', '.join(phase.kinds)}")
+    for note in notes:
+        print(f"  {note}")
+    if trainer.state.step:
+        print(f"resuming {settings.out} at step {trainer.state.step} of {schedule.total}")
+
+
+def _conclude(outcome: Outcome, total: int) -> None:
+    if outcome.report is None:
+        print(f"stopped after step {outcome.step} of {total}; saved {outcome.checkpoint}")
+        print("the same command resumes")
+        return
+    print(f"\n{'kind':<12}{'held out':>9}{'PSNR dB':>9}")
+    for kind, pairs in outcome.report.pairs.items():
+        value = outcome.report.psnr().get(kind)
+        print(
+            f"{kind:<12}{len(pairs):>9}" + (f"{value:>9.2f}" if value is not None else "        -")
+        )
+    print(f"damaged images replaced: {len(outcome.damaged)}")
+    print(f"grid        {outcome.grid}")
+    print(f"model       {outcome.model}")
+    print(f"checkpoint  {outcome.checkpoint}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,96 @@
+"""What a run is judged by: reconstructions of the held-out samples, PSNR per kind, latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipelines.decode import Fault
+from pipelines.sample import Bucket
+from vae_training.data.loader import centre_crop, read_rgb
+from vae_training.data.shards import Shards
+from vae_training.model import Autoencoder
+
+_LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them."""
+
+    original: NDArray[np.uint8]
+    reconstruction: NDArray[np.uint8]
+    psnr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """`pairs` per kind; mean and standard deviation of each latent channel over all of them."""
+
+    pairs: dict[str, list[Pair]]
+    latents_mean: list[float]
+    latents_std: list[float]
+
+    def psnr(self) -> dict[str, float]:
+        """Mean PSNR in dB per kind."""
+        return {kind: float(np.mean([p.psnr for p in ps])) for kind, ps in self.pairs.items() if ps}
+
+
+def to_model(pixels: Tensor) -> Tensor:
+    """uint8[B, H, W, 3] -> float[B, 3, H, W] in [-1, 1], channels last in memory."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def to_pixels(image: Tensor) -> Tensor:
+    """float[B, 3, H, W] -> uint8[B, H, W, 3], clamped and rounded."""
+    return ((image + 1.0) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio in dB of two pictures of one shape; equal ones give 100."""
+    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
+    return 100.0 if error == 0 else float(min(100.0, 10.0 * np.log10(255.0**2 / error)))
+
+
+@torch.no_grad()
+def validate(
+    model: Autoencoder, shards: Shards, rows: dict[str, list[int]], device: torch.device
+) -> Report:
+    """Reconstruct the middle of each held-out sample, one by one; damaged ones are left out.
+
+    `rows` are the samples per kind.
+    """
+    pairs: dict[str, list[Pair]] = {kind: [] for kind in rows}
+    total = squares = torch.zeros(model.config.latent_channels, dtype=torch.float64)
+    positions = 0
+    for kind, chosen in rows.items():
+        for row in chosen:
+            bucket = Bucket.parse(shards.groups[shards.group[row]].bucket)
+            rgb = read_rgb(shards, row, bucket)
+            if isinstance(rgb, Fault):
+                continue
+            width, height = (min(_LARGEST_PX, side) for side in bucket)
+            original = np.ascontiguousarray(centre_crop(rgb, width, height))
+            x = to_model(torch.from_numpy(original)[None].to(device))
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+                z = model.encode(x).latent_dist.mode()
+                image = model.decode(z).sample
+            made = to_pixels(image.float())[0].cpu().numpy()
+            pairs[kind].append(
+                Pair(original=original, reconstruction=made, psnr=psnr(original, made))
+            )
+            flat = z.double().transpose(0, 1).flatten(1).cpu()
+            total = total + flat.sum(dim=1)
+            squares = squares + (flat * flat).sum(dim=1)
+            positions += flat.shape[1]
+    mean = total / max(1, positions)
+    variance = squares / max(1, positions) - mean * mean
+    return Report(
+        pairs=pairs,
+        latents_mean=mean.tolist(),
+        latents_std=variance.clamp(min=1e-12).sqrt().tolist(),
+    )
