@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal
@@ -115,6 +116,9 @@ def _open_pdf(uri: str) -> Any:
     except ImportError:
         raise SourceError("documents need pypdfium2: pip install 'vae-corpus[documents]'") from None
     try:
-        return pypdfium2.PdfDocument(storage.read_bytes(uri))
+        document = pypdfium2.PdfDocument(storage.read_bytes(uri))
     except pypdfium2.PdfiumError as error:
         raise SourceError(f"the file does not open: {error}") from None
+    # pdfium complains about documents that are still open when the process ends.
+    atexit.register(document.close)
+    return document
