@@ -21,19 +21,17 @@ from PIL import Image
 from pipelines import decode as door
 from pipelines import storage, tar
 from pipelines.config import PackSettings, ScoreSettings
-from pipelines.plan import KEEP_ORIGINAL_UP_TO
+from pipelines.plan import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
 from pipelines.sample import GENERAL, Group
 from pipelines.sources import Source
 
-# Formats that are kept as they are, with the extension that WebDataset readers know. The others
-# (GIF, BMP, TIFF...) are stored as PNG, which loses nothing.
-_KEPT = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+# What the JSON beside an image says. Every label of a shard has the same names with the same types:
+# readers that build tables take the first ones for the rule.
 _TO_LABEL = (
     "clarity",
     "blur",
     "compression",
     "noise",
-    "jpeg_quality",
     "chars_est",
     "chars_per_mpx",
     "max_chars_per_256_tile",
@@ -118,30 +116,25 @@ def _samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Sto
         yield _stored(
             row,
             key=f"{row['key']}-x{x}y{y}",
-            ext=job.settings.text_format,
-            data=encode_lossless(pixels, job.settings.text_format),
+            ext=row["ext"],
+            data=encode_lossless(pixels, row["ext"]),
             size=(width, height),
             label={"tile": [x, y, width, height]},
         )
 
 
 def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
-    width, height, rung = row["width"], row["height"], row["rung"]
-    shrink = min(width, height) > rung * KEEP_ORIGINAL_UP_TO
-    label = {}
-    if shrink:
+    width, height, rung, ext = row["width"], row["height"], row["rung"], row["ext"]
+    if min(width, height) > rung * KEEP_ORIGINAL_UP_TO:
         scale = rung / min(width, height)
         width, height = max(rung, round(width * scale)), max(rung, round(height * scale))
         # Pillow's Lanczos widens its kernel when it shrinks, so nothing aliases.
         picture = Image.fromarray(_decode(row, data, job))
         small = picture.resize((width, height), Image.Resampling.LANCZOS)
-        ext, data = "jpg", _encode_jpeg(np.asarray(small), job.settings.jpeg_quality)
-        label = {"original_width": row["width"], "original_height": row["height"]}
-    elif row["format"] in _KEPT:
-        ext = _KEPT[row["format"]]
-    else:
-        ext, data = "png", encode_lossless(_decode(row, data, job), "png")
-    return _stored(row, key=row["key"], ext=ext, data=data, size=(width, height), label=label)
+        data = _encode_jpeg(np.asarray(small), job.settings.jpeg_quality)
+    elif row["format"] not in KEPT_FORMATS:
+        data = encode_lossless(_decode(row, data, job), ext)
+    return _stored(row, key=row["key"], ext=ext, data=data, size=(width, height), label={})
 
 
 def _encode_jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
@@ -191,6 +184,8 @@ def _stored(
         "bucket": group.bucket,
         "width": size[0],
         "height": size[1],
+        "original_width": row["width"],
+        "original_height": row["height"],
     }
     return tar.Stored(
         key=key,

@@ -32,6 +32,9 @@ _JPEG_BYTES_PER_PX = 0.5
 _TILE_BYTES_PER_PX = 0.6
 # General images up to this many times the rung keep their original bytes.
 KEEP_ORIGINAL_UP_TO = 1.5
+# Formats that are kept as they are, with the extension that WebDataset readers know. The others
+# (GIF, BMP, TIFF...) are stored as PNG, which loses nothing.
+KEPT_FORMATS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 _TILE = pa.struct(
     [("x", pa.int32()), ("y", pa.int32()), ("width", pa.int32()), ("height", pa.int32())]
@@ -254,8 +257,10 @@ def _assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
     """`selected`: what is kept, in packing order, with the name of its shard.
 
     Inside a kind and rung the order is that of a seeded hash: any run of samples is a fair draw.
+    A shard holds images of one extension, because readers that build tables ask for that.
     """
     limit, samples = config.pack.shard_bytes, config.pack.shard_samples
+    kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
     db.execute(
         f"""
         CREATE TEMP TABLE selected AS
@@ -263,6 +268,9 @@ def _assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
             SELECT * EXCLUDE (slug, duplicate_of),
                 md5(concat('{config.seed}', 'order', sha256)) AS place,
                 CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
+                CASE WHEN kind <> '{GENERAL}' THEN '{config.pack.text_format}'
+                     WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
+                     ELSE CASE format {kept} ELSE 'png' END END AS ext,
                 CASE WHEN kind <> '{GENERAL}'
                      THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}
                      WHEN side <= rung * {KEEP_ORIGINAL_UP_TO} THEN "bytes"
@@ -272,14 +280,14 @@ def _assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
             SELECT *, greatest(floor((sum(stored_bytes) OVER lane - stored_bytes) / {limit}),
                                floor((sum(samples) OVER lane - samples) / {samples})) AS raw
             FROM sized
-            WINDOW lane AS (PARTITION BY kind, rung ORDER BY place, id
+            WINDOW lane AS (PARTITION BY kind, rung, ext ORDER BY place, id
                             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)),
         numbered AS (
-            SELECT *, dense_rank() OVER (PARTITION BY kind, rung ORDER BY raw) - 1 AS number
+            SELECT *, dense_rank() OVER (PARTITION BY kind, rung, ext ORDER BY raw) - 1 AS number
             FROM filled)
         SELECT * EXCLUDE (raw, number, stored_bytes, samples),
-            format('shards/{{}}/{{}}/{config.pack.lane}-{{}}-{{}}-{{:06d}}',
-                   kind, rung, kind, rung, number) AS shard
+            format('shards/{{}}/{{}}/{config.pack.lane}-{{}}-{{}}-{{}}-{{:06d}}',
+                   kind, rung, kind, rung, ext, number) AS shard
         FROM numbered
         """
     )
@@ -326,7 +334,7 @@ class _Recipes:
         self._samples: dict[str, int] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        columns = ["shard", "key", "sha256", "kind", "rung", "bucket", "tiles"]
+        columns = ["shard", "key", "sha256", "kind", "rung", "ext", "bucket", "tiles"]
         for row in batch.select(columns).to_pylist():
             shard = row["shard"]
             if shard not in self._hashes:

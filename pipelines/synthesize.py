@@ -7,6 +7,7 @@ bucket, layout, text, fonts and background are drawn from one generator.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,19 +25,28 @@ from pipelines import decode as door
 from pipelines import storage, tar
 from pipelines.config import SynthSettings
 from pipelines.pack import Shard, encode_lossless
-from pipelines.sample import GENERAL, TEXT_SYNTH, Group, buckets, generator, sample_key
+from pipelines.sample import (
+    GENERAL,
+    TEXT_SYNTH,
+    Bucket,
+    Group,
+    buckets,
+    generator,
+    sample_key,
+)
 from pipelines.sources import Source
 from renderers.recipe import VERSION as RENDERER_VERSION
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
 
 # Raised when the same settings would draw other images.
-_VERSION = 1
+_VERSION = 2
 _SOURCE = "synth"
 # Backgrounds are crops of up to this many canvases across, so that one photograph gives both
 # detail and overview.
 _MAX_ZOOM = 2.0
 _CACHED_BACKGROUNDS = 16
+_PAGE_ATTEMPTS = 20
 # At most this many candidate backgrounds are kept in a plan, drawn by hash: enough for variety
 # at any scale of corpus, small enough for every worker to read.
 _MAX_CANDIDATES = 100_000
@@ -96,11 +106,12 @@ def synth_shards(
     )
     shards = []
     for rung, count in sorted(settings.samples.items()):
+        stem = f"{lane}-{TEXT_SYNTH}-{rung}-{settings.format}"
         for number, start in enumerate(range(0, count, per_shard)):
             samples = min(per_shard, count - start)
             shards.append(
                 SynthShard(
-                    name=f"shards/{TEXT_SYNTH}/{rung}/{lane}-{TEXT_SYNTH}-{rung}-{number:06d}",
+                    name=f"shards/{TEXT_SYNTH}/{rung}/{stem}-{number:06d}",
                     recipe=tar.recipe_hash(base, rung, number, samples),
                     samples=samples,
                     rung=rung,
@@ -156,10 +167,7 @@ class _Drawer:
         # Slots walk through the shard's backgrounds in order, so each is decoded about once.
         row = choice[slot * len(choice) // shard.samples]
         background = _crop(self._background(row), bucket.width, bucket.height, rng)
-        drawn = self._renderer.draw_recipe(
-            rng, language=language, size_band=band, width=bucket.width, height=bucket.height
-        )
-        rgb, label = self._renderer.render(drawn, background)
+        rgb, label = self._page(rng, language, band, bucket, background)
         ext, data = s.format, _encode(rgb, s.format)
         key = sample_key(_SOURCE, hashlib.sha256(data).hexdigest())
         group = Group(
@@ -179,8 +187,30 @@ class _Drawer:
             group=group,
             source=_SOURCE,
             parent=row["key"],
-            label=label | {"key": key, "background": row["key"], "size_band": band},
+            label={"key": key, "background": row["key"]} | table_label(label),
             chars_per_mpx=chars * 1e6 / (bucket.width * bucket.height),
+        )
+
+    def _page(
+        self,
+        rng: np.random.Generator,
+        language: str,
+        band: str,
+        bucket: Bucket,
+        background: NDArray[np.uint8],
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        # A drawn phrase may be too long for a narrow page; such a page stays empty and teaches
+        # nothing.
+        for _ in range(_PAGE_ATTEMPTS):
+            drawn = self._renderer.draw_recipe(
+                rng, language=language, size_band=band, width=bucket.width, height=bucket.height
+            )
+            rgb, label = self._renderer.render(drawn, background)
+            if label["lines"]:
+                return rgb, label
+        raise SynthError(
+            f"{_PAGE_ATTEMPTS} pages of {bucket} px in {language} at {band} px stayed empty: do"
+            " the fonts in synth.fonts write the texts in synth.texts?"
         )
 
     def _background(self, row: dict[str, Any]) -> NDArray[np.uint8]:
@@ -196,6 +226,26 @@ class _Drawer:
             if len(self._decoded) > _CACHED_BACKGROUNDS:
                 self._decoded.popitem(last=False)
         return self._decoded[key]
+
+
+def table_label(label: dict[str, Any]) -> dict[str, Any]:
+    """The renderer's label in a shape that fits a table, for readers that build one.
+
+    A character is `{"char", "box"}` with box x0, y0, x1, y1 in px; the recipe, whose names differ
+    from layout to layout, is JSON in a string; fonts are a list.
+    """
+    lines = [
+        line
+        | {
+            "chars": [
+                {"char": char, "box": [float(v) for v in box]} for char, *box in line["chars"]
+            ]
+        }
+        for line in label["lines"]
+    ]
+    fonts = [{"face": face} | facts for face, facts in label["fonts"].items()]
+    recipe = json.dumps(label["recipe"], ensure_ascii=False, sort_keys=True)
+    return label | {"lines": lines, "fonts": fonts, "recipe": recipe}
 
 
 def _crop(

@@ -101,12 +101,11 @@ def _conclude(outcome: Outcome, total: int) -> None:
         print(f"stopped after step {outcome.step} of {total}; saved {outcome.checkpoint}")
         print("the same command resumes")
         return
-    print(f"\n{'kind':<12}{'held out':>9}{'PSNR dB':>9}")
+    model, skip = outcome.report.psnr(), outcome.report.skip_psnr()
+    print(f"\n{'PSNR in dB':<12}{'held out':>9}{'model':>8}{'skip alone':>12}")
     for kind, pairs in outcome.report.pairs.items():
-        value = outcome.report.psnr().get(kind)
-        print(
-            f"{kind:<12}{len(pairs):>9}" + (f"{value:>9.2f}" if value is not None else "        -")
-        )
+        values = f"{model[kind]:>8.2f}{skip[kind]:>12.2f}" if pairs else f"{'-':>8}{'-':>12}"
+        print(f"{kind:<12}{len(pairs):>9}{values}")
     print(f"damaged images replaced: {len(outcome.damaged)}")
     print(f"grid        {outcome.grid}")
     print(f"model       {outcome.model}")

@@ -14,17 +14,22 @@ from pipelines.sample import Bucket
 from vae_training.data.loader import centre_crop, read_rgb
 from vae_training.data.shards import Shards
 from vae_training.model import Autoencoder
+from vae_training.model.skip import grow, shrink
 
 _LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them."""
+    """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them.
+
+    `skip_psnr` is that of the weight-free skip alone: what a model must beat to have learned.
+    """
 
     original: NDArray[np.uint8]
     reconstruction: NDArray[np.uint8]
     psnr: float
+    skip_psnr: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,11 @@ class Report:
     def psnr(self) -> dict[str, float]:
         """Mean PSNR in dB per kind."""
         return {kind: float(np.mean([p.psnr for p in ps])) for kind, ps in self.pairs.items() if ps}
+
+    def skip_psnr(self) -> dict[str, float]:
+        """Mean PSNR in dB per kind of the weight-free skip alone."""
+        means = {k: np.mean([p.skip_psnr for p in ps]) for k, ps in self.pairs.items() if ps}
+        return {kind: float(mean) for kind, mean in means.items()}
 
 
 def to_model(pixels: Tensor) -> Tensor:
@@ -80,8 +90,15 @@ def validate(
                 z = model.encode(x).latent_dist.mode()
                 image = model.decode(z).sample
             made = to_pixels(image.float())[0].cpu().numpy()
+            f, channels = model.config.f, model.config.latent_channels
+            skip = to_pixels(grow(shrink(x, f, channels), f, 3))[0].cpu().numpy()
             pairs[kind].append(
-                Pair(original=original, reconstruction=made, psnr=psnr(original, made))
+                Pair(
+                    original=original,
+                    reconstruction=made,
+                    psnr=psnr(original, made),
+                    skip_psnr=psnr(original, skip),
+                )
             )
             flat = z.double().transpose(0, 1).flatten(1).cpu()
             total = total + flat.sum(dim=1)

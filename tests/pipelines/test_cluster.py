@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.demo import DemoInputs
 from tests.pictures import tree
-from tests.pipelines.test_build import write_config, write_inputs
+from tests.pipelines.builds import write_config, write_inputs
 from tests.ray_cluster import BIN, ROOT, environment, head
 
 SCRIPT = "pipelines/build_corpus.py"

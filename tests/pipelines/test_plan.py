@@ -191,7 +191,7 @@ def test_shards_are_closed_at_their_size(tmp_path: Path) -> None:
         pack=PackSettings(shard_samples=16),
     )
     assert [s["samples"] for s in made["shards"]] == [16] * 6 + [4]
-    assert made["shards"][0]["shard"] == "shards/general/256/corpus-general-256-000000"
+    assert made["shards"][0]["shard"] == "shards/general/256/corpus-general-256-jpg-000000"
 
 
 def test_the_order_of_scores_changes_nothing(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_grid_has_two_rows_per_kind() -> None:
     from vae_training.grid import draw_grid
 
     red = np.zeros((300, 280, 3), dtype=np.uint8) + np.array([255, 0, 0], dtype=np.uint8)
-    pair = Pair(original=red, reconstruction=255 - red, psnr=1.0)
+    pair = Pair(original=red, reconstruction=255 - red, psnr=1.0, skip_psnr=1.0)
     one, two = draw_grid({"a": [pair]}, "t"), draw_grid({"a": [pair], "b": [pair] * 3}, "t")
     assert two.height - one.height == one.height - 22
     assert one.getpixel((100, 150)) == (255, 0, 0)
@@ -153,7 +153,7 @@ def test_the_command_says_what_is_off_and_where_to_look(
     said = capsys.readouterr().out
     assert "align is off: general, mixed, large ask for it; give --dino PATH" in said
     assert "lpips is off" in said and "held out by key hash" in said
-    assert str(tmp_path / "grid.png") in said and "PSNR dB" in said
+    assert str(tmp_path / "grid.png") in said and "skip alone" in said
 
 
 @pytest.mark.parametrize(
