@@ -1,0 +1,85 @@
+"""A corpus built from and onto an object store: a real S3 server over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pipelines import build_corpus, storage
+from pipelines.demo import DemoInputs
+from tests.pictures import tree
+from tests.pipelines.builds import write_config
+from tests.ray_cluster import free_port, wait_until
+
+pytestmark = [
+    pytest.mark.slow,
+    # botocore still asks for the time in a way that Python has given up.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """An empty bucket on a server of its own."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    patch = pytest.MonkeyPatch()
+    patch.setenv("AWS_ENDPOINT_URL", url)
+    patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    try:
+        wait_until(lambda: _answers(url), f"{url} answers", 60)
+        fsspec.filesystem("s3").mkdir("corpora")
+        yield "s3://corpora"
+    finally:
+        patch.undo()
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def upload(folder: Path, url: str) -> None:
+    for name, data in tree(folder).items():
+        storage.commit_bytes(storage.join(url, name), data)
+
+
+def test_sources_and_corpus_may_lie_on_an_object_store(
+    built: tuple[Path, Path], inputs: Path, demo: DemoInputs, bucket: str, tmp_path: Path
+) -> None:
+    upload(inputs, f"{bucket}/in")
+    sources = [
+        {"name": "photos", "type": "folder", "uri": f"{bucket}/in/photos"},
+        {"name": "pages", "type": "webdataset", "uri": f"{bucket}/in/pages.tar"},
+    ]
+    config = write_config(tmp_path / "c.yaml", inputs, demo, sources=sources)
+    out = f"{bucket}/corpus"
+    argv = ["--config", str(config), "--out", out]
+    assert build_corpus.main(argv) == 0
+    local = tree(built[1] / "shards")
+    for name, data in local.items():
+        assert storage.read_bytes(f"{out}/shards/{name}") == data, name
+    fs, inner = storage.filesystem(out)
+    before = {path: info["LastModified"] for path, info in fs.find(inner, detail=True).items()}
+    assert build_corpus.main(argv) == 0
+    fs.invalidate_cache()
+    after = {path: info["LastModified"] for path, info in fs.find(inner, detail=True).items()}
+    assert after == before
