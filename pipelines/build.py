@@ -244,6 +244,10 @@ def _finish(done: Build) -> None:
     whole, notices = curriculum.make_curriculum(config, done.groups)
     done.notices += notices
     done.images = accounting.count_images(done.plan_folder)
+    if failed := done.images["rejected"].get("score_failed"):
+        done.notices.append(
+            f"{failed} images made a filter fail: the column `why` of rejected.parquet says how"
+        )
     facts = {
         "version": curriculum.VERSION,
         "seed": config.seed,

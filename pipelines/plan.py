@@ -24,8 +24,13 @@ from pipelines.config import CorpusConfig, PackSettings, PlanSettings
 from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL, Bucket, buckets
 from pipelines.tiles import choose_tiles, draw_bucket
 
-# Raised when the same settings would give another plan.
+# Raised when the same settings would give another plan, or the same plan other shards.
 _VERSION = 1
+PACK_VERSION = 1
+
+# Where an image was read says nothing of what a shard holds: the same corpus at another place has
+# the same recipes.
+_ADDRESS = ["unit", "uri", "offset"]
 
 # Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
 _JPEG_BYTES_PER_PX = 0.5
@@ -329,18 +334,18 @@ class _Recipes:
     """One hash per shard over what it will hold, built while the selected rows stream by."""
 
     def __init__(self, pack: PackSettings, seed: int) -> None:
-        self._base = json.dumps([pack.model_dump(), seed], sort_keys=True).encode()
+        base = [_VERSION, PACK_VERSION, pack.model_dump(), seed]
+        self._base = json.dumps(base, sort_keys=True).encode()
         self._hashes: dict[str, Any] = {}
         self._samples: dict[str, int] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        columns = ["shard", "key", "sha256", "kind", "rung", "ext", "bucket", "tiles"]
-        for row in batch.select(columns).to_pylist():
+        for row in batch.drop_columns(_ADDRESS).to_pylist():
             shard = row["shard"]
             if shard not in self._hashes:
                 self._hashes[shard] = hashlib.sha256(self._base)
                 self._samples[shard] = 0
-            self._hashes[shard].update(json.dumps(row, sort_keys=True).encode())
+            self._hashes[shard].update(json.dumps(row, sort_keys=True, default=str).encode())
             self._samples[shard] += len(row["tiles"]) if row["tiles"] is not None else 1
 
     def table(self) -> pa.Table:

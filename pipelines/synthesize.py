@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,10 +98,11 @@ def synth_shards(
     base = (
         _VERSION,
         RENDERER_VERSION,
-        settings.model_dump(exclude={"samples"}),
+        settings.model_dump(exclude={"samples", "texts", "fonts"}),
         seed,
         per_shard,
-        [_file_digest(path) for path in _input_files(settings)],
+        {language: _digests(paths) for language, paths in sorted(settings.texts.items())},
+        _digests(settings.fonts),
         hashlib.sha256("".join(row["key"] for row in backgrounds).encode()).hexdigest(),
     )
     shards = []
@@ -292,13 +293,8 @@ def _renderer(settings: SynthSettings) -> Renderer:
     )
 
 
-def _input_files(settings: SynthSettings) -> list[Path]:
-    roots = [Path(p) for paths in settings.texts.values() for p in paths]
-    roots += [Path(p) for p in settings.fonts]
-    files = [f for root in roots for f in ([root] if root.is_file() else root.rglob("*"))]
-    return sorted(f for f in files if f.is_file())
-
-
-def _file_digest(path: Path) -> list[Any]:
-    # Fonts are large: name and size tell them apart well enough, and cost nothing.
-    return [path.name, path.stat().st_size]
+def _digests(paths: Sequence[str]) -> list[str]:
+    """Hashes of all files in and below `paths`: their places do not matter, their bytes do."""
+    roots = [Path(path) for path in paths]
+    files = [f for root in roots for f in (sorted(root.rglob("*")) if root.is_dir() else [root])]
+    return [hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()]

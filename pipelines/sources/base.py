@@ -79,10 +79,10 @@ class Source(Settings):
         """The bytes of the item at this address, as `read` gave them."""
         raise NotImplementedError
 
-
-def unit_id(*parts: Any) -> str:
-    """16 hex digits that name a unit by what it is made of."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    def _unit_id(self, *parts: Any) -> str:
+        """16 hex digits that name a unit by its source and by what it is made of."""
+        whole = json.dumps([type(self).__name__, self.name, self.uri, self.content, *parts])
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

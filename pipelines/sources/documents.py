@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from pipelines import storage
-from pipelines.sources.base import Item, Source, SourceError, Unit, find_files, unit_id
+from pipelines.sources.base import Item, Source, SourceError, Unit, find_files
 
 _POINTS_PER_INCH = 72
 
@@ -52,8 +52,8 @@ class DocumentSource(Source):
             for start in range(0, pages, self.pages_per_unit):
                 stop = min(start + self.pages_per_unit, pages)
                 yield Unit(
-                    unit_id=unit_id(
-                        "documents", file.uri, file.version, start, stop, pages, self.dpi
+                    unit_id=self._unit_id(
+                        file.uri, file.bytes, file.version, self.dpi, pages, start, stop
                     ),
                     source=self.name,
                     uri=file.uri,

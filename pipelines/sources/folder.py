@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines import storage
-from pipelines.sources.base import FileInfo, Item, Source, Unit, find_files, matches, unit_id
+from pipelines.sources.base import FileInfo, Item, Source, Unit, find_files, matches
 
 
 class FolderSource(Source):
@@ -29,7 +29,7 @@ class FolderSource(Source):
         for start in range(0, len(files), self.files_per_unit):
             part = files[start : start + self.files_per_unit]
             yield Unit(
-                unit_id=unit_id("folder", [(self._member(f), f.bytes, f.version) for f in part]),
+                unit_id=self._unit_id([(self._member(f), f.bytes, f.version) for f in part]),
                 source=self.name,
                 uri=self.uri,
                 start=start,

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from pipelines import storage
-from pipelines.sources.base import Item, Source, SourceError, Unit, find_files, unit_id
+from pipelines.sources.base import Item, Source, SourceError, Unit, find_files
 
 
 class ParquetSource(Source):
@@ -36,7 +36,9 @@ class ParquetSource(Source):
                     total += sizes[stop]
                     stop += 1
                 yield Unit(
-                    unit_id=unit_id("parquet", file.uri, file.bytes, file.version, start, stop),
+                    unit_id=self._unit_id(
+                        file.uri, file.bytes, file.version, self.column, start, stop
+                    ),
                     source=self.name,
                     uri=file.uri,
                     start=start,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from pipelines import storage
-from pipelines.sources.base import IMAGE_EXTENSIONS, Item, Source, Unit, find_files, unit_id
+from pipelines.sources.base import IMAGE_EXTENSIONS, Item, Source, Unit, find_files
 
 
 class WebDatasetSource(Source):
@@ -20,7 +20,7 @@ class WebDatasetSource(Source):
             if not file.uri.endswith(".tar"):
                 continue
             yield Unit(
-                unit_id=unit_id("webdataset", file.uri, file.bytes, file.version),
+                unit_id=self._unit_id(file.uri, file.bytes, file.version),
                 source=self.name,
                 uri=file.uri,
                 start=0,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,6 +66,17 @@ def test_a_changed_file_is_another_unit(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(B)
     after = [unit.unit_id for unit in source.units()]
     assert after[0] != before[0] and after[1] == before[1]
+
+
+def test_twin_folders_and_twin_sources_have_units_of_their_own(tmp_path: Path) -> None:
+    make_folder(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    sources = [
+        FolderSource(name=name, uri=str(tmp_path / folder))
+        for name, folder in (("a", "one"), ("b", "one"), ("a", "two"))
+    ]
+    ids = [unit.unit_id for source in sources for unit in source.units()]
+    assert len(set(ids)) == 3
 
 
 def test_a_file_that_is_gone_is_a_fault_not_a_crash(tmp_path: Path) -> None:
