@@ -118,7 +118,7 @@ def _score(
     allowed = config.engine.max_quarantined
     if len(outcome.failures) > allowed:
         raise BuildFailed(
-            _failed("units could not be scored", outcome.failures)
+            _failed("units could not be scored", outcome.failures, _places(done.units))
             + "\nMend the source and run again: only these units are left. Or let up to N units"
             " be left out with --engine.max_quarantined N."
         )
@@ -135,7 +135,9 @@ def _plan(done: Build) -> None:
     ids = [unit.unit_id for unit in done.units if unit.unit_id not in lost]
     digest = plan.plan_hash(config, storage.name_of(done.score_folder), ids)
     done.plan_folder = storage.join(config.out, "plan", digest)
-    if not storage.exists(storage.join(done.plan_folder, "shards.parquet")):
+    # `shards` is written last, but any of them may have been lost since.
+    written = storage.names(done.plan_folder, ".parquet")
+    if not {f"{name}.parquet" for name in plan.TABLES} <= set(written):
         done.worked.add("plan")
         plan.make_plan(config, done.score_folder, ids, done.plan_folder)
 
@@ -172,14 +174,11 @@ def _synthesize(
     if not backgrounds:
         done.notices.append("no synthetic text: no general image was kept as a background")
         return
-    shards = synthesize.synth_shards(
-        config.synth, config.seed, config.pack.shard_samples, config.pack.lane, backgrounds
-    )
+    shards = synthesize.synth_shards(config, backgrounds)
     job = synthesize.SynthJob(
         settings=config.synth,
         seed=config.seed,
         sources=sources,
-        backgrounds=backgrounds,
         limits=door.Limits(
             max_pixels=config.score.max_pixels, max_side_px=config.score.max_side_px
         ),
@@ -205,7 +204,7 @@ def _make_shards(
     outcome = _run(done, cluster, console, stage, tasks, make_work)
     if outcome.failures:
         raise BuildFailed(
-            _failed("shards could not be made", outcome.failures)
+            _failed("shards could not be made", outcome.failures, {})
             + "\nRun the same command again: only these shards are left."
         )
     done.shards.extend(shards)
@@ -226,10 +225,14 @@ def _run(
         return cluster.run(tasks, make_work, advance)
 
 
-def _failed(what: str, failures: Sequence[engine.Failure]) -> str:
+def _places(units: Sequence[Unit]) -> dict[str, str]:
+    return {u.unit_id: f"{u.source}: {u.uri} [{u.start}:{u.stop}]" for u in units}
+
+
+def _failed(what: str, failures: Sequence[engine.Failure], places: dict[str, str]) -> str:
     slugs = Counter(failure.slug for failure in failures)
     lines = [f"{len(failures)} {what} ({', '.join(f'{n} {s}' for s, n in slugs.items())}):"]
-    lines += [f"  {f.task_id}: {f.slug}: {f.why}" for f in failures[:10]]
+    lines += [f"  {places.get(f.task_id, f.task_id)}: {f.slug}: {f.why}" for f in failures[:10]]
     if len(failures) > 10:
         lines.append(f"  and {len(failures) - 10} more")
     return "\n".join(lines)
@@ -239,7 +242,7 @@ def _finish(done: Build) -> None:
     """Remove shards of an earlier plan, then write what describes the corpus, curriculum last."""
     config, out = done.config, done.config.out
     names = [shard.name for shard in done.shards]
-    _remove_strays(out, set(names))
+    _tidy(done, set(names))
     done.groups = curriculum.group_counts(out, names)
     whole, notices = curriculum.make_curriculum(config, done.groups)
     done.notices += notices
@@ -263,6 +266,8 @@ def _finish(done: Build) -> None:
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     if storage.commit_bytes(storage.join(out, "corpus.json"), text.encode()):
         done.worked.add("report")
+    if not whole["phases"]:
+        done.notices.append("the corpus holds no samples: see why images were dropped above")
     _report(done, facts, whole)
     if curriculum.write_curriculum(out, whole):
         done.worked.add("report")
@@ -272,25 +277,46 @@ def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any]) -> None:
     out, names = done.config.out, [shard.name for shard in done.shards]
     pictures = []
     for kind in KINDS:
-        rows = sheets.sheet_rows(out, names, kind, _SHEET_SAMPLES)
-        if rows:
-            name = f"{kind}.png"
-            path = storage.join(out, "report", name)
+        name = f"{kind}.png"
+        path = storage.join(out, "report", name)
+        if not any(shard.startswith(f"shards/{kind}/") for shard in names):
+            storage.remove(path)
+            continue
+        if done.worked & {"pack", "synthesize"} or not storage.exists(path):
+            rows = sheets.sheet_rows(out, names, kind, _SHEET_SAMPLES)
             title = f"{kind}: {len(rows)} samples"
             storage.commit_bytes(path, sheets.contact_sheet(out, rows, title))
-            pictures.append((kind, name))
-            done.sheets.append(path)
+        pictures.append((kind, name))
+        done.sheets.append(path)
     page = report_page(facts, whole, pictures)
     done.page = storage.join(out, "report", "index.html")
     storage.commit_bytes(done.page, page.encode())
 
 
-def _remove_strays(out: str, wanted: set[str]) -> None:
-    # Sidecars go first: a tar without its index is not committed, so a stop in between is safe.
-    for kind in storage.folders(storage.join(out, "shards")):
-        for rung in storage.folders(storage.join(out, "shards", kind)):
-            folder = f"shards/{kind}/{rung}"
-            for suffix in (".parquet", ".tar"):
-                for name in storage.names(storage.join(out, folder), suffix):
-                    if f"{folder}/{name.removesuffix(suffix)}" not in wanted:
-                        storage.remove(storage.join(out, folder, name))
+def _tidy(done: Build, wanted: set[str]) -> None:
+    """Remove shards and plans of earlier settings, and drafts of writers that were killed."""
+    out = done.config.out
+    folders = [
+        f"shards/{kind}/{rung}"
+        for kind in storage.folders(storage.join(out, "shards"))
+        for rung in storage.folders(storage.join(out, "shards", kind))
+    ]
+    strays = [
+        storage.join(out, folder, name)
+        # Indexes first: a tar without one is not committed, so a stop in between is safe.
+        for suffix in (".parquet", ".tar")
+        for folder in folders
+        for name in storage.names(storage.join(out, folder), suffix)
+        if f"{folder}/{name.removesuffix(suffix)}" not in wanted
+    ]
+    if strays:
+        storage.remove(storage.join(out, "curriculum.json"))
+    for stray in strays:
+        storage.remove(stray)
+    for plan_hash in storage.folders(storage.join(out, "plan")):
+        if plan_hash != storage.name_of(done.plan_folder):
+            storage.remove_folder(storage.join(out, "plan", plan_hash))
+    for folder in (*folders, "report", "."):
+        storage.sweep(storage.join(out, folder))
+    for folder in (done.score_folder, done.plan_folder):
+        storage.sweep(folder)

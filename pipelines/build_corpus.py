@@ -6,21 +6,29 @@ with `ray job submit --working-dir . -- python pipelines/build_corpus.py`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pipelines import settings  # noqa: E402
+from pipelines import settings, storage  # noqa: E402
 from pipelines.build import Build, BuildFailed, build  # noqa: E402
-from pipelines.config import CorpusConfig  # noqa: E402
+from pipelines.config import CorpusConfig, PhaseSettings  # noqa: E402
 from pipelines.demo_config import with_demo_inputs  # noqa: E402
-from pipelines.engine import EngineError  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
-from pipelines.sources import SourceError  # noqa: E402
+from pipelines.sources import (  # noqa: E402
+    DocumentSource,
+    FolderSource,
+    ParquetSource,
+    WebDatasetSource,
+)
 
 _DESCRIPTION = """\
 Build a training corpus for image autoencoders out of folders, tars, Parquet files and documents.
@@ -28,17 +36,31 @@ Build a training corpus for image autoencoders out of folders, tars, Parquet fil
 With no argument it builds the demo: real photographs, PDFs, fonts and texts from Debian packages.
 The same command again does only what is left; a changed threshold re-plans without decoding.
 """
-_EPILOG = """\
+_EPILOG = f"""\
 a settings file, all parts optional:
   sources:
-    - {name: photos, type: folder,     uri: /data/photos}
-    - {name: laion,  type: webdataset, uri: s3://bucket/laion/}
-    - {name: hf,     type: parquet,    uri: /data/hf/*.parquet, column: image}
-    - {name: papers, type: documents,  uri: /data/pdf, dpi: [50, 72, 100, 144]}
-  synth: {texts: {en: [texts/en.txt], zh: [texts/zh.jsonl]}, fonts: [/usr/share/fonts]}
+    - {{name: photos, type: folder,     uri: /data/photos}}
+    - {{name: laion,  type: webdataset, uri: s3://bucket/laion/}}
+    - {{name: hf,     type: parquet,    uri: /data/hf/*.parquet, column: image}}
+    - {{name: papers, type: documents,  uri: /data/pdf, dpi: [50, 72, 100, 144]}}
+  synth: {{texts: {{en: [texts/en.txt], zh: [texts/zh.jsonl]}}, fonts: [/usr/share/fonts]}}
 
-on a cluster:
-  ray job submit --working-dir . -- python pipelines/build_corpus.py --config corpus.yaml
+on a cluster, with a place that all nodes see:
+  ray job submit --working-dir . -- python pipelines/build_corpus.py \\
+    --config corpus.yaml --out s3://bucket/corpus
+
+fields of a source:
+  folder
+{settings.describe(FolderSource)}
+  webdataset
+{settings.describe(WebDatasetSource)}
+  parquet
+{settings.describe(ParquetSource)}
+  documents
+{settings.describe(DocumentSource)}
+
+fields of a phase:
+{settings.describe(PhaseSettings)}
 
 exit code: 0 when every unit is committed, 1 with a message when not, 2 for a wrong setting
 """
@@ -47,6 +69,8 @@ exit code: 0 when every unit is committed, 1 with a message when not, 2 for a wr
 def main(argv: Sequence[str] | None = None) -> int:
     config = settings.load(CorpusConfig, argv, description=_DESCRIPTION, epilog=_EPILOG)
     console = Console()
+    if os.environ.get("RAY_ADDRESS") and storage.is_local(config.out):
+        console.say(f"note: on a cluster every node must see {config.out}; --out names the place")
     if not config.sources:
         config, missing = with_demo_inputs(config)
         console.say("no sources given: building the demo corpus")
@@ -54,11 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.say(f"missing: {sentence}")
     try:
         done = build(config, console)
-    except (BuildFailed, EngineError, SourceError) as error:
+    except BuildFailed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except (RuntimeError, OSError, ImportError, duckdb.Error, pa.ArrowException) as error:
+        # Ours are RuntimeErrors that say what to do; the others name a file, package or table.
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
     _summary(done, console)
-    return 0
+    return 1 if done.quarantined else 0
 
 
 def _summary(done: Build, console: Console) -> None:
@@ -71,7 +99,9 @@ def _summary(done: Build, console: Console) -> None:
     for notice in done.notices:
         console.say(f"note: {notice}")
     console.say(f"look at    {done.page}")
-    console.say(f"train with python vae_training/train.py --corpus {done.config.out} --model tiny")
+    if done.groups:
+        train = f"python vae_training/train.py --corpus {done.config.out} --model tiny"
+        console.say(f"train with {train}")
 
 
 if __name__ == "__main__":

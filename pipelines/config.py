@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.engine import EngineSettings
-from pipelines.sample import GENERAL, KINDS, RUNGS
+from pipelines.sample import GENERAL, KINDS, RUNGS, TEXT_SYNTH
 from pipelines.settings import Settings
 from pipelines.sources import AnySource
 
@@ -31,7 +32,7 @@ class PlanSettings(Settings):
     min_clarity_text: float = Field(
         0.2, ge=0, le=1, description="the same for text: sharp small print is what counts there"
     )
-    min_side_px: int = Field(256, ge=64, description="drop images with a shorter side below this")
+    min_side_px: int = Field(256, ge=256, description="drop images with a shorter side below this")
     max_aspect: float = Field(3.0, ge=1, description="drop images more elongated than this")
     min_text_chars_per_mpx: float = Field(
         600, ge=0, description="from this density on an image is text_real, not general"
@@ -41,7 +42,7 @@ class PlanSettings(Settings):
     )
     max_tiles_per_image: int = Field(32, ge=1, description="at most this many tiles of one image")
     duplicate_bits: int = Field(
-        3, ge=0, le=7, description="near duplicates differ in at most this many of 64 hash bits"
+        4, ge=0, le=7, description="near duplicates differ in at most this many of 64 hash bits"
     )
     duplicate_fine_bits: int = Field(
         24, ge=0, le=256, description="and in at most this many of the 256 bits of the fine hash"
@@ -59,15 +60,21 @@ class PlanSettings(Settings):
     def _rungs(cls, weights: dict[int, float]) -> dict[int, float]:
         if not weights or any(r not in RUNGS or w < 0 for r, w in weights.items()):
             raise ValueError(f"rung_weights maps some of {list(RUNGS)} to weights >= 0")
-        if not sum(weights.values()):
+        kept = {rung: weight for rung, weight in weights.items() if weight}
+        if not kept:
             raise ValueError("rung_weights must not all be 0")
-        return weights
+        return kept
 
     @field_validator("quotas")
     @classmethod
     def _kinds(cls, quotas: dict[str, int]) -> dict[str, int]:
-        if unknown := set(quotas) - set(KINDS):
-            raise ValueError(f"no such kind: {sorted(unknown)}; kinds are {list(KINDS)}")
+        kinds = [kind for kind in KINDS if kind != TEXT_SYNTH]
+        if unknown := set(quotas) - set(kinds):
+            raise ValueError(
+                f"quotas are for {kinds}; got {sorted(unknown)} (synthetic text: synth.samples)"
+            )
+        if any(count < 0 for count in quotas.values()):
+            raise ValueError("quotas are counts of images, 0 or more")
         return quotas
 
 
@@ -84,7 +91,25 @@ class PackSettings(Settings):
     jpeg_quality: int = Field(
         96, ge=80, le=100, description="of general images that had to be made smaller (4:4:4)"
     )
-    lane: str = Field("corpus", description="first part of every shard's file name")
+    lane: str = Field(
+        "corpus",
+        pattern=r"^[A-Za-z0-9_-]{1,40}$",
+        description="first part of every shard's file name",
+    )
+
+
+LANGUAGES = ("en", "zh", "mixed")
+SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
+_PARTS = {"en": ("en",), "zh": ("zh",), "mixed": ("en", "zh")}
+
+
+def _weights(name: str, weights: dict[str, float], known: tuple[str, ...]) -> dict[str, float]:
+    if unknown := set(weights) - set(known):
+        raise ValueError(f"{name} are {list(known)}; got {sorted(unknown)}")
+    kept = {key: weight for key, weight in weights.items() if weight > 0}
+    if not kept or any(weight < 0 for weight in weights.values()):
+        raise ValueError(f"{name} needs weights of 0 or more, at least one above 0")
+    return kept
 
 
 class SynthSettings(Settings):
@@ -116,6 +141,30 @@ class SynthSettings(Settings):
             raise ValueError(f"samples maps some of {list(RUNGS)} to counts >= 0")
         return samples
 
+    @field_validator("languages")
+    @classmethod
+    def _languages(cls, weights: dict[str, float]) -> dict[str, float]:
+        return _weights("languages", weights, LANGUAGES)
+
+    @field_validator("size_bands")
+    @classmethod
+    def _size_bands(cls, weights: dict[str, float]) -> dict[str, float]:
+        return _weights("size_bands", weights, SIZE_BANDS)
+
+    @model_validator(mode="after")
+    def _texts_for_languages(self) -> SynthSettings:
+        # Found here, not after hours of scoring.
+        needed = {part for name in self.languages for part in _PARTS[name]}
+        if self.texts and any(self.samples.values()) and needed - set(self.texts):
+            lost = ", ".join(sorted(needed - set(self.texts)))
+            raise ValueError(
+                f"languages {list(self.languages)} need texts in {lost}: add them to texts, or"
+                " give the languages weights without them, e.g. languages: {en: 1}"
+            )
+        if self.texts and any(self.samples.values()) and not self.fonts:
+            raise ValueError("fonts names no folder; for example fonts: [/usr/share/fonts]")
+        return self
+
 
 class AlignSettings(Settings):
     """Semantic alignment in a phase: weight and the margins of both terms."""
@@ -128,13 +177,15 @@ class AlignSettings(Settings):
 class PhaseSettings(Settings):
     """One step of the curriculum. A weight is a number, or [start, end]: a linear ramp."""
 
-    name: str
+    name: str = Field(description="shown while it trains")
     samples: int = Field(ge=1, description="samples that the phase shows")
-    rungs: dict[int, Weight]
-    kinds: dict[str, Weight]
-    size_bands: dict[str, Weight] | None = None
-    align: AlignSettings = AlignSettings()
-    lambda_lpips: float = Field(1.0, ge=0)
+    rungs: dict[int, Weight] = Field(description="weights, e.g. {256: 1, 512: [0, 1]}")
+    kinds: dict[str, Weight] = Field(description="weights, e.g. {general: 0.6, document: 0.4}")
+    size_bands: dict[str, Weight] | None = Field(
+        None, description="weights of em sizes inside text_synth, e.g. {5-7: 1}; none: equal"
+    )
+    align: AlignSettings = Field(AlignSettings(), description="semantic alignment")
+    lambda_lpips: float = Field(1.0, ge=0, description="weight of LPIPS")
 
     @model_validator(mode="after")
     def _known(self) -> PhaseSettings:
@@ -142,6 +193,10 @@ class PhaseSettings(Settings):
             raise ValueError(f"no such kind: {sorted(unknown)}; kinds are {list(KINDS)}")
         if unknown_rungs := set(self.rungs) - set(RUNGS):
             raise ValueError(f"no such rung: {sorted(unknown_rungs)}; rungs are {list(RUNGS)}")
+        for name, weights in (("rungs", self.rungs.values()), ("kinds", self.kinds.values())):
+            ends = [end for w in weights for end in (w if isinstance(w, tuple) else (w,))]
+            if any(end < 0 for end in ends) or not any(ends):
+                raise ValueError(f"{name} needs weights of 0 or more, at least one above 0")
         return self
 
 
@@ -177,7 +232,7 @@ DEFAULT_PHASES = (
 class CorpusConfig(Settings):
     """A corpus build. With no sources given it builds the demo corpus from Debian packages."""
 
-    out: str = Field("corpus", description="folder or URL of the corpus")
+    out: str = Field("corpus", validate_default=True, description="folder or URL of the corpus")
     seed: int = Field(0, ge=0, description="decides every random draw")
     sources: tuple[AnySource, ...] = Field(
         (), description="list of sources, in the YAML file; none: the demo inputs"
@@ -190,6 +245,13 @@ class CorpusConfig(Settings):
         DEFAULT_PHASES, min_length=1, description="steps of the curriculum, in the YAML file"
     )
     engine: EngineSettings = Field(EngineSettings(), description="how tasks run on Ray")
+
+    @field_validator("out")
+    @classmethod
+    def _place(cls, out: str) -> str:
+        """Absolute, so that workers with other working folders write to the same place."""
+        local = out.removeprefix("file://")
+        return local if "://" in local else os.path.abspath(os.path.expanduser(local))
 
     @model_validator(mode="after")
     def _unique_names(self) -> CorpusConfig:

@@ -18,17 +18,15 @@ _GROUP = ("kind", "rung", "bucket", "language", "size_band")
 
 def group_counts(out: str, shards: Sequence[str]) -> list[dict[str, Any]]:
     """Samples and bytes per group over the indexes of `shards`, in a fixed order."""
-    db = storage.database(out)
-    if not shards:
-        return []
-    paths = [storage.join(out, f"{shard}.parquet") for shard in shards]
     columns = ", ".join(_GROUP)
-    query = f"""
+    paths = [storage.join(out, f"{shard}.parquet") for shard in shards]
+    return storage.query(
+        paths,
+        f"""
         SELECT {columns}, count(*) AS samples, sum("bytes")::BIGINT AS "bytes"
-        FROM read_parquet($paths) GROUP BY ALL
-        ORDER BY {", ".join(f"{name} NULLS FIRST" for name in _GROUP)}
-        """
-    return storage.records(db, query, {"paths": paths})
+        FROM stored GROUP BY ALL ORDER BY {", ".join(f"{name} NULLS FIRST" for name in _GROUP)}
+        """,
+    )
 
 
 def make_curriculum(

@@ -34,7 +34,7 @@ def mark_near_duplicates(
     db.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE hashed AS
-        SELECT id, phash, phash_fine::BIT AS fine, luma_mean,
+        SELECT id, key, phash, phash_fine::BIT AS fine, luma_mean,
                ln(width::DOUBLE / height) AS aspect,
                row_number() OVER (
                    ORDER BY width::BIGINT * height DESC, clarity DESC NULLS LAST, sha256
@@ -42,26 +42,38 @@ def mark_near_duplicates(
         FROM {table} WHERE phash IS NOT NULL
         """
     )
-    db.execute("CREATE OR REPLACE TEMP TABLE pairs (better BIGINT, id BIGINT, rank BIGINT)")
+    # Thousands of copies of one placeholder would make millions of pairs: of equal hashes only
+    # the best goes into the joins.
+    db.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE leaders AS
+        SELECT * FROM hashed
+        QUALIFY row_number() OVER (PARTITION BY phash, fine, round(aspect / $step),
+                                   round(luma_mean / $luma) ORDER BY rank) = 1
+        """,
+        {"step": _MAX_LOG_ASPECT, "luma": _MAX_LUMA_STEP},
+    )
+    db.execute("CREATE OR REPLACE TEMP TABLE pairs (id BIGINT, duplicate_of VARCHAR, rank BIGINT)")
+    twins = f"""
+        bit_count(xor(a.phash, b.phash)) <= {bits}
+        AND bit_count(xor(a.fine, b.fine)) <= {fine_bits}
+        AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
+        AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
+        """
     for mask in _masks(bits):
         db.execute(
             f"""
             INSERT INTO pairs
-            SELECT a.id, b.id, a.rank
-            FROM hashed a JOIN hashed b
+            SELECT b.id, arg_min(a.key, a.rank), min(a.rank)
+            FROM leaders a JOIN hashed b
               ON (a.phash & {mask}) = (b.phash & {mask}) AND a.rank < b.rank
-            WHERE bit_count(xor(a.phash, b.phash)) <= {bits}
-              AND bit_count(xor(a.fine, b.fine)) <= {fine_bits}
-              AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
-              AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
+            WHERE {twins} GROUP BY b.id
             """
         )
     db.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE near AS
-        SELECT pairs.id AS id, arg_min(t.key, pairs.rank) AS duplicate_of
-        FROM pairs JOIN {table} t ON t.id = pairs.better
-        GROUP BY pairs.id
+        SELECT id, arg_min(duplicate_of, rank) AS duplicate_of FROM pairs GROUP BY id
         """
     )
 

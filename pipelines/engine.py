@@ -34,7 +34,7 @@ Work = Callable[[Any], Stats]
 
 
 class EngineSettings(Settings):
-    """How tasks are run. None of these changes a byte of the corpus."""
+    """How tasks are run. None of these changes a byte of what is made."""
 
     workers: int | None = Field(
         None, ge=0, description="worker processes; none: one per CPU; 0: in this process, no Ray"
@@ -47,7 +47,7 @@ class EngineSettings(Settings):
     cpus_per_worker: float = Field(1, gt=0, description="CPUs that Ray reserves for one worker")
     gpus_per_worker: float = Field(0, ge=0, description="GPUs (or a share) reserved per worker")
     max_quarantined: int = Field(
-        0, ge=0, description="units that may fail for good before the build stops with code 1"
+        0, ge=0, description="go on without up to this many failed units; exit code stays 1"
     )
 
 
@@ -224,9 +224,17 @@ class _Pool:
     def _size(self) -> int:
         # Asked anew each time: nodes come and go while a stage runs.
         have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        fitting = max(1, int(have.get("CPU", 1.0) / self._s.cpus_per_worker))
-        if self._s.gpus_per_worker:
-            fitting = max(1, min(fitting, int(have.get("GPU", 0.0) / self._s.gpus_per_worker)))
+        wanted = {"CPU": self._s.cpus_per_worker, "GPU": self._s.gpus_per_worker}
+        fits = {what: have.get(what, 0.0) / share for what, share in wanted.items() if share}
+        for what, count in fits.items():
+            # A cluster may still be starting its nodes, but one that has none of a kind at all
+            # would keep the build waiting for ever.
+            if count == 0:
+                raise EngineError(
+                    f"a worker needs {wanted[what]:g} {what} and the cluster has none:"
+                    f" lower engine.{what.lower()}s_per_worker, or add nodes"
+                )
+        fitting = max(1, int(min(fits.values())))
         return min(fitting, self._s.workers) if self._s.workers else fitting
 
     def _fill(self, waiting: deque[Task]) -> None:

@@ -6,6 +6,7 @@ own compression artefacts. Only what is much larger than its rung is made smalle
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,10 @@ _TO_LABEL = (
 )
 
 
+# Originals that are held at once: enough to read runs of one tar or row group in order.
+_FETCH_BYTES = 128 * 1024**2
+
+
 class PackError(RuntimeError):
     """The source no longer gives what was scored; the message names the sample."""
 
@@ -69,12 +74,12 @@ def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
 
     def pack_shard(shard: Shard) -> dict[str, Any]:
         rows = _rows(job.plan, shard.name)
-        originals = _fetch(rows, job.sources)
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
             writer = tar.ShardWriter(file, shard.name)
-            for row, data in zip(rows, originals, strict=True):
-                for sample in _samples(row, data, job):
-                    writer.add(sample)
+            for part in _parts(rows):
+                for row, data in zip(part, _fetch(part, job.sources), strict=True):
+                    for sample in _samples(row, data, job):
+                        writer.add(sample)
             index = writer.close()
         tar.commit_index(job.out, shard.name, shard.recipe, index)
         return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
@@ -90,18 +95,36 @@ def _rows(plan: str, shard: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _parts(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows in order, in parts whose originals fit into memory together."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        if part and size + row["bytes"] > _FETCH_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += row["bytes"]
+    if part:
+        yield part
+
+
 def _fetch(rows: list[dict[str, Any]], sources: dict[str, Source]) -> list[bytes]:
     """The original bytes of each row, read in order of address, returned in order of rows."""
     data: list[bytes] = [b""] * len(rows)
-    order = sorted(range(len(rows)), key=lambda i: (rows[i]["uri"], rows[i]["offset"]))
-    for i in order:
-        row = rows[i]
-        data[i] = sources[row["source"]].fetch(row["uri"], row["offset"], row["bytes"])
-        if len(data[i]) != row["bytes"]:
-            raise PackError(
-                f"{row['member']} of source {row['source']} had {row['bytes']} bytes when it was"
-                f" scored and has {len(data[i])} now: score again, or restore the file"
-            )
+    for i in sorted(range(len(rows)), key=lambda i: (rows[i]["uri"], rows[i]["offset"])):
+        data[i] = fetch_original(rows[i], sources)
+    return data
+
+
+def fetch_original(row: dict[str, Any], sources: dict[str, Source]) -> bytes:
+    """The bytes that were scored; PackError when the source gives others by now."""
+    data = sources[row["source"]].fetch(row["uri"], row["offset"], row["bytes"])
+    if hashlib.sha256(data).hexdigest() != row["sha256"]:
+        raise PackError(
+            f"{row['uri']} has changed since it was scored: restore it, or give it a new"
+            " modification time, so that the same command scores it again"
+        )
     return data
 
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pipelines import dedup, storage
 from pipelines.config import CorpusConfig, PackSettings, PlanSettings
 from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL, Bucket, buckets
-from pipelines.tiles import choose_tiles, draw_bucket
+from pipelines.tiles import CELL_PX, choose_tiles, draw_bucket
 
 # Raised when the same settings would give another plan, or the same plan other shards.
 _VERSION = 1
@@ -47,6 +47,9 @@ _TILE = pa.struct(
 _TEXT_SCHEMA = pa.schema([("id", pa.int64()), ("bucket", pa.string()), ("tiles", pa.list_(_TILE))])
 _BATCH_ROWS = 50_000
 
+TABLES = ("selected", "dropped", "rejected", "shards")
+_UNKNOWN_CHARS = 1e6
+
 
 def plan_hash(config: CorpusConfig, score_hash: str, unit_ids: Iterable[str]) -> str:
     """16 hex digits over all that decides a plan."""
@@ -54,7 +57,7 @@ def plan_hash(config: CorpusConfig, score_hash: str, unit_ids: Iterable[str]) ->
         "version": _VERSION,
         "seed": config.seed,
         "plan": config.plan.model_dump(),
-        "shards": [config.pack.shard_bytes, config.pack.shard_samples, config.pack.lane],
+        "pack": [PACK_VERSION, config.pack.model_dump()],
         "scores": score_hash,
         "units": sorted(unit_ids),
     }
@@ -63,15 +66,16 @@ def plan_hash(config: CorpusConfig, score_hash: str, unit_ids: Iterable[str]) ->
 
 def make_plan(config: CorpusConfig, scores: str, unit_ids: list[str], folder: str) -> None:
     """Write `selected`, `dropped`, `rejected` and, last, `shards` as Parquet into `folder`."""
-    db = storage.database(scores)
-    db.register("wanted", pa.table({"unit": pa.array(unit_ids, pa.string())}))
-    # A unit that is no longer listed may have left its scores behind. The id gives every row of
-    # the table a name: the same bytes may be listed many times.
+    db = duckdb.connect()
+    # Named one by one: a unit that is no longer listed may have left its scores behind, and one
+    # that should be there and is not must be an error.
+    paths = [storage.join(scores, f"{unit}.parquet") for unit in sorted(unit_ids)]
+    db.register("scores", storage.dataset(paths))
+    # The id gives every row of the table a name: the same bytes may be listed many times.
     db.execute(
-        f"""
+        """
         CREATE TEMP TABLE rows AS
-        SELECT row_number() OVER (ORDER BY source, uri, "offset", member) AS id, *
-        FROM read_parquet('{scores}/*.parquet') SEMI JOIN wanted USING (unit)
+        SELECT row_number() OVER (ORDER BY source, uri, "offset", member) AS id, * FROM scores
         """
     )
     _judge(db, config.plan)
@@ -105,7 +109,7 @@ def _judge(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
                  THEN CASE WHEN noise >= blur AND noise >= compression THEN 'noisy'
                            WHEN compression >= blur THEN 'compressed'
                            ELSE 'blurred' END
-                 WHEN kind <> '{GENERAL}' AND coalesce(chars_est, 0) = 0 THEN 'no_text'
+                 WHEN kind <> '{GENERAL}' AND chars_est = 0 THEN 'no_text'
                  END AS slug
         FROM kinds
         """
@@ -219,7 +223,10 @@ def _text_tiles(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> Iterator
 
 
 def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
-    width, height = row["width"], row["height"]
+    width, height, cells = row["width"], row["height"], row["text_cells"]
+    if cells is None:
+        # Text was not measured (score.text: false): every tile of a document may hold some.
+        cells = [_UNKNOWN_CHARS] * (-(-width // CELL_PX) * -(-height // CELL_PX))
     bucket = draw_bucket(config.seed, row["sha256"], width, height, row["rung"])
     if bucket is None:
         return {"id": row["id"], "bucket": None, "tiles": []}
@@ -227,7 +234,7 @@ def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
         width,
         height,
         bucket,
-        np.array(row["text_cells"], np.float32),
+        np.array(cells, np.float32),
         min_chars_per_256=config.plan.min_tile_chars_per_256,
         max_tiles=config.plan.max_tiles_per_image,
     )

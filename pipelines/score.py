@@ -16,9 +16,9 @@ from typing import Any
 
 import cv2
 import pyarrow as pa
-from filters.clarity import Clarity
 
 from filters import hashing
+from filters.clarity import Clarity
 from pipelines import decode as door
 from pipelines import storage
 from pipelines.columns import SCORE_SCHEMA
@@ -68,7 +68,8 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
     limits = door.Limits(max_pixels=job.settings.max_pixels, max_side_px=job.settings.max_side_px)
     filters: list[Callable[[door.Decoded], dict[str, Any]]] = [
         lambda picture: hashing.perceptual_hash(picture.rgb),
-        lambda picture: Clarity().score(picture.rgb, picture.jpeg_quality),
+        # Pixels alone: the header's quality has a column of its own, to be asked for in the plan.
+        lambda picture: Clarity().score(picture.rgb),
     ]
     if job.settings.text:
         density = _density()

@@ -22,7 +22,9 @@ from pydantic.fields import FieldInfo
 class Settings(BaseModel):
     """Base of all settings: immutable, and an unknown name is an error that names the nearest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -67,6 +69,14 @@ def load(
         return model.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_readable(error)) from None
+
+
+def describe(model: type[Settings]) -> str:
+    """The fields of settings that are given in a file, one line each, for an epilogue."""
+    lines = []
+    for name, field in leaves(model):
+        lines.append(f"    {name:<16} {field.description or ''}{_default(field)}")
+    return "\n".join(lines).replace("%%", "%")
 
 
 def run(main: Any, *args: Any) -> int:
@@ -117,8 +127,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return " (required)"
     value = field.get_default(call_default_factory=True)
-    if isinstance(value, list) and value and isinstance(value[0], Settings):
-        return ""
+    if isinstance(value, tuple) and value and isinstance(value[0], Settings):
+        return " (default: " + ", ".join(str(getattr(v, "name", "")) for v in value) + ")"
     return f" (default: {value})".replace("%", "%%") if value not in (None, "") else ""
 
 
@@ -135,6 +145,8 @@ def _parse(text: str, field: FieldInfo) -> Any:
     # lists and mappings can be given on the command line too.
     if field.annotation in (str, Path):
         return text
+    if text.lower() == "none":
+        return None
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -164,7 +176,9 @@ def _unknown(name: str, known: list[str]) -> str:
 def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
     *sections, last = dotted.split(".")
     for section in sections:
-        values = values.setdefault(section, {})
+        # A section that a file names and leaves empty reads as None.
+        values[section] = values.get(section) or {}
+        values = values[section]
     values[last] = value
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,8 @@ from typing import IO, Any
 import duckdb
 import fsspec
 import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs
 import pyarrow.parquet as pq
 
 
@@ -32,7 +35,9 @@ def is_local(path: str) -> bool:
 
 def filesystem(path: str) -> tuple[Any, str]:
     """The fsspec file system of a path or URL, and the path inside it."""
-    fs, inner = fsspec.core.url_to_fs(path)
+    # Without listings kept in memory: other processes commit files all the time, and a build that
+    # looks into an old list would take their work for missing.
+    fs, inner = fsspec.core.url_to_fs(path, use_listings_cache=False)
     return fs, str(inner)
 
 
@@ -152,20 +157,24 @@ def parquet_metadata(path: str) -> dict[str, str] | None:
     return {key.decode(): value.decode() for key, value in (marks or {}).items()}
 
 
-def database(near: str) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that can read the Parquet files beside `near`, local or remote."""
-    db = duckdb.connect()
-    if not is_local(near):
-        db.register_filesystem(filesystem(near)[0])
-    return db
+def dataset(paths: Sequence[str]) -> ds.Dataset:
+    """Parquet files as one table that is read piece by piece; any of them missing is an error."""
+    if not paths or is_local(paths[0]):
+        return ds.dataset(list(paths))
+    fs, _ = filesystem(paths[0])
+    inner = [filesystem(path)[1] for path in paths]
+    return ds.dataset(inner, filesystem=pa.fs.PyFileSystem(pa.fs.FSSpecHandler(fs)))
 
 
-def records(
-    db: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """The rows of a query as dicts."""
-    answer: Any = db.sql(query, params=parameters)
-    rows: list[dict[str, Any]] = answer.to_arrow_table().to_pylist()
+def query(paths: Sequence[str], sql: str) -> list[dict[str, Any]]:
+    """The answer to `sql` over the table `stored`, all rows of these Parquet files."""
+    if not paths:
+        return []
+    # Paths stay out of the SQL: quotes and brackets are names there, not syntax.
+    with duckdb.connect() as db:
+        db.register("stored", dataset(paths))
+        answer: Any = db.sql(sql)
+        rows: list[dict[str, Any]] = answer.to_arrow_table().to_pylist()
     return rows
 
 
@@ -176,6 +185,22 @@ def remove(path: str) -> None:
     elif exists(path):
         fs, inner = filesystem(path)
         fs.rm_file(inner)
+
+
+def sweep(folder: str) -> None:
+    """Remove what writers that were killed left behind in a local folder."""
+    if is_local(folder):
+        for draft in Path(folder).glob(".*.tmp"):
+            draft.unlink(missing_ok=True)
+
+
+def remove_folder(folder: str) -> None:
+    """Delete a folder and all in it."""
+    if is_local(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        fs, inner = filesystem(folder)
+        fs.rm(inner, recursive=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from fonts.faces import discover
 from pipelines import decode as door
 from pipelines import storage, tar
-from pipelines.config import SynthSettings
-from pipelines.pack import Shard, encode_lossless
+from pipelines.config import CorpusConfig, PackSettings, SynthSettings
+from pipelines.pack import Shard, encode_lossless, fetch_original
 from pipelines.sample import (
     GENERAL,
     TEXT_SYNTH,
@@ -40,13 +40,16 @@ from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
 
 # Raised when the same settings would draw other images.
-_VERSION = 2
+_VERSION = 3
 _SOURCE = "synth"
 # Backgrounds are crops of up to this many canvases across, so that one photograph gives both
 # detail and overview.
 _MAX_ZOOM = 2.0
 _CACHED_BACKGROUNDS = 16
 _PAGE_ATTEMPTS = 20
+# Of a rendered page as PNG, to close shards at about the wanted size.
+_BYTES_PER_PX = 1.2
+_MASK_64 = (1 << 64) - 1
 # At most this many candidate backgrounds are kept in a plan, drawn by hash: enough for variety
 # at any scale of corpus, small enough for every worker to read.
 _MAX_CANDIDATES = 100_000
@@ -63,63 +66,89 @@ class SynthJob:
     settings: SynthSettings
     seed: int
     sources: dict[str, Source]
-    backgrounds: tuple[dict[str, Any], ...]
     limits: door.Limits
     out: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class SynthShard(Shard):
-    """A synthetic shard: which rung, which number, how many slots."""
+    """A synthetic shard: which rung, which number, and the backgrounds it draws from."""
 
     rung: int
     number: int
+    backgrounds: tuple[dict[str, Any], ...]
 
 
-def background_rows(plan: str, seed: int) -> tuple[dict[str, Any], ...]:
+def background_rows(plan: str, seed: int) -> list[dict[str, Any]]:
     """Addresses of the general images that may serve as backgrounds, in a seeded order."""
-    query = f"""
-        SELECT key, source, uri, "offset", "bytes", width, height
-        FROM read_parquet($path) WHERE kind = '{GENERAL}'
+    return storage.query(
+        [storage.join(plan, "selected.parquet")],
+        f"""
+        SELECT key, source, uri, "offset", "bytes", width, height, sha256
+        FROM stored WHERE kind = '{GENERAL}'
         ORDER BY md5(concat('{seed}', 'background', sha256)) LIMIT {_MAX_CANDIDATES}
-        """
-    path = storage.join(plan, "selected.parquet")
-    return tuple(storage.records(storage.database(plan), query, {"path": path}))
+        """,
+    )
 
 
-def synth_shards(
-    settings: SynthSettings,
-    seed: int,
-    per_shard: int,
-    lane: str,
-    backgrounds: tuple[dict[str, Any], ...],
-) -> list[SynthShard]:
+def synth_shards(config: CorpusConfig, backgrounds: list[dict[str, Any]]) -> list[SynthShard]:
     """The shards that the settings ask for, each with the recipe that decides its bytes."""
+    s = config.synth
     base = (
         _VERSION,
         RENDERER_VERSION,
-        settings.model_dump(exclude={"samples", "texts", "fonts"}),
-        seed,
-        per_shard,
-        {language: _digests(paths) for language, paths in sorted(settings.texts.items())},
-        _digests(settings.fonts),
-        hashlib.sha256("".join(row["key"] for row in backgrounds).encode()).hexdigest(),
+        s.model_dump(exclude={"samples", "texts", "fonts"}),
+        config.seed,
+        {language: _digests(paths) for language, paths in sorted(s.texts.items())},
+        _digests(s.fonts),
     )
+    ids = np.array([int(row["sha256"][:16], 16) for row in backgrounds], np.uint64)
+    sides = np.array([min(row["width"], row["height"]) for row in backgrounds])
     shards = []
-    for rung, count in sorted(settings.samples.items()):
-        stem = f"{lane}-{TEXT_SYNTH}-{rung}-{settings.format}"
+    for rung, count in sorted(s.samples.items()):
+        per_shard = _per_shard(config.pack, rung)
         for number, start in enumerate(range(0, count, per_shard)):
+            chosen = _choose(ids, sides, rung, number, s.backgrounds)
+            rows = tuple(backgrounds[i] for i in chosen)
             samples = min(per_shard, count - start)
+            keys = [row["key"] for row in rows]
+            stem = f"{config.pack.lane}-{TEXT_SYNTH}-{rung}-{s.format}-{number:06d}"
             shards.append(
                 SynthShard(
-                    name=f"shards/{TEXT_SYNTH}/{rung}/{stem}-{number:06d}",
-                    recipe=tar.recipe_hash(base, rung, number, samples),
+                    name=f"shards/{TEXT_SYNTH}/{rung}/{stem}",
+                    recipe=tar.recipe_hash(base, rung, number, samples, keys),
                     samples=samples,
                     rung=rung,
                     number=number,
+                    backgrounds=rows,
                 )
             )
     return shards
+
+
+def _per_shard(pack: PackSettings, rung: int) -> int:
+    fitting = int(pack.shard_bytes / (rung * rung * _BYTES_PER_PX))
+    return max(1, min(pack.shard_samples, fitting))
+
+
+def _choose(
+    ids: NDArray[np.uint64], sides: NDArray[np.int64], rung: int, number: int, count: int
+) -> list[int]:
+    """The shard's own backgrounds: those with the smallest mixed hash, large enough ones first.
+
+    One image more or less in the corpus changes the choice of few shards, so the others need
+    not be rendered again.
+    """
+    with np.errstate(over="ignore"):
+        mixed = ids ^ np.uint64((rung << 32 | number) * 0x9E3779B97F4A7C15 & _MASK_64)
+        # The finaliser of splitmix64: every bit of the input moves every bit of the output.
+        mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    large = np.flatnonzero(sides >= rung)
+    pool = large if len(large) else np.arange(len(ids))
+    order = pool[np.argsort(mixed[pool], kind="stable")]
+    return [int(i) for i in order[:count]]
 
 
 def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
@@ -129,11 +158,10 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
     drawer = _Drawer(job, renderer)
 
     def make_shard(shard: SynthShard) -> dict[str, Any]:
-        choice = drawer.backgrounds_of(shard)
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
             writer = tar.ShardWriter(file, shard.name)
             for slot in range(shard.samples):
-                writer.add(drawer.sample(shard, slot, choice))
+                writer.add(drawer.sample(shard, slot))
             index = writer.close()
         tar.commit_index(job.out, shard.name, shard.recipe, index)
         return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
@@ -149,16 +177,8 @@ class _Drawer:
         self._renderer = renderer
         self._decoded: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
 
-    def backgrounds_of(self, shard: SynthShard) -> list[dict[str, Any]]:
-        """The shard's own backgrounds: large enough ones first, upscaled ones only if need be."""
-        rng = generator(self._job.seed, "backgrounds", shard.rung, shard.number)
-        pool = [
-            row for row in self._job.backgrounds if min(row["width"], row["height"]) >= shard.rung
-        ] or list(self._job.backgrounds)
-        count = min(self._job.settings.backgrounds, len(pool))
-        return [pool[i] for i in rng.choice(len(pool), size=count, replace=False)]
-
-    def sample(self, shard: SynthShard, slot: int, choice: list[dict[str, Any]]) -> tar.Stored:
+    def sample(self, shard: SynthShard, slot: int) -> tar.Stored:
+        """Slot `slot` of a shard: rendered, encoded and labelled."""
         s = self._job.settings
         rng = generator(self._job.seed, TEXT_SYNTH, shard.rung, shard.number, slot)
         language = _draw(rng, s.languages)
@@ -166,7 +186,7 @@ class _Drawer:
         shapes = buckets(shard.rung)
         bucket = shapes[int(rng.integers(len(shapes)))]
         # Slots walk through the shard's backgrounds in order, so each is decoded about once.
-        row = choice[slot * len(choice) // shard.samples]
+        row = shard.backgrounds[slot * len(shard.backgrounds) // shard.samples]
         background = _crop(self._background(row), bucket.width, bucket.height, rng)
         rgb, label = self._page(rng, language, band, bucket, background)
         ext, data = s.format, _encode(rgb, s.format)
@@ -217,10 +237,8 @@ class _Drawer:
     def _background(self, row: dict[str, Any]) -> NDArray[np.uint8]:
         key = str(row["key"])
         if key not in self._decoded:
-            source = self._job.sources[row["source"]]
-            picture = door.decode(
-                source.fetch(row["uri"], row["offset"], row["bytes"]), self._job.limits
-            )
+            data = fetch_original(row, self._job.sources)
+            picture = door.decode(data, self._job.limits)
             if isinstance(picture, door.Fault):
                 raise SynthError(f"background {key} does not decode any more: {picture.why}")
             self._decoded[key] = picture.rgb

@@ -39,7 +39,9 @@ PAGES = (
 def main() -> int:
     fonts = demo_inputs().fonts
     texts = {
-        language: TextSource.from_paths([HERE / f"{language}.txt"], language=language, top_up_share=0)
+        language: TextSource.from_paths(
+            [HERE / f"{language}.txt"], language=language, top_up_share=0
+        )
         for language in ("en", "zh")
     }
     renderer = Renderer(faces=discover(list(fonts)), texts=texts)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filters.clarity.features import features
-from filters.clarity.model import WEIGHTS, load
+from filters.clarity.model import WEIGHTS, load, without_defects
 from filters.clarity.tiles import tiles
 
 __all__ = ["Clarity"]
@@ -37,6 +37,8 @@ class Clarity:
     def score(self, rgb: NDArray[np.uint8], jpeg_quality: float | None = None) -> dict[str, float]:
         """`clarity` (1 = pristine) and `blur`, `compression`, `noise` (1 = surely), in [0, 1].
 
+        Clarity is the geometric mean of what the three leave: one sure defect is enough to end it.
+
         `rgb` is uint8[H, W, 3], from 64 px up (smaller pictures are mirrored up to it). Blur
         includes enlargement, noise includes over-sharpening. Without `jpeg_quality` the scores
         depend on the pixels alone; with it, a header that admits a low quality counts as well.
@@ -46,5 +48,4 @@ class Clarity:
             span = _HARMLESS_QUALITY - _HARMFUL_QUALITY
             harm = min(1.0, max(0.0, (_HARMLESS_QUALITY - jpeg_quality) / span))
             found["compression"] = max(found["compression"], harm)
-            found["clarity"] = min(found["clarity"], 1 - harm)
-        return found
+        return {"clarity": without_defects(*found.values()), **found}

@@ -1,6 +1,6 @@
 """Boosted trees, read from a file that a person can read too.
 
-Four sums of small decision trees (clarity, blur, compression, noise), each put through a logistic
+Three sums of small decision trees (blur, compression, noise), each put through a logistic
 function. `weights.json` also records what they were trained and tested on.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 WEIGHTS = Path(__file__).with_name("weights.json")
-HEADS = ("clarity", "blur", "compression", "noise")
-DEPTH = 3
+HEADS = ("blur", "compression", "noise")
+DEPTH = 4
 
 
 @dataclass(frozen=True)
 class Trees:
-    """A sum of complete binary trees of depth 3, in breadth-first order.
+    """A sum of complete binary trees of depth 4, in breadth-first order.
 
-    `feature` int[T, 7] and `threshold` float32[T, 7] of the inner nodes: a value above the
-    threshold goes right. `leaf` float64[T, 8] are added up, with `base`, to log odds.
+    `feature` int[T, 15] and `threshold` float32[T, 15] of the inner nodes: a value above the
+    threshold goes right. `leaf` float64[T, 16] are added up, with `base`, to log odds.
     """
 
     base: float
@@ -60,6 +61,14 @@ class Model:
             name: float(1 / (1 + np.exp(-np.clip(trees.log_odds(values), -30, 30))))
             for name, trees in self.heads.items()
         }
+
+
+def without_defects(*defects: float) -> float:
+    """Clarity in [0, 1] from defects in [0, 1]: the geometric mean of their complements.
+
+    Pristine is what has no defect; trees trained for that alone rank pictures worse.
+    """
+    return math.prod(1 - defect for defect in defects) ** (1 / len(defects))
 
 
 @functools.cache

@@ -21,13 +21,11 @@ def count_images(plan_folder: str) -> dict[str, Any]:
 
 
 def _counts(folder: str, name: str, column: str) -> dict[str, int]:
-    db = storage.database(folder)
-    path = storage.join(folder, f"{name}.parquet")
-    rows = db.execute(
-        f"SELECT {column}, count(*) FROM read_parquet($path) GROUP BY 1 ORDER BY 2 DESC, 1",
-        {"path": path},
-    ).fetchall()
-    return {str(value): int(count) for value, count in rows}
+    rows = storage.query(
+        [storage.join(folder, f"{name}.parquet")],
+        f"SELECT {column} AS name, count(*) AS n FROM stored GROUP BY 1 ORDER BY 2 DESC, 1",
+    )
+    return {str(row["name"]): int(row["n"]) for row in rows}
 
 
 def images_table(counts: dict[str, Any]) -> Table:

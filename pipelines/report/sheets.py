@@ -23,16 +23,14 @@ _PAPER, _INK = (250, 250, 250), (40, 40, 40)
 def sheet_rows(out: str, shards: Sequence[str], kind: str, count: int) -> list[dict[str, Any]]:
     """Up to `count` index rows of a kind, spread over its rungs, in an order fixed by the keys."""
     paths = [storage.join(out, f"{s}.parquet") for s in shards if s.startswith(f"shards/{kind}/")]
-    if not paths:
-        return []
-    db = storage.database(out)
-    query = """
+    rows = storage.query(
+        paths,
+        f"""
         WITH drawn AS (
-            SELECT *, row_number() OVER (PARTITION BY rung ORDER BY md5(key)) AS place
-            FROM read_parquet($paths))
-        SELECT * EXCLUDE (place) FROM drawn ORDER BY place, rung LIMIT $count
-        """
-    rows = storage.records(db, query, {"paths": paths, "count": count})
+            SELECT *, row_number() OVER (PARTITION BY rung ORDER BY md5(key)) AS place FROM stored)
+        SELECT * EXCLUDE (place) FROM drawn ORDER BY place, rung LIMIT {count}
+        """,
+    )
     return sorted(rows, key=lambda row: (row["rung"], row["key"]))
 
 

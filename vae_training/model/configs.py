@@ -58,7 +58,7 @@ CONFIGS = {
     "f32c192": dataclasses.replace(_F32, latent_channels=192),
     "tiny": Config(
         f=16,
-        latent_channels=192,
+        latent_channels=64,
         d_enc=4,
         d_dec=8,
         widths=(1, 2, 4, 8, 8),

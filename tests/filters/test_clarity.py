@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from filters import degrade
+from filters.clarity import Clarity
+from filters.clarity import model as clarity_model
+from filters.clarity.features import features
+from filters.clarity.tiles import tiles
+from pipelines.decode import Decoded, decode
+from tests.pictures import Rgb, encoded, jpeg, page, scene
+
+NAMES = {"clarity", "blur", "compression", "noise"}
+
+
+def textured(width: int = 320, height: int = 256, seed: int = 0) -> Rgb:
+    """A scene with fine texture, as photographs have: shapes, and noise shaped like 1 / f."""
+    rng = np.random.default_rng(seed)
+    texture = np.zeros((height, width), np.float32)
+    for octave in range(6):
+        size = (max(2, width >> octave), max(2, height >> octave))
+        layer = rng.standard_normal(size[::-1]).astype(np.float32) * 2**octave
+        texture += cv2.resize(layer, (width, height), interpolation=cv2.INTER_CUBIC)
+    shaded = scene(width, height, seed).astype(np.float32) * 0.8 + texture[:, :, None] * 0.7 + 16
+    return np.clip(shaded, 0, 255).astype(np.uint8)
+
+
+PICTURES = (scene(320, 256), textured(), page(320, 256))
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_scores_lie_in_the_unit_interval(picture: Rgb) -> None:
+    scores = Clarity().score(picture)
+    assert set(scores) == NAMES
+    assert all(0 <= value <= 1 for value in scores.values())
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("kind", ("gaussian", "jpeg_direct", "noise", "thumbnail_chain"))
+def test_damage_lowers_clarity_and_names_the_defect(picture: Rgb, kind: str) -> None:
+    before = Clarity().score(picture)
+    rng = np.random.default_rng(1)
+    after = Clarity().score(degrade.KINDS[kind].apply(picture, rng))
+    assert after["clarity"] < before["clarity"] - 0.25
+    assert any(after[defect] > before[defect] for defect in degrade.KINDS[kind].defects)
+
+
+def test_more_blur_is_less_clear() -> None:
+    blurred = [
+        cv2.GaussianBlur(scene(320, 256), (0, 0), s) if s else scene(320, 256) for s in (0, 3)
+    ]
+    sharp, soft = (Clarity().score(rgb) for rgb in blurred)
+    assert soft["clarity"] < sharp["clarity"] and soft["blur"] > sharp["blur"]
+
+
+def test_a_lossless_copy_scores_the_same() -> None:
+    opened = decode(jpeg(textured(), 60))
+    assert isinstance(opened, Decoded)
+    for ext in ("png", "bmp", "tiff"):
+        copy = decode(encoded(opened.rgb, ext))
+        assert isinstance(copy, Decoded)
+        assert Clarity().score(copy.rgb) == Clarity().score(opened.rgb)
+
+
+def test_scores_do_not_depend_on_earlier_pictures_or_threads() -> None:
+    rgb = textured(200, 150)
+    before = Clarity().score(rgb)
+    Clarity().score(page(100, 300))
+    threads = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        assert Clarity().score(rgb) == before
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def test_a_header_that_admits_a_low_quality_counts() -> None:
+    rgb = scene(320, 256)
+    plain, good, bad = (Clarity().score(rgb, quality) for quality in (None, 90.0, 20.0))
+    assert plain == good
+    assert bad["clarity"] == 0 and bad["compression"] == 1
+
+
+@pytest.mark.parametrize("size", ((64, 64), (1, 1), (65, 64), (40, 500), (3000, 70)))
+def test_any_size_and_flat_pictures_have_scores(size: tuple[int, int]) -> None:
+    for rgb in (scene(*size), np.full((size[1], size[0], 3), 128, np.uint8)):
+        assert all(np.isfinite(value) for value in Clarity().score(rgb).values())
+
+
+def test_tiles_are_few_full_size_and_busiest_first() -> None:
+    found = tiles(scene(1024, 768))
+    assert found.shape == (24, 64, 64)
+    assert len(tiles(scene(64, 64))) == 1
+    half = np.full((512, 512, 3), 90, np.uint8)
+    half[:, 256:] = textured(256, 512)
+    deviations = tiles(half).std(axis=(1, 2))
+    assert deviations[0] > 5 and deviations[-1] < 1
+
+
+def test_weights_name_the_features_that_are_measured() -> None:
+    model = clarity_model.load()
+    assert set(model.names) == set(features(tiles(scene(128, 128)), 128))
+    assert set(model.heads) == NAMES - {"clarity"}
+    assert model.record["held_out"]["clarity"] > 0.9
+    assert model.record["pictures"]
+
+
+def test_version_changes_with_the_weights(tmp_path: Path) -> None:
+    content = json.loads(clarity_model.WEIGHTS.read_text())
+    content["heads"]["blur"]["base"] += 1
+    other = tmp_path / "weights.json"
+    other.write_text(json.dumps(content))
+    assert Clarity(other).version != Clarity().version
+    (tmp_path / "no.json").write_text("{}")
+    with pytest.raises(ValueError, match="train_clarity"):
+        clarity_model.load(tmp_path / "no.json")
