@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build_corpus
+from pipelines import build_corpus, plan, settings
+from pipelines.config import CorpusConfig
 from pipelines.demo import DemoInputs
 from tests.pictures import tree
 from tests.pipelines.builds import run, write_config
@@ -142,11 +145,127 @@ def test_another_threshold_plans_and_packs_without_scoring(
     assert run(config, out, "--plan.min_clarity", str(middle)) == 0
     fewer = {row["parent"] for row in index_rows(out) if row["kind"] == "general"}
     assert fewer < kept
-    on_disk = {p.with_suffix("") for p in out.glob("shards/*/*/*")}
-    assert on_disk == {p.with_suffix("") for p in out.glob("shards/*/*/*.parquet")}
+    (shards,) = out.glob("plan/*/shards.parquet")
+    planned = {row["shard"] for row in pq.read_table(shards).to_pylist()}
+    on_disk = {str(p.relative_to(out).with_suffix("")) for p in out.glob("shards/*/*/*")}
+    assert {name for name in on_disk if "/text_synth/" not in name} == planned
 
 
-def test_workers_and_place_change_no_byte(
+def test_every_setting_of_the_plan_and_of_packing_makes_another_plan() -> None:
+    changed: dict[str, dict[str, Any]] = {
+        "plan": {
+            "min_clarity": 0.1,
+            "min_clarity_text": 0.1,
+            "min_side_px": 300,
+            "max_aspect": 2.0,
+            "min_text_chars_per_mpx": 1.0,
+            "min_tile_chars_per_256": 1.0,
+            "max_tiles_per_image": 1,
+            "duplicate_bits": 1,
+            "duplicate_fine_bits": 1,
+            "rung_weights": {256: 1.0},
+            "quotas": {"general": 1},
+        },
+        "pack": {
+            "shard_bytes": 1,
+            "shard_samples": 1,
+            "text_format": "webp",
+            "jpeg_quality": 80,
+            "lane": "other",
+        },
+    }
+    base = CorpusConfig()
+    assert set(changed["plan"]) == set(type(base.plan).model_fields)
+    assert set(changed["pack"]) == set(type(base.pack).model_fields)
+    hashes = {plan.plan_hash(base, "s", ["u"])}
+    for section, values in changed.items():
+        for name, value in values.items():
+            config = CorpusConfig.model_validate({section: {name: value}})
+            hashes.add(plan.plan_hash(config, "s", ["u"]))
+    assert len(hashes) == 1 + sum(len(values) for values in changed.values())
+
+
+def test_another_quality_packs_anew(
+    inputs: Path, demo: DemoInputs, built: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(built[1], tmp_path / "corpus")
+    config = write_config(tmp_path / "c.yaml", inputs, demo, pack={"shard_samples": 8})
+    before = tree(tmp_path / "corpus" / "shards")
+    assert run(config, tmp_path / "corpus", "--pack.text_format", "webp") == 0
+    after = tree(tmp_path / "corpus" / "shards")
+    assert not any("-png-" in name for name in after if name.startswith("text_real"))
+    assert run(config, tmp_path / "corpus") == 0
+    assert tree(tmp_path / "corpus" / "shards") == before
+
+
+def test_an_image_that_changed_since_it_was_scored_is_not_packed(
+    inputs: Path, demo: DemoInputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(inputs, tmp_path / "in")
+    config = write_config(tmp_path / "c.yaml", tmp_path / "in", demo)
+    out = tmp_path / "corpus"
+    assert run(config, out) == 0
+    for photo in (tmp_path / "in" / "photos").glob("0*.jpg"):
+        stat = photo.stat()
+        photo.write_bytes(photo.read_bytes()[:-10] + bytes(10))
+        os.utime(photo, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    for tar in out.glob("shards/general/*/*.tar"):
+        tar.unlink()
+    assert run(config, out) == 1
+    assert "has changed since it was scored" in capsys.readouterr().err
+    assert not list(out.glob("shards/general/*/*-jpg-*.tar"))
+
+
+@pytest.mark.parametrize("name", ["it's [a] corpus", "größe 图"])
+def test_any_folder_name_will_do(
+    inputs: Path, demo: DemoInputs, built: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    config = write_config(tmp_path / "c.yaml", inputs, demo)
+    assert run(config, tmp_path / name) == 0
+    assert tree(tmp_path / name / "shards") == tree(built[1] / "shards")
+
+
+def test_a_lost_plan_table_is_made_again(built: tuple[Path, Path], tmp_path: Path) -> None:
+    config, corpus = built
+    before = tree(corpus)
+    next(corpus.glob("plan/*/rejected.parquet")).unlink()
+    assert run(config, corpus) == 0
+    assert tree(corpus) == before
+
+
+def test_drafts_of_killed_writers_and_old_sheets_are_removed(
+    inputs: Path, demo: DemoInputs, built: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "corpus"
+    shutil.copytree(built[1], out)
+    draft = next(out.glob("shards/general/*")) / ".x.tar.0123.tmp"
+    draft.write_bytes(b"half")
+    config = write_config(tmp_path / "c.yaml", inputs, demo)
+    assert run(config, out, "--synth.samples", "{}") == 0
+    assert not draft.exists() and not (out / "report" / "text_synth.png").exists()
+    assert not list(out.glob("shards/text_synth/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--synth.texts", "{en: [a.txt]}", "--synth.fonts", "[x]"), "need texts in zh"),
+        (("--pack.lane", "../x"), "pack.lane"),
+        (("--plan.max_aspect", ".inf"), "finite"),
+        (("--plan.quotas", "{general: -1}"), "quotas are counts"),
+        (("--synth.size_bands", "{5-9: 1}"), "size_bands are"),
+        (("--plan.rung_weights", "{256: 0}"), "must not all be 0"),
+    ],
+)
+def test_wrong_settings_end_with_2_before_anything_is_read(
+    flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    argv = ["--out", str(tmp_path / "c"), *flags]
+    assert settings.run(build_corpus.main, argv) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_place_changes_no_byte(
     built: tuple[Path, Path], inputs: Path, demo: DemoInputs, tmp_path: Path
 ) -> None:
     _, corpus = built

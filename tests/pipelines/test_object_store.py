@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import urllib.request
@@ -83,3 +84,21 @@ def test_sources_and_corpus_may_lie_on_an_object_store(
     fs.invalidate_cache()
     after = {path: info["LastModified"] for path, info in fs.find(inner, detail=True).items()}
     assert after == before
+
+
+def test_what_other_processes_committed_is_seen(
+    inputs: Path, demo: DemoInputs, bucket: str, tmp_path: Path
+) -> None:
+    # The driver lists the scores, workers add to them, the driver reads them all: an old listing
+    # kept in memory would lose the new ones.
+    pages = {"name": "pages", "type": "webdataset", "uri": str(inputs / "pages.tar")}
+    photos = {"name": "photos", "type": "folder", "uri": str(inputs / "photos")}
+    out = f"{bucket}/grown"
+    for sources, listed in (([pages], 4), ([pages, photos], 21)):
+        config = write_config(
+            tmp_path / "c.yaml", inputs, demo, sources=sources, synth={}, score={"text": False}
+        )
+        argv = ["--config", str(config), "--out", out, "--engine.workers", "1"]
+        assert build_corpus.main(argv) == 0
+        facts = json.loads(storage.read_bytes(f"{out}/corpus.json"))
+        assert facts["images"]["listed"] == listed
