@@ -129,7 +129,7 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, tuple) and value and isinstance(value[0], Settings):
         return " (default: " + ", ".join(str(getattr(v, "name", "")) for v in value) + ")"
-    return f" (default: {value})".replace("%", "%%") if value not in (None, "") else ""
+    return "" if value in (None, "", (), {}) else f" (default: {value})".replace("%", "%%")
 
 
 def _metavar(field: FieldInfo) -> str:
