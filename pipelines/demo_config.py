@@ -30,7 +30,7 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
     ]
     sources += [
         DocumentSource(
-            name=path.stem.split(".")[0].replace("-", "_") + f"_{i}",
+            name=path.stem.split(".")[0].replace("-", "_")[:36] + f"_{i}",
             uri=str(path),
             max_pages=_PAGES_PER_FILE,
             pages_per_unit=12,

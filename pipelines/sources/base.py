@@ -7,11 +7,10 @@ a tar, rows in a Parquet file, pages in a document.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,9 @@ from pipelines import storage
 from pipelines.settings import Settings
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jfif", "avif")
+
+# Keys become file names in tars, whose plain header holds 100 bytes.
+MAX_NAME_LENGTH = 40
 
 
 class SourceError(RuntimeError):
@@ -67,7 +69,19 @@ class Source(Settings):
         # The name becomes part of WebDataset keys, where a dot would start the extension.
         if not name or not all(c.isascii() and (c.isalnum() or c == "_") for c in name):
             raise ValueError("a source's name has letters, digits and _ only")
+        if len(name) > MAX_NAME_LENGTH:
+            raise ValueError(f"a source's name has at most {MAX_NAME_LENGTH} characters")
         return name
+
+    @field_validator("uri")
+    @classmethod
+    def _absolute_uri(cls, uri: str) -> str:
+        # Workers start in folders of their own, and addresses are kept for later runs. `..` stays:
+        # behind a link it leads elsewhere than the text suggests.
+        if not uri:
+            raise ValueError("a source's uri is a folder, file, glob pattern or URL")
+        path = uri.removeprefix("file://")
+        return str(Path(os.path.expanduser(path)).absolute()) if storage.is_local(path) else uri
 
     def units(self) -> Iterator[Unit]:
         raise NotImplementedError
@@ -83,67 +97,3 @@ class Source(Settings):
         """16 hex digits that name a unit by its source and by what it is made of."""
         whole = json.dumps([type(self).__name__, self.name, self.uri, self.content, *parts])
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """A file of a source; `version` changes when its content may have changed."""
-
-    uri: str
-    bytes: int
-    version: str
-
-
-def find_files(uri: str, *, follow_links: bool = True) -> list[FileInfo]:
-    """Files below a folder, of a glob pattern, or the one file, sorted by name.
-
-    SourceError when there is nothing.
-    """
-    fs, inner = storage.filesystem(uri)
-    if any(c in inner for c in "*?["):
-        found = [info for info in fs.glob(inner, detail=True).values() if info["type"] == "file"]
-        files = [_file_info(uri, info) for info in found]
-    elif storage.is_local(uri):
-        files = list(_local_files(Path(inner), follow_links))
-    else:
-        found = [info for info in fs.find(inner, detail=True).values() if info["type"] == "file"]
-        files = [_file_info(uri, info) for info in found]
-    if not files:
-        raise SourceError(f"no files at {uri}: check the path, or remove the source")
-    return sorted(files, key=lambda file: file.uri)
-
-
-def _local_files(root: Path, follow_links: bool) -> Iterator[FileInfo]:
-    # fsspec's own walk passes over links; whole datasets are made of links.
-    if root.is_file():
-        yield _local_info(root)
-        return
-    seen: set[str] = set()
-    for folder, below, names in os.walk(root, followlinks=follow_links):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link back to a folder above
-            below.clear()
-            continue
-        seen.add(real)
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file() and (follow_links or not path.is_symlink()):
-                yield _local_info(path)
-
-
-def _local_info(path: Path) -> FileInfo:
-    stat = path.stat()
-    return FileInfo(uri=str(path), bytes=stat.st_size, version=str(stat.st_mtime_ns))
-
-
-def _file_info(uri: str, info: dict[str, Any]) -> FileInfo:
-    local = storage.is_local(uri)
-    scheme = "" if local else uri.split("://")[0] + "://"
-    version = info.get("ETag") or info.get("etag") or info.get("mtime") or info.get("LastModified")
-    return FileInfo(uri=scheme + str(info["name"]), bytes=int(info["size"]), version=str(version))
-
-
-def matches(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether a relative path is wanted. Patterns are those of the shell; `*` also crosses `/`."""
-    wanted = not include or any(fnmatch.fnmatchcase(name, p) for p in include)
-    return wanted and not any(fnmatch.fnmatchcase(name, p) for p in exclude)

@@ -2,61 +2,87 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
 from pipelines import storage
-from pipelines.sources.base import FileInfo, Item, Source, Unit, find_files, matches
+from pipelines.sources.base import Item, Source, SourceError, Unit
+from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes, size_bytes
 
 
 class FolderSource(Source):
-    """A folder of image files. Files that are no image are rejected with a slug, not skipped."""
+    """A folder of image files. Files that are no image are rejected with a slug, not skipped.
+
+    Hidden files, and all that is in hidden folders, are left out: their names start with a dot.
+    Units are buckets of a hash of the name, so that a new file changes one unit and not all that
+    come after it. Their number is a power of two: when the folder outgrows it, buckets split.
+    """
 
     type: Literal["folder"] = "folder"
     include: tuple[str, ...] = Field((), description="patterns of relative paths; none: all files")
     exclude: tuple[str, ...] = Field((), description="patterns of relative paths to leave out")
     follow_links: bool = Field(True, description="also list what symbolic links point to")
-    files_per_unit: int = Field(1000, ge=1, description="files that one task reads")
+    files_per_unit: int = Field(
+        1000, ge=1, description="files that one task reads: on average half to all of this"
+    )
+    max_file_bytes: int = Field(1024**3, ge=1, description="larger files are not read")
 
     def units(self) -> Iterator[Unit]:
-        files = [
-            file
-            for file in find_files(self.uri, follow_links=self.follow_links)
-            if self._wanted(self._member(file))
+        """`start` and `stop` only count the files; `uri` is the folder that members are below."""
+        found = find_files(self.uri, follow_links=self.follow_links)
+        files = [file for file in found if matches(file.name, self.include, self.exclude)]
+        if not files:
+            raise SourceError(
+                f"none of the {len(found)} files at {self.uri} is wanted: check"
+                f" include={list(self.include)} and exclude={list(self.exclude)}"
+            )
+        buckets: list[list[FileInfo]] = [
+            [] for _ in range(_buckets(len(files), self.files_per_unit))
         ]
-        for start in range(0, len(files), self.files_per_unit):
-            part = files[start : start + self.files_per_unit]
+        for file in files:
+            buckets[_hash(file.name) % len(buckets)].append(file)
+        for part in filter(None, buckets):
             yield Unit(
-                unit_id=self._unit_id([(self._member(f), f.bytes, f.version) for f in part]),
+                unit_id=self._unit_id([(f.name, f.bytes, f.version) for f in part]),
                 source=self.name,
-                uri=self.uri,
-                start=start,
-                stop=start + len(part),
+                uri=part[0].root,
+                start=0,
+                stop=len(part),
                 bytes=sum(f.bytes for f in part),
-                members=tuple(self._member(f) for f in part),
+                members=tuple(f.name for f in part),
             )
 
     def read(self, unit: Unit) -> Iterator[Item]:
+        # Where all files together are small enough, none has to be asked for its size.
+        ask = unit.bytes > self.max_file_bytes
         for member in unit.members:
-            uri = storage.join(self.uri, member)
+            uri = storage.join(unit.uri, member)
+            data, fault = b"", None
             try:
-                data = storage.read_bytes(uri)
-            except (FileNotFoundError, PermissionError) as error:
+                size = (size_bytes(uri) or 0) if ask else 0
+                if size > self.max_file_bytes:
+                    why = f"{size} bytes, max_file_bytes is {self.max_file_bytes}"
+                    fault = ("file_too_large", why)
+                else:
+                    data = read_bytes(uri)
+            except OSError as error:
+                # Any other error may pass; a fault would be committed and stay.
+                if not is_gone(error):
+                    raise
                 fault = ("unreadable", str(error.strerror or error))
-                yield Item(member=member, uri=uri, offset=0, data=b"", fault=fault)
-            else:
-                yield Item(member=member, uri=uri, offset=0, data=data)
+            yield Item(member=member, uri=uri, offset=0, data=data, fault=fault)
 
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
-        return storage.read_bytes(uri)
+        return read_bytes(uri)
 
-    def _wanted(self, member: str) -> bool:
-        hidden = any(part.startswith(".") for part in member.split("/"))
-        return not hidden and matches(member, self.include, self.exclude)
 
-    def _member(self, file: FileInfo) -> str:
-        _, root = storage.filesystem(self.uri)
-        _, inner = storage.filesystem(file.uri)
-        return inner[len(root.rstrip("/")) + 1 :]
+def _buckets(files: int, files_per_unit: int) -> int:
+    """The next power of two: it seldom changes, and then each bucket splits in two."""
+    return 1 << (-(-files // files_per_unit) - 1).bit_length()
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from typing import Literal
+from typing import IO, Literal
 
-from pipelines import storage
-from pipelines.sources.base import IMAGE_EXTENSIONS, Item, Source, Unit, find_files
+from pipelines.sources.base import IMAGE_EXTENSIONS, Item, Source, Unit
+from pipelines.sources.files import find_files, is_gone, open_read, read_bytes, storable
 
 
 class WebDatasetSource(Source):
@@ -16,9 +16,7 @@ class WebDatasetSource(Source):
     type: Literal["webdataset"] = "webdataset"
 
     def units(self) -> Iterator[Unit]:
-        for file in find_files(self.uri):
-            if not file.uri.endswith(".tar"):
-                continue
+        for file in find_files(self.uri, suffix=".tar"):
             yield Unit(
                 unit_id=self._unit_id(file.uri, file.bytes, file.version),
                 source=self.name,
@@ -30,7 +28,14 @@ class WebDatasetSource(Source):
 
     def read(self, unit: Unit) -> Iterator[Item]:
         """Every image of the tar. A tar that breaks off ends in one item with a fault."""
-        with storage.open_read(unit.uri) as file:
+        try:
+            file = open_read(unit.uri)
+        except OSError as error:
+            if not is_gone(error):
+                raise
+            yield _rest(unit.uri, 0, ("unreadable", str(error.strerror or error)))
+            return
+        with file:
             end = 0
             try:
                 with tarfile.open(fileobj=file, mode="r:") as tar:
@@ -43,18 +48,31 @@ class WebDatasetSource(Source):
                         if len(data) < member.size:
                             raise tarfile.ReadError("unexpected end of data")
                         yield Item(
-                            member=member.name, uri=unit.uri, offset=member.offset_data, data=data
+                            member=storable(member.name),
+                            uri=unit.uri,
+                            offset=member.offset_data,
+                            data=data,
                         )
                     if unit.bytes < end:
                         raise tarfile.ReadError("unexpected end of data")
+                    # To tarfile a header that it cannot read is the end of the archive.
+                    if not _only_zeros(file, tar.offset):
+                        raise tarfile.ReadError("damaged header, or more after the end")
             except tarfile.TarError as error:
-                fault = ("broken_tar", f"{error}; what follows byte {end} was not read")
-                yield Item(
-                    member="(rest of the tar)", uri=unit.uri, offset=end, data=b"", fault=fault
-                )
+                why = f"{error}; what follows byte {end} was not read"
+                yield _rest(unit.uri, end, ("broken_tar", why))
 
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
-        return storage.read_bytes(uri, offset, size)
+        return read_bytes(uri, offset, size)
+
+
+def _rest(uri: str, offset: int, fault: tuple[str, str]) -> Item:
+    return Item(member="(rest of the tar)", uri=uri, offset=offset, data=b"", fault=fault)
+
+
+def _only_zeros(file: IO[bytes], start: int) -> bool:
+    file.seek(start)
+    return not any(any(chunk) for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
 def _is_image(name: str) -> bool:

@@ -1,0 +1,227 @@
+"""The files of a source: found below a folder, by a glob pattern, or named one by one.
+
+Local paths never pass through fsspec, which would read `::`, `*` and `[` in a name as its own.
+Tables store text as UTF-8, and a file name is any bytes: a name that is no UTF-8 is stored
+percent-encoded, and `real_path` leads from there back to the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import glob
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+from pipelines import storage
+from pipelines.sources.base import SourceError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileInfo:
+    """A file of a source; `version` changes when its content may have changed."""
+
+    root: str
+    name: str
+    bytes: int
+    version: str
+
+    @property
+    def uri(self) -> str:
+        return storage.join(self.root, self.name)
+
+
+def find_files(uri: str, *, suffix: str = "", follow_links: bool = True) -> list[FileInfo]:
+    """Files below a folder, of a glob pattern, or the one file, sorted by name.
+
+    A local path that is there is taken as it stands, whatever characters it has. Hidden files and
+    folders below it are left out, and what is neither file nor folder. SourceError when no file is
+    left, or when a folder cannot be read.
+    """
+    found = _local_files(uri, follow_links) if storage.is_local(uri) else _remote_files(uri)
+    every = sorted(found, key=lambda file: file.uri)
+    if not every:
+        raise SourceError(f"no files at {uri}: check the path, or remove the source")
+    files = [file for file in every if file.name.lower().endswith(suffix)]
+    if not files:
+        raise SourceError(f"no {suffix} among the {len(every)} files at {uri}: check the type")
+    for one, two in zip(files, files[1:], strict=False):
+        if one.uri == two.uri:
+            raise SourceError(f"two files would be stored as {one.uri}: rename one of them")
+    return files
+
+
+def read_bytes(uri: str, offset: int = 0, size: int | None = None) -> bytes:
+    """`storage.read_bytes` for the address of a `FileInfo`."""
+    return storage.read_bytes(real_path(uri), offset, size)
+
+
+def open_read(uri: str) -> IO[bytes]:
+    """`storage.open_read` for the address of a `FileInfo`."""
+    return storage.open_read(real_path(uri))
+
+
+def size_bytes(uri: str) -> int | None:
+    """`storage.size_bytes` for the address of a `FileInfo`."""
+    return storage.size_bytes(real_path(uri))
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether there is no file, for good: another try can mend any other error."""
+    lasting = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+    return isinstance(error, FileNotFoundError) or error.errno in lasting
+
+
+def matches(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether a relative path is wanted. Patterns are those of the shell; `*` also crosses `/`."""
+    wanted = not include or any(fnmatch.fnmatchcase(name, p) for p in include)
+    return wanted and not any(fnmatch.fnmatchcase(name, p) for p in exclude)
+
+
+def storable(path: str) -> str:
+    """The path as UTF-8 can hold it: in names that are none, odd bytes and % become %XX."""
+    return "/".join(part if _is_utf8(part) else _escape(part) for part in path.split("/"))
+
+
+def real_path(uri: str) -> str:
+    """The path to open for what `storable` gave; URLs and ordinary paths stay as they are."""
+    if "%" not in uri or not storage.is_local(uri) or os.path.lexists(uri):
+        return uri
+    paths = ["/" if uri.startswith("/") else ""]
+    for part in uri.split("/"):
+        ways = [os.path.join(path, way) for path in paths for way in (part, _unescape(part))]
+        paths = [path for path in dict.fromkeys(ways) if os.path.lexists(path)] if part else paths
+    return paths[0] if paths else uri
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escape(name: str) -> str:
+    # Python holds a byte that is no UTF-8 as the surrogate U+DC00 + byte.
+    return "".join(
+        f"%{ord(c) & 0xFF:02X}" if c == "%" or "\udc80" <= c <= "\udcff" else c for c in name
+    )
+
+
+def _unescape(name: str) -> str:
+    raw = unquote_to_bytes(name)
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return os.fsdecode(raw)
+    return name  # never escaped: its percent signs are its own
+
+
+def _local_files(path: str, follow_links: bool) -> Iterator[FileInfo]:
+    if os.path.isdir(path):
+        yield from _walk(path, ["**"], follow_links)
+    elif os.path.lexists(path):
+        root, name = os.path.split(path)
+        file = _local_info(root, name, follow_links=True)
+        if file is not None:
+            yield file
+    else:
+        root, pattern = _split_pattern(path)
+        if pattern and os.path.isdir(root):
+            yield from _walk(root, pattern, follow_links)
+
+
+def _walk(root: str, pattern: list[str], follow_links: bool) -> Iterator[FileInfo]:
+    """Files below `root` whose path fits. fsspec's walk passes over links, glob over errors."""
+    seen: set[str] = set()
+    for folder, below, names in os.walk(root, onerror=_refuse, followlinks=follow_links):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link to a folder that was listed, perhaps one above
+            below.clear()
+            continue
+        seen.add(real)
+        above = [part for part in folder.removeprefix(root).split("/") if part]
+        below[:] = [n for n in below if n[0] != "." and _fits([*above, n], pattern, whole=False)]
+        # The first way to a folder names its files. A disk's own order would differ from machine
+        # to machine, and a folder's own name goes before that of a link to it.
+        below.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
+        for name in names:
+            if name[0] == "." or not _fits([*above, name], pattern, whole=True):
+                continue
+            file = _local_info(root, "/".join([*above, name]), follow_links)
+            if file is not None:
+                yield file
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise SourceError(
+        f"cannot list {storable(str(error.filename))}: {error.strerror}; make it readable, or"
+        " point the source elsewhere"
+    ) from None
+
+
+def _local_info(root: str, name: str, follow_links: bool) -> FileInfo | None:
+    """A file or a link to nowhere; None for a pipe, a device, or a link not to be followed."""
+    try:
+        found = os.stat(os.path.join(root, name), follow_symlinks=follow_links)
+    except OSError as error:
+        if not is_gone(error):
+            _refuse(error)
+        # Listed all the same: reading it gives a fault where leaving it out would be silent.
+        return FileInfo(root=root, name=storable(name), bytes=0, version="gone")
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    version = str(found.st_mtime_ns)
+    return FileInfo(root=root, name=storable(name), bytes=found.st_size, version=version)
+
+
+def _remote_files(uri: str) -> Iterator[FileInfo]:
+    fs, inner = storage.filesystem(uri)
+    inner = inner.rstrip("/")
+    root, pattern = _split_pattern(inner)
+    try:
+        listing = fs.glob(inner, detail=True) if pattern else fs.find(inner, detail=True)
+    except FileNotFoundError:
+        return
+    found = {str(i["name"]): i for i in listing.values() if i["type"] == "file"}
+    if set(found) == {inner}:
+        root = inner.rpartition("/")[0]
+    for path, info in found.items():
+        name = path[len(root) :].lstrip("/")
+        if any(part.startswith(".") for part in name.split("/")) and path != inner:
+            continue
+        yield FileInfo(
+            root=root if "://" in root else uri.split("://")[0] + "://" + root,
+            name=name,
+            bytes=int(info["size"] or 0),
+            version=_version(info),
+        )
+
+
+def _version(info: dict[str, Any]) -> str:
+    keys = ("ETag", "etag", "mtime", "LastModified", "created")
+    return str(next((info[key] for key in keys if info.get(key)), None))
+
+
+def _split_pattern(path: str) -> tuple[str, list[str]]:
+    """The folder before the first part with a wildcard, and the parts from there on."""
+    parts = path.split("/")
+    fixed = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return "/".join(parts[:fixed]) or "/", parts[fixed:]
+
+
+def _fits(parts: list[str], pattern: list[str], *, whole: bool) -> bool:
+    """Whether a path fits a pattern; not `whole`: whether something below it can."""
+    if not parts:
+        return not whole or all(p == "**" for p in pattern)
+    if not pattern:
+        return False
+    if pattern[0] == "**":
+        return _fits(parts, pattern[1:], whole=whole) or _fits(parts[1:], pattern, whole=whole)
+    fits = fnmatch.fnmatchcase(parts[0], pattern[0])
+    return fits and _fits(parts[1:], pattern[1:], whole=whole)
