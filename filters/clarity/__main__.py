@@ -1,0 +1,123 @@
+"""Score the clarity of pictures.
+
+    python -m filters.clarity PATH... --out scores.parquet [--sheet sheet.png]
+
+PATH is a file or a folder, read recursively. Every file becomes a row: path, clarity, blur,
+compression, noise, width, height, slug. `clarity` is 1 for a pristine picture; the others are 1
+for surely blurred, compressed, noisy. A file that does not decode has a slug instead of scores.
+Choose a threshold by looking at the sheet, or by a query over the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from filters.clarity import Clarity
+from filters.clarity.sheet import contact_sheet, thumbnail
+from pipelines.decode import Fault, decode
+
+_SCORES = ("clarity", "blur", "compression", "noise")
+_SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        *((name, pa.float32()) for name in _SCORES),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("slug", pa.string()),
+    ]
+)
+_SHEET_PICTURES = 400
+_TOLD_EVERY_S = 1.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m filters.clarity",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", metavar="PATH", type=Path, nargs="+")
+    parser.add_argument("--out", metavar="FILE.parquet", type=Path, required=True)
+    parser.add_argument("--sheet", metavar="FILE.png", type=Path, help="pictures by clarity")
+    given = parser.parse_args(argv)
+    lost = [str(path) for path in given.paths if not path.exists()]
+    if lost:
+        print(f"error: no such file or folder: {', '.join(lost)}", file=sys.stderr)
+        return 2
+    cv2.setNumThreads(1)
+    files = list(find_files(given.paths))
+    # Spread over all files: the first ones of a folder are often of one kind.
+    shown = {int(i * len(files) / _SHEET_PICTURES) for i in range(_SHEET_PICTURES)}
+    rows: list[dict[str, Any]] = []
+    pictures: list[tuple[dict[str, Any], Image.Image]] = []
+    progress = _Progress(len(files))
+    for number, path in enumerate(files):
+        row, picture = score(path)
+        rows.append(row)
+        if given.sheet and picture is not None and number in shown:
+            pictures.append((row, picture))
+        progress.tell(number + 1)
+    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), given.out)
+    faults = sum(row["slug"] is not None for row in rows)
+    print(f"{len(rows)} files, {faults} of them not decoded: {given.out}")
+    if given.sheet:
+        try:
+            contact_sheet(pictures).save(given.sheet)
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        print(f"{len(pictures)} pictures by clarity: {given.sheet}")
+    return 0
+
+
+def find_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files that are given, and those in folders that are given, each once, by name."""
+    seen: set[Path] = set()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file not in seen:
+                seen.add(file)
+                yield file
+
+
+def score(path: Path) -> tuple[dict[str, Any], Image.Image | None]:
+    """The row of a file, and its thumbnail unless it does not decode."""
+    picture = decode(path.read_bytes())
+    row: dict[str, Any] = dict.fromkeys(_SCHEMA.names) | {"path": str(path)}
+    if isinstance(picture, Fault):
+        return row | {"slug": picture.slug}, None
+    height, width = picture.rgb.shape[:2]
+    row |= {"width": width, "height": height} | Clarity().score(picture.rgb)
+    return row, thumbnail(picture.rgb)
+
+
+class _Progress:
+    """A line that is written over on a terminal, and lines now and then in a log."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._start = self._told = time.monotonic()
+
+    def tell(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._told < _TOLD_EVERY_S and done < self._total:
+            return
+        self._told = now
+        rate = done / max(now - self._start, 1e-6)
+        left = (self._total - done) / rate
+        end = "\r" if sys.stdout.isatty() and done < self._total else "\n"
+        print(f"{done}/{self._total} files, {rate:.1f} a second, {left:.0f} s left", end=end)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
