@@ -225,16 +225,9 @@ class _Pool:
         # Asked anew each time: nodes come and go while a stage runs.
         have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         wanted = {"CPU": self._s.cpus_per_worker, "GPU": self._s.gpus_per_worker}
-        fits = {what: have.get(what, 0.0) / share for what, share in wanted.items() if share}
-        for what, count in fits.items():
-            # A cluster may still be starting its nodes, but one that has none of a kind at all
-            # would keep the build waiting for ever.
-            if count == 0:
-                raise EngineError(
-                    f"a worker needs {wanted[what]:g} {what} and the cluster has none:"
-                    f" lower engine.{what.lower()}s_per_worker, or add nodes"
-                )
-        fitting = max(1, int(min(fits.values())))
+        fits = [have.get(what, 0.0) / share for what, share in wanted.items() if share]
+        # At least one: a cluster without such a node yet adds one when somebody asks for it.
+        fitting = max(1, int(min(fits)))
         return min(fitting, self._s.workers) if self._s.workers else fitting
 
     def _fill(self, waiting: deque[Task]) -> None:

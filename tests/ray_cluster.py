@@ -20,7 +20,15 @@ BIN = Path(sys.executable).parent
 def environment(**extra: str) -> dict[str, str]:
     """The environment without what an outer Ray may have set."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    return clean | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", **extra}
+    # A dead node is found out in seconds rather than in a minute.
+    watchful = {
+        "RAY_health_check_initial_delay_ms": "1000",
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_timeout_ms": "2000",
+        "RAY_health_check_failure_threshold": "3",
+    }
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    return clean | watchful | quiet | extra
 
 
 @contextmanager
