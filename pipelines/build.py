@@ -61,7 +61,6 @@ class Build:
     seconds: dict[str, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
     images: dict[str, Any] = field(default_factory=dict)
-    sheets: list[str] = field(default_factory=list)
     page: str = ""
 
 
@@ -268,12 +267,15 @@ def _finish(done: Build) -> None:
         done.worked.add("report")
     if not whole["phases"]:
         done.notices.append("the corpus holds no samples: see why images were dropped above")
-    _report(done, facts, whole)
+    # Without its curriculum the corpus was not whole: shards may be newer than their sheets, also
+    # where the build that made them was killed before it could draw.
+    redraw = not storage.exists(storage.join(out, "curriculum.json"))
+    _report(done, facts, whole, redraw)
     if curriculum.write_curriculum(out, whole):
         done.worked.add("report")
 
 
-def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any]) -> None:
+def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: bool) -> None:
     out, names = done.config.out, [shard.name for shard in done.shards]
     pictures = []
     for kind in KINDS:
@@ -282,12 +284,11 @@ def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any]) -> None:
         if not any(shard.startswith(f"shards/{kind}/") for shard in names):
             storage.remove(path)
             continue
-        if done.worked & {"pack", "synthesize"} or not storage.exists(path):
+        if redraw or not storage.exists(path):
             rows = sheets.sheet_rows(out, names, kind, _SHEET_SAMPLES)
             title = f"{kind}: {len(rows)} samples"
             storage.commit_bytes(path, sheets.contact_sheet(out, rows, title))
         pictures.append((kind, name))
-        done.sheets.append(path)
     page = report_page(facts, whole, pictures)
     done.page = storage.join(out, "report", "index.html")
     storage.commit_bytes(done.page, page.encode())

@@ -25,7 +25,7 @@ from typing import Any
 
 import ray
 from pydantic import Field
-from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from pipelines.settings import Settings
 
@@ -270,9 +270,6 @@ class _Pool:
             self._dismiss(flight.actor)
         except RayActorError as error:
             self._retry(flight.task, "worker_died", _last_line(error), waiting)
-            self._dismiss(flight.actor)
-        except GetTimeoutError as error:
-            self._retry(flight.task, "timeout", _last_line(error), waiting)
             self._dismiss(flight.actor)
         else:
             self._outcome.stats[flight.task.task_id] = stats

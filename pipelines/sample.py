@@ -69,11 +69,6 @@ def nearest_bucket(width: int, height: int, rung: int) -> Bucket | None:
     return min(fitting, key=lambda b: abs(math.log(b.width / b.height) - ratio), default=None)
 
 
-def highest_rung(width: int, height: int, rungs: tuple[int, ...] = RUNGS) -> int | None:
-    """The highest of `rungs` that the shorter side can serve, or None when it serves none."""
-    return max((r for r in rungs if r <= min(width, height)), default=None)
-
-
 def sample_key(source: str, sha256_hex: str) -> str:
     """`<source>-<16 hex of the sha256 of the bytes>`: equal bytes get equal keys, anywhere."""
     return f"{source}-{sha256_hex[:16]}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -81,15 +80,9 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
         table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
         with storage.commit(score_path(job.folder, unit.unit_id)) as file:
             file.write(storage.table_bytes(table))
-        return stats_of(table)
+        return {"images": table.num_rows}
 
     return score_unit
-
-
-def stats_of(table: pa.Table) -> dict[str, Any]:
-    """Counts of a score table: images and rejections by slug."""
-    slugs = Counter(slug for slug in table.column("slug").to_pylist() if slug)
-    return {"images": table.num_rows, "rejected": dict(slugs)}
 
 
 def _row(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,15 +84,17 @@ class Source(Settings):
         path = uri.removeprefix("file://")
         return str(Path(os.path.expanduser(path)).absolute()) if storage.is_local(path) else uri
 
+    @abstractmethod
     def units(self) -> Iterator[Unit]:
-        raise NotImplementedError
+        """Every piece of the source; SourceError when there is none."""
 
+    @abstractmethod
     def read(self, unit: Unit) -> Iterator[Item]:
-        raise NotImplementedError
+        """Every image of a unit, in a fixed order; one that cannot be read is an item too."""
 
+    @abstractmethod
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         """The bytes of the item at this address, as `read` gave them."""
-        raise NotImplementedError
 
     def _unit_id(self, *parts: Any) -> str:
         """16 hex digits that name a unit by its source and by what it is made of."""

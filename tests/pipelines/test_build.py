@@ -233,6 +233,18 @@ def test_a_lost_plan_table_is_made_again(built: tuple[Path, Path], tmp_path: Pat
     assert tree(corpus) == before
 
 
+def test_a_build_that_died_before_its_report_draws_the_sheets_anew(
+    built: tuple[Path, Path], tmp_path: Path
+) -> None:
+    config, corpus = built
+    before = tree(corpus)
+    # What such a build leaves: shards are committed, the curriculum is gone, the sheet is old.
+    (corpus / "curriculum.json").unlink()
+    (corpus / "report" / "general.png").write_bytes(b"of an earlier plan")
+    assert run(config, corpus) == 0
+    assert tree(corpus) == before
+
+
 def test_drafts_of_killed_writers_and_old_sheets_are_removed(
     inputs: Path, demo: DemoInputs, built: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.sample import RUNGS, Bucket, buckets, generator, highest_rung, nearest_bucket
+from pipelines.sample import RUNGS, Bucket, buckets, generator, nearest_bucket
 
 
 @pytest.mark.parametrize("rung", RUNGS)
@@ -33,10 +33,8 @@ def test_an_image_as_large_as_the_rung_always_has_a_bucket() -> None:
         assert bucket.width <= long_side and bucket.height <= 256
 
 
-def test_a_small_image_has_no_bucket_and_no_rung() -> None:
+def test_a_small_image_has_no_bucket() -> None:
     assert nearest_bucket(200, 150, 256) is None
-    assert highest_rung(255, 4000) is None
-    assert highest_rung(4000, 1500) == 1024
 
 
 def test_bucket_names_round_trip() -> None:
