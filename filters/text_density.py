@@ -3,7 +3,7 @@
 A cascade. A screen of a few milliseconds (`text_screen`) finds the blocks where text is possible;
 the detector of an OCR engine looks at these, at their own size. A line of text that is w px long
 with letters of h px holds about w / h characters, times a constant of the script. Reading would
-cost twenty times as much and ranks pictures no better.
+cost many times as much.
 """
 
 from __future__ import annotations

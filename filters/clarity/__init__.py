@@ -1,6 +1,6 @@
 """Clarity: is a picture sharp, and free of compression damage and noise?
 
-Features of 24 tiles at full resolution and a few hundred small trees; some 8 ms whatever the size.
+Features of 24 tiles at full resolution and a few hundred small trees; some 10 ms whatever the size.
 """
 
 from __future__ import annotations
