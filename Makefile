@@ -6,7 +6,7 @@ CORPUS ?= corpus
 RUN ?= runs/tiny
 STEPS ?= 60
 
-.PHONY: help setup corpus test lint clean
+.PHONY: help setup corpus test soak lint clean
 
 help:
 	@echo "make corpus   set up, fetch demo inputs, build a corpus, train a tiny model on it"
@@ -35,6 +35,9 @@ corpus: setup
 
 test: setup lint
 	$(BIN)/python -m pytest
+
+soak: setup
+	$(BIN)/python -m pytest -m soak
 
 lint: setup
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import pytest
 
 from tests.ray_cluster import ROOT, environment, head, kill_node, node, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 _SLOW_TASKS = """
 import json, sys, time
