@@ -1,7 +1,8 @@
 """Known damage to clean pictures: what clarity is trained and measured on.
 
 Each kind is a function of a picture and a Generator, strong enough that a person who knows the
-original would call it worse ("moderate or worse"). `KINDS` says which defects each leaves.
+original would call it worse ("moderate or worse"): the weakest of each costs about as much SSIM as
+a JPEG of quality 30 (0.10 on photographs). `KINDS` says which detectors of clarity it is for.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Rgb = NDArray[np.uint8]
-BLUR, COMPRESSION, NOISE = "blur", "compression", "noise"
 
 
 class Kind(NamedTuple):
-    """A kind of damage: how it is done and the defects that it leaves."""
+    """A kind of damage: how it is done and which detectors should find it."""
 
     apply: Callable[[Rgb, np.random.Generator], Rgb]
-    defects: frozenset[str]
+    found_by: frozenset[str]
 
 
 def _gaussian(rgb: Rgb, rng: np.random.Generator) -> Rgb:
@@ -51,7 +51,8 @@ def _motion(rgb: Rgb, rng: np.random.Generator) -> Rgb:
 
 def _enlarged(rgb: Rgb, rng: np.random.Generator) -> Rgb:
     small = _resized(rgb, 1 / rng.uniform(1.7, 4), cv2.INTER_AREA)
-    kernel = rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4])
+    kernels = [cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST]
+    kernel = rng.choice(kernels, p=[0.3, 0.3, 0.3, 0.1])
     height, width = rgb.shape[:2]
     return np.asarray(cv2.resize(small, (width, height), interpolation=int(kernel)))
 
@@ -112,29 +113,29 @@ def _thumbnail_chain(rgb: Rgb, rng: np.random.Generator) -> Rgb:
 
 
 KINDS = {
-    "gaussian": Kind(_gaussian, frozenset({BLUR})),
-    "defocus": Kind(_defocus, frozenset({BLUR})),
-    "motion": Kind(_motion, frozenset({BLUR})),
-    "enlarged": Kind(_enlarged, frozenset({BLUR})),
-    "jpeg_direct": Kind(_jpeg_direct, frozenset({COMPRESSION})),
-    "jpeg_resaved": Kind(_jpeg_resaved, frozenset({COMPRESSION})),
-    "jpeg_shifted": Kind(_jpeg_shifted, frozenset({COMPRESSION})),
-    "webp": Kind(_webp, frozenset({COMPRESSION})),
-    "avif": Kind(_avif, frozenset({COMPRESSION})),
-    "noise": Kind(_noise, frozenset({NOISE})),
-    "oversharpened": Kind(_oversharpened, frozenset({NOISE})),
-    "thumbnail_chain": Kind(_thumbnail_chain, frozenset({BLUR, COMPRESSION})),
+    "gaussian": Kind(_gaussian, frozenset({"soft"})),
+    "defocus": Kind(_defocus, frozenset({"soft"})),
+    "motion": Kind(_motion, frozenset({"motion"})),
+    "enlarged": Kind(_enlarged, frozenset({"soft"})),
+    "jpeg_direct": Kind(_jpeg_direct, frozenset({"jpeg"})),
+    "jpeg_resaved": Kind(_jpeg_resaved, frozenset({"jpeg"})),
+    "jpeg_shifted": Kind(_jpeg_shifted, frozenset({"jpeg"})),
+    "webp": Kind(_webp, frozenset({"codec"})),
+    "avif": Kind(_avif, frozenset({"codec"})),
+    "noise": Kind(_noise, frozenset({"grain"})),
+    "oversharpened": Kind(_oversharpened, frozenset({"sharpened"})),
+    "thumbnail_chain": Kind(_thumbnail_chain, frozenset({"soft", "jpeg"})),
 }
 
 
 def harmless(rgb: Rgb, rng: np.random.Generator) -> Rgb:
-    """Changes that leave a picture pristine: nothing, or one save at a high quality."""
+    """Changes that leave a picture pristine: nothing, or one save at a good quality."""
     choice = rng.random()
     if choice < 0.4:
         return rgb
     if choice < 0.9:
-        return reencode(rgb, "JPEG", int(rng.integers(88, 99)), int(rng.choice([0, 2])))
-    return reencode(rgb, "WEBP", int(rng.integers(90, 100)))
+        return reencode(rgb, "JPEG", int(rng.integers(80, 99)), int(rng.choice([0, 2])))
+    return reencode(rgb, "WEBP", int(rng.integers(88, 101)))
 
 
 def reencode(rgb: Rgb, form: str, quality: int, subsampling: int = 0) -> Rgb:

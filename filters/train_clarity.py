@@ -4,8 +4,11 @@
 
 Every picture below the folders is cut into a few views, each is damaged in every known way
 (`degrade`), and small trees learn to tell which. Pictures are split by source, near duplicates
-kept together: a fifth is never trained on, and the figures in the weights file come from it.
-The same pictures and seed give the same file. 300 pictures take some 12 minutes on one core.
+kept together: the figures in the weights file come from trees that a fifth was kept from. The same
+pictures and seed give the same file. The shipped weights were made by
+
+    python benchmarks/clarity_pictures.py --out DIR
+    python -m filters.train_clarity --images DIR/train
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import functools
 import hashlib
 import multiprocessing
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,22 +33,34 @@ from filters.clarity import model
 from filters.clarity.features import features
 from filters.clarity.tiles import tiles
 from filters.hashing import perceptual_hash
-from pipelines.decode import Decoded, decode
+from pipelines.decode import Decoded, Rgb, decode, to_luma
 
 _FOLDS = 5
 _VIEW_SIDES_PX = (192, 256, 384, 512, 768, 1024)
 _MIN_SIDE_PX = 192
+# A file that a lossy format saved at less than this is clean at half its size only; a WebP does not
+# say how it was saved.
+_CLEAN_QUALITY, _SHRINK = 80.0, 2.0
 # Two pictures this near in 64 bits of hash are views of one thing.
 _SAME_BITS = 12
 
 
 class Picture(NamedTuple):
-    """A clean picture: its file, the folder given for it, and the group of its near duplicates."""
+    """A clean picture: its file, the folder given for it, and the group of its near duplicates.
+
+    It is clean at 1 / `shrink` of its size or smaller.
+    """
 
     path: Path
     folder: str
     sha256: str
     group: int
+    shrink: float
+
+
+Damage = Callable[[Rgb, np.random.Generator], Rgb]
+# A detector as it goes into the weights file: base and trees.
+Forest = tuple[float, list[dict[str, list[Any]]]]
 
 
 class Sample(NamedTuple):
@@ -53,7 +68,7 @@ class Sample(NamedTuple):
 
     picture: Picture
     kind: str | None
-    found: dict[str, float]
+    found: NDArray[np.float32]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", metavar="FILE", type=Path, default=model.WEIGHTS)
     parser.add_argument("--seed", metavar="N", type=int, default=0)
-    parser.add_argument("--views", metavar="N", type=int, default=3, help="per picture")
+    parser.add_argument("--views", metavar="N", type=int, default=7, help="per picture")
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="processes")
     given = parser.parse_args(argv)
     pictures = find_pictures(given.images, given.without)
@@ -81,8 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             samples += found
             if number % 10 == 0 or number == len(pictures):
                 print(f"{number}/{len(pictures)} pictures, {len(samples)} samples", flush=True)
-    names, heads, record = fit(samples, given.seed)
-    model.dump(names, heads, record | {"views": given.views, "without": given.without}, given.out)
+    forests, record = fit(samples, given.seed, threads=given.workers)
+    model.dump(forests, record | {"views": given.views, "without": given.without}, given.out)
     for name, value in record["held_out"].items():
         print(f"{name}: {value}")
     return 0
@@ -91,28 +106,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 def find_pictures(folders: Sequence[Path], without: Sequence[str] = ()) -> list[Picture]:
     """Distinct pictures of at least 192 px below the folders, in the order of their hashes.
 
-    Left out are those whose `folder/file` matches a pattern of `without`.
+    Each belongs to the first folder below the given one. Left out are those whose `folder/file`
+    matches a pattern of `without`.
     """
-    seen: dict[str, tuple[Path, str, int]] = {}
+    seen: dict[str, tuple[Path, str, int, float]] = {}
     for folder in folders:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            if any(fnmatch.fnmatch(f"{folder.name}/{path.name}", p) for p in without):
+            name = path.relative_to(folder).parts[0] if path.parent != folder else folder.name
+            if any(fnmatch.fnmatch(f"{name}/{path.name}", p) for p in without):
                 continue
             data = path.read_bytes()
             sha256 = hashlib.sha256(data).hexdigest()
-            if sha256 in seen:
+            opened = None if sha256 in seen else decode(data)
+            if not isinstance(opened, Decoded):
                 continue
-            opened = decode(data)
-            if isinstance(opened, Decoded) and min(opened.rgb.shape[:2]) >= _MIN_SIDE_PX:
-                seen[sha256] = (path, folder.name, perceptual_hash(opened.rgb)["phash"])
+            lossy = opened.format == "webp" or (opened.jpeg_quality or 100) < _CLEAN_QUALITY
+            shrink = _SHRINK if lossy else 1.0
+            if min(opened.rgb.shape[:2]) >= _MIN_SIDE_PX * shrink:
+                seen[sha256] = (path, name, perceptual_hash(opened.rgb)["phash"], shrink)
     leaders: list[int] = []
     pictures = []
-    for sha256, (path, name, phash) in sorted(seen.items()):
+    for sha256, (path, name, phash, shrink) in sorted(seen.items()):
         near = [i for i, h in enumerate(leaders) if (h ^ phash).bit_count() <= _SAME_BITS]
         group = near[0] if near else len(leaders)
         if not near:
             leaders.append(phash)
-        pictures.append(Picture(path, name, sha256, group))
+        pictures.append(Picture(path, name, sha256, group, shrink))
     return pictures
 
 
@@ -123,22 +142,24 @@ def make_samples(picture: Picture, views: int, seed: int) -> list[Sample]:
     assert isinstance(opened, Decoded)
     samples = []
     for _ in range(views):
-        view = _view(opened.rgb, rng)
+        view = view_of(opened.rgb, rng, picture.shrink)
         if np.ptp(view) < 16:
             continue
-        for _ in range(2):
-            samples.append(Sample(picture, None, _features(degrade.harmless(view, rng))))
-        for name, kind in degrade.KINDS.items():
-            samples.append(Sample(picture, name, _features(kind.apply(view, rng))))
+        damages: list[tuple[str | None, Damage]] = [(None, degrade.harmless)] * 2
+        damages += [(name, kind.apply) for name, kind in degrade.KINDS.items()]
+        for name, damage in damages:
+            seen = cut(damage(view, rng), view, rng)
+            samples.append(Sample(picture, name, features(tiles(to_luma(seen)))))
     return samples
 
 
-def _view(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def view_of(rgb: Rgb, rng: np.random.Generator, shrink: float) -> Rgb:
     """A crop of some size at some scale, never enlarged: shrinking is what makes pictures clean."""
     short = min(rgb.shape[:2])
-    side = int(rng.choice([s for s in _VIEW_SIDES_PX if s <= short]))
-    if rng.random() < 0.7:
-        scale = float(np.exp(rng.uniform(np.log(max(side / short, 0.2)), 0)))
+    side = int(rng.choice([s for s in _VIEW_SIDES_PX if s * shrink <= short]))
+    if shrink > 1 or rng.random() < 0.7:
+        least, most = max(side / short, 0.2), 1 / shrink
+        scale = float(np.exp(rng.uniform(np.log(min(least, most)), np.log(most))))
         size = [max(side, round(v * scale)) for v in rgb.shape[1::-1]]
         kernel = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC)[int(rng.integers(2))]
         rgb = np.array(Image.fromarray(rgb).resize((size[0], size[1]), kernel, reducing_gap=4.0))
@@ -148,22 +169,30 @@ def _view(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]
     return np.ascontiguousarray(rgb[y : y + wide[0], x : x + wide[1]])
 
 
-def _features(rgb: NDArray[np.uint8]) -> dict[str, float]:
-    return features(tiles(rgb), min(rgb.shape[:2]))
+def cut(rgb: Rgb, view: Rgb, rng: np.random.Generator) -> Rgb:
+    """All samples of a view get one size, or it would tell; half get a block grid that moved."""
+    height, width = (side - 8 for side in view.shape[:2])
+    room = [side - cut + 1 for side, cut in zip(rgb.shape[:2], (height, width), strict=True)]
+    y, x = (int(v) for v in rng.integers(room)) if rng.random() < 0.5 else (0, 0)
+    return np.ascontiguousarray(rgb[y : y + height, x : x + width])
 
 
 def fit(
-    samples: list[Sample], seed: int, trees: int = 300
-) -> tuple[tuple[str, ...], dict[str, model.Trees], dict[str, Any]]:
-    """Feature names, so many trees for every head, and the record of training and test."""
-    names = tuple(samples[0].found)
-    values = np.array([list(s.found.values()) for s in samples], np.float32)
+    samples: list[Sample], seed: int, rounds: int = 300, threads: int = 1
+) -> tuple[dict[str, Forest], dict[str, Any]]:
+    """The trees of every detector, grown on all samples, and the record of training and test.
+
+    The figures of the record are those of trees that have not seen a fifth of the groups, measured
+    on that fifth.
+    """
+    values = np.stack([s.found for s in samples])
     test = np.array([s.picture.group % _FOLDS == 0 for s in samples])
-    clean = np.array([s.kind is None for s in samples])
-    heads = {}
-    for head in model.HEADS:
-        labels = _labels(samples, head)[~test]
-        heads[head] = _boost(values[~test], labels, clean[~test], trees, seed)
+    forests, held = {}, {}
+    for name in model.DETECTORS:
+        labels = _labels(samples, name)
+        for forest, chosen in ((held, ~test), (forests, np.ones_like(test))):
+            clean = np.array([s.kind is None for s in samples])[chosen]
+            forest[name] = _boost(values[chosen], labels[chosen], clean, rounds, seed, threads)
     pictures = {s.picture for s in samples}
     record = {
         "made_by": "python -m filters.train_clarity",
@@ -172,83 +201,99 @@ def fit(
         "pictures_sha256": hashlib.sha256(
             "".join(sorted(p.sha256 for p in pictures)).encode()
         ).hexdigest(),
-        "trained_on": int((~test).sum()),
-        "tested_on": int(test.sum()),
-        "held_out": _measure(samples, values, test, heads),
+        "trained_on": len(samples),
+        "held_out_samples": int(test.sum()),
+        "held_out": _measure(samples, values, test, held),
     }
-    return names, heads, record
+    return forests, record
 
 
 def _folders(samples: list[Sample]) -> list[str]:
     return sorted({s.picture.folder for s in samples})
 
 
-def _labels(samples: list[Sample], head: str) -> NDArray[np.bool_]:
-    return np.array([s.kind is not None and head in degrade.KINDS[s.kind].defects for s in samples])
+def _labels(samples: list[Sample], detector: str) -> NDArray[np.bool_]:
+    return np.array(
+        [s.kind is not None and detector in degrade.KINDS[s.kind].found_by for s in samples]
+    )
 
 
 def _boost(
     values: NDArray[np.float32],
     labels: NDArray[np.bool_],
     clean: NDArray[np.bool_],
-    count: int,
+    rounds: int,
     seed: int,
-) -> model.Trees:
-    """`count` trees that tell `labels` (damaged in this way) from the rest (clean or otherwise)."""
+    threads: int,
+) -> Forest:
+    """Trees that tell `labels` (damaged in this way) from the rest (clean or otherwise)."""
     try:
-        from sklearn.ensemble import GradientBoostingClassifier
+        import lightgbm
     except ImportError:
-        raise SystemExit("scikit-learn is not installed: pip install 'vae-corpus[dev]'") from None
-    booster = GradientBoostingClassifier(
-        n_estimators=count,
-        learning_rate=0.1,
-        max_depth=model.DEPTH,
-        min_samples_leaf=20,
-        subsample=0.7,
-        max_features=0.2,
-        random_state=seed,
-    )
+        raise SystemExit("lightgbm is not installed: pip install 'vae-corpus[clarity]'") from None
     # Both answers weigh the same, so that 0.5 is where they are equally likely; and telling damage
     # from clean pictures matters more than telling it from other damage.
     weight = np.zeros(len(labels))
-    for chosen, share in ((labels, 0.5), (clean, 0.3), (~labels & ~clean, 0.2)):
+    for chosen, share in ((labels, 0.5), (clean, 0.45), (~labels & ~clean, 0.05)):
         weight[chosen] = share * len(labels) / max(1, chosen.sum())
-    booster.fit(values, labels, sample_weight=weight)
-    grown = [_complete(stage[0].tree_, booster.learning_rate) for stage in booster.estimators_]
-    feature, threshold, leaf = (np.array(part) for part in zip(*grown, strict=True))
-    # The trees correct the log odds of the weighted mean, from which the booster starts.
-    prior = float(np.average(labels, weights=weight))
-    return model.Trees(float(np.log(prior / (1 - prior))), feature, threshold, leaf)
+    settings = {
+        "objective": "binary",
+        "boost_from_average": False,
+        "learning_rate": 0.1,
+        "num_leaves": 24,
+        "max_depth": 6,
+        "min_data_in_leaf": 30,
+        "feature_fraction": 0.25,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "lambda_l2": 2.0,
+        "max_bin": 127,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": threads,
+        "verbose": -1,
+    }
+    booster = lightgbm.train(settings, lightgbm.Dataset(values, labels, weight=weight), rounds)
+    return 0.0, [_flat(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
 
 
-def _complete(tree: Any, rate: float) -> tuple[list[int], list[float], list[float]]:
-    """A tree of sklearn as a complete one: below an early leaf both sides are that leaf."""
-    inner = 2**model.DEPTH - 1
-    node = [0] * (2 * inner + 1)
-    feature, threshold = [0] * inner, [0.0] * inner
-    for i in range(inner):
-        at = node[i]
-        ends = tree.children_left[at] < 0
-        feature[i] = 0 if ends else int(tree.feature[at])
-        threshold[i] = 0.0 if ends else float(tree.threshold[at])
-        node[2 * i + 1] = at if ends else int(tree.children_left[at])
-        node[2 * i + 2] = at if ends else int(tree.children_right[at])
-    return feature, threshold, [rate * float(tree.value[at][0][0]) for at in node[inner:]]
+def _flat(root: dict[str, Any]) -> dict[str, list[Any]]:
+    """A tree as the weights file has it, nodes numbered from the root down."""
+    tree: dict[str, list[Any]] = {n: [] for n in ("feature", "above", "low", "high", "leaf")}
+
+    def add(node: dict[str, Any]) -> int:
+        if "leaf_value" in node:
+            tree["leaf"].append(float(f"{node['leaf_value']:.5g}"))
+            return -len(tree["leaf"])
+        here = len(tree["feature"])
+        tree["feature"].append(node["split_feature"])
+        tree["above"].append(float(f"{node['threshold']:.7g}"))
+        for side in ("low", "high"):
+            tree[side].append(0)
+        tree["low"][here] = add(node["left_child"])
+        tree["high"][here] = add(node["right_child"])
+        return here
+
+    if "leaf_value" in root:
+        # Nothing to decide: one node with the same leaf on both sides.
+        leaf = float(f"{root['leaf_value']:.5g}")
+        return {"feature": [0], "above": [0.0], "low": [-1], "high": [-1], "leaf": [leaf]}
+    add(root)
+    return tree
 
 
 def _measure(
     samples: list[Sample],
     values: NDArray[np.float32],
     test: NDArray[np.bool_],
-    heads: dict[str, model.Trees],
+    forests: dict[str, Forest],
 ) -> dict[str, float]:
-    """On held-out pictures: AUC of clarity (all, by kind, by folder) and of the sub-scores."""
+    """On held-out pictures: AUC of clarity (all, by kind, by folder) and of the detectors."""
     held = [s for s, t in zip(samples, test, strict=True) if t]
-    odds = {
-        head: np.array([trees.log_odds(v) for v in values[test]]) for head, trees in heads.items()
-    }
-    defects = np.stack([1 / (1 + np.exp(-o)) for o in odds.values()], axis=1)
-    clarity = np.array([model.without_defects(*row) for row in defects])
+    grown = model.from_forests(forests)
+    detected = [grown.detect(v) for v in values[test]]
+    clarity = np.array([model.without_defects(*model.scores(d).values()) for d in detected])
     clean = np.array([s.kind is None for s in held])
     found = {"clarity": auc(clarity, clean)}
     for kind in degrade.KINDS:
@@ -257,8 +302,8 @@ def _measure(
     for folder in _folders(held):
         of_folder = np.array([s.picture.folder == folder for s in held])
         found[f"clarity, {folder}"] = auc(clarity[of_folder], clean[of_folder])
-    for head in model.HEADS:
-        found[head] = auc(odds[head], _labels(held, head))
+    for name in model.DETECTORS:
+        found[name] = auc(np.array([d[name] for d in detected]), _labels(held, name))
     for share in (0.05, 0.01):
         limit = np.quantile(clarity[clean], share) if clean.any() else 0.0
         found[f"clarity below which lie {share:.0%} of the clean"] = float(limit)

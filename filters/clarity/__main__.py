@@ -5,15 +5,19 @@
 PATH is a file or a folder, read recursively. Every file becomes a row: path, clarity, blur,
 compression, noise, width, height, slug. `clarity` is 1 for a pristine picture; the others are 1
 for surely blurred, compressed, noisy. A file that does not decode has a slug instead of scores.
-Choose a threshold by looking at the sheet, or by a query over the table.
+Choose a threshold by looking at the sheet, or by a query over the table. The scores of a JPEG come
+from its stored luma, which is faster; those of `pipelines/build_corpus.py`, which needs the colours
+too, can differ from them in the second decimal.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,7 @@ from PIL import Image
 
 from filters.clarity import Clarity
 from filters.clarity.sheet import contact_sheet, thumbnail
-from pipelines.decode import Fault, decode
+from pipelines.decode import Decoded, Fault, decode, decode_luma
 
 _SCORES = ("clarity", "blur", "compression", "noise")
 _SCHEMA = pa.schema(
@@ -38,6 +42,8 @@ _SCHEMA = pa.schema(
 )
 _SHEET_PICTURES = 400
 _TOLD_EVERY_S = 1.0
+# So many rows are in memory at a time.
+_ROWS = 4096
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("paths", metavar="PATH", type=Path, nargs="+")
     parser.add_argument("--out", metavar="FILE.parquet", type=Path, required=True)
     parser.add_argument("--sheet", metavar="FILE.png", type=Path, help="pictures by clarity")
+    parser.add_argument(
+        "--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="threads"
+    )
     given = parser.parse_args(argv)
     lost = [str(path) for path in given.paths if not path.exists()]
     if lost:
@@ -56,28 +65,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     cv2.setNumThreads(1)
     files = list(find_files(given.paths))
+    if not files:
+        print("error: there is no file in what was given", file=sys.stderr)
+        return 2
     # Spread over all files: the first ones of a folder are often of one kind.
     shown = {int(i * len(files) / _SHEET_PICTURES) for i in range(_SHEET_PICTURES)}
-    rows: list[dict[str, Any]] = []
-    pictures: list[tuple[dict[str, Any], Image.Image]] = []
-    progress = _Progress(len(files))
-    for number, path in enumerate(files):
-        row, picture = score(path)
-        rows.append(row)
-        if given.sheet and picture is not None and number in shown:
-            pictures.append((row, picture))
-        progress.tell(number + 1)
-    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), given.out)
-    faults = sum(row["slug"] is not None for row in rows)
-    print(f"{len(rows)} files, {faults} of them not decoded: {given.out}")
+    kept, faults = [], 0
+    for number, row in enumerate(write_rows(files, given.out, given.workers)):
+        faults += row["slug"] is not None
+        if given.sheet and number in shown and row["slug"] is None:
+            kept.append(row)
+    print(f"{len(files)} files, {faults} of them not decoded: {given.out}")
     if given.sheet:
         try:
-            contact_sheet(pictures).save(given.sheet)
+            contact_sheet(list(_thumbnails(kept))).save(given.sheet)
         except ValueError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-        print(f"{len(pictures)} pictures by clarity: {given.sheet}")
+        print(f"{len(kept)} pictures by clarity: {given.sheet}")
     return 0
+
+
+def write_rows(files: Sequence[Path], out: Path, workers: int) -> Iterator[dict[str, Any]]:
+    """Score files on so many threads and yield their rows, in order.
+
+    The table has its name only when all rows are in it.
+    """
+    progress = _Progress(len(files))
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        # Decoding and scoring leave the interpreter free, so threads do.
+        with ThreadPoolExecutor(max(1, workers)) as pool, pq.ParquetWriter(draft, _SCHEMA) as table:
+            for first in range(0, len(files), _ROWS):
+                rows = []
+                for row in pool.map(score, files[first : first + _ROWS]):
+                    rows.append(row)
+                    progress.tell(first + len(rows))
+                table.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+                yield from rows
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -90,15 +118,25 @@ def find_files(paths: Sequence[Path]) -> Iterator[Path]:
                 yield file
 
 
-def score(path: Path) -> tuple[dict[str, Any], Image.Image | None]:
-    """The row of a file, and its thumbnail unless it does not decode."""
-    picture = decode(path.read_bytes())
+def score(path: Path) -> dict[str, Any]:
+    """The row of a file."""
     row: dict[str, Any] = dict.fromkeys(_SCHEMA.names) | {"path": str(path)}
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return row | {"slug": "unreadable"}
+    picture = decode_luma(data)
     if isinstance(picture, Fault):
-        return row | {"slug": picture.slug}, None
-    height, width = picture.rgb.shape[:2]
-    row |= {"width": width, "height": height} | Clarity().score(picture.rgb)
-    return row, thumbnail(picture.rgb)
+        return row | {"slug": picture.slug}
+    height, width = picture.luma.shape
+    return row | {"width": width, "height": height} | Clarity().score(picture.luma)
+
+
+def _thumbnails(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Image.Image]]:
+    for row in rows:
+        picture = decode(Path(row["path"]).read_bytes())
+        if isinstance(picture, Decoded):
+            yield row, thumbnail(picture.rgb)
 
 
 class _Progress:

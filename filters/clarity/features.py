@@ -6,117 +6,98 @@ the picture shows. "Busy" features come from the busiest tiles, "calm" ones from
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from filters.clarity.edges import overshoot, slopes
-from filters.clarity.grid import grid
-from filters.clarity.spectrum import directions, falls, power_of
+from filters.clarity import blocks, differences, edges, grid
+from filters.clarity.compiled import EXACT
 from filters.clarity.tiles import BUSY
 
-Tiles = NDArray[np.float32]
+_CALM = 8
+_RATIOS, _RINGS = len(differences.NAMES), 8
+NAMES = (
+    *(f"{name}_{of}" for name in differences.NAMES for of in ("low", "busy", "high", "calm")),
+    "amount_least",
+    "residual_least",
+    *differences.DIRECTION_NAMES,
+    *edges.NAMES,
+    *blocks.NAMES,
+    *grid.NAMES,
+)
 
 
-def features(tiles: NDArray[np.uint8], short_side_px: int) -> dict[str, float]:
-    """Named features of uint8[N, 64, 64] tiles, the busiest first. All finite."""
-    exact = tiles.astype(np.int16)
-    plain = tiles.astype(np.float32)
-    busy, calm = plain[:BUSY], plain[-max(1, len(plain) // 3) :]
-    power_busy = power_of(busy)
-    found = {"log_short_side": float(np.log2(short_side_px))}
-    found |= _amounts(exact)
-    found |= slopes(busy) | overshoot(busy)
-    found |= _correlations(busy, "busy") | _correlations(calm, "calm")
-    found |= _reblur(busy)
-    found |= falls(power_busy, "busy") | falls(power_of(calm), "calm") | directions(power_busy)
-    found |= _residuals(plain)
-    found |= grid(exact)
-    return {name: value if np.isfinite(value) else 0.0 for name, value in found.items()}
-
-
-def _amounts(tiles: NDArray[np.int16]) -> dict[str, float]:
-    """Contrast, flatness (graphics), grey levels in use, clipped highlights and shadows."""
-    steps = np.abs(np.diff(tiles, axis=2))
-    activity = steps.mean(axis=(1, 2))
-    levels = [np.count_nonzero(np.bincount(tile.ravel(), minlength=256)) for tile in tiles[:4]]
-    return {
-        "activity_busy": float(np.log1p(np.median(activity[:BUSY]))),
-        "activity_calm": float(np.log1p(activity[-1])),
-        "flat_busy": float((steps[:BUSY] == 0).mean()),
-        "flat_all": float((steps == 0).mean()),
-        "levels": float(np.log2(np.mean(levels))),
-        "clipped": float(((tiles <= 1) | (tiles >= 254)).mean()),
-        "deviation": float(np.log1p(tiles[:BUSY].std(axis=(1, 2)).mean())),
-    }
-
-
-def _correlations(tiles: Tiles, name: str) -> dict[str, float]:
-    """How steps depend on the next ones: blur makes them alike, sharpening and noise opposite."""
-    sums = np.zeros((2, 6))
-    for axis, step in enumerate((np.diff(tiles, axis=2), np.diff(tiles, axis=1).swapaxes(1, 2))):
-        step = np.ascontiguousarray(step)
-        sums[axis, 0] = np.vdot(step, step)
-        for lag in range(1, 6):
-            sums[axis, lag] = np.einsum("nij,nij->", step[:, :, lag:], step[:, :, :-lag])
-    shares = sums[:, 1:] / (sums[:, :1] + 1)
-    mean = sums[:, 1:].sum(axis=0) / (sums[:, 0].sum() + 1)
-    found = {f"corr{lag}_{name}": float(mean[lag - 1]) for lag in range(1, 6)}
-    return found | {f"corr1_gap_{name}": float(abs(shares[0, 0] - shares[1, 0]))}
-
-
-def _reblur(tiles: Tiles) -> dict[str, float]:
-    """What is left of the steps after a blur: much where the picture was already blurred."""
-    steps = np.abs(np.diff(tiles, axis=2)).mean(axis=(1, 2)) + 0.1
-    found = {}
-    for name, sigma in (("fine", 0.7), ("coarse", 1.5)):
-        soft = np.stack([cv2.GaussianBlur(tile, (0, 0), sigma) for tile in tiles])
-        left = (np.abs(np.diff(soft, axis=2)).mean(axis=(1, 2)) + 0.1) / steps
-        found[f"reblur_{name}_p50"] = float(np.median(left))
-        found[f"reblur_{name}_min"] = float(left.min())
+def features(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The features of NAMES, float32[F], of float32[N, 64, 64] tiles, the busiest first."""
+    found: NDArray[np.float32] = _features(tiles)
     return found
 
 
-def _residuals(tiles: Tiles) -> dict[str, float]:
-    """What neither slopes nor straight edges explain: grain where it is, dullness where it lacks.
+@njit(**EXACT)
+def _features(tiles):  # type: ignore[no-untyped-def]
+    out = np.zeros(len(NAMES))
+    count = len(tiles)
+    busy = min(count, BUSY)
+    calm = max(0, count - _CALM)
+    sums = np.zeros((count, differences._SUMS))
+    ratios = np.zeros((count, _RATIOS))
+    counts = np.zeros((blocks._CONTRASTS, blocks._RESIDUALS), np.int64)
+    along, across = np.zeros(edges._EDGES), np.zeros(edges._EDGES)
+    overs, profile = np.zeros(edges._BINS, np.int64), np.zeros(16)
+    columns, rows = np.zeros(8), np.zeros(8)
+    turned = np.empty((64, 64), np.float32)
+    for t in range(count):
+        tile = tiles[t]
+        differences.sums(tile, sums[t])
+        differences.ratios(sums[t], ratios[t])
+        blocks.histogram(tile, counts)
+        if t < busy:
+            for i in range(64):
+                for j in range(64):
+                    turned[j, i] = tile[i, j]
+            edges.slopes(tile, along)
+            edges.slopes(turned, across)
+            edges.profiles(tile, overs, profile)
+            edges.profiles(turned, overs, profile)
+            grid.responses(tile, columns, rows)
+    at = 0
+    for n in range(_RATIOS):
+        ordered = np.sort(ratios[:busy, n])
+        out[at] = ordered[busy // 4]
+        out[at + 1] = ordered[busy // 2]
+        out[at + 2] = ordered[3 * busy // 4]
+        out[at + 3] = np.median(ratios[calm:, n])
+        at += 4
+    out[at], out[at + 1] = ratios[:, 0].min(), ratios[:, 15].min()
+    at += 2
+    differences.directions(sums, busy, out[at:])
+    at += len(differences.DIRECTION_NAMES)
+    edges.shape(along, across, overs, profile, busy * 4096.0, out[at:])
+    at += len(edges.NAMES)
+    blocks.shape(counts, out[at:])
+    at += len(blocks.NAMES)
+    row, column = grid.phase(columns, rows, out[at:])
+    at += 6
+    _spectrum(tiles[:busy], row, column, turned, out[at:])
+    return out.astype(np.float32)
 
-    In blocks of 8 x 8 px the residual is set against the contrast: compression leaves contrast
-    without any residual, noise leaves residual everywhere.
-    """
-    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    rest = np.stack([cv2.filter2D(tile, -1, kernel) for tile in tiles])
-    size = np.abs(rest)
-    # A median is deaf to edges, a mean is not: their ratio tells grain from detail. The divisors
-    # make both the deviation of white noise.
-    median, mean = np.median(size, axis=(1, 2)) / 4.05, size.mean(axis=(1, 2)) / 4.79
-    along = np.einsum("nij,nij->", rest[:, :, 1:], rest[:, :, :-1]) / (np.vdot(rest, rest) + 1)
-    lowest, quarter, half = np.quantile(mean, (0.0, 0.25, 0.5))
-    found = {
-        "noise_min": float(np.log1p(lowest)),
-        "noise_p25": float(np.log1p(quarter)),
-        "noise_p50": float(np.log1p(half)),
-        "noise_median": float(np.log1p(np.median(median))),
-        "noise_spike": float(np.median((mean + 0.05) / (median + 0.05))),
-        "noise_along": float(along),
-    }
-    contrast = np.log2(_blocks(tiles).std(axis=1) + 0.3)
-    residual = np.log2(_blocks(size).mean(axis=1) + 0.3)
-    for name, values in (("contrast", contrast), ("residual", residual)):
-        quantiles = np.quantile(values, (0.1, 0.25, 0.5, 0.75, 0.9))
-        for share, value in zip((10, 25, 50, 75, 90), quantiles, strict=True):
-            found[f"block_{name}_p{share}"] = float(value)
-    shown = contrast > 1.2
-    gap = (residual - contrast)[shown] if shown.any() else np.zeros(1)
-    found["dull"] = float((residual[shown] < 0).mean()) if shown.any() else 0.0
-    for share, value in zip((10, 50, 90), np.quantile(gap, (0.1, 0.5, 0.9)), strict=True):
-        found[f"residual_over_contrast_p{share}"] = float(value)
-    spread = contrast.std() * residual.std()
-    covariance = ((contrast - contrast.mean()) * (residual - residual.mean())).mean()
-    found["residual_follows"] = float(covariance / (spread + 1e-3))
-    return found
 
-
-def _blocks(tiles: Tiles) -> Tiles:
-    """float32[N, 64, 64] as blocks of 8 x 8: float32[64 N, 64]."""
-    cut = tiles.reshape(len(tiles), 8, 8, 8, 8).transpose(0, 1, 3, 2, 4)
-    return cut.reshape(-1, 64)
+@njit(**EXACT)
+def _spectrum(tiles, row, column, half, out):  # type: ignore[no-untyped-def]
+    sizes = np.empty((8, 8))
+    of_tiles = np.empty((len(tiles), _RINGS))
+    counts = np.zeros((len(grid._AT), grid._COMB_LEVELS), np.int64)
+    gone = np.zeros(5)
+    for t in range(len(tiles)):
+        a, b, c, d, alive = grid.coefficients(tiles[t], row, column, half, sizes, counts)
+        gone += np.array([a, b, c, d, alive])
+        grid.rings(sizes, of_tiles[t])
+    for n in range(_RINGS):
+        out[n] = np.median(of_tiles[:, n])
+    # 28 fine and 26 middle coefficients a block.
+    number = max(1.0, gone[4])
+    out[_RINGS] = gone[0] / (28 * number)
+    out[_RINGS + 1] = gone[1] / (26 * number)
+    out[_RINGS + 2] = gone[2] / (28 * number)
+    out[_RINGS + 3] = gone[3] / (26 * number)
+    grid.comb(counts, out[_RINGS + 4 :])

@@ -8,40 +8,64 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+from filters.clarity.compiled import EXACT
 
 TILE_PX = 64
 BUSY, CALM = 14, 10
-# Candidates along each side, spread evenly.
+# Candidates along each side: they do not overlap, and 12 spread evenly are enough.
 _GRID = 12
 # Tiles start at multiples of the JPEG block, so that its grid has the same phase in all of them.
 _BLOCK_PX = 8
+# Every fourth row tells how busy a tile is.
+_EVERY = 4
 
 
-def tiles(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Luma tiles, uint8[N, 64, 64], N <= 24, the busiest first.
+def tiles(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Tiles of uint8[H, W]: float32[N, 64, 64] of whole numbers, N <= 24, the busiest first.
 
     The 14 busiest of the candidates, then up to 10 spread evenly over the rest from busy to calm.
     A side below 64 px is mirrored up to 64.
     """
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    pad = [max(0, TILE_PX - side) for side in grey.shape]
+    pad = [max(0, TILE_PX - side) for side in luma.shape]
     if any(pad):
-        grey = cv2.copyMakeBorder(grey, 0, pad[0], 0, pad[1], cv2.BORDER_REFLECT)
-    starts = [(y, x) for y in _starts(grey.shape[0]) for x in _starts(grey.shape[1])]
-    every = np.stack([grey[y : y + TILE_PX, x : x + TILE_PX] for y, x in starts])
-    # Every fourth row tells how busy a tile is.
-    rows = every[:, ::4].astype(np.int16)
-    activity = np.abs(np.diff(rows, axis=2)).mean(axis=(1, 2))
-    order = np.argsort(-activity, kind="stable")
-    rest = order[BUSY:]
-    if len(rest) > CALM:
-        rest = rest[np.linspace(0, len(rest) - 1, CALM).astype(int)]
-    chosen: NDArray[np.uint8] = every[np.concatenate([order[:BUSY], rest])]
+        luma = cv2.copyMakeBorder(luma, 0, pad[0], 0, pad[1], cv2.BORDER_REFLECT)
+    found: NDArray[np.float32] = _chosen(np.ascontiguousarray(luma))
+    return found
+
+
+@njit(**EXACT)
+def _chosen(luma):  # type: ignore[no-untyped-def]
+    ys, xs = _starts(luma.shape[0]), _starts(luma.shape[1])
+    activity = np.empty(len(ys) * len(xs), np.int64)
+    for a in range(len(ys)):
+        for b in range(len(xs)):
+            total = 0
+            for i in range(0, TILE_PX, _EVERY):
+                row = luma[ys[a] + i, xs[b] : xs[b] + TILE_PX]
+                for j in range(TILE_PX - 1):
+                    total += abs(np.int32(row[j + 1]) - np.int32(row[j]))
+            activity[a * len(xs) + b] = total
+    # A stable order: of equally busy tiles the upper left one comes first.
+    order = np.argsort(-activity, kind="mergesort")
+    rest = max(0, len(order) - BUSY)
+    calm = min(rest, CALM)
+    chosen = np.empty((min(len(order), BUSY) + calm, TILE_PX, TILE_PX), np.float32)
+    for n in range(len(chosen)):
+        place = n if n < BUSY else BUSY + (n - BUSY) * (rest - 1) // max(1, calm - 1)
+        y, x = ys[order[place] // len(xs)], xs[order[place] % len(xs)]
+        for i in range(TILE_PX):
+            for j in range(TILE_PX):
+                chosen[n, i, j] = luma[y + i, x + j]
     return chosen
 
 
-def _starts(side_px: int) -> list[int]:
-    count = min(_GRID, 1 + (side_px - TILE_PX) // (TILE_PX // 2))
-    places = np.linspace(0, side_px - TILE_PX, count) // _BLOCK_PX * _BLOCK_PX
-    return sorted({int(place) for place in places})
+@njit(**EXACT)
+def _starts(side_px):  # type: ignore[no-untyped-def]
+    count = min(_GRID, side_px // TILE_PX)
+    starts = np.zeros(count, np.int64)
+    for n in range(1, count):
+        starts[n] = (side_px - TILE_PX) * n // (count - 1) // _BLOCK_PX * _BLOCK_PX
+    return starts

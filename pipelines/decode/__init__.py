@@ -8,11 +8,24 @@ nothing else of ours.
 
 from __future__ import annotations
 
-from pipelines.decode.door import Decoded, decode, sniff
+from pipelines.decode.door import Decoded, DecodedLuma, decode, decode_luma, sniff
 from pipelines.decode.fault import SLUGS, Fault, Limits
-from pipelines.decode.pixels import Rgb
+from pipelines.decode.pixels import Luma, Rgb, to_luma
 
 # Raised when the same bytes would give other pixels, another quality or another slug.
 VERSION = 1
 
-__all__ = ["SLUGS", "VERSION", "Decoded", "Fault", "Limits", "Rgb", "decode", "sniff"]
+__all__ = [
+    "SLUGS",
+    "VERSION",
+    "Decoded",
+    "DecodedLuma",
+    "Fault",
+    "Limits",
+    "Luma",
+    "Rgb",
+    "decode",
+    "decode_luma",
+    "sniff",
+    "to_luma",
+]

@@ -17,7 +17,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from pipelines.decode.fault import Limits, Refused, check_size
-from pipelines.decode.pixels import Rgb, exif_orientation, upright
+from pipelines.decode.pixels import Pixels, exif_orientation, to_luma, upright
 
 
 class _JpegHeader(NamedTuple):
@@ -34,8 +34,12 @@ class _JpegHeader(NamedTuple):
 _MAX_SCANS = 100
 
 
-def decode_jpeg(data: bytes, limits: Limits) -> tuple[Rgb, float | None]:
-    """The picture and its IJG quality in [1, 100]; Refused, or an error of the decoder."""
+def decode_jpeg(data: bytes, limits: Limits, grey: bool = False) -> tuple[Pixels, float | None]:
+    """The picture and its IJG quality in [1, 100]; Refused, or an error of the decoder.
+
+    The picture is uint8[H, W, 3], or with `grey` uint8[H, W], the stored luma as it is, which
+    spares the decoder a fifth to a third of its work.
+    """
     header = _jpeg_header(data)
     # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits.
     per_px = 6 + 2 * header.components * header.progressive
@@ -48,11 +52,14 @@ def decode_jpeg(data: bytes, limits: Limits) -> tuple[Rgb, float | None]:
         # Adobe stores ink upside down: 255 is no ink. That is all but every CMYK file.
         ink = cmyk if header.adobe else 255 - cmyk
         white = ink[:, :, 3:].astype(np.uint16)
-        rgb = ((ink[:, :, :3] * white + 127) // 255).astype(np.uint8)
+        pixels = ((ink[:, :, :3] * white + 127) // 255).astype(np.uint8)
+        pixels = to_luma(pixels) if grey else pixels
+    elif grey:
+        pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
     else:
-        rgb = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
     quality = _ijg_quality(header.luma_table) if header.luma_table else None
-    return upright(rgb, header.orientation), quality
+    return upright(pixels, header.orientation), quality
 
 
 def _jpeg_header(data: bytes) -> _JpegHeader:

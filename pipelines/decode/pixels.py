@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines.decode.fault import Refused
 
+# uint8[H, W, 3], uint8[H, W], and either.
 Rgb = NDArray[np.uint8]
+Luma = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 
 def to_rgb(image: Image.Image) -> Rgb:
@@ -51,12 +54,17 @@ def exif_orientation(tiff: bytes) -> int:
     return 1
 
 
-def upright(rgb: NDArray[Any], orientation: int) -> Rgb:
-    """Apply an EXIF orientation (1 = as it is) to uint8[H, W, 3]."""
+def to_luma(rgb: Rgb) -> Luma:
+    """uint8[H, W]: 0.299 R + 0.587 G + 0.114 B, as JPEG defines it (ITU T.871)."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+
+
+def upright(rgb: Pixels, orientation: int) -> Pixels:
+    """Apply an EXIF orientation (1 = as it is) to uint8[H, W, 3] or uint8[H, W]."""
     if orientation == 1:
         return rgb
     if orientation in (5, 6, 7, 8):
-        rgb = rgb.transpose(1, 0, 2)
+        rgb = rgb.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         rgb = rgb[::-1]
     if orientation in (2, 3, 6, 7):

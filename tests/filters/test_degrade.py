@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from filters import degrade
+from filters.clarity import model
 from tests.pictures import scene
 
 
@@ -19,9 +20,8 @@ def test_damage_is_visible_and_the_generator_decides_it(kind: str) -> None:
         assert np.abs(one.astype(int) - rgb).mean() > 0.5
 
 
-def test_kinds_leave_known_defects() -> None:
-    defects = {defect for kind in degrade.KINDS.values() for defect in kind.defects}
-    assert defects == {"blur", "compression", "noise"}
+def test_every_detector_has_its_damage() -> None:
+    assert {d for kind in degrade.KINDS.values() for d in kind.found_by} == set(model.DETECTORS)
 
 
 def test_harmless_changes_are_small() -> None:
@@ -29,4 +29,4 @@ def test_harmless_changes_are_small() -> None:
     rgb = np.repeat(scene(160, 120)[:, :, :1], 3, axis=2)
     for seed in range(12):
         changed = degrade.harmless(rgb, np.random.default_rng(seed))
-        assert np.abs(changed.astype(int) - rgb).mean() < 2
+        assert np.abs(changed.astype(int) - rgb).mean() < 3

@@ -7,7 +7,8 @@ import pytest
 
 from filters import degrade, train_clarity
 from filters.clarity import model
-from tests.pictures import encoded, scene
+from filters.clarity.features import NAMES
+from tests.pictures import encoded, jpeg, scene
 
 
 @pytest.fixture
@@ -26,21 +27,42 @@ def test_it_finds_distinct_pictures_that_are_large_enough(folder: Path) -> None:
     assert {p.path.name for p in pictures}.isdisjoint({"small.png", "notes.txt", "5.png"})
 
 
+def test_pictures_saved_badly_are_clean_only_when_they_are_made_smaller(tmp_path: Path) -> None:
+    for name, quality in (("good.jpg", 90), ("bad.jpg", 60)):
+        (tmp_path / name).write_bytes(jpeg(scene(500, 400, quality), quality))
+    (tmp_path / "small.jpg").write_bytes(jpeg(scene(300, 300), 60))
+    shrink = {p.path.name: p.shrink for p in train_clarity.find_pictures([tmp_path])}
+    assert shrink == {"good.jpg": 1, "bad.jpg": 2}
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        assert min(train_clarity.view_of(scene(500, 400), rng, 2).shape[:2]) <= 200
+
+
+def test_all_samples_of_a_view_have_one_size() -> None:
+    view, rng = scene(264, 200), np.random.default_rng(0)
+    shapes = {
+        train_clarity.cut(damage(view, rng), view, rng).shape
+        for kind in degrade.KINDS.values()
+        for damage in (kind.apply, degrade.harmless)
+    }
+    assert shapes == {(192, 256, 3)}
+
+
 def test_the_same_pictures_and_seed_give_the_same_weights(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = ("gaussian", "jpeg_direct", "noise")
     monkeypatch.setattr(degrade, "KINDS", {name: degrade.KINDS[name] for name in few})
-    pictures = train_clarity.find_pictures([folder])[:3]
+    pictures = train_clarity.find_pictures([folder])[:8]
     assert {p.group % 5 == 0 for p in pictures} == {True, False}
     files = []
-    for name in ("a.json", "b.json"):
-        samples = [s for p in pictures for s in train_clarity.make_samples(p, 1, seed=7)]
-        names, heads, record = train_clarity.fit(samples, 7, trees=4)
-        model.dump(names, heads, record, tmp_path / name)
+    for name, threads in (("a.json", 1), ("b.json", 2)):
+        samples = [s for p in pictures for s in train_clarity.make_samples(p, 2, seed=7)]
+        forests, record = train_clarity.fit(samples, 7, rounds=4, threads=threads)
+        model.dump(forests, record, tmp_path / name)
         files.append((tmp_path / name).read_bytes())
     assert files[0] == files[1]
-    assert set(model.load(tmp_path / "a.json").heads) == set(model.HEADS)
+    assert model.load(tmp_path / "a.json").record["held_out_samples"] > 0
 
 
 def test_too_few_pictures_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,13 +70,16 @@ def test_too_few_pictures_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "clean pictures" in capsys.readouterr().err
 
 
-def test_trees_in_the_file_say_what_the_booster_says() -> None:
+def test_trees_in_the_file_say_what_the_booster_says(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    values = rng.standard_normal((400, 5)).astype(np.float32)
+    values = rng.standard_normal((800, len(NAMES))).astype(np.float32)
     labels = (values[:, 0] * values[:, 1] + 0.3 * values[:, 2]) > 0
-    trees = train_clarity._boost(values, labels, ~labels, 60, 0)
-    odds = np.array([trees.log_odds(v) for v in values])
-    assert train_clarity.auc(odds, labels) > 0.95
+    forest = train_clarity._boost(values, labels, ~labels, 60, 0, 1)
+    model.dump(dict.fromkeys(model.DETECTORS, forest), {}, tmp_path / "w.json")
+    loaded = model.load(tmp_path / "w.json")
+    found = [loaded.detect(v) for v in values]
+    assert train_clarity.auc(np.array([f["grain"] for f in found]), labels) > 0.95
+    assert all(len(set(f.values())) == 1 for f in found)
 
 
 def test_auc() -> None:

@@ -1,0 +1,14 @@
+"""How the loops of this package are compiled: by numba, once per machine, kept in a cache.
+
+Compiled code comes with numba's wheels, so nothing needs a C compiler. Scores must not depend on
+the machine, and vector units of different widths add up in different orders. So loops that add
+are of two kinds: SUMS may be reordered, which changes nothing because they add whole numbers
+below 2^24, exact in float32; everything else is EXACT, and added in the order that is written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+EXACT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+SUMS: dict[str, Any] = {**EXACT, "fastmath": {"reassoc", "nsz"}}
