@@ -187,7 +187,8 @@ def fit(
     """
     values = np.stack([s.found for s in samples])
     test = np.array([s.picture.group % _FOLDS == 0 for s in samples])
-    forests, held = {}, {}
+    forests: dict[str, Forest] = {}
+    held: dict[str, Forest] = {}
     for name in model.DETECTORS:
         labels = _labels(samples, name)
         for forest, chosen in ((held, ~test), (forests, np.ones_like(test))):
@@ -242,11 +243,11 @@ def _boost(
         "learning_rate": 0.1,
         "num_leaves": 24,
         "max_depth": 6,
-        "min_data_in_leaf": 30,
+        "min_data_in_leaf": min(200, 1 + len(labels) // 50),
         "feature_fraction": 0.25,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
-        "lambda_l2": 2.0,
+        "lambda_l2": 30.0,
         "max_bin": 127,
         "seed": seed,
         "deterministic": True,

@@ -27,7 +27,11 @@ class PlanSettings(Settings):
     """Which images are kept, as which kind, at which rung. A change decodes nothing."""
 
     min_clarity: float = Field(
-        0.5, ge=0, le=1, description="drop general images below this clarity (0 keeps all)"
+        0.45,
+        ge=0,
+        le=1,
+        description="drop general images below this clarity (0 keeps all); 0.45 drops some 5 % of"
+        " pristine pictures and over 90 % of damaged ones, 0.2 some 1 % and over 75 %",
     )
     min_clarity_text: float = Field(
         0.2, ge=0, le=1, description="the same for text: sharp small print is what counts there"

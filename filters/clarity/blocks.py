@@ -14,6 +14,7 @@ from filters.clarity.compiled import EXACT, SUMS
 # Bins of a quarter of an octave for the residual, of half an octave for the contrast.
 _CONTRASTS, _RESIDUALS = 18, 40
 _FLOOR = 0.25
+_DOUBT = 10
 _ACROSS = 7
 _SHARES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9)
 # Contrast bands in octaves of the standard deviation.
@@ -27,8 +28,19 @@ NAMES = (
 )
 
 
+@njit(**EXACT)
+def measure(tiles):  # type: ignore[no-untyped-def]
+    """float64[NAMES] of float32[N, 64, 64] tiles."""
+    counts = np.zeros((_CONTRASTS, _RESIDUALS), np.int64)
+    for t in range(len(tiles)):
+        _histogram(tiles[t], counts)
+    out = np.empty(len(NAMES))
+    _shape(counts, out)
+    return out
+
+
 @njit(**SUMS)
-def histogram(tile, counts):  # type: ignore[no-untyped-def]
+def _histogram(tile, counts):  # type: ignore[no-untyped-def]
     """Blocks by contrast and residual, added to int64[_CONTRASTS, _RESIDUALS]."""
     f = np.float32
     two = f(2)
@@ -58,7 +70,7 @@ def histogram(tile, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def shape(counts, out):  # type: ignore[no-untyped-def]
+def _shape(counts, out):  # type: ignore[no-untyped-def]
     """What the histogram says, into `out`: see NAMES."""
     total = counts.sum()
     of_residual, of_contrast = counts.sum(axis=0), counts.sum(axis=1)
@@ -72,10 +84,11 @@ def shape(counts, out):  # type: ignore[no-untyped-def]
     for low, high in _BANDS:
         inside = counts[2 * low + 4 : 2 * high + 4].sum(axis=0)
         number = inside.sum()
-        mean = (inside * np.arange(_RESIDUALS)).sum() / max(1, number)
-        # A band without blocks says nothing; -3 is below all that a block can have.
-        out[at] = mean / 4 - 2 if number else -3.0
-        out[at + 1] = inside[:8].sum() / max(1, number) if number else -1.0
+        # A band of few blocks says little: it is drawn to what the middle of the band would have.
+        usual = 4 * (low + high) / 2 + 4.0
+        mean = ((inside * np.arange(_RESIDUALS)).sum() + _DOUBT * usual) / (number + _DOUBT)
+        out[at] = mean / 4 - 2
+        out[at + 1] = inside[:8].sum() / (number + _DOUBT)
         out[at + 2] = number / total
         at += 3
     c, r = np.arange(_CONTRASTS) * 1.0, np.arange(_RESIDUALS) * 1.0

@@ -4,6 +4,9 @@ Compiled code comes with numba's wheels, so nothing needs a C compiler. Scores m
 the machine, and vector units of different widths add up in different orders. So loops that add
 are of two kinds: SUMS may be reordered, which changes nothing because they add whole numbers
 below 2^24, exact in float32; everything else is EXACT, and added in the order that is written.
+
+The cache knows a function by its own file alone. So no compiled function may call one of another
+file, or use a constant of another file: a change over there would go unnoticed.
 """
 
 from __future__ import annotations

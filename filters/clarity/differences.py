@@ -14,8 +14,8 @@ from filters.clarity.compiled import EXACT, SUMS
 
 # Differences are taken where all displacements fit into a tile.
 _SPAN = 56
-# The mean square of a difference of two rounding errors: what is below tells of no picture.
-_ROUNDING = 1 / 6
+# Differences of a rounding error here and there tell of no picture: what is below counts little.
+_ROUNDING = 0.5
 # Half the displacements are for directions: of each, one step and the double of it.
 _DIRECTIONS = 8
 _LAGS = (3, 4, 6, 8)
@@ -23,7 +23,7 @@ _SUMS = 2 * _DIRECTIONS + 2 * len(_LAGS) + 12
 # A residual above this is an edge; the limit keeps sums of squares exact.
 _MAX_RESIDUAL = 512
 
-NAMES = (
+_RATIOS = (
     "amount",
     *(f"lag{lag}" for lag in (2, *_LAGS)),
     "diagonal",
@@ -42,11 +42,43 @@ NAMES = (
     "residual_gone",
     "clipped",
 )
-DIRECTION_NAMES = ("direction_range", "direction_high", "direction_low", "direction_middle")
+# Of the busy tiles the quartiles, of the calmest ones the median.
+NAMES = (
+    *(f"{name}_{of}" for name in _RATIOS for of in ("low", "busy", "high", "calm")),
+    "amount_least",
+    "residual_least",
+    "direction_range",
+    "direction_high",
+    "direction_low",
+    "direction_middle",
+)
+_CALM = 8
+
+
+@njit(**EXACT)
+def measure(tiles, busy):  # type: ignore[no-untyped-def]
+    """float64[NAMES] of float32[N, 64, 64] tiles, of which the first are busy."""
+    count = len(tiles)
+    sums, ratios = np.zeros((count, _SUMS)), np.zeros((count, len(_RATIOS)))
+    for t in range(count):
+        _sums(tiles[t], sums[t])
+        _ratios(sums[t], ratios[t])
+    out = np.empty(len(NAMES))
+    at = 0
+    for n in range(len(_RATIOS)):
+        ordered = np.sort(ratios[:busy, n])
+        out[at] = ordered[busy // 4]
+        out[at + 1] = ordered[busy // 2]
+        out[at + 2] = ordered[3 * busy // 4]
+        out[at + 3] = np.median(ratios[max(0, count - _CALM) :, n])
+        at += 4
+    out[at], out[at + 1] = ratios[:, 0].min(), ratios[:, 15].min()
+    _directions(sums, busy, out[at + 2 :])
+    return out
 
 
 @njit(**SUMS)
-def sums(tile, out):  # type: ignore[no-untyped-def]
+def _sums(tile, out):  # type: ignore[no-untyped-def]
     """Sums over one tile, float32[64, 64], into `out`, float64[_SUMS], means per pixel."""
     f = np.float32
     zero, one, two, four = f(0), f(1), f(2), f(4)
@@ -158,8 +190,8 @@ def sums(tile, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def ratios(s, out):  # type: ignore[no-untyped-def]
-    """What the sums of one tile say, in octaves and shares, into `out`: see NAMES."""
+def _ratios(s, out):  # type: ignore[no-untyped-def]
+    """What the sums of one tile say, in octaves and shares, into `out`: see _RATIOS."""
     c = _ROUNDING
     first = s[0] + s[1] + 2 * c
     out[0] = np.log2(first)
@@ -184,7 +216,7 @@ def ratios(s, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def directions(every, busy, out):  # type: ignore[no-untyped-def]
+def _directions(every, busy, out):  # type: ignore[no-untyped-def]
     """How fast S grows from a step to its double, by direction, the median of `busy` tiles."""
     growth = np.empty(_DIRECTIONS)
     of_tiles = np.empty(busy)

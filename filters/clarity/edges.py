@@ -36,8 +36,28 @@ NAMES = (
 )
 
 
+@njit(**EXACT)
+def measure(tiles):  # type: ignore[no-untyped-def]
+    """float64[NAMES] of float32[N, 64, 64] tiles."""
+    along, across = np.zeros(_EDGES), np.zeros(_EDGES)
+    overs, profile = np.zeros(_BINS, np.int64), np.zeros(16)
+    turned = np.empty((64, 64), np.float32)
+    for t in range(len(tiles)):
+        tile = tiles[t]
+        for i in range(64):
+            for j in range(64):
+                turned[j, i] = tile[i, j]
+        _slopes(tile, along)
+        _slopes(turned, across)
+        _profiles(tile, overs, profile)
+        _profiles(turned, overs, profile)
+    out = np.empty(len(NAMES))
+    _shape(along, across, overs, profile, len(tiles) * 4096.0, out)
+    return out
+
+
 @njit(**SUMS)
-def slopes(tile, out):  # type: ignore[no-untyped-def]
+def _slopes(tile, out):  # type: ignore[no-untyped-def]
     """Counts of edges along rows, all and steeper than each of _SLOPES, added to out[_EDGES]."""
     f = np.float32
     zero, one = f(0), f(1)
@@ -70,7 +90,7 @@ def slopes(tile, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def profiles(tile, overs, profile):  # type: ignore[no-untyped-def]
+def _profiles(tile, overs, profile):  # type: ignore[no-untyped-def]
     """Grey levels across edges along rows.
 
     Adds to `overs`, int64[_BINS], how far each edge shoots beyond both of the levels 5 to 7 px
@@ -114,7 +134,7 @@ def profiles(tile, overs, profile):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def shape(along, across, overs, profile, pixels, out):  # type: ignore[no-untyped-def]
+def _shape(along, across, overs, profile, pixels, out):  # type: ignore[no-untyped-def]
     """What the counts of both directions say, into `out`: see NAMES."""
     count = len(_SLOPES)
     for n in range(count):

@@ -47,7 +47,6 @@ NAMES = (
     "small_middle",
     "comb",
     "comb_surely",
-    "comb_quality",
     "comb_second",
 )
 
@@ -77,8 +76,37 @@ _RING_OF = np.array([[min(7, round(np.hypot(u, v))) for u in range(8)] for v in 
 _AT = np.array(_COMB_AT)
 
 
+@njit(**EXACT)
+def measure(tiles):  # type: ignore[no-untyped-def]
+    """float64[NAMES] of float32[N, 64, 64] tiles."""
+    columns, rows = np.zeros(8), np.zeros(8)
+    for t in range(len(tiles)):
+        _responses(tiles[t], columns, rows)
+    out = np.empty(len(NAMES))
+    row, column = _phase(columns, rows, out)
+    sizes, half = np.empty((8, 8)), np.empty((64, 64), np.float32)
+    of_tiles = np.empty((len(tiles), _RINGS))
+    counts = np.zeros((len(_AT), _COMB_LEVELS), np.int64)
+    gone = np.zeros(4)
+    blocks = 0
+    for t in range(len(tiles)):
+        a, b, c, d, alive = _coefficients(tiles[t], row, column, half, sizes, counts)
+        gone += np.array([a, b, c, d])
+        blocks += alive
+        _rings(sizes, of_tiles[t])
+    at = 6
+    for n in range(_RINGS):
+        out[at + n] = np.median(of_tiles[:, n])
+    at += _RINGS
+    # 28 fine and 26 middle coefficients a block.
+    for n, of_block in enumerate((28, 26, 28, 26)):
+        out[at + n] = gone[n] / (of_block * max(1, blocks))
+    _comb(counts, out[at + 4 :])
+    return out
+
+
 @njit(**SUMS)
-def responses(tile, along, across):  # type: ignore[no-untyped-def]
+def _responses(tile, along, across):  # type: ignore[no-untyped-def]
     """Fine detail at every phase of the grid, added to float64[8] for columns and for rows."""
     f = np.float32
     most = f(_MAX_RESPONSE)
@@ -109,7 +137,7 @@ def responses(tile, along, across):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def phase(along, across, out):  # type: ignore[no-untyped-def]
+def _phase(along, across, out):  # type: ignore[no-untyped-def]
     """Row and column where fine detail is least: where blocks begin; and how much it is there."""
     column, row = np.argmin(along), np.argmin(across)
     least_along = along[column] / (along.mean() + 1)
@@ -129,7 +157,7 @@ def phase(along, across, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def coefficients(tile, row, column, half, sizes, counts):  # type: ignore[no-untyped-def]
+def _coefficients(tile, row, column, half, sizes, counts):  # type: ignore[no-untyped-def]
     """DCT of the 49 blocks of a tile that begin at the phase.
 
     Writes the mean size of each coefficient into `sizes`, float64[8, 8], and counts the sizes of
@@ -183,11 +211,11 @@ def coefficients(tile, row, column, half, sizes, counts):  # type: ignore[no-unt
                     for u in range(8):
                         size = found[u, first + v]
                         if u + v >= 8:
-                            gone_fine += size < f(0.6)
-                            small_fine += size < f(1.6)
+                            gone_fine += size < f(1.0)
+                            small_fine += size < f(2.0)
                         elif u + v >= 4:
-                            gone_middle += size < f(0.6)
-                            small_middle += size < f(1.6)
+                            gone_middle += size < f(1.0)
+                            small_middle += size < f(2.0)
                 for n in range(len(_AT)):
                     size = found[_AT[n, 1], first + _AT[n, 0]]
                     counts[n, min(int(size + f(0.5)), _COMB_LEVELS - 1)] += 1
@@ -196,7 +224,7 @@ def coefficients(tile, row, column, half, sizes, counts):  # type: ignore[no-unt
 
 
 @njit(**EXACT)
-def rings(sizes, out):  # type: ignore[no-untyped-def]
+def _rings(sizes, out):  # type: ignore[no-untyped-def]
     """Octaves between rings of frequency, and between upright and level detail, of one tile."""
     total, count = np.zeros(_RINGS), np.zeros(_RINGS)
     level, upright = 0.1, 0.1
@@ -215,9 +243,9 @@ def rings(sizes, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def comb(counts, out):  # type: ignore[no-untyped-def]
-    """How well coefficients stand on the comb of the best quality, into out[4]."""
-    best, second, surely, quality = 0.0, 0.0, 0.0, 0.0
+def _comb(counts, out):  # type: ignore[no-untyped-def]
+    """How well coefficients stand on the comb of the best quality, into out[3]."""
+    best, second, surely = 0.0, 0.0, 0.0
     for q in range(len(_QUALITIES)):
         on, number = 0.0, 0.0
         for n in range(len(_AT)):
@@ -228,7 +256,7 @@ def comb(counts, out):  # type: ignore[no-untyped-def]
         mean = on / (number + 20)
         if mean > best:
             best, second = mean, best
-            surely, quality = on / np.sqrt(number + 20), float(_QUALITIES[q])
+            surely = on / np.sqrt(number + 20)
         elif mean > second:
             second = mean
-    out[0], out[1], out[2], out[3] = best, surely, quality, second
+    out[0], out[1], out[2] = best, surely, second

@@ -21,6 +21,8 @@ _GRID = 12
 _BLOCK_PX = 8
 # Every fourth row tells how busy a tile is.
 _EVERY = 4
+# A prime above the number of candidates, and a step that goes through all numbers below it.
+_PRIME, _JUMP = 151, 64
 
 
 def tiles(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -39,17 +41,19 @@ def tiles(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
 @njit(**EXACT)
 def _chosen(luma):  # type: ignore[no-untyped-def]
     ys, xs = _starts(luma.shape[0]), _starts(luma.shape[1])
-    activity = np.empty(len(ys) * len(xs), np.int64)
+    rank = np.empty(len(ys) * len(xs), np.int64)
     for a in range(len(ys)):
         for b in range(len(xs)):
             total = 0
             for i in range(0, TILE_PX, _EVERY):
                 row = luma[ys[a] + i, xs[b] : xs[b] + TILE_PX]
                 for j in range(TILE_PX - 1):
-                    total += abs(np.int32(row[j + 1]) - np.int32(row[j]))
-            activity[a * len(xs) + b] = total
-    # A stable order: of equally busy tiles the upper left one comes first.
-    order = np.argsort(-activity, kind="mergesort")
+                    total += int(abs(np.int32(row[j + 1]) - np.int32(row[j])))
+            # Half octaves, because a rounding error here and there must not decide which tiles are
+            # looked at; among equals a fixed order that jumps about the picture.
+            n = a * len(xs) + b
+            rank[n] = -int(2 * np.log2(total + 1)) * _PRIME + n * _JUMP % _PRIME
+    order = np.argsort(rank)
     rest = max(0, len(order) - BUSY)
     calm = min(rest, CALM)
     chosen = np.empty((min(len(order), BUSY) + calm, TILE_PX, TILE_PX), np.float32)
