@@ -6,12 +6,16 @@ CORPUS ?= corpus
 RUN ?= runs/tiny
 STEPS ?= 60
 
-.PHONY: help setup corpus test soak lint clean
+# PaddleOCR's pins collide with ours: it lives in an environment of its own.
+PADDLE := .venv-paddle
+
+.PHONY: help setup paddle corpus test soak lint clean
 
 help:
 	@echo "make corpus   set up, fetch demo inputs, build a corpus, train a tiny model on it"
 	@echo "make test     set up, then lint, type-check and run all tests"
 	@echo "make setup    only make $(VENV) with all that both need"
+	@echo "make paddle   make $(PADDLE), which the second OCR engine and its tests need"
 	@echo "make clean    remove $(VENV), the corpus and the run; caches stay"
 
 setup: $(VENV)/.ready
@@ -26,6 +30,13 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	@touch $@
 
+paddle: $(PADDLE)/.ready
+
+$(PADDLE)/.ready: filters/ocr/paddle-requirements.txt
+	@test -x $(PADDLE)/bin/python || $(PYTHON) -m venv $(PADDLE)
+	$(PADDLE)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 corpus: setup
 	$(BIN)/python pipelines/build_corpus.py --out $(CORPUS)
 	$(BIN)/python vae_training/train.py --corpus $(CORPUS) --model tiny --steps $(STEPS) --out $(RUN)
@@ -34,7 +45,8 @@ corpus: setup
 	@echo "training grid  $(RUN)"
 
 test: setup lint
-	$(BIN)/python -m pytest
+	if test -e $(PADDLE)/.ready; then \
+	  export VAE_CORPUS_PADDLE_PYTHON=$(CURDIR)/$(PADDLE)/bin/python; fi; $(BIN)/python -m pytest
 
 soak: setup
 	$(BIN)/python -m pytest -m soak
@@ -45,4 +57,4 @@ lint: setup
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(CORPUS) $(RUN)
+	rm -rf $(VENV) $(PADDLE) $(CORPUS) $(RUN)

@@ -39,8 +39,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from filters import degrade
+from filters.boost import auc
 from filters.clarity import Clarity
-from filters.train_clarity import Damage, Picture, auc, cut, find_pictures, view_of
+from filters.train_clarity import Damage, Picture, cut, find_pictures, view_of
 from pipelines.decode import Decoded, DecodedLuma, decode, decode_luma
 
 _RESULT = Path(__file__).parent / "results" / "clarity.json"

@@ -28,11 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from filters import degrade
+from filters import degrade, trees
+from filters.boost import auc, grow
 from filters.clarity import model
-from filters.clarity.features import features
+from filters.clarity.features import NAMES, features
 from filters.clarity.tiles import tiles
 from filters.hashing import perceptual_hash
+from filters.trees import Forest
 from pipelines.decode import Decoded, Rgb, decode, to_luma
 
 _FOLDS = 5
@@ -59,8 +61,6 @@ class Picture(NamedTuple):
 
 
 Damage = Callable[[Rgb, np.random.Generator], Rgb]
-# A detector as it goes into the weights file: base and trees.
-Forest = tuple[float, list[dict[str, list[Any]]]]
 
 
 class Sample(NamedTuple):
@@ -97,7 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if number % 10 == 0 or number == len(pictures):
                 print(f"{number}/{len(pictures)} pictures, {len(samples)} samples", flush=True)
     forests, record = fit(samples, given.seed, threads=given.workers)
-    model.dump(forests, record | {"views": given.views, "without": given.without}, given.out)
+    record |= {"views": given.views, "without": given.without}
+    trees.dump(forests, NAMES, record, given.out)
     for name, value in record["held_out"].items():
         print(f"{name}: {value}")
     return 0
@@ -228,60 +229,12 @@ def _boost(
     threads: int,
 ) -> Forest:
     """Trees that tell `labels` (damaged in this way) from the rest (clean or otherwise)."""
-    try:
-        import lightgbm
-    except ImportError:
-        raise SystemExit("lightgbm is not installed: pip install 'vae-corpus[clarity]'") from None
     # Both answers weigh the same, so that 0.5 is where they are equally likely; and telling damage
     # from clean pictures matters more than telling it from other damage.
     weight = np.zeros(len(labels))
     for chosen, share in ((labels, 0.5), (clean, 0.45), (~labels & ~clean, 0.05)):
         weight[chosen] = share * len(labels) / max(1, chosen.sum())
-    settings = {
-        "objective": "binary",
-        "boost_from_average": False,
-        "learning_rate": 0.1,
-        "num_leaves": 24,
-        "max_depth": 6,
-        "min_data_in_leaf": min(200, 1 + len(labels) // 50),
-        "feature_fraction": 0.25,
-        "bagging_fraction": 0.7,
-        "bagging_freq": 1,
-        "lambda_l2": 30.0,
-        "max_bin": 127,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": threads,
-        "verbose": -1,
-    }
-    booster = lightgbm.train(settings, lightgbm.Dataset(values, labels, weight=weight), rounds)
-    return 0.0, [_flat(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"]]
-
-
-def _flat(root: dict[str, Any]) -> dict[str, list[Any]]:
-    """A tree as the weights file has it, nodes numbered from the root down."""
-    tree: dict[str, list[Any]] = {n: [] for n in ("feature", "above", "low", "high", "leaf")}
-
-    def add(node: dict[str, Any]) -> int:
-        if "leaf_value" in node:
-            tree["leaf"].append(float(f"{node['leaf_value']:.5g}"))
-            return -len(tree["leaf"])
-        here = len(tree["feature"])
-        tree["feature"].append(node["split_feature"])
-        tree["above"].append(float(f"{node['threshold']:.7g}"))
-        for side in ("low", "high"):
-            tree[side].append(0)
-        tree["low"][here] = add(node["left_child"])
-        tree["high"][here] = add(node["right_child"])
-        return here
-
-    if "leaf_value" in root:
-        # Nothing to decide: one node with the same leaf on both sides.
-        leaf = float(f"{root['leaf_value']:.5g}")
-        return {"feature": [0], "above": [0.0], "low": [-1], "high": [-1], "leaf": [leaf]}
-    add(root)
-    return tree
+    return grow(values, labels, weight, rounds=rounds, seed=seed, threads=threads)
 
 
 def _measure(
@@ -292,8 +245,8 @@ def _measure(
 ) -> dict[str, float]:
     """On held-out pictures: AUC of clarity (all, by kind, by folder) and of the detectors."""
     held = [s for s, t in zip(samples, test, strict=True) if t]
-    grown = model.from_forests(forests)
-    detected = [grown.detect(v) for v in values[test]]
+    grown = trees.Trees.of(forests, values.shape[1])
+    detected = [model.detect(grown, v) for v in values[test]]
     clarity = np.array([model.without_defects(*model.scores(d).values()) for d in detected])
     clean = np.array([s.kind is None for s in held])
     found = {"clarity": auc(clarity, clean)}
@@ -310,21 +263,6 @@ def _measure(
         found[f"clarity below which lie {share:.0%} of the clean"] = float(limit)
         found[f"damaged below that, {share:.0%}"] = float((clarity[~clean] < limit).mean())
     return {name: round(value, 4) for name, value in found.items()}
-
-
-def auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """The chance that a positive scores above a negative; 0.5 where one of them is missing."""
-    if not positive.any() or positive.all():
-        return 0.5
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    # Equal scores share the mean of their ranks.
-    first = np.searchsorted(ordered, ordered, "left")
-    last = np.searchsorted(ordered, ordered, "right")
-    ranks = np.empty(len(scores))
-    ranks[order] = (first + last + 1) / 2
-    n = int(positive.sum())
-    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(scores) - n)))
 
 
 if __name__ == "__main__":

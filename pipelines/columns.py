@@ -39,6 +39,7 @@ SCORE_SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("phash", pa.uint64()),
         ("phash_fine", pa.binary(32)),
+        ("script", pa.string()),
         ("text_stage", pa.string()),
         ("text_cells", pa.list_(pa.float32())),
         *((name, pa.float32()) for name in _FLOATS),

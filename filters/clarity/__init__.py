@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filters.clarity.features import features
-from filters.clarity.model import WEIGHTS, load, scores, without_defects
+from filters.clarity.model import WEIGHTS, detect, load, scores, without_defects
 from filters.clarity.tiles import tiles
 from pipelines.decode import to_luma
 
@@ -49,7 +49,7 @@ class Clarity:
         quality counts as well.
         """
         luma = pixels if pixels.ndim == 2 else to_luma(pixels)
-        found = scores(load(self.weights).detect(features(tiles(luma))))
+        found = scores(detect(load(self.weights).trees, features(tiles(luma))))
         if jpeg_quality is not None:
             span = _HARMLESS_QUALITY - _HARMFUL_QUALITY
             harm = min(1.0, max(0.0, (_HARMLESS_QUALITY - jpeg_quality) / span))

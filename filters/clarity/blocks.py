@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from filters.clarity.compiled import EXACT, SUMS
+from filters.compiled import EXACT, SUMS
 
 # Bins of a quarter of an octave for the residual, of half an octave for the contrast.
 _CONTRASTS, _RESIDUALS = 18, 40

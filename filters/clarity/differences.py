@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from filters.clarity.compiled import EXACT, SUMS
+from filters.compiled import EXACT, SUMS
 
 # Differences are taken where all displacements fit into a tile.
 _SPAN = 56

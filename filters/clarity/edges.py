@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from filters.clarity.compiled import EXACT, SUMS
+from filters.compiled import EXACT, SUMS
 
 # Fewer grey levels than this between both sides of an edge are noise rather than an edge.
 _CONTRAST = 16

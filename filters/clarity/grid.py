@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from filters.clarity.compiled import EXACT, SUMS
+from filters.compiled import EXACT, SUMS
 
 # The two finest basis functions of the 8-point DCT, halves of them, in whole numbers.
 _FINEST = np.round(64 * np.cos(np.pi * (2 * np.arange(4) + 1) * 7 / 16)).astype(np.float32)

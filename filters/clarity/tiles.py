@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from filters.clarity.compiled import EXACT
+from filters.compiled import EXACT
 
 TILE_PX = 64
 BUSY, CALM = 14, 10

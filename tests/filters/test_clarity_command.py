@@ -29,6 +29,21 @@ def test_every_file_becomes_a_row(tmp_path: Path) -> None:
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_missing_path_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "s.parquet")]) == 2
-    assert "nowhere" in capsys.readouterr().err
+def test_a_missing_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="nowhere"):
+        main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "s.parquet")])
+    with pytest.raises(SystemExit, match="no file"):
+        main([str(tmp_path), "--out", str(tmp_path / "s.parquet")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_scores_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    for seed in range(6):
+        (tmp_path / f"{seed}.jpg").write_bytes(jpeg(scene(200, 160, seed)))
+    tables = []
+    for workers in ("1", "3"):
+        out = tmp_path / f"{workers}.parquet"
+        argv = [*map(str, sorted(tmp_path.glob("*.jpg"))), "--out", str(out), "--workers", workers]
+        assert main(argv) == 0
+        tables.append(pq.read_table(out))
+    assert tables[0].equals(tables[1])

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filters import text_screen
 from filters.ocr.engine import Line, Polygons, Rgb
 from filters.ocr.rapid import RapidOcrEngine
-from filters.text_density import TextDensity
+from filters.text_density import TextDensity, find_lines, line, screen
+from pipelines.decode import to_luma
 from tests.pictures import page, scene
 
 
@@ -48,6 +48,7 @@ def test_no_text_is_zero_everywhere_and_never_nan(density: TextDensity) -> None:
         scores = density.score(rgb)
         assert scores.pop("text_stage") == "screen"
         assert not np.any(scores.pop("text_cells"))
+        assert scores.pop("script") is None
         assert set(scores.values()) == {0.0}
 
 
@@ -70,12 +71,31 @@ def test_the_estimate_is_near_the_truth(density: TextDensity) -> None:
     assert 0.6 * truth < density.score(rgb)["chars_est"] < 1.5 * truth
 
 
-def test_a_faint_line_over_a_picture_passes_the_screen() -> None:
+def test_a_line_over_a_picture_passes_the_screen() -> None:
     rgb = cv2.GaussianBlur(scene(256, 256), (31, 31), 8)
-    assert not text_screen.candidates(rgb, 256).any()
+    before = screen.chances(to_luma(rgb), 256)[0, 0]
+    assert before < 0.1
     colour = tuple(int(c) for c in np.clip(rgb[120:140].mean(axis=(0, 1)) + 70, 0, 255))
-    cv2.putText(rgb, "small print", (60, 130), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1)
-    assert text_screen.candidates(rgb, 256).all()
+    for y in range(40, 240, 16):
+        cv2.putText(rgb, "small print all over", (20, y), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1)
+    assert screen.chances(to_luma(rgb), 256)[0, 0] > 0.5
+
+
+def test_lines_are_counted_by_their_looks() -> None:
+    rgb = page(420, 80, size_px=20)
+    polygon = find_lines(RapidOcrEngine(), rgb)[0]
+    chars, em_px, han, text = line.estimate(to_luma(rgb), [polygon])[0]
+    assert 12 < chars < 60 and 8 < em_px < 30 and han < 0.5 < text
+    assert line.estimate(to_luma(rgb), []).shape == (0, 4)
+
+
+@pytest.mark.parametrize("turn", (0, 1))
+def test_a_line_is_laid_down_before_it_is_looked_at(turn: int) -> None:
+    rgb = np.rot90(page(300, 40, size_px=20), turn)
+    height, width = rgb.shape[:2]
+    polygon = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    lying = line.upright(to_luma(np.ascontiguousarray(rgb)), polygon)
+    assert lying.shape == (24, 180)
 
 
 @pytest.mark.parametrize("size", ((256, 256), (1100, 700), (700, 1100)))
@@ -102,4 +122,4 @@ def test_cells_say_where_the_text_is() -> None:
 
 def test_version_names_engine_and_screen() -> None:
     version = TextDensity(Ruler()).version
-    assert "ruler" in version and text_screen.VERSION in version
+    assert "ruler" in version and screen.load().sha256[:16] in version

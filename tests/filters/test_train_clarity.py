@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from filters import degrade, train_clarity
+from filters import boost, degrade, train_clarity, trees
 from filters.clarity import model
 from filters.clarity.features import NAMES
 from tests.pictures import encoded, jpeg, scene
@@ -59,7 +59,7 @@ def test_the_same_pictures_and_seed_give_the_same_weights(
     for name, threads in (("a.json", 1), ("b.json", 2)):
         samples = [s for p in pictures for s in train_clarity.make_samples(p, 2, seed=7)]
         forests, record = train_clarity.fit(samples, 7, rounds=4, threads=threads)
-        model.dump(forests, record, tmp_path / name)
+        trees.dump(forests, NAMES, record, tmp_path / name)
         files.append((tmp_path / name).read_bytes())
     assert files[0] == files[1]
     assert model.load(tmp_path / "a.json").record["held_out_samples"] > 0
@@ -75,14 +75,14 @@ def test_trees_in_the_file_say_what_the_booster_says(tmp_path: Path) -> None:
     values = rng.standard_normal((800, len(NAMES))).astype(np.float32)
     labels = (values[:, 0] * values[:, 1] + 0.3 * values[:, 2]) > 0
     forest = train_clarity._boost(values, labels, ~labels, 60, 0, 1)
-    model.dump(dict.fromkeys(model.DETECTORS, forest), {}, tmp_path / "w.json")
+    trees.dump(dict.fromkeys(model.DETECTORS, forest), NAMES, {}, tmp_path / "w.json")
     loaded = model.load(tmp_path / "w.json")
-    found = [loaded.detect(v) for v in values]
-    assert train_clarity.auc(np.array([f["grain"] for f in found]), labels) > 0.95
+    found = [model.detect(loaded.trees, v) for v in values]
+    assert boost.auc(np.array([f["grain"] for f in found]), labels) > 0.95
     assert all(len(set(f.values())) == 1 for f in found)
 
 
 def test_auc() -> None:
     scores = np.array([0.1, 0.4, 0.4, 0.8])
-    assert train_clarity.auc(scores, np.array([False, False, True, True])) == 0.875
-    assert train_clarity.auc(scores, np.array([True] * 4)) == 0.5
+    assert boost.auc(scores, np.array([False, False, True, True])) == 0.875
+    assert boost.auc(scores, np.array([True] * 4)) == 0.5

@@ -1,4 +1,4 @@
-"""How the loops of this package are compiled: by numba, once per machine, kept in a cache.
+"""How the loops of the filters are compiled: by numba, once per machine, kept in a cache.
 
 Compiled code comes with numba's wheels, so nothing needs a C compiler. Scores must not depend on
 the machine, and vector units of different widths add up in different orders. So loops that add

@@ -1,0 +1,319 @@
+"""How well and how cheaply text density ranks pictures, against reading all of them.
+
+    python benchmarks/clarity_pictures.py --out DIR
+    python benchmarks/text_density.py --photographs DIR/test
+
+Pages come from PDFs that nothing was fitted on, in English and Chinese, letters of 6 to 20 px;
+their text layer is the truth. Peers see the same pixels: rapidocr called as its manual says, on one
+thread, and tesseract (when installed; eng+chi_sim). Costs are CPU time, medians, ours and theirs
+in turn. Writes benchmarks/results/text_density.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import logging
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from text_pages import TEST, Tile, composite, pages, photographs, tiles
+
+from filters.ocr.rapid import RapidOcrEngine
+from filters.text_density import TextDensity
+from pipelines.decode import Rgb
+
+_RESULT = Path(__file__).parent / "results" / "text_density.json"
+_PHOTOS = ("palapeli", "kphotoalbum", "tuxpaint", "hugin")
+# Screens of programs among them, full of text.
+_SCREENS = (
+    "*Celeste*",
+    "*magic*",
+    "*forme*",
+    "*ouvrir*",
+    "*ligne*",
+    "*outil*",
+    "*fenetre*",
+    "*lettre*",
+)
+_DENSE_CHARS = 200
+_SIDES_PX = (256, 512, 1024)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photographs", metavar="DIR", type=Path, required=True)
+    parser.add_argument("--pages", metavar="N", type=int, default=12, help="of each document")
+    parser.add_argument("--memory", metavar="N", type=int, default=5000, help="images; 0: skip")
+    given = parser.parse_args(argv)
+    cv2.setNumThreads(1)
+    every = sorted(given.photographs.glob("photo-*"))
+    folders = [folder for folder in every if folder.name[6:].startswith(_PHOTOS)]
+    photos = [photo for folder in folders for photo in photographs(folder, _SCREENS)]
+    cuts = [t for page in pages(TEST, given.pages) for t in tiles(page, _SIDES_PX, 1)]
+    density, naive = TextDensity(RapidOcrEngine()), _naive()
+    density.score(photos[0])
+    result: dict[str, Any] = {
+        "date": datetime.date.today().isoformat(),
+        "device": f"{platform.machine()}, {os.cpu_count()} cores",
+        "command": "python " + " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "engine": density.version,
+        "ranking": _ranking(density, cuts),
+        "cascade": _cascade(density, cuts, photos),
+        "photographs": _photographs(density, photos),
+        "cost": _cost(density, naive, cuts, photos),
+        "reading": _reading(density, naive, cuts),
+    }
+    if given.memory:
+        result["resident_mb"] = _memory(density, cuts, photos, given.memory)
+    _RESULT.parent.mkdir(exist_ok=True)
+    _RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+    return 0
+
+
+def _naive() -> Callable[[Rgb], str]:
+    """rapidocr as its manual calls it, on one thread, lines joined."""
+    from rapidocr import RapidOCR
+
+    logging.getLogger("RapidOCR").setLevel(logging.WARNING)
+    threads = {
+        "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+    }
+    engine = RapidOCR(params=threads)
+
+    def read(rgb: Rgb) -> str:
+        found = engine(np.ascontiguousarray(rgb[:, :, ::-1]))
+        return "".join(found.txts or ())
+
+    return read
+
+
+def _ranking(density: TextDensity, cuts: Sequence[Tile]) -> dict[str, Any]:
+    """Spearman of estimated and true characters per area, and how far the estimate is off."""
+    rows = [(t, int(t.inside.sum()), density.score(t.rgb)) for t in cuts]
+    rows = [row for row in rows if row[1] >= 10]
+    area = np.array([t.side**2 for t, _, _ in rows])
+    truth = np.array([n for _, n, _ in rows]) / area
+    found = np.array([s["chars_est"] for _, _, s in rows]) / area
+    scripts = np.array([t.page.script for t, _, _ in rows])
+    sides = np.array([t.side for t, _, _ in rows])
+
+    def of(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        ratio = np.quantile(found[chosen] / truth[chosen], (0.1, 0.5, 0.9))
+        return {
+            "tiles": int(chosen.sum()),
+            "spearman": round(_spearman(truth[chosen], found[chosen]), 4),
+            "estimate_over_truth_p10_p50_p90": [round(float(r), 3) for r in ratio],
+        }
+
+    named = [
+        s["script"] == ("han" if t.han_share > 0.85 else "latin" if t.han_share < 0.15 else "mixed")
+        for t, _, s in rows
+    ]
+    ems = [abs(np.log(max(s["glyph_px_p50"], 1) / t.page.em_px)) for t, _, s in rows]
+    return {
+        "all": of(scripts != ""),
+        **{script: of(scripts == script) for script in ("latin", "han")},
+        **{str(side): of(sides == side) for side in _SIDES_PX},
+        "script_named_rightly": round(float(np.mean(named)), 3),
+        "em_error_p50": round(float(np.exp(np.median(ems)) - 1), 3),
+    }
+
+
+def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    ranks = [np.argsort(np.argsort(values)) for values in (one, other)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _cascade(
+    density: TextDensity, cuts: Sequence[Tile], photos: Sequence[Rgb]
+) -> dict[str, float | int]:
+    """Dense tiles of 256 px that reach the detector, and are found dense there."""
+    rng = np.random.default_rng(0)
+    dense = [t for t in cuts if t.side == 256 and t.inside.sum() >= _DENSE_CHARS / 2]
+    over = [
+        composite(t.rgb, photos[rng.integers(len(photos))], rng) for t in dense for _ in range(2)
+    ]
+    pages_found = [density.score(t.rgb) for t in dense]
+    over_found = [density.score(rgb) for rgb in over]
+    truth = np.repeat([t.inside.sum() for t in dense], 2)
+    estimated = np.array([s["chars_est"] for s in over_found])
+    return {
+        "dense_tiles": len(dense),
+        "pages_kept": _kept(pages_found),
+        "over_photographs_kept": _kept(over_found),
+        "over_photographs_half_counted": round(float(np.mean(estimated > truth / 2)), 4),
+    }
+
+
+def _kept(found: Sequence[dict[str, Any]]) -> float:
+    return round(float(np.mean([s["text_stage"] == "detect" for s in found])), 4)
+
+
+def _photographs(density: TextDensity, photos: Sequence[Rgb]) -> dict[str, Any]:
+    """Cells of 256 px sent past the screen, and text seen where there is none."""
+    rng = np.random.default_rng(0)
+    found = []
+    for photo in photos:
+        for _ in range(6):
+            y, x = (int(rng.integers(side - 256 + 1)) for side in photo.shape[:2])
+            found.append(density.score(photo[y : y + 256, x : x + 256]))
+    whole = [density.score(photo) for photo in photos]
+    return {
+        "cells": len(found),
+        "sent_on": round(float(np.mean([s["text_stage"] != "screen" for s in found])), 4),
+        "detected_at_1.5x": round(float(np.mean([s["text_stage"] == "detect" for s in found])), 4),
+        "cells_with_10_characters": round(float(np.mean([s["chars_est"] >= 10 for s in found])), 4),
+        "photographs": len(whole),
+        "photographs_with_10_characters": round(
+            float(np.mean([s["chars_est"] >= 10 for s in whole])), 4
+        ),
+    }
+
+
+def _cost(
+    density: TextDensity, naive: Callable[[Rgb], str], cuts: Sequence[Tile], photos: Sequence[Rgb]
+) -> dict[str, Any]:
+    dense = sorted((t for t in cuts if t.side == 256), key=lambda t: -int(t.inside.sum()))[:12]
+    found = {"dense_256": _times(density, naive, [t.rgb for t in dense])}
+    for side in _SIDES_PX:
+        fitting = [p for p in photos if min(p.shape[:2]) >= min(side, 600)][:24]
+        crops = [np.ascontiguousarray(p[:side, :side]) for p in fitting]
+        found[f"photograph_{side}"] = _times(density, naive, crops)
+    return found
+
+
+def _times(
+    density: TextDensity, naive: Callable[[Rgb], str], crops: Sequence[Rgb]
+) -> dict[str, float]:
+    """Mean CPU ms a picture, the median of three rounds."""
+    calls: dict[str, Callable[[Rgb], Any]] = {"ours": density.score, "naive": naive}
+    rounds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(3):
+        for name, call in calls.items():
+            start = time.process_time()
+            for crop in crops:
+                call(crop)
+            rounds[name].append((time.process_time() - start) / len(crops) * 1e3)
+    ms = {name: statistics.median(values) for name, values in rounds.items()}
+    ratio = ms["naive"] / ms["ours"]
+    return {"ours_ms": round(ms["ours"], 1), "naive_ms": round(ms["naive"], 1)} | {
+        "times_less": round(ratio, 1)
+    }
+
+
+def _reading(
+    density: TextDensity, naive: Callable[[Rgb], str], cuts: Sequence[Tile], most: int = 24
+) -> dict[str, Any]:
+    """NED and recall of characters on whole lines of pages with letters of 8 px and more."""
+    chosen = [t.page for t in cuts if t.side == 256 and t.page.em_px >= 8]
+    crops = [found for page in chosen for found in [_paragraph(page)] if found][
+        :: max(1, len(chosen) // most)
+    ]
+    readers: dict[str, Callable[[Rgb], str]] = {
+        "ours_2x": lambda rgb: "".join(line.text for line in density.engine.read(rgb)),
+        "naive": naive,
+    }
+    if shutil.which("tesseract"):
+        readers["tesseract"] = _tesseract
+    result: dict[str, Any] = {"crops": len(crops)}
+    for name, read in readers.items():
+        neds, recalls = {"latin": [], "han": []}, []
+        for rgb, text, script, em in crops:
+            said = _bare(read(rgb))
+            neds[script].append(_ned(said, _bare(text)))
+            if 10 <= em <= 20:
+                recalls.append(_recall(said, _bare(text)))
+        every = [n for values in neds.values() for n in values]
+        result[name] = {
+            "ned": round(float(np.mean(every)), 4),
+            **{f"ned_{s}": round(float(np.mean(v)), 4) for s, v in neds.items() if v},
+            "recall_10_to_20_px": round(float(np.mean(recalls)), 4),
+        }
+    return result
+
+
+def _paragraph(page: Any) -> tuple[Rgb, str, str, float] | None:
+    """A band of a page of at most 400 px, cut between lines, and its text from top to bottom."""
+    ink = (page.rgb.min(axis=2) < 200).any(axis=1)
+    blank = np.flatnonzero(~ink)
+    if len(blank) < 4:
+        return None
+    middle = page.rgb.shape[0] // 3
+    top = int(blank[np.argmin(abs(blank - middle))])
+    below = blank[(blank > top + 60) & (blank < top + 400)]
+    if not len(below):
+        return None
+    bottom = int(below[-1])
+    centre = (page.boxes[:, 1] + page.boxes[:, 3]) / 2
+    inside = np.flatnonzero((centre > top) & (centre < bottom))
+    if len(inside) < 60:
+        return None
+    text = "".join(page.text[i] for i in inside)
+    return np.ascontiguousarray(page.rgb[top:bottom]), text, page.script, page.em_px
+
+
+def _tesseract(rgb: Rgb) -> str:
+    ok, png = cv2.imencode(".png", rgb[:, :, ::-1])
+    assert ok
+    done = subprocess.run(
+        ["tesseract", "-", "-", "-l", "eng+chi_sim", "--psm", "6"],
+        input=png.tobytes(),
+        capture_output=True,
+        env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+        check=True,
+    )
+    return done.stdout.decode()
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
+
+
+def _ned(one: str, other: str) -> float:
+    """1 - Levenshtein distance over the longer length (report, section on evaluation)."""
+    from rapidfuzz.distance import Levenshtein
+
+    return float(Levenshtein.normalized_similarity(one, other))
+
+
+def _recall(said: str, text: str) -> float:
+    """The part of the true characters that is said, in order."""
+    from rapidfuzz.distance import LCSseq
+
+    return float(LCSseq.similarity(said, text) / max(1, len(text)))
+
+
+def _memory(
+    density: TextDensity, cuts: Sequence[Tile], photos: Sequence[Rgb], count: int
+) -> dict[str, float]:
+    """Resident MB of one process after a tenth of the images and after all of them."""
+    process = psutil.Process()
+    crops = [t.rgb for t in cuts if t.side < 1024] + [p[:512, :640] for p in photos]
+    found = {}
+    for number in range(1, count + 1):
+        density.score(np.ascontiguousarray(crops[number % len(crops)]))
+        if number in (count // 10, count):
+            found[f"at_{number}"] = round(process.memory_info().rss / 1e6, 1)
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

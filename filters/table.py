@@ -1,0 +1,95 @@
+"""What the commands of the filters share: files in, a table with a row for each out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_TOLD_EVERY_S = 1.0
+# So many rows are in memory at a time.
+_ROWS = 4096
+
+
+def find_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files that are given, and those in folders that are given, each once, by name."""
+    seen: set[Path] = set()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file not in seen:
+                seen.add(file)
+                yield file
+
+
+def files_or_error(paths: Sequence[Path]) -> list[Path]:
+    """The files of `paths`; SystemExit, with a message, when a path or every file is missing."""
+    lost = [str(path) for path in paths if not path.exists()]
+    if lost:
+        raise SystemExit(f"error: no such file or folder: {', '.join(lost)}")
+    files = list(find_files(paths))
+    if not files:
+        raise SystemExit("error: there is no file in what was given")
+    return files
+
+
+def write_rows(
+    files: Sequence[Path],
+    out: Path,
+    schema: pa.Schema,
+    score: Callable[[bytes], dict[str, Any]],
+    workers: int,
+) -> Iterator[dict[str, Any]]:
+    """Score files on so many threads and yield their rows, in order.
+
+    `score` turns the bytes of a file into the columns of `schema` but for `path`. The table has
+    its name only when all rows are in it.
+    """
+    progress = Progress(len(files))
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+
+    def row_of(path: Path) -> dict[str, Any]:
+        row: dict[str, Any] = dict.fromkeys(schema.names) | {"path": str(path)}
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return row | {"slug": "unreadable"}
+        return row | score(data)
+
+    try:
+        # Decoding and scoring leave the interpreter free, so threads do.
+        with ThreadPoolExecutor(max(1, workers)) as pool, pq.ParquetWriter(draft, schema) as table:
+            for first in range(0, len(files), _ROWS):
+                rows = []
+                for row in pool.map(row_of, files[first : first + _ROWS]):
+                    rows.append(row)
+                    progress.tell(first + len(rows))
+                table.write_table(pa.Table.from_pylist(rows, schema=schema))
+                yield from rows
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class Progress:
+    """A line that is written over on a terminal, and lines now and then in a log."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._start = self._told = time.monotonic()
+
+    def tell(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._told < _TOLD_EVERY_S and done < self._total:
+            return
+        self._told = now
+        rate = done / max(now - self._start, 1e-6)
+        left = (self._total - done) / rate
+        end = "\r" if sys.stdout.isatty() and done < self._total else "\n"
+        print(f"{done}/{self._total} files, {rate:.1f} a second, {left:.0f} s left", end=end)

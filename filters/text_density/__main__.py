@@ -1,0 +1,154 @@
+"""Score how much text pictures show, and how small it is.
+
+    python -m filters.text_density PATH... --out scores.parquet [--read] [--sheet sheet.png]
+
+PATH is a file or a folder, read recursively. Every file becomes a row: path, characters estimated
+(in all, per million pixels, in the fullest window of 256 x 256 px), the em of the letters in px,
+the part of the picture under lines of text, the script (latin, han, mixed), how far the cascade
+went (screen, glance, detect), width, height, slug. Nothing is read, unless --read asks for it: then
+`text` holds the lines from top to bottom, and a dense page takes seconds. A file that does not
+decode has a slug instead of scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pyarrow as pa
+from PIL import Image
+
+from filters.ocr.engine import OcrEngine, OcrUnavailable
+from filters.table import files_or_error, write_rows
+from filters.text_density import TextDensity
+from filters.text_density.sheet import contact_sheet, thumbnail
+from pipelines.decode import Decoded, Fault, decode
+
+_SCORES = (
+    "chars_est",
+    "chars_per_mpx",
+    "max_chars_per_256_tile",
+    "glyph_px_p50",
+    "glyph_px_min",
+    "text_area_share",
+)
+_SHEET_PICTURES = 120
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m filters.text_density",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", metavar="PATH", type=Path, nargs="+")
+    parser.add_argument("--out", metavar="FILE.parquet", type=Path, required=True)
+    parser.add_argument("--sheet", metavar="FILE.png", type=Path, help="pictures by density")
+    parser.add_argument("--read", action="store_true", help="also read the text, at twice the size")
+    parser.add_argument("--engine", choices=("rapidocr", "paddleocr"), default="rapidocr")
+    parser.add_argument(
+        "--models",
+        metavar="DIR",
+        type=Path,
+        help="for paddleocr: what `python -m filters.ocr.export_models --out DIR` wrote",
+    )
+    parser.add_argument(
+        "--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="threads"
+    )
+    given = parser.parse_args(argv)
+    cv2.setNumThreads(1)
+    files = files_or_error(given.paths)
+    if given.engine == "paddleocr" and given.models is None:
+        parser.error("--engine paddleocr needs --models DIR; see filters.ocr.export_models")
+    try:
+        scorer = Scorer(lambda: make_engine(given.engine, given.models), given.read)
+        rows = write_rows(files, given.out, schema(given.read), scorer, given.workers)
+        # Spread over all files: the first ones of a folder are often of one kind.
+        shown = {int(i * len(files) / _SHEET_PICTURES) for i in range(_SHEET_PICTURES)}
+        kept, faults = [], 0
+        for number, row in enumerate(rows):
+            faults += row["slug"] is not None
+            if given.sheet and number in shown and row["slug"] is None:
+                kept.append(row)
+        print(f"{len(files)} files, {faults} of them not decoded: {given.out}")
+        if given.sheet:
+            contact_sheet(list(_thumbnails(kept, scorer.density))).save(given.sheet)
+            print(f"{len(kept)} pictures by density: {given.sheet}")
+    except (OcrUnavailable, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def schema(read: bool) -> pa.Schema:
+    """The columns of the table, with `text` when texts are read."""
+    columns = [
+        ("path", pa.string()),
+        *((name, pa.float32()) for name in _SCORES),
+        ("script", pa.string()),
+        ("text_stage", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("slug", pa.string()),
+    ]
+    return pa.schema([*columns, ("text", pa.string())] if read else columns)
+
+
+def make_engine(name: str, models: Path | None) -> OcrEngine:
+    if name == "paddleocr":
+        from filters.ocr.paddle import PaddleOcrEngine
+
+        assert models is not None
+        return PaddleOcrEngine(models)
+    from filters.ocr.rapid import RapidOcrEngine
+
+    return RapidOcrEngine()
+
+
+class Scorer:
+    """Turns the bytes of a file into a row, with an engine for each thread that calls it."""
+
+    def __init__(self, make: Callable[[], OcrEngine], read: bool) -> None:
+        self._make, self._read = make, read
+        self._of_thread = threading.local()
+        # Made now, so that what is missing is said before work begins.
+        self._of_thread.density = TextDensity(make())
+
+    @property
+    def density(self) -> TextDensity:
+        if not hasattr(self._of_thread, "density"):
+            self._of_thread.density = TextDensity(self._make())
+        density: TextDensity = self._of_thread.density
+        return density
+
+    def __call__(self, data: bytes) -> dict[str, Any]:
+        picture = decode(data)
+        if isinstance(picture, Fault):
+            return {"slug": picture.slug}
+        height, width = picture.rgb.shape[:2]
+        row = {"width": width, "height": height} | self.density.score(picture.rgb)
+        row.pop("text_cells")
+        if self._read:
+            lines = self.density.engine.read(picture.rgb)
+            row["text"] = "\n".join(line.text for line in lines)
+        return row
+
+
+def _thumbnails(
+    rows: Sequence[dict[str, Any]], density: TextDensity
+) -> Iterator[tuple[dict[str, Any], Image.Image]]:
+    for row in rows:
+        picture = decode(Path(row["path"]).read_bytes())
+        if isinstance(picture, Decoded):
+            _, lines = density.score_with_lines(picture.rgb)
+            yield row, thumbnail(picture.rgb, lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from filters.text_density.__main__ import main
+from tests.pictures import encoded, jpeg, page, scene
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    deep = tmp_path / "in" / "deep"
+    deep.mkdir(parents=True)
+    (deep / "a.png").write_bytes(encoded(page(300, 200), "png"))
+    (deep / "b.jpg").write_bytes(jpeg(scene(200, 160)))
+    (deep / "c.jpg").write_bytes(b"no picture")
+    (deep / "d.png").write_bytes(b"")
+    (deep / "e.png").write_bytes(encoded(scene(1, 1), "png"))
+    return tmp_path / "in"
+
+
+def test_every_file_becomes_a_row(folder: Path, tmp_path: Path) -> None:
+    out, sheet = tmp_path / "scores.parquet", tmp_path / "sheet.png"
+    assert main([str(folder), "--out", str(out), "--sheet", str(sheet), "--read"]) == 0
+    rows = pq.read_table(out).to_pylist()
+    assert [row["slug"] for row in rows] == [None, None, "not_an_image", "empty", None]
+    text, photo = rows[0], rows[1]
+    assert text["chars_est"] > 30 and text["script"] == "latin" and text["text_stage"] == "detect"
+    assert len(text["text"]) > 20
+    assert photo["chars_est"] < 5 and (photo["width"], photo["height"]) == (200, 160)
+    assert rows[4]["chars_est"] == 0
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_scores_do_not_depend_on_the_number_of_workers(folder: Path, tmp_path: Path) -> None:
+    tables = []
+    for workers in ("1", "3"):
+        out = tmp_path / f"{workers}.parquet"
+        assert main([str(folder), "--out", str(out), "--workers", workers]) == 0
+        tables.append(pq.read_table(out))
+    assert tables[0].equals(tables[1])
+    assert "text" not in tables[0].column_names
+
+
+def test_paddleocr_needs_its_models(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [str(folder), "--out", str(tmp_path / "s.parquet"), "--engine", "paddleocr"]
+    with pytest.raises(SystemExit):
+        main(argv)
+    assert "export_models" in capsys.readouterr().err
+    assert main([*argv, "--models", str(tmp_path / "nowhere")]) == 1
+    said = capsys.readouterr().err
+    assert "nowhere" in said and "export_models" in said
+    assert not (tmp_path / "s.parquet").exists()
