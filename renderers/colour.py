@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
+
+from renderers.compiled import EXACT
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,7 +82,7 @@ class LocalLuminance:
     """Mean and spread of luminance in any rectangle, from summed tables over every second pixel."""
 
     def __init__(self, rgb: npt.NDArray[np.uint8]) -> None:
-        self._sum, self._squares = cv2.integral2(luminance(rgb[::2, ::2]))
+        self._sum, self._squares = _summed(rgb, _RED, _GREEN, _BLUE)
 
     def of(self, boxes: npt.NDArray[np.int32]) -> tuple[Floats, Floats]:
         """Mean and standard deviation, `float64[n]` each, for `int32[n, 4]` x0, y0, x1, y1 px."""
@@ -97,3 +99,21 @@ class LocalLuminance:
 
         mean = average(self._sum)
         return mean, np.sqrt(np.maximum(average(self._squares) - mean * mean, 0.0))
+
+
+@njit(**EXACT)
+def _summed(rgb, red, green, blue):  # type: ignore[no-untyped-def]
+    """Luminance of every second pixel, and its square, summed over all above and to the left."""
+    rows, columns = (rgb.shape[0] + 1) // 2, (rgb.shape[1] + 1) // 2
+    sums = np.zeros((rows + 1, columns + 1))
+    squares = np.zeros((rows + 1, columns + 1))
+    for j in range(rows):
+        line, square = 0.0, 0.0
+        for i in range(columns):
+            pixel = rgb[2 * j, 2 * i]
+            light = np.float64(red[pixel[0]] + green[pixel[1]] + blue[pixel[2]])
+            line += light
+            square += light * light
+            sums[j + 1, i + 1] = sums[j, i + 1] + line
+            squares[j + 1, i + 1] = squares[j, i + 1] + square
+    return sums, squares

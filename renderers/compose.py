@@ -1,87 +1,101 @@
 """Lay set lines onto a background: blend their ink, and measure where each character lies.
 
-Blending is done in sRGB: blending in linear light washes out small dark text.
+Blending is done in sRGB, in whole numbers: blending in linear light washes out small dark text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from renderers.atlas import PHASES, Atlas
+from renderers import rasterise
+from renderers.atlas import Atlas
+from renderers.compiled import EXACT
 from renderers.layout.sheet import Line, Mark
 from renderers.shaping import Ints
+from renderers.typeset import Setting
 
 Picture = npt.NDArray[np.uint8]
 
+_PHASES = 4
+assert _PHASES == rasterise.PHASES
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Glyphs:
-    """All glyphs of a page: line number, slot in the atlas, origin in px, first character.
+    """All glyphs of a page, line after line.
 
-    `boxes int32[n, 4]` is the ink in px of the page (x0, y0, x1, y1, half open; all equal for a
-    blank glyph); `line_boxes` the same per line.
+    `rows int32[lines, 7]`: first and last glyph in the arrays they were set from, first character
+    and end of the line in its text, px of the baseline's start right and down, kind of face and
+    size. `clusters` counts in that text. `slot`, `x`, `y` say where each glyph's origin lies in px
+    of the page, and `line_boxes int32[lines, 4]` is the ink of each line: x0, y0, x1, y1, half
+    open; x1 < x0 for a line without ink.
     """
 
-    line: Ints
+    rows: Ints
+    clusters: Ints
     slot: Ints
     x: Ints
     y: Ints
-    character: Ints
-    boxes: Ints
     line_boxes: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """The characters of a page that have ink.
+
+    `where int32[n]` counts in the joined texts of the lines; line i has the characters
+    `ends[i - 1]` to `ends[i]`. `boxes int32[n, 4]` are x0, y0, x1, y1 in hundredths of a px, half
+    open; whole px, except in x where characters share the box of a ligature (`shared bool[n]`).
+    """
+
+    where: Ints
+    ends: Ints
+    boxes: Ints
+    shared: npt.NDArray[np.bool_]
 
 
 def gather(lines: Sequence[Line], atlas: Atlas, phases: int) -> Glyphs:
     """Round every glyph of `lines` to the pixel grid and rasterise what is new."""
-    counts = [len(line.strip.glyphs) for line in lines]
-    number = np.repeat(np.arange(len(lines), dtype=np.int32), counts)
-    glyphs = _joined([line.strip.glyphs for line in lines])
-    x = np.concatenate([line.strip.x + line.x for line in lines])
-    y = np.concatenate([line.strip.y + line.y for line in lines])
-    row = np.floor(y + 0.5).astype(np.int32)
-    if phases == 1:
-        column, phase = np.floor(x + 0.5).astype(np.int32), np.zeros(len(x), dtype=np.int32)
-    else:
-        quarter = np.floor(x * PHASES + 0.5).astype(np.int32)
-        column, phase = quarter // PHASES, quarter % PHASES
-    slot = np.zeros(len(glyphs), dtype=np.int32)
-    kinds: dict[tuple[str, int], int] = {}
-    kind = [kinds.setdefault((li.strip.face.key, li.strip.size_px), len(kinds)) for li in lines]
-    of_glyph = np.asarray(kind, dtype=np.int32)[number] * PHASES + phase
-    example = {k: line.strip for k, line in zip(reversed(kind), reversed(lines), strict=True)}
-    for group in np.flatnonzero(np.bincount(of_glyph)).tolist():
-        here = np.flatnonzero(of_glyph == group)
-        strip = example[group // PHASES]
-        slot[here] = atlas.slots(strip.face, strip.size_px, group % PHASES, glyphs[here])
-    boxes = atlas.boxes(slot).astype(np.int32)
-    boxes += np.stack([column, row, column, row], axis=1)
-    return Glyphs(
-        line=number,
-        slot=slot,
-        x=column,
-        y=row,
-        character=_joined([line.strip.clusters for line in lines]),
-        boxes=boxes,
-        line_boxes=union(boxes, np.cumsum([0, *counts[:-1]])),
-    )
+    if not lines:
+        none = np.zeros(0, dtype=np.int32)
+        return Glyphs(none.reshape(0, 7), none, none, none, none, none.reshape(0, 4))
+    settings: list[Setting] = []
+    # Lines of one paragraph share a setting: where its glyphs begin, and its kind.
+    known: dict[int, tuple[int, int]] = {}
+    rows: list[tuple[int, ...]] = []
+    total = 0
+    for (setting, begin, stop, first, last, _), x, y in lines:
+        found = known.get(id(setting))
+        if found is None:
+            kind = atlas.kind(setting.run.face, setting.size_px)
+            found = known[id(setting)] = (total, kind)
+            settings.append(setting)
+            total += len(setting.run.infos)
+        start, kind = found
+        rows.append((start + first, start + last, begin, stop, x, y, kind))
+    table = np.array(rows, dtype=np.int32)
+    infos = np.concatenate([setting.run.infos for setting in settings])
+    places = np.concatenate([setting.places for setting in settings], axis=1)
+    glyphs, clusters, kinds, x, y, phase = _locate(table, infos, places, phases)
+    slot = atlas.slots(kinds, phase, glyphs)
+    return Glyphs(table, clusters, slot, x, y, _line_boxes(table, slot, x, y, atlas.shapes))
 
 
-def union(boxes: Ints, starts: npt.NDArray[np.int64]) -> Ints:
-    """The box around each group of boxes; group i starts at `starts[i]`. Blank ones do not count.
+def characters(glyphs: Glyphs, atlas: Atlas) -> Characters:
+    """Where the ink of each character lies. A character without ink (a space) has no entry.
 
-    A group of blanks alone comes back with x1 < x0.
+    The box of a ligature is shared out evenly, from left to right, among its characters.
     """
-    blank = boxes[:, 0] >= boxes[:, 2]
-    far = np.int32(1 << 20)
-    low = np.where(blank[:, None], far, boxes[:, :2])
-    high = np.where(blank[:, None], -far, boxes[:, 2:])
-    return np.concatenate(
-        [np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)], axis=1
-    ).astype(np.int32)
+    return Characters(
+        *_characters(glyphs.rows, glyphs.clusters, glyphs.slot, glyphs.x, glyphs.y, atlas.shapes)
+    )
 
 
 def backdrop(
@@ -107,16 +121,16 @@ def backdrop(
         )
     left = int(crop[0] * (columns - width) + 0.5)
     top = int(crop[1] * (rows - height) + 0.5)
-    page = background[top : top + height, left : left + width].copy()
+    page = background[top : top + height, left : left + width]
     strength, tone = wash
-    return _towards(page, strength, tone) if strength else page
+    return _towards(page, strength, tone) if strength else page.copy()
 
 
 def furnish(page: Picture, marks: Sequence[Mark], plate: float, tone: int, rule_tone: int) -> None:
     """Draw plates (when `plate` > 0) and rules onto `page`, in place."""
-    for mark in marks:
-        part = page[mark.y0 : mark.y1, mark.x0 : mark.x1]
-        if mark.kind == "rule":
+    for kind, x0, y0, x1, y1 in marks:
+        part = page[y0:y1, x0:x1]
+        if kind == "rule":
             part[:] = _towards(part, 0.6, rule_tone)
         elif plate:
             part[:] = _towards(part, plate, tone)
@@ -124,26 +138,157 @@ def furnish(page: Picture, marks: Sequence[Mark], plate: float, tone: int, rule_
 
 def _towards(part: Picture, strength: float, tone: int) -> Picture:
     # A table of 256 values is exact, and several times faster than arithmetic on the picture.
-    table = np.round(np.arange(256) * (1 - strength) + tone * strength).astype(np.uint8)
-    return table[part]
+    return np.asarray(cv2.LUT(part, _table(strength, tone)), dtype=np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _table(strength: float, tone: int) -> Picture:
+    return np.round(np.arange(256) * (1 - strength) + tone * strength).astype(np.uint8)
 
 
 def blend(page: Picture, glyphs: Glyphs, atlas: Atlas, colours: Picture) -> None:
     """Draw the glyphs onto `page`, in place; `colours uint8[lines, 3]`."""
-    ink = atlas.inked(glyphs.slot)
     height, width = page.shape[:2]
-    where = (glyphs.y * width + glyphs.x)[ink.glyph] + ink.dy * width + ink.dx
-    # Neighbours may share an antialiased pixel: their coverage adds up.
-    total = np.bincount(where, weights=ink.coverage, minlength=width * height)
-    owner = np.zeros(width * height, dtype=np.int32)
-    owner[where] = glyphs.line[ink.glyph]
-    inked = np.flatnonzero(total)
-    alpha = np.minimum(total[inked], 255).astype(np.int32)[:, None]
-    flat = page.reshape(-1, 3)
-    under = flat[inked].astype(np.int32)
-    over = colours[owner[inked]].astype(np.int32)
-    flat[inked] = (under * 255 + (over - under) * alpha + 127) // 255
+    count = len(glyphs.rows)
+    _blend(
+        page.reshape(-1),
+        np.zeros((height, width), dtype=np.uint8),
+        np.empty((height, width), dtype=np.uint16 if count < 1 << 16 else np.int32),
+        glyphs.rows,
+        glyphs.slot,
+        glyphs.x,
+        glyphs.y,
+        atlas.shapes,
+        atlas.pixels,
+        colours.reshape(-1),
+    )
 
 
-def _joined(parts: Sequence[Ints]) -> Ints:
-    return np.concatenate(parts).astype(np.int32, copy=False)
+@njit(**EXACT)
+def _locate(rows, infos, places, phases):  # type: ignore[no-untyped-def]
+    """Glyph, cluster, kind, column, row and phase of every glyph of every line, int32[n] each."""
+    count = 0
+    for row in range(len(rows)):
+        count += rows[row, 1] - rows[row, 0]
+    glyphs, clusters = np.empty(count, np.int32), np.empty(count, np.int32)
+    kinds, phase = np.empty(count, np.int32), np.zeros(count, np.int32)
+    x, y = np.empty(count, np.int32), np.empty(count, np.int32)
+    at = 0
+    for row in range(len(rows)):
+        left, top, kind = rows[row, 4], rows[row, 5], rows[row, 6]
+        for i in range(rows[row, 0], rows[row, 1]):
+            glyphs[at], clusters[at], kinds[at] = infos[i, 0], infos[i, 2], kind
+            across = places[0, i] + left
+            if phases == 1:
+                x[at] = np.floor(across + 0.5)
+            else:
+                quarter = np.int64(np.floor(across * _PHASES + 0.5))
+                x[at], phase[at] = quarter // _PHASES, quarter % _PHASES
+            y[at] = np.floor(places[1, i] + top + 0.5)
+            at += 1
+    return glyphs, clusters, kinds, x, y, phase
+
+
+@njit(**EXACT)
+def _line_boxes(rows, slot, x, y, shapes):  # type: ignore[no-untyped-def]
+    """The box around the ink of each line, int32[lines, 4]."""
+    far = 1 << 20
+    boxes = np.empty((len(rows), 4), np.int32)
+    at = 0
+    for row in range(len(rows)):
+        x0, y0, x1, y1 = far, far, -far, -far
+        for _ in range(rows[row, 1] - rows[row, 0]):
+            shape = shapes[slot[at]]
+            if shape[3] > 0:
+                left, top = x[at] + shape[1], y[at] + shape[2]
+                x0, y0 = min(x0, left), min(y0, top)
+                x1, y1 = max(x1, left + shape[3]), max(y1, top + shape[4])
+            at += 1
+        boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3] = x0, y0, x1, y1
+    return boxes
+
+
+@njit(**EXACT)
+def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-def]
+    """The members of `Characters`, in order."""
+    length = 0
+    for row in range(len(rows)):
+        length += rows[row, 3] - rows[row, 2]
+    where, boxes = np.empty(length, np.int32), np.empty((length, 4), np.int32)
+    shared, ends = np.zeros(length, np.bool_), np.empty(len(rows), np.int32)
+    far = 1 << 20
+    count = at = before = 0
+    for row in range(len(rows)):
+        begin, stop = rows[row, 2], rows[row, 3]
+        last = at + rows[row, 1] - rows[row, 0]
+        while at < last:
+            cluster = clusters[at]
+            x0, y0, x1, y1 = far, far, -far, -far
+            while at < last and clusters[at] == cluster:
+                shape = shapes[slot[at]]
+                if shape[3] > 0:
+                    left, top = x[at] + shape[1], y[at] + shape[2]
+                    x0, y0 = min(x0, left), min(y0, top)
+                    x1, y1 = max(x1, left + shape[3]), max(y1, top + shape[4])
+                at += 1
+            parts = (clusters[at] if at < last else stop) - cluster
+            if x1 < x0:
+                continue
+            for k in range(parts):
+                where[count] = before + cluster - begin + k
+                boxes[count, 0] = np.rint((x0 + (x1 - x0) * k / parts) * 100)
+                boxes[count, 1] = y0 * 100
+                boxes[count, 2] = np.rint((x0 + (x1 - x0) * (k + 1) / parts) * 100)
+                boxes[count, 3] = y1 * 100
+                shared[count] = parts > 1
+                count += 1
+        ends[row] = count
+        before += stop - begin
+    return where[:count], ends, boxes[:count], shared[:count]
+
+
+@njit(**EXACT)
+def _blend(page, covered, owner, rows, slot, x, y, shapes, pixels, colours):  # type: ignore[no-untyped-def]
+    """Adds up the coverage of all glyphs, then blends each inked pixel once.
+
+    `page uint8[H * W * 3]`; `covered` and `owner` have H rows of W numbers: none covered yet.
+    """
+    # Unsigned numbers throughout: a signed index may count from the end, which costs a check per
+    # pixel. What lies outside the page never gets here.
+    width = covered.shape[1]
+    covered, owner = covered.reshape(-1), owner.reshape(-1)
+    full, half, three, next_row = np.uint32(255), np.uint32(127), np.uint64(3), np.uint64(width)
+    at = 0
+    for row in range(len(rows)):
+        for _ in range(rows[row, 1] - rows[row, 0]):
+            shape = shapes[slot[at]]
+            source, across = np.uint64(shape[0]), np.uint64(shape[3])
+            place = np.uint64((y[at] + shape[2]) * width + x[at] + shape[1])
+            at += 1
+            for _ in range(shape[4]):
+                for i in range(across):
+                    ink = np.uint32(pixels[source + i])
+                    if ink:
+                        # Neighbours may share an antialiased pixel: their coverage adds up.
+                        covered[place + i] = min(ink + covered[place + i], full)
+                        owner[place + i] = row
+                source += across
+                place += next_row
+    at = 0
+    for row in range(len(rows)):
+        for _ in range(rows[row, 1] - rows[row, 0]):
+            shape = shapes[slot[at]]
+            across = np.uint64(shape[3])
+            place = np.uint64((y[at] + shape[2]) * width + x[at] + shape[1])
+            at += 1
+            for _ in range(shape[4]):
+                for i in range(place, place + across):
+                    alpha = np.uint32(covered[i])
+                    if alpha:
+                        covered[i] = 0
+                        rest, p, c = full - alpha, three * i, three * np.uint64(owner[i])
+                        for _ in range(3):
+                            page[p] = (page[p] * rest + colours[c] * alpha + half) // full
+                            p += np.uint64(1)
+                            c += np.uint64(1)
+                place += next_row

@@ -19,8 +19,8 @@ from fonts.faces import Face
 from renderers import draw
 from renderers.atlas import Atlas
 from renderers.colour import LocalLuminance, contrast_ratio, luminance, text_colours, tints
-from renderers.compose import Glyphs, Picture, backdrop, blend, furnish, gather
-from renderers.labels import line_labels
+from renderers.compose import Glyphs, Picture, backdrop, blend, characters, furnish, gather
+from renderers.labels import Labels
 from renderers.layout import LAYOUTS
 from renderers.layout.sheet import Line, Sheet, Text
 from renderers.parameters import LANGUAGES, SIZE_BANDS, VERSION, Recipe
@@ -74,9 +74,14 @@ class Renderer:
         )
 
     def render(self, recipe: Recipe, background: Picture) -> tuple[Picture, dict[str, Any]]:
+        """`uint8[H, W, 3]` and its labels as plain lists and numbers: see `Labels.to_dict`."""
+        page, labels = self.draw(recipe, background)
+        return page, labels.to_dict()
+
+    def draw(self, recipe: Recipe, background: Picture) -> tuple[Picture, Labels]:
         """`uint8[H, W, 3]` and its labels, from a background at least as large as the page.
 
-        `labels` holds lines in reading order (see `labels.line_labels`), layout, language, fonts,
+        The labels hold lines in reading order (see `Labels.to_dict`), layout, language, fonts,
         recipe and seed. Lines whose ink would leave the page are left out and counted in
         `left_out`. ValueError for a background that is too small or a face that is not here.
         """
@@ -92,28 +97,29 @@ class Renderer:
         furnish(page, sheet.marks, recipe.plate, recipe.wash_tone, rule_tone)
         self._atlas.trim()
         lines, left_out = sheet.lines, 0
-        labelled: list[dict[str, Any]] = []
-        if lines:
+        glyphs = gather(lines, self._atlas, recipe.phases)
+        inside = _inside(glyphs, recipe)
+        if not inside.all():
+            left_out = int((~inside).sum())
+            lines = [line for line, keep in zip(lines, inside.tolist(), strict=True) if keep]
             glyphs = gather(lines, self._atlas, recipe.phases)
-            inside = _inside(glyphs, recipe)
-            if not inside.all():
-                left_out = int((~inside).sum())
-                lines = [line for line, keep in zip(lines, inside, strict=True) if keep]
-                glyphs = gather(lines, self._atlas, recipe.phases) if lines else glyphs
-        if lines:
-            colours, contrasts = _colours(recipe, rng, page, glyphs)
-            blend(page, glyphs, self._atlas, colours)
-            labelled = line_labels(lines, glyphs, colours, contrasts)
-        return page, {
-            "lines": labelled,
-            "layout": recipe.layout,
-            "language": recipe.language,
-            "size_band": recipe.size_band,
-            "fonts": self._fonts_used(lines),
-            "left_out": left_out,
-            "recipe": recipe.to_json(),
-            "seed": recipe.seed,
-        }
+        colours, contrasts = _colours(recipe, rng, page, glyphs)
+        blend(page, glyphs, self._atlas, colours)
+        return page, Labels(
+            lines=lines,
+            characters=characters(glyphs, self._atlas),
+            colours=colours,
+            contrasts=contrasts,
+            facts={
+                "layout": recipe.layout,
+                "language": recipe.language,
+                "size_band": recipe.size_band,
+                "fonts": self._fonts_used(lines),
+                "left_out": left_out,
+                "recipe": recipe.to_json(),
+                "seed": recipe.seed,
+            },
+        )
 
     def _lay_out(self, recipe: Recipe, rng: np.random.Generator) -> Sheet:
         if recipe.layout not in LAYOUTS:
@@ -145,7 +151,8 @@ class Renderer:
         return face
 
     def _fonts_used(self, lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
-        used = sorted({line.strip.face.key for line in lines})
+        faces = {id(line.strip.face): line.strip.face for line in lines}
+        used = sorted(face.key for face in faces.values())
         return {
             key: {
                 "name": self._by_key[key].name,

@@ -3,12 +3,13 @@
     python renderers/synth_text.py --count 20 --preview          # demo photographs, texts and fonts
     python renderers/synth_text.py --lang zh --size 5-7 --layout vertical table --out pages
     python renderers/synth_text.py --lang en --backgrounds photos --texts books --fonts my-fonts
+    python renderers/synth_text.py --count 10000 --workers 8 --format webp --out pages.tar
     python renderers/synth_text.py --replay pages/zh-000003.json --out again
 
 Each page is a picture and a JSON label: `lines` in reading order, each with `text`, `chars`
 ([character, x0, y0, x1, y1] in px, the ink that was drawn), `font`, `size_px`, `colour` and
 `contrast` (WCAG, against the mean of what lies under the line), and the `recipe` that draws the
-same bytes again. The same seed gives the same files.
+same bytes again. The same seed gives the same files, with any number of workers.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from typing import Any
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from fonts.charsets import character_set  # noqa: E402
 from fonts.coverage import Coverage  # noqa: E402
 from fonts.faces import discover  # noqa: E402
 from pipelines.demo import demo_inputs  # noqa: E402
-from pipelines.sample import generator  # noqa: E402
 from renderers.backgrounds import Backgrounds  # noqa: E402
+from renderers.batch import Job, pages  # noqa: E402
 from renderers.layout import LAYOUTS  # noqa: E402
-from renderers.output import FORMATS, encode, write_page  # noqa: E402
+from renderers.output import FORMATS, encode, page_writer  # noqa: E402
 from renderers.parameters import LANGUAGES, SIZE_BANDS, Recipe, band_limits  # noqa: E402
 from renderers.preview import contact_sheet  # noqa: E402
 from renderers.recipe import Renderer  # noqa: E402
-from renderers.text_sources import TextSource  # noqa: E402
 
 _PREVIEWED = 8
 
@@ -59,52 +60,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _render(args: argparse.Namespace, bands: list[str]) -> int:
-    renderer, backgrounds = _inputs(args)
-    args.out.mkdir(parents=True, exist_ok=True)
-    pages: list[tuple[Any, dict[str, Any]]] = []
+    job, refused = _job(args, bands), dict[Path, str]()
+    previewed: list[tuple[Any, dict[str, Any]]] = []
     seen: set[str] = set()
-    characters = skipped = 0
-    began = time.process_time()
-    for number in range(args.count):
-        rng = generator(args.seed, "synth_text", args.lang, number)
-        layout = args.layout[int(rng.integers(len(args.layout)))] if args.layout else None
-        recipe = renderer.draw_recipe(
-            rng,
-            language=args.lang,
-            size_band=bands[int(rng.integers(len(bands)))],
-            width=args.canvas,
-            height=args.canvas,
-            layout=layout,
-        )
-        path, background = backgrounds.draw(rng, args.canvas, args.canvas)
-        rgb, labels = renderer.render(recipe, background)
-        labels["background"] = str(path)
-        write_page(args.out, f"{args.lang}-{number:06d}", rgb, labels, args.format)
-        characters += sum(len(line["chars"]) for line in labels["lines"])
-        skipped += recipe.skipped_texts
-        seen.update(*(line["text"] for line in labels["lines"]))
-        if len(pages) < _PREVIEWED:
-            pages.append((rgb, labels))
-    seconds = time.process_time() - began
+    count = characters = skipped = 0
+    began = time.perf_counter()
+    with page_writer(args.out, args.format) as write:
+        for page in pages(job, workers=args.workers, refused=refused):
+            write(page.name, page.picture, page.label)
+            count += 1
+            characters += page.characters
+            skipped += page.skipped_texts
+            seen.update(page.shown)
+            if args.preview and len(previewed) < _PREVIEWED:
+                previewed.append((_decoded(page.picture), json.loads(page.label)))
+    seconds = time.perf_counter() - began
     print(
-        f"{args.count} pages, {characters:,} characters ({len(seen):,} distinct) in {args.out},"
-        f" {seconds:.1f} s of CPU: {characters / max(seconds, 1e-9):,.0f} characters/s"
+        f"{count} pages, {characters:,} characters ({len(seen):,} distinct) in {args.out},"
+        f" {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} pages/s"
     )
-    _report_gaps(args.lang, seen, skipped, backgrounds)
-    if args.preview and pages:
-        sheet = args.out / "preview.png"
-        sheet.write_bytes(encode(contact_sheet(pages), "png"))
+    _report_gaps(args.lang, seen, skipped, refused)
+    if previewed:
+        is_tar = args.out.suffix == ".tar"
+        sheet = args.out.with_suffix(".preview.png") if is_tar else args.out / "preview.png"
+        sheet.write_bytes(encode(contact_sheet(previewed), "png"))
         print(f"boxes drawn in {sheet}")
     return 0
 
 
-def _report_gaps(language: str, seen: set[str], skipped: int, backgrounds: Backgrounds) -> None:
+def _decoded(picture: bytes) -> Any:
+    bgr = cv2.imdecode(np.frombuffer(picture, dtype=np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
+    return bgr[:, :, ::-1]
+
+
+def _report_gaps(language: str, seen: set[str], skipped: int, refused: dict[Path, str]) -> None:
     wanted = character_set(language)
     shown = Coverage.of(map(ord, seen)).of_text(wanted).sum()
     print(f"{shown:,} of the {len(wanted):,} characters that {language} should show occurred")
     if skipped:
         print(f"{skipped} paragraphs skipped: no face has all their characters")
-    for path, why in backgrounds.refused.items():
+    for path, why in refused.items():
         print(f"background left out: {path}: {why}")
 
 
@@ -114,15 +110,15 @@ def _replay(args: argparse.Namespace) -> int:
     faces = discover(args.fonts or demo_inputs().fonts)
     background = Backgrounds([Path(stored["background"])])
     _, picture = background.draw(np.random.default_rng(0), recipe.width, recipe.height)
-    rgb, labels = Renderer(faces=faces, texts={}).render(recipe, picture)
-    labels["background"] = stored["background"]
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_page(args.out, args.replay.stem, rgb, labels, args.format)
-    print(f"{args.out / args.replay.stem}.{args.format}")
+    rgb, labels = Renderer(faces=faces, texts={}).draw(recipe, picture)
+    label = labels.to_json(background=stored["background"]).encode()
+    with page_writer(args.out, args.format) as write:
+        write(args.replay.stem, encode(rgb, args.format), label)
+    print(args.out if args.out.suffix == ".tar" else args.out / f"{args.replay.stem}.{args.format}")
     return 0
 
 
-def _inputs(args: argparse.Namespace) -> tuple[Renderer, Backgrounds]:
+def _job(args: argparse.Namespace, bands: list[str]) -> Job:
     languages = ("en", "zh") if args.lang == "mixed" else (args.lang,)
     backgrounds, texts, fonts = args.backgrounds, dict.fromkeys(languages, args.texts), args.fonts
     if not (backgrounds and args.texts and fonts):
@@ -132,11 +128,18 @@ def _inputs(args: argparse.Namespace) -> tuple[Renderer, Backgrounds]:
         backgrounds = backgrounds or demo.photos
         texts = {name: args.texts or demo.texts[name] for name in languages}
         fonts = fonts or demo.fonts
-    renderer = Renderer(
-        faces=discover(fonts),
-        texts={name: TextSource.from_paths(paths, language=name) for name, paths in texts.items()},
+    return Job(
+        language=args.lang,
+        bands=tuple(bands),
+        layouts=tuple(args.layout or ()),
+        canvas=args.canvas,
+        count=args.count,
+        seed=args.seed,
+        ext=args.format,
+        backgrounds=tuple(backgrounds),
+        fonts=tuple(fonts),
+        texts=tuple((name, tuple(paths)) for name, paths in texts.items()),
     )
-    return renderer, Backgrounds(backgrounds)
 
 
 def _bands(size: str) -> list[str]:
@@ -169,8 +172,15 @@ def _parser() -> argparse.ArgumentParser:
         help=f"kinds of page (default: all that suit): {', '.join(LAYOUTS)}",
     )
     add("--seed", type=int, default=0, metavar="S", help="same seed, same files (default: 0)")
-    add("--out", type=Path, default=Path("synth_text"), metavar="DIR", help="default: ./synth_text")
+    add(
+        "--out",
+        type=Path,
+        default=Path("synth_text"),
+        metavar="DIR",
+        help="folder, or FILE.tar for a WebDataset tar (default: ./synth_text)",
+    )
     add("--format", choices=FORMATS, default="png", help="png and webp are lossless (default: png)")
+    add("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
     add("--preview", action="store_true", help="also write preview.png, with the boxes drawn")
     add("--replay", type=Path, metavar="FILE.json", help="draw the page of this label again")
     return parser

@@ -6,43 +6,87 @@ strips about.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numba import njit
 
 from fonts.faces import Face
-from renderers.breaks import classify, is_space, is_wide, opportunities
+from renderers import breaks
+from renderers.compiled import EXACT
 from renderers.shaping import Floats, Ints, Run
 
 # A justified line is left as it is when its gaps would have to open wider than this, in em:
 # between words, and between characters of a Chinese line.
 _MAX_GAP_EM, _MAX_GAP_WIDE_EM = 0.9, 0.35
+# The flags of `breaks` and the alignments, as the compiled loops know them.
+_SPACE, _WIDE, _START = 1, 2, 64
+_LEFT, _JUSTIFY, _RIGHT, _CENTER = range(4)
+_ALIGN = {"left": _LEFT, "justify": _JUSTIFY, "right": _RIGHT, "center": _CENTER}
 
 
-@dataclass(frozen=True)
-class Strip:
-    """One set line. Glyph `i` has its origin at (x[i], y[i]) px from the start of the baseline.
+class Setting(NamedTuple):
+    """A run at one size. `places float64[2, n]` are x and y px of each glyph from its line's start.
 
-    `clusters[i]` is the index in `text` of the first character that glyph draws. `length_px` is the
-    way along the line (down, when `vertical`).
+    Glyphs of white space between two lines have no place of their own.
     """
 
-    text: str
-    face: Face
+    run: Run
     size_px: int
-    vertical: bool
-    glyphs: Ints
-    clusters: Ints
-    x: Floats
-    y: Floats
+    places: Floats
+
+
+class Strip(NamedTuple):
+    """One set line: characters `begin` to `stop` and glyphs `first` to `last` of a setting.
+
+    `length_px` is the way along the line (down, when the run is vertical).
+    """
+
+    setting: Setting
+    begin: int
+    stop: int
+    first: int
+    last: int
     length_px: float
 
+    @property
+    def text(self) -> str:
+        """The characters of the line."""
+        return self.setting.run.text[self.begin : self.stop]
 
-@dataclass(frozen=True, kw_only=True)
-class Style:
+    @property
+    def face(self) -> Face:
+        """The face of the run."""
+        return self.setting.run.face
+
+    @property
+    def size_px(self) -> int:
+        """The em."""
+        return self.setting.size_px
+
+    @property
+    def glyphs(self) -> Ints:
+        """Glyph ids, `int32[n]`."""
+        return self.setting.run.glyphs[self.first : self.last]
+
+    @property
+    def clusters(self) -> Ints:
+        """For each glyph the index in `text` of the first character that it draws."""
+        return self.setting.run.clusters[self.first : self.last] - np.int32(self.begin)
+
+    @property
+    def x(self) -> Floats:
+        """Px from the start of the baseline to the right."""
+        return self.setting.places[0, self.first : self.last]
+
+    @property
+    def y(self) -> Floats:
+        """Px from the start of the baseline downwards."""
+        return self.setting.places[1, self.first : self.last]
+
+
+class Style(NamedTuple):
     """How a paragraph is set. Lengths in px.
 
     `whole_px` rounds every advance to whole pixels, as text without sub-pixel positions has it.
@@ -56,123 +100,182 @@ class Style:
 
 
 def set_lines(
-    run: Run, style: Style, lengths: Callable[[int], float], *, max_lines: int = 1_000_000
+    run: Run,
+    style: Style,
+    lengths: float | Callable[[int], float],
+    *,
+    max_lines: int = 1_000_000,
 ) -> list[Strip]:
-    """Set `run` in lines; line number i may be `lengths(i)` px long.
+    """Set `run` in lines of `lengths` px; where that is a function, line i is `lengths(i)` px long.
 
     A word longer than a line is broken where it must be. Leading and trailing white space of a line
     is dropped. At most `max_lines` come back: what does not fit in them is left out.
     """
-    if not len(run.glyphs):
+    if not len(run.infos):
         return []
-    advance = run.advance * style.size_px + style.tracking_px
-    if style.whole_px:
-        advance = np.round(advance)
-    pen = np.concatenate([[0.0], np.cumsum(advance)])
-    room = lengths(0) - style.indent_px
-    if pen[-1] <= room and not run.text.endswith(" "):
+    rooms = (
+        np.array([lengths(i) for i in range(min(max_lines, len(run.text)))], dtype=np.float64)
+        if callable(lengths)
+        else np.array([lengths], dtype=np.float64)
+    )
+    places, rows, lengths_px = _set_lines(
+        run.infos,
+        run.places,
+        breaks.classify(run.text),
+        run.upem,
+        run.vertical,
+        (style.size_px, float(style.tracking_px), style.whole_px, _ALIGN[style.align]),
+        float(style.indent_px),
+        rooms,
+        max_lines,
+    )
+    setting = Setting(run, style.size_px, places)
+    return [
+        Strip(setting, begin, stop, first, last, length)
+        for (begin, stop, first, last), length in zip(
+            rows.tolist(), lengths_px.tolist(), strict=True
+        )
+    ]
+
+
+@njit(**EXACT)
+def _set_lines(infos, places, flags, upem, vertical, style, indent, rooms, most):  # type: ignore[no-untyped-def]
+    """Places float64[2, n], rows int32[lines, 4] of begin, stop, first, last; lengths in px."""
+    size, tracking, whole, _ = style
+    count, length = len(infos), len(flags)
+    pen = np.empty(count + 1)
+    pen[0] = 0.0
+    out = np.zeros((2, count))
+    for i in range(count):
+        advance = (-places[i, 1] if vertical else places[i, 0]) / upem * size + tracking
+        pen[i + 1] = pen[i] + (np.rint(advance) if whole else advance)
+        # Fonts have y upwards.
+        out[0, i] = places[i, 2] / upem * size
+        out[1, i] = -places[i, 3] / upem * size
+    room = rooms[0] - indent
+    rows = np.empty((1, 4), np.int32)
+    lengths = np.empty(1)
+    if pen[count] <= room and not flags[length - 1] & _SPACE:
         # Most cells and phrases fit on one line: no breaks to look for.
-        return [_strip(run, style, pen, None, (0, len(run.text)), style.indent_px, room, True)]
-    classes = classify(run.text)
-    starts, ends, end_pens = _break_table(run, classes, pen)
-    strips: list[Strip] = []
-    position = 0  # the character at which the next line starts
-    last = len(starts) - 1
-    k = 0
-    while position < len(run.text) and len(strips) < max_lines:
-        indent = style.indent_px if not strips else 0.0
-        room = lengths(len(strips)) - indent
-        first = _glyph_at(run.clusters, position)
-        fits = bisect_right(end_pens, float(pen[first]) + room + 1e-6, lo=k) - 1
+        rows[0, 0], rows[0, 1], rows[0, 2], rows[0, 3] = 0, length, 0, count
+        lengths[0] = _place(out, infos, flags, pen, rows[0], room, indent, True, vertical, style)
+        return out, rows, lengths
+
+    # For each place where a line may start: that character, the end of the text before it without
+    # its trailing space, and the pen there.
+    starts, ends, end_pens = (
+        np.empty(length, np.int32),
+        np.empty(length, np.int32),
+        np.empty(length),
+    )
+    # The first glyph of each character; of one that an earlier glyph draws, the next glyph.
+    glyph_of = np.empty(length + 1, np.int32)
+    glyph = 0
+    for character in range(length + 1):
+        while glyph < count and infos[glyph, 2] < character:
+            glyph += 1
+        glyph_of[character] = glyph
+    last, ink_end = -1, 0
+    for character in range(1, length + 1):
+        if not flags[character - 1] & _SPACE:
+            ink_end = character
+        if character == length or flags[character] & _START:
+            last += 1
+            starts[last], ends[last] = character, ink_end
+            end_pens[last] = pen[glyph_of[ink_end]]
+
+    rows = np.empty((length, 4), np.int32)
+    lengths = np.empty(length)
+    lines = position = k = 0  # position: the character at which the next line starts
+    while position < length and lines < most:
+        own_indent = indent if lines == 0 else 0.0
+        room = rooms[min(lines, len(rooms) - 1)] - own_indent
+        first = glyph_of[position]
+        reach = pen[first] + room + 1e-6
+        low, high = k, last + 1
+        while low < high:
+            middle = (low + high) // 2
+            if reach < end_pens[middle]:
+                high = middle
+            else:
+                low = middle + 1
+        fits = low - 1
         if fits >= k:
             stop, following = ends[fits], starts[fits]
             k = fits + 1
         else:
-            stop = following = _forced_break(run, pen, first, room, starts[k])
+            stop = following = _forced_break(infos, pen, first, reach, starts[k], length)
             if following == starts[k]:
                 k += 1
         if stop > position:
-            final = fits >= last or following >= len(run.text)
-            strips.append(_strip(run, style, pen, classes, (position, stop), indent, room, final))
+            final = fits >= last or following >= length
+            rows[lines, 0], rows[lines, 1] = position, stop
+            rows[lines, 2], rows[lines, 3] = first, glyph_of[stop]
+            lengths[lines] = _place(
+                out, infos, flags, pen, rows[lines], room, own_indent, final, vertical, style
+            )
+            lines += 1
         position = following
-    return strips
+    return out, rows[:lines], lengths[:lines]
 
 
-def _break_table(
-    run: Run, classes: npt.NDArray[np.uint8], pen: Floats
-) -> tuple[list[int], list[int], list[float]]:
-    # For each place where a line may start: that character, the end of the text before it without
-    # its trailing space, and the pen there.
-    starts = opportunities(classes)
-    ink_ends = np.maximum.accumulate(np.where(is_space(classes), 0, np.arange(1, len(classes) + 1)))
-    ends = ink_ends[starts - 1]
-    pens = pen[np.searchsorted(run.clusters, ends)]
-    return starts.tolist(), ends.tolist(), pens.tolist()
-
-
-def _glyph_at(clusters: Ints, character: int) -> int:
-    return int(np.searchsorted(clusters, character))
-
-
-def _forced_break(run: Run, pen: Floats, first: int, room: float, limit: int) -> int:
+@njit(**EXACT)
+def _forced_break(infos, pen, first, reach, limit, length):  # type: ignore[no-untyped-def]
     # No allowed break fits: stop at the last cluster that does, after one at the least.
-    glyph = int(np.searchsorted(pen, pen[first] + room + 1e-6, side="right")) - 1
-    character = int(run.clusters[glyph]) if glyph < len(run.clusters) else len(run.text)
-    if character <= run.clusters[first]:
-        later = run.clusters[run.clusters > run.clusters[first]]
-        character = int(later[0]) if len(later) else len(run.text)
+    count = len(infos)
+    if first >= count:
+        return limit
+    glyph = np.searchsorted(pen, reach, side="right") - 1
+    character = infos[glyph, 2] if glyph < count else length
+    if character <= infos[first, 2]:
+        character = length
+        for later in range(first, count):
+            if infos[later, 2] > infos[first, 2]:
+                character = infos[later, 2]
+                break
     return min(character, limit)
 
 
-def _strip(
-    run: Run,
-    style: Style,
-    pen: Floats,
-    classes: npt.NDArray[np.uint8] | None,
-    span: tuple[int, int],
-    indent: float,
-    room: float,
-    final: bool,
-) -> Strip:
-    begin, stop = span
-    a, b = _glyph_at(run.clusters, begin), _glyph_at(run.clusters, stop)
-    along = pen[a:b] - pen[a]
-    length = float(pen[b] - pen[a]) - style.tracking_px
-    clusters = run.clusters[a:b] - begin
-    if style.align == "justify" and classes is not None and not final and room > length:
-        moved = _stretch(classes[begin:stop], clusters, room - length, style)
-        along, length = along + moved, length + float(moved[-1])
-    elif style.align == "right":
-        along = along + (room - length)
-    elif style.align == "center":
+@njit(**EXACT)
+def _place(out, infos, flags, pen, row, room, indent, final, vertical, style):  # type: ignore[no-untyped-def]
+    """Moves the glyphs of a line to their places along it; returns the length of the line in px."""
+    size, tracking, whole, align = style
+    first, last = row[2], row[3]
+    length = pen[last] - pen[first] - tracking
+    shift = gap = 0.0
+    gap_flag = 0
+    if align == _RIGHT:
+        shift = room - length
+    elif align == _CENTER:
         shift = (room - length) / 2
-        along = along + (np.floor(shift) if style.whole_px else shift)
-    along = along + indent
-    size = style.size_px
-    across, down = run.dx[a:b] * size, run.dy[a:b] * size
-    return Strip(
-        text=run.text[begin:stop],
-        face=run.face,
-        size_px=size,
-        vertical=run.vertical,
-        glyphs=run.glyphs[a:b],
-        clusters=clusters,
-        x=across if run.vertical else along + across,
-        y=along + down if run.vertical else down,
-        length_px=length + indent,
-    )
+        if whole:
+            shift = np.floor(shift)
+    elif align == _JUSTIFY and not final and room > length and last > first:
+        # Latin lines open up at spaces, Chinese ones between all characters.
+        wide = 0
+        for i in range(first, last):
+            wide += (flags[infos[i, 2]] & _WIDE) != 0
+        mostly_wide = 2 * wide > last - first
+        gap_flag = _WIDE if mostly_wide else _SPACE
+        gaps = 0
+        for i in range(first, last - 1):
+            gaps += (flags[infos[i, 2]] & gap_flag) != 0
+        most = (_MAX_GAP_WIDE_EM if mostly_wide else _MAX_GAP_EM) * size
+        if gaps and room - length <= gaps * most:
+            gap = (room - length) / gaps
+        else:
+            gap_flag = 0
+    along = 1 if vertical else 0
+    passed, moved = 0, 0.0
+    for i in range(first, last):
+        if gap_flag:
+            moved = passed * gap
+            if whole:
+                moved = np.floor(moved + 1e-9)
+            passed += (flags[infos[i, 2]] & gap_flag) != 0
+        place = (pen[i] - pen[first]) + moved
+        out[along, i] = (place + shift + indent) + out[along, i]
+    return length + moved + indent
 
 
-def _stretch(classes: npt.NDArray[np.uint8], clusters: Ints, extra: float, style: Style) -> Floats:
-    # How far each glyph moves. Latin lines open up at spaces, Chinese ones between all characters.
-    wide = is_wide(classes)[clusters]
-    mostly_wide = 2 * int(wide.sum()) > len(clusters)
-    gaps = wide if mostly_wide else is_space(classes)[clusters]
-    gaps[-1] = False
-    count = int(gaps.sum())
-    limit = (_MAX_GAP_WIDE_EM if mostly_wide else _MAX_GAP_EM) * style.size_px
-    if not count or extra > count * limit:
-        return np.zeros(len(clusters))
-    passed = np.concatenate([[0], np.cumsum(gaps)[:-1]])
-    shift: Floats = passed * (extra / count)
-    return np.floor(shift + 1e-9) if style.whole_px else shift
+assert (_SPACE, _WIDE, _START) == (breaks.SPACE, breaks.WIDE, breaks.START)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,16 +27,14 @@ _BULLET_SIGNS = "*+^ "
 _EDGES = " ，。、；：？！,.;:?!）)》」』”’】(（《「『“‘【-—…"
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A paragraph on one line, and a face that covers it."""
 
     text: str
     face: Face
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A set line and the pixel at which its baseline starts."""
 
     strip: Strip
@@ -44,8 +42,7 @@ class Line:
     y: int
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A filled rectangle under the text, in px, half open: a "rule" or a "plate" behind a block."""
 
     kind: str
@@ -147,8 +144,7 @@ class Sheet:
             tracking_px=self._tracking_px,
             whole_px=self._whole_px,
         )
-        lengths = length if callable(length) else lambda _: length
-        return set_lines(run, style, lengths, max_lines=max_lines)
+        return set_lines(run, style, length, max_lines=max_lines)
 
     def put(self, strip: Strip, x: float, top: float) -> None:
         """Place a horizontal line with its row's top at `top`."""

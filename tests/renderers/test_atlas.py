@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from fonts.faces import Face, discover
-from renderers.atlas import PHASES, Atlas, GlyphFault
+from renderers.atlas import FAINT, Atlas
+from renderers.rasterise import PHASES, GlyphFault
 from renderers.shaping import Shaper
 from tests.tiny_font import write_font
 
@@ -19,50 +21,88 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
     return discover([folder], cache=folder / "cache")[0]
 
 
-def test_boxes_are_the_extent_of_the_inked_pixels(face: Face) -> None:
-    glyphs = Shaper().shape(face, "abcdef").glyphs
+def _slots(atlas: Atlas, face: Face, size_px: int, phase: int, text: str) -> list[int]:
+    glyphs = Shaper().shape(face, text).glyphs
+    kinds = np.full(len(glyphs), atlas.kind(face, size_px), dtype=np.int32)
+    return atlas.slots(kinds, np.full(len(glyphs), phase, dtype=np.int32), glyphs).tolist()
+
+
+def _bitmap(atlas: Atlas, slot: int) -> tuple[npt.NDArray[np.uint8], int, int]:
+    """Coverage, and px from the origin to its left and top edge."""
+    start, left, top, width, height = atlas.shapes[slot].tolist()
+    return atlas.pixels[start : start + width * height].reshape(height, width), left, top
+
+
+def test_bitmaps_are_cut_to_their_ink(face: Face) -> None:
     atlas = Atlas()
     for phase in range(PHASES):
-        slots = atlas.slots(face, 13, phase, glyphs)
-        ink, boxes = atlas.inked(slots), atlas.boxes(slots)
-        for number, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
-            own = ink.glyph == number
-            assert (ink.dx[own].min(), ink.dx[own].max() + 1) == (x0, x1)
-            assert (ink.dy[own].min(), ink.dy[own].max() + 1) == (y0, y1)
+        for slot in _slots(atlas, face, 13, phase, "abcdef"):
+            ink = _bitmap(atlas, slot)[0]
+            for edge in (ink[0], ink[-1], ink[:, 0], ink[:, -1]):
+                assert edge.any()
+            assert ink[ink > 0].min() >= FAINT
 
 
-def test_a_glyph_without_ink_has_an_empty_box(face: Face) -> None:
+def test_a_bitmap_is_what_freetype_draws(face: Face) -> None:
+    freetype = pytest.importorskip("freetype")
+    own = freetype.Face(str(face.path))
+    own.set_pixel_sizes(0, 13)
+    own.load_char("c", freetype.FT_LOAD_RENDER | freetype.FT_LOAD_TARGET_LIGHT)
+    bitmap = own.glyph.bitmap
+    drawn = np.array(bitmap.buffer).reshape(bitmap.rows, bitmap.pitch)[:, : bitmap.width]
     atlas = Atlas()
-    slots = atlas.slots(face, 9, 0, Shaper().shape(face, " ").glyphs)
-    assert atlas.boxes(slots).tolist() == [[0, 0, 0, 0]]
-    assert len(atlas.inked(slots).coverage) == 0
+    ink, left, top = _bitmap(atlas, _slots(atlas, face, 13, 0, "c")[0])
+    y, x = own.glyph.bitmap_top + top, left - own.glyph.bitmap_left
+    part = drawn[y : y + ink.shape[0], x : x + ink.shape[1]]
+    assert np.array_equal(ink, np.where(part >= FAINT, part, 0))
+    assert (drawn >= FAINT).sum() == (ink > 0).sum()
+
+
+def test_a_glyph_without_ink_has_no_width(face: Face) -> None:
+    atlas = Atlas()
+    assert _bitmap(atlas, _slots(atlas, face, 9, 0, " ")[0])[0].size == 0
 
 
 def test_what_is_cached_equals_what_is_fresh(face: Face) -> None:
-    glyphs = Shaper().shape(face, "fedcba").glyphs
-    used = Atlas()
+    used, fresh = Atlas(), Atlas()
     for text in ("abc", "def"):
-        used.slots(face, 11, 0, Shaper().shape(face, text).glyphs)
+        _slots(used, face, 11, 0, text)
+    pairs = zip(
+        _slots(used, face, 11, 0, "fedcba"), _slots(fresh, face, 11, 0, "fedcba"), strict=True
+    )
+    for one, two in pairs:
+        assert np.array_equal(_bitmap(used, one)[0], _bitmap(fresh, two)[0])
+
+
+def test_glyphs_are_found_again_after_the_tables_have_grown(face: Face) -> None:
+    atlas = Atlas()
+    known = {
+        (size, phase): _slots(atlas, face, size, phase, "abcdef")
+        for size in range(5, 205)
+        for phase in range(PHASES)
+    }
+    assert len({slot for slots in known.values() for slot in slots}) == 6 * len(known)
+    for (size, phase), slots in known.items():
+        assert _slots(atlas, face, size, phase, "abcdef") == slots
+    before = [_bitmap(atlas, slot)[0].copy() for slot in known[9, 0]]
     fresh = Atlas()
-    one = used.inked(used.slots(face, 11, 0, glyphs))
-    two = fresh.inked(fresh.slots(face, 11, 0, glyphs))
-    assert np.array_equal(one.coverage, two.coverage)
-    assert np.array_equal(one.dx, two.dx)
+    for bitmap, slot in zip(before, _slots(fresh, face, 9, 0, "abcdef"), strict=True):
+        assert np.array_equal(bitmap, _bitmap(fresh, slot)[0])
 
 
 def test_sub_pixel_phases_move_the_ink_to_the_right(face: Face) -> None:
     atlas = Atlas()
-    glyphs = Shaper().shape(face, "a").glyphs
 
     def centre(phase: int) -> float:
-        ink = atlas.inked(atlas.slots(face, 16, phase, glyphs))
-        return float(np.average(ink.dx, weights=ink.coverage))
+        ink, left, _ = _bitmap(atlas, _slots(atlas, face, 16, phase, "a")[0])
+        return left + float(np.average(np.arange(ink.shape[1]), weights=ink.sum(axis=0)))
 
     assert centre(3) - centre(0) == pytest.approx(0.75, abs=0.1)
 
 
 def test_a_font_file_that_went_bad_is_named(face: Face, tmp_path: Path) -> None:
     (tmp_path / "bad.ttf").write_bytes(b"nothing")
-    glyphs = np.array([1], dtype=np.int32)
+    atlas, one = Atlas(), np.ones(1, dtype=np.int32)
+    kind = atlas.kind(replace(face, path=tmp_path / "bad.ttf"), 9)
     with pytest.raises(GlyphFault, match="bad.ttf"):
-        Atlas().slots(replace(face, path=tmp_path / "bad.ttf"), 9, 0, glyphs)
+        atlas.slots(one * np.int32(kind), one * 0, one)

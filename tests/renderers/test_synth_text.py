@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from renderers import synth_text
+from renderers.batch import BACKGROUNDS, BLOCK, _numbers
+from renderers.output import page_writer
 from tests.pictures import scene
 from tests.tiny_font import write_font
 
@@ -43,6 +46,56 @@ def test_pages_labels_preview_and_replay(inputs: list[str], tmp_path: Path) -> N
     assert synth_text.main([*again, "--fonts", str(tmp_path / "fonts")]) == 0
     for name in names[2:4]:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+def test_a_tar_holds_what_a_folder_holds(inputs: list[str], tmp_path: Path) -> None:
+    assert synth_text.main([*inputs, "--out", str(tmp_path / "pages")]) == 0
+    out = tmp_path / "new" / "pages.tar"
+    assert synth_text.main([*inputs, "--out", str(out), "--preview"]) == 0
+    with tarfile.open(out) as tar:
+        members = {m.name: (m, tar.extractfile(m)) for m in tar.getmembers()}
+    assert list(members) == ["en-000000.png", "en-000000.json", "en-000001.png", "en-000001.json"]
+    for path in (tmp_path / "pages").iterdir():
+        data = path.read_bytes()
+        assert data in out.read_bytes()
+        assert members[path.name][0].size == len(data)
+    assert {(m.mtime, m.uid, m.gid, m.mode) for m, _ in members.values()} == {(0, 0, 0, 0o644)}
+    assert sorted(p.name for p in out.parent.iterdir()) == ["pages.preview.png", "pages.tar"]
+
+
+def test_a_tar_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), page_writer(tmp_path / "a.tar", "png") as write:
+        write("one", b"picture", b"{}")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_pages_are_made_in_order_and_none_is_lost() -> None:
+    for count in (1, 7, 8, 65, 130):
+        tasks = range(count // BLOCK * BACKGROUNDS + min(count % BLOCK, BACKGROUNDS))
+        made = [number for task in tasks for number in _numbers(task, count)]
+        assert sorted(made) == list(range(count))
+
+
+@pytest.mark.slow
+def test_the_bytes_do_not_depend_on_the_number_of_workers(
+    inputs: list[str], tmp_path: Path
+) -> None:
+    given = [*inputs, "--count", "10", "--format", "jpg"]
+    for workers in ("1", "2"):
+        out = str(tmp_path / f"{workers}.tar")
+        assert synth_text.main([*given, "--workers", workers, "--out", out]) == 0
+    assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()
+
+
+@pytest.mark.slow
+def test_faults_in_a_worker_are_told_in_words(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*inputs, "--workers", "2", "--canvas", "512", "--out", str(tmp_path / "a.tar")]
+    assert synth_text.main(given) == 1
+    assert "none of 2 pictures is 512x512 px or larger" in capsys.readouterr().err
+    assert not (tmp_path / "a.tar").exists()
 
 
 @pytest.mark.parametrize("ext", ["png", "webp"])

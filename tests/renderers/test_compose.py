@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fonts.charsets import ASCII_PRINTABLE
+from fonts.faces import Face, discover
+from renderers.atlas import Atlas
+from renderers.colour import LocalLuminance, luminance
+from renderers.compose import blend, characters, gather
+from renderers.layout.sheet import Line
+from renderers.shaping import Shaper
+from renderers.typeset import Style, set_lines
+from tests.pictures import scene
+from tests.tiny_font import write_font
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
+    folder = tmp_path_factory.mktemp("fonts")
+    write_font(folder / "a.ttf", ASCII_PRINTABLE)
+    return discover([folder], cache=folder / "cache")[0]
+
+
+def _lines(face: Face) -> list[Line]:
+    strips = set_lines(Shaper().shape(face, "some words to set " * 6), Style(size_px=12), 150.0)
+    # Rows 5 px apart: lines run into each other.
+    return [Line(strip, 10 + n, 20 + 5 * n) for n, strip in enumerate(strips)]
+
+
+def test_ink_adds_up_and_is_blended_once(face: Face) -> None:
+    lines, atlas = _lines(face), Atlas()
+    glyphs = gather(lines, atlas, 4)
+    colours = np.random.default_rng(0).integers(0, 256, (len(lines), 3), dtype=np.uint8)
+    page = np.ascontiguousarray(scene(200, 120))
+    total, owner = np.zeros(page.shape[:2], dtype=np.int64), np.zeros(page.shape[:2], dtype=int)
+    counts = glyphs.rows[:, 1] - glyphs.rows[:, 0]
+    numbers = np.repeat(np.arange(len(lines)), counts)
+    for number, slot, x, y in zip(numbers, glyphs.slot, glyphs.x, glyphs.y, strict=True):
+        start, left, top, width, height = atlas.shapes[slot].tolist()
+        ink = atlas.pixels[start : start + width * height].reshape(height, width)
+        part = np.s_[y + top : y + top + height, x + left : x + left + width]
+        total[part] += ink
+        owner[part][ink > 0] = number
+    alpha = np.minimum(total, 255)[..., None]
+    under, over = page.astype(np.int64), colours[owner].astype(np.int64)
+    blend(page, glyphs, atlas, colours)
+    assert (total > 255).any()
+    assert np.array_equal(page, (under * (255 - alpha) + over * alpha + 127) // 255)
+
+
+def test_characters_lie_inside_the_boxes_of_their_lines(face: Face) -> None:
+    lines, atlas = _lines(face), Atlas()
+    glyphs = gather(lines, atlas, 1)
+    found = characters(glyphs, atlas)
+    assert not found.shared.any()
+    text = "".join(line.strip.text for line in lines)
+    assert "".join(text[i] for i in found.where) == text.replace(" ", "")
+    starts = [0, *found.ends[:-1]]
+    for box, first, last in zip(glyphs.line_boxes, starts, found.ends, strict=True):
+        own = found.boxes[first:last] // 100
+        assert own[:, :2].min(axis=0).tolist() == box[:2].tolist()
+        assert own[:, 2:].max(axis=0).tolist() == box[2:].tolist()
+
+
+def test_no_lines_are_no_glyphs() -> None:
+    atlas = Atlas()
+    glyphs = gather([], atlas, 1)
+    assert glyphs.line_boxes.shape == (0, 4)
+    assert len(characters(glyphs, atlas).where) == 0
+
+
+def test_summed_luminance_is_that_of_opencv() -> None:
+    picture = scene(91, 64)
+    own = LocalLuminance(picture)
+    sums, squares = cv2.integral2(luminance(picture[::2, ::2]))
+    boxes = np.array([[0, 0, 91, 64], [10, 4, 30, 20]], dtype=np.int32)
+    mean, spread = own.of(boxes)
+    count = 46 * 32
+    assert mean[0] == pytest.approx(sums[-1, -1] / count)
+    assert spread[0] ** 2 == pytest.approx(squares[-1, -1] / count - mean[0] ** 2)
+    part = luminance(picture[4:20:2, 10:30:2])
+    assert mean[1] == pytest.approx(part.mean())
+
+
+def test_a_picture_in_two_runs_is_the_same(face: Face, tmp_path: Path) -> None:
+    pages = []
+    for _ in range(2):
+        page, atlas = np.ascontiguousarray(scene(200, 120)), Atlas()
+        glyphs = gather(_lines(face), atlas, 4)
+        blend(page, glyphs, atlas, np.zeros((len(glyphs.rows), 3), dtype=np.uint8))
+        pages.append(page)
+    assert np.array_equal(*pages)
