@@ -30,7 +30,7 @@ CELL_PX = 256
 _BLOCK_PX, _MARGIN_PX = 512, 32
 _SCALE = 1.5
 # Chances of the screen: below the first there is no text, from the second on there is.
-_POSSIBLE, _LIKELY = 0.1, 0.8
+_POSSIBLE, _LIKELY = 0.3, 0.9
 # The chance from which on a line that the detector found is taken for text.
 _IS_TEXT = 0.4
 # Characters are laid into bins of this side, and windows of 256 px slide over them.
