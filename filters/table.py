@@ -48,19 +48,25 @@ def write_rows(
 ) -> Iterator[dict[str, Any]]:
     """Score files on so many threads and yield their rows, in order.
 
-    `score` turns the bytes of a file into the columns of `schema` but for `path`. The table has
-    its name only when all rows are in it.
+    `score` turns the bytes of a file into the columns of `schema` but for `path`; where it raises,
+    the file gets the slug `score_failed` and stderr the reason. The table has its name only when
+    all rows are in it. SystemExit, with a message, when it cannot be written.
     """
     progress = Progress(len(files))
     draft = out.with_name(f".{out.name}.{os.getpid()}")
 
     def row_of(path: Path) -> dict[str, Any]:
-        row: dict[str, Any] = dict.fromkeys(schema.names) | {"path": str(path)}
+        row: dict[str, Any] = dict.fromkeys(schema.names) | {"path": shown(path)}
         try:
             data = path.read_bytes()
-        except OSError:
+        except OSError as error:
+            print(f"{shown(path)}: {error.strerror}", file=sys.stderr)
             return row | {"slug": "unreadable"}
-        return row | score(data)
+        try:
+            return row | score(data)
+        except Exception as error:  # one strange file must not cost the table of all others
+            print(f"{shown(path)}: {type(error).__name__}: {error}", file=sys.stderr)
+            return row | {"slug": "score_failed"}
 
     try:
         # Decoding and scoring leave the interpreter free, so threads do.
@@ -73,8 +79,15 @@ def write_rows(
                 table.write_table(pa.Table.from_pylist(rows, schema=schema))
                 yield from rows
         draft.replace(out)
+    except OSError as error:
+        raise SystemExit(f"error: cannot write {out}: {error.strerror or error}") from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+def shown(path: Path) -> str:
+    """A path as text, also when its name is no UTF-8: strange bytes become `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class Progress:

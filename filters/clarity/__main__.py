@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from filters.clarity import Clarity
-from filters.clarity.sheet import contact_sheet, thumbnail
+from filters.sheet import contact_sheet
 from filters.table import files_or_error, write_rows
 from pipelines.decode import Decoded, Fault, decode, decode_luma
 
@@ -39,7 +40,7 @@ _SCHEMA = pa.schema(
         ("slug", pa.string()),
     ]
 )
-_SHEET_PICTURES = 400
+_SHEET_PICTURES, _CELL_PX = 400, 192
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,12 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number, row in enumerate(write_rows(files, given.out, _SCHEMA, score, given.workers)):
         faults += row["slug"] is not None
         if given.sheet and number in shown and row["slug"] is None:
-            kept.append(row)
-    print(f"{len(files)} files, {faults} of them not decoded: {given.out}")
+            kept.append((row, files[number]))
+    print(f"{len(files)} files, {faults} of them without scores: {given.out}")
     if given.sheet:
         try:
-            contact_sheet(list(_thumbnails(kept))).save(given.sheet)
-        except ValueError as error:
+            kept.sort(key=lambda pair: (-pair[0]["clarity"], pair[0]["path"]))
+            contact_sheet(list(_thumbnails(kept)), _CELL_PX).save(given.sheet)
+        except (OSError, ValueError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
         print(f"{len(kept)} pictures by clarity: {given.sheet}")
@@ -84,11 +86,19 @@ def score(data: bytes) -> dict[str, Any]:
     return {"width": width, "height": height} | Clarity().score(picture.luma)
 
 
-def _thumbnails(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Image.Image]]:
-    for row in rows:
-        picture = decode(Path(row["path"]).read_bytes())
+def _thumbnails(rows: Sequence[tuple[dict[str, Any], Path]]) -> Iterator[tuple[Image.Image, str]]:
+    """Centre crops at 1:1 (scaled down, a blurred picture looks sharp) and their scores."""
+    for row, path in rows:
+        picture = decode(path.read_bytes())
         if isinstance(picture, Decoded):
-            yield row, thumbnail(picture.rgb)
+            height, width = picture.rgb.shape[:2]
+            y, x = max(0, (height - _CELL_PX) // 2), max(0, (width - _CELL_PX) // 2)
+            crop = np.ascontiguousarray(picture.rgb[y : y + _CELL_PX, x : x + _CELL_PX])
+            scores = " ".join(f"{k[0]} {row[k]:.2f}" for k in ("blur", "compression", "noise"))
+            caption = (
+                f"clarity {row['clarity']:.2f}   {scores}\n{row['path'].rsplit('/', 1)[-1][-32:]}"
+            )
+            yield Image.fromarray(crop), caption
 
 
 if __name__ == "__main__":

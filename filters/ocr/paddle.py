@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 
 from filters.ocr.engine import Line, OcrUnavailable, Polygons, Rgb
-from filters.ocr.rapid import _blocks, _cut
+from filters.ocr.lines import blocks, cut_out
 
 PYTHON_VARIABLE = "VAE_CORPUS_PADDLE_PYTHON"
 REQUIREMENTS = Path(__file__).with_name("paddle-requirements.txt")
@@ -104,7 +104,7 @@ class PaddleOcrEngine:
         """
         found = [
             self._detect_block(block) + np.array([x, y], np.float32)
-            for x, y, block in _blocks(rgb, _BLOCK_PX)
+            for x, y, block in blocks(rgb, _BLOCK_PX)
         ]
         return np.concatenate(found)
 
@@ -115,10 +115,10 @@ class PaddleOcrEngine:
         into two at the border of a block.
         """
         scale, lines = self.options.read_scale, []
-        for x, y, block in _blocks(rgb, int(_BLOCK_PX / scale)):
+        for x, y, block in blocks(rgb, int(_BLOCK_PX / scale)):
             large = cv2.resize(block, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
             for polygon in self._detect_block(large):
-                text, confidence = self.read_line(_cut(large, polygon))
+                text, confidence = self.read_line(cut_out(large, polygon))
                 if text and confidence >= self.options.min_confidence:
                     lines.append(
                         Line(text, polygon / scale + np.array([x, y], np.float32), confidence)

@@ -14,7 +14,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filters.ocr.engine import Line, OcrUnavailable, Polygons, Rgb
+from filters.ocr.lines import blocks, cut_out
 
 # A detector window and what it sees beyond its edges. Larger windows spend less on margins, but
 # more per pixel, because their maps leave the processor's cache.
@@ -78,7 +78,7 @@ class RapidOcrEngine:
         """Lines at the given size, as float32[N, 4, 2] in px, none twice."""
         found = [
             self._detect_block(block) + np.array([x, y], np.float32)
-            for x, y, block in _blocks(rgb, _BLOCK_PX)
+            for x, y, block in blocks(rgb, _BLOCK_PX)
         ]
         return np.concatenate(found)
 
@@ -89,11 +89,11 @@ class RapidOcrEngine:
         into two at the border of a block.
         """
         scale, lines = self.options.read_scale, []
-        for x, y, block in _blocks(rgb, int(_BLOCK_PX / scale)):
+        for x, y, block in blocks(rgb, int(_BLOCK_PX / scale)):
             large = cv2.resize(block, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
             polygons = self._detect_block(large)
             for polygon in polygons:
-                text, confidence = self._read_line(_cut(large, polygon))
+                text, confidence = self.read_line(cut_out(large, polygon))
                 if text and confidence >= self.options.min_confidence:
                     lines.append(
                         Line(text, polygon / scale + np.array([x, y], np.float32), confidence)
@@ -123,7 +123,8 @@ class RapidOcrEngine:
         found = self._detector.session(np.ascontiguousarray(tensor))[0, 0]
         out[y:bottom, x:right] = found[y - top : bottom - top, x - left : right - left]
 
-    def _read_line(self, rgb: Rgb) -> tuple[str, float]:
+    def read_line(self, rgb: Rgb) -> tuple[str, float]:
+        """What a lying line says, uint8[H, W, 3], and the confidence in [0, 1]."""
         # The front of the recogniser looks for a font to draw with; its parts do not.
         ratio = max(rgb.shape[1] / rgb.shape[0], _MIN_LINE_RATIO)
         tensor = self._recogniser.resize_norm_img(np.ascontiguousarray(rgb[:, :, ::-1]), ratio)
@@ -205,23 +206,3 @@ def _wheel_models() -> tuple[Path, Path]:
 @functools.cache
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _blocks(rgb: Rgb, side_px: int) -> Iterator[tuple[int, int, Rgb]]:
-    """Left, top and pixels of blocks that cover the picture once."""
-    for y in range(0, rgb.shape[0], side_px):
-        for x in range(0, rgb.shape[1], side_px):
-            yield x, y, rgb[y : y + side_px, x : x + side_px]
-
-
-def _cut(rgb: Rgb, polygon: NDArray[np.float32]) -> Rgb:
-    """The pixels of a line, turned so that it runs from left to right."""
-    sides = np.linalg.norm(polygon - np.roll(polygon, -1, axis=0), axis=1)
-    width, height = max(1, round(max(sides[0], sides[2]))), max(1, round(max(sides[1], sides[3])))
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(polygon), corners)
-    line: Rgb = cv2.warpPerspective(
-        rgb, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    # Columns of Chinese: the recogniser reads lying lines.
-    return np.rot90(line) if height >= 1.5 * width else line

@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from filters.ocr.engine import OcrEngine, OcrUnavailable
+from filters.sheet import contact_sheet
 from filters.table import files_or_error, write_rows
 from filters.text_density import TextDensity
-from filters.text_density.sheet import contact_sheet, thumbnail
 from pipelines.decode import Decoded, Fault, decode
 
 _SCORES = (
@@ -38,7 +39,7 @@ _SCORES = (
     "glyph_px_min",
     "text_area_share",
 )
-_SHEET_PICTURES = 120
+_SHEET_PICTURES, _CELL_PX, _BOX_COLOUR = 120, 320, (220, 30, 30)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,12 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number, row in enumerate(rows):
             faults += row["slug"] is not None
             if given.sheet and number in shown and row["slug"] is None:
-                kept.append(row)
-        print(f"{len(files)} files, {faults} of them not decoded: {given.out}")
+                kept.append((row, files[number]))
+        print(f"{len(files)} files, {faults} of them without scores: {given.out}")
         if given.sheet:
-            contact_sheet(list(_thumbnails(kept, scorer.density))).save(given.sheet)
+            kept.sort(key=lambda pair: (-pair[0]["chars_per_mpx"], pair[0]["path"]))
+            contact_sheet(list(_thumbnails(kept, scorer.density)), _CELL_PX).save(given.sheet)
             print(f"{len(kept)} pictures by density: {given.sheet}")
-    except (OcrUnavailable, ValueError) as error:
+    except (OcrUnavailable, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -141,13 +143,26 @@ class Scorer:
 
 
 def _thumbnails(
-    rows: Sequence[dict[str, Any]], density: TextDensity
-) -> Iterator[tuple[dict[str, Any], Image.Image]]:
-    for row in rows:
-        picture = decode(Path(row["path"]).read_bytes())
+    rows: Sequence[tuple[dict[str, Any], Path]], density: TextDensity
+) -> Iterator[tuple[Image.Image, str]]:
+    """Whole pictures, made smaller where they are large, the lines drawn in, and their scores."""
+    for row, path in rows:
+        picture = decode(path.read_bytes())
         if isinstance(picture, Decoded):
             _, lines = density.score_with_lines(picture.rgb)
-            yield row, thumbnail(picture.rgb, lines)
+            scale = min(1.0, _CELL_PX / max(picture.rgb.shape[:2]))
+            small = np.ascontiguousarray(
+                cv2.resize(picture.rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            )
+            for line in lines:
+                corners = np.round(line * scale).astype(np.int32)
+                cv2.polylines(small, [corners], True, _BOX_COLOUR, 1)
+            caption = (
+                f"{row['chars_est']:.0f} characters, {row['chars_per_mpx']:.0f} per Mpx,"
+                f" {row['glyph_px_p50']:.0f} px, {row['script'] or 'no text'}"
+                f"\n{row['path'].rsplit('/', 1)[-1][-50:]}"
+            )
+            yield Image.fromarray(small), caption
 
 
 if __name__ == "__main__":

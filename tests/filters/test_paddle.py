@@ -317,7 +317,7 @@ def test_both_engines_read_the_same_in_the_same_pixels(
         for polygon in paddle.detect(rgb):
             (left, top), (right, bottom) = polygon.min(0).astype(int), polygon.max(0).astype(int)
             line = rgb[top:bottom, left:right]
-            same.append(paddle.read_line(line)[0] == rapid._read_line(line)[0])
+            same.append(paddle.read_line(line)[0] == rapid.read_line(line)[0])
     share(same, 0.95)
 
 

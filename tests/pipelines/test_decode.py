@@ -12,7 +12,17 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
-from pipelines.decode import SLUGS, Decoded, Fault, Limits, decode, sniff
+from pipelines.decode import (
+    SLUGS,
+    Decoded,
+    DecodedLuma,
+    Fault,
+    Limits,
+    decode,
+    decode_luma,
+    sniff,
+    to_luma,
+)
 from tests.pictures import Rgb, encoded, jpeg, scene
 
 RGB = scene(90, 60)
@@ -87,6 +97,24 @@ def test_orientation_is_applied(form: str, orientation: int) -> None:
     found = good(data).rgb
     assert found.shape == upright.shape
     assert np.abs(found.astype(int) - upright).max() <= 2
+    grey = decode_luma(data)
+    assert isinstance(grey, DecodedLuma)
+    # Strong colours are clipped on the way; a picture turned the wrong way is off by far more.
+    assert np.abs(grey.luma.astype(int) - to_luma(found)).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ("L", "CMYK", "RGB"))
+def test_luma_alone_is_the_luma_of_the_colours(mode: str) -> None:
+    data = saved(Image.fromarray(RGB).convert(mode), "JPEG", quality=95)
+    grey = decode_luma(data)
+    assert isinstance(grey, DecodedLuma) and grey.format == "jpeg"
+    assert grey.jpeg_quality == good(data).jpeg_quality
+    assert np.abs(grey.luma.astype(int) - to_luma(good(data).rgb)).mean() < 1
+
+
+def test_luma_alone_is_as_strict() -> None:
+    for data in (b"", b"no picture", saved(RGB, "JPEG")[:-20], saved(RGB, "PNG")[:-20]):
+        assert decode_luma(data) == decode(data)
 
 
 @pytest.mark.parametrize("mode", ("1", "L", "LA", "P", "RGBA"))

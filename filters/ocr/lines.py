@@ -1,0 +1,31 @@
+"""What engines do around their models: large pictures in blocks, lines cut out and laid down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from filters.ocr.engine import Rgb
+
+
+def blocks(rgb: Rgb, side_px: int) -> Iterator[tuple[int, int, Rgb]]:
+    """Left, top and pixels of blocks that cover the picture once."""
+    for y in range(0, rgb.shape[0], side_px):
+        for x in range(0, rgb.shape[1], side_px):
+            yield x, y, rgb[y : y + side_px, x : x + side_px]
+
+
+def cut_out(rgb: Rgb, polygon: NDArray[np.float32]) -> Rgb:
+    """The pixels of a line, turned so that it runs from left to right."""
+    sides = np.linalg.norm(polygon - np.roll(polygon, -1, axis=0), axis=1)
+    width, height = max(1, round(max(sides[0], sides[2]))), max(1, round(max(sides[1], sides[3])))
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(polygon), corners)
+    line: Rgb = cv2.warpPerspective(
+        rgb, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    # Columns of Chinese: the recogniser reads lying lines.
+    return np.rot90(line) if height >= 1.5 * width else line
