@@ -1,6 +1,6 @@
 """Clarity: is a picture sharp, and free of compression damage and noise?
 
-Features of 24 tiles at full resolution and a few hundred small trees: half a millisecond,
+Features of 24 tiles at full resolution and a few hundred small trees: under a millisecond,
 whatever the size.
 """
 

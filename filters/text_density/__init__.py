@@ -1,6 +1,6 @@
 """Text density: how many characters a picture shows, how small, and where; without reading them.
 
-A cascade. A screen of half a millisecond a cell (`screen`) finds where text is possible; the
+A cascade. A screen of less than a millisecond a cell (`screen`) finds where text is possible; the
 detector of an OCR engine looks there, at 1.5 times the size, because letters of 6 px over a picture
 are lost at 1. Where text is merely possible it looks at the plain size first, and goes on only if
 it finds a line. What a line looks like tells how many characters it has (`line`). Reading would
