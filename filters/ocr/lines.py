@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from filters.ocr.engine import Rgb
+from filters.ocr.engine import Polygons, Rgb
 
 
 def blocks(rgb: Rgb, side_px: int) -> Iterator[tuple[int, int, Rgb]]:
@@ -29,3 +29,11 @@ def cut_out(rgb: Rgb, polygon: NDArray[np.float32]) -> Rgb:
     )
     # Columns of Chinese: the recogniser reads lying lines.
     return np.rot90(line) if height >= 1.5 * width else line
+
+
+def in_reading_order(polygons: Polygons) -> Polygons:
+    """From top to bottom; those that begin within 10 px of each other, from left to right."""
+    down = polygons[np.argsort(polygons[:, 0, 1], kind="stable")]
+    rows = np.cumsum(np.diff(down[:, 0, 1], prepend=0) >= 10)
+    ordered: Polygons = down[np.lexsort((down[:, 0, 0], rows))]
+    return ordered

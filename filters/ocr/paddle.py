@@ -1,16 +1,16 @@
 """The second OCR engine: PaddleOCR, in an environment and a process of its own. Works offline.
 
 PaddleOCR's pins collide with ours, so its interpreter is started as a helper (`paddle_server.py`)
-and pixels go to it over a pipe. It finds lines in the whole picture at its own size and reads one
-line at a time; cutting out and order are those of `rapid`. On the models of the rapidocr wheel
-(`export_models`) it is a check of that engine: line by line, both read the same. Figures of one
-are still not comparable with the other's, and `engine_id` tells them apart.
+and pixels go to it over a pipe. Preparing pixels, running both networks, cutting boxes out of the
+map and decoding letters are PaddleOCR's; windows, cutting out of lines and their order are those
+of `windowed`, as with `rapid`. On the models of the rapidocr wheel (`export_models`) it is a check
+of that engine: line by line, both read the same. Figures of one are still not comparable with the
+other's, and `engine_id` tells them apart.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -20,47 +20,30 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-import cv2
 import numpy as np
 
-from filters.ocr.engine import Line, OcrUnavailable, Polygons, Rgb
-from filters.ocr.lines import blocks, cut_out
+from filters.ocr.engine import OcrUnavailable, Polygons, Rgb
+from filters.ocr.models import model_folder, sha256
+from filters.ocr.windowed import OcrOptions, WindowedEngine
+from filters.ocr.windows import Map
 
 PYTHON_VARIABLE = "VAE_CORPUS_PADDLE_PYTHON"
 REQUIREMENTS = Path(__file__).with_name("paddle-requirements.txt")
 _SERVER = Path(__file__).with_name("paddle_server.py")
-# PaddleX shrinks pictures above 4,000 px; the helper needs 2.2 GB for one of this side.
-_BLOCK_PX = 3072
-# The detector's strides need sides that are multiples of this.
-_STRIDE_PX = 32
 _MODEL_FILES = ("inference.onnx", "inference.yml")
 _LENGTHS = struct.Struct(">II")
 _LAST_LINES = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaddleOptions:
-    """Thresholds on the detector's probability and the size at which lines are read.
-
-    They mean what they mean in `rapid.RapidOptions`, with the same defaults.
-    """
-
-    threshold: float = 0.3
-    box_threshold: float = 0.5
-    unclip: float = 1.6
-    read_scale: float = 2.0
-    min_confidence: float = 0.5
 
 
 class PaddleFailed(RuntimeError):
     """The helper broke off, took too long, or could not read a picture; the message tells why."""
 
 
-class PaddleOcrEngine:
+class PaddleOcrEngine(WindowedEngine):
     """PaddleOCR on one thread of a helper process, which starts when first used.
 
     `models` is the folder that `export_models` wrote: it holds one folder ending in `_det` and one
@@ -73,14 +56,14 @@ class PaddleOcrEngine:
     def __init__(
         self,
         models: Path,
-        options: PaddleOptions | None = None,
+        options: OcrOptions | None = None,
         *,
         python: str | Path | None = None,
         timeout_s: float = 300.0,
         server: Path = _SERVER,
     ) -> None:
-        self.options = options or PaddleOptions()
-        self.models = {task: _model_folder(models, task) for task in ("det", "rec")}
+        super().__init__(options)
+        self.models = {task: model_folder(models, task, _MODEL_FILES) for task in ("det", "rec")}
         self.python = _interpreter(python)
         self.timeout_s = timeout_s
         self._server = server
@@ -91,42 +74,13 @@ class PaddleOcrEngine:
         """Versions are those of the helper's environment, which this starts."""
         versions = [f"{name} {version}" for name, version in self._started().packages.items()]
         files = [
-            f"{folder.name}/{name} sha256:{_sha256(folder / name)}"
+            f"{folder.name}/{name} sha256:{sha256(folder / name)}"
             for folder in self.models.values()
             for name in _MODEL_FILES
         ]
-        return "; ".join([*versions, *files, f"blocks {_BLOCK_PX} px", str(self.options)])
-
-    def detect(self, rgb: Rgb) -> Polygons:
-        """Lines at the given size, as float32[N, 4, 2] in px, none twice.
-
-        In pictures above 3,072 px a line may be cut into two at the border of a block.
-        """
-        found = [
-            self._detect_block(block) + np.array([x, y], np.float32)
-            for x, y, block in blocks(rgb, _BLOCK_PX)
-        ]
-        return np.concatenate(found)
-
-    def read(self, rgb: Rgb) -> list[Line]:
-        """Lines and what they say, found and read at `read_scale`; corners in px of `rgb`.
-
-        Lines below `min_confidence` are left out. In pictures above 1,536 px a line may be cut
-        into two at the border of a block.
-        """
-        scale, lines = self.options.read_scale, []
-        for x, y, block in blocks(rgb, int(_BLOCK_PX / scale)):
-            large = cv2.resize(block, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-            for polygon in self._detect_block(large):
-                text, confidence = self.read_line(cut_out(large, polygon))
-                if text and confidence >= self.options.min_confidence:
-                    lines.append(
-                        Line(text, polygon / scale + np.array([x, y], np.float32), confidence)
-                    )
-        return lines
+        return self._id(*versions, *files)
 
     def read_line(self, rgb: Rgb) -> tuple[str, float]:
-        """Text and confidence of the one line that fills uint8[H, W, 3], read at its own size."""
         reply = self._ask("read_line", rgb)
         return reply["text"], reply["confidence"]
 
@@ -144,19 +98,19 @@ class PaddleOcrEngine:
             self._helper = _Helper(command, self.timeout_s)
         return self._helper
 
-    def _detect_block(self, rgb: Rgb) -> Polygons:
-        height, width = rgb.shape[:2]
-        # Padded here, because PaddleX would stretch sides to multiples of the stride.
-        pad = (-height % _STRIDE_PX, -width % _STRIDE_PX)
-        padded = cv2.copyMakeBorder(rgb, 0, pad[0], 0, pad[1], cv2.BORDER_REPLICATE)
-        polygons = np.array(self._ask("detect", padded)["polygons"], np.float32).reshape(-1, 4, 2)
-        return _in_reading_order(np.clip(polygons, 0, np.array([width, height], np.float32)))
+    def _map(self, window: Rgb) -> Map:
+        data = self._ask("map", window)["data"]
+        return np.frombuffer(data, np.float32).reshape(window.shape[:2])
 
-    def _ask(self, what: str, rgb: Rgb) -> dict[str, Any]:
-        height, width = rgb.shape[:2]
+    def _boxes(self, probability: Map) -> Polygons:
+        polygons = self._ask("boxes", probability)["polygons"]
+        return np.array(polygons, np.float32).reshape(-1, 4, 2)
+
+    def _ask(self, what: str, pixels: Rgb | Map) -> dict[str, Any]:
+        height, width = pixels.shape[:2]
         header = {"op": what, "height": height, "width": width}
         try:
-            reply = self._started().exchange(header, rgb.tobytes())
+            reply = self._started().exchange(header, pixels.tobytes())
         except BaseException:
             # An answer that comes late would be taken for that to the next question.
             self.close()
@@ -226,7 +180,7 @@ class _Helper:
         if len(body) < size + extra:
             raise EOFError
         reply: dict[str, Any] = json.loads(body[:size])
-        return reply
+        return reply | {"data": body[size:]}
 
     def _within_time(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What `work` gives; a helper that takes too long is killed, which ends both pipes."""
@@ -287,21 +241,6 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
         return process.wait()
 
 
-def _model_folder(models: Path, task: str) -> Path:
-    make = f"make it with: python -m filters.ocr.export_models --out {models}"
-    found = sorted(models.glob(f"*_{task}"))
-    if len(found) != 1:
-        raise OcrUnavailable(f"{models} holds {len(found)} folders *_{task}, not one; {make}")
-    for name in _MODEL_FILES:
-        if not (found[0] / name).is_file():
-            raise OcrUnavailable(f"no {found[0] / name}; {make}")
-    return found[0]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _interpreter(python: str | Path | None) -> Path:
     named = python or os.environ.get(PYTHON_VARIABLE)
     if not named:
@@ -320,11 +259,3 @@ def _how_to_install() -> str:
         f"  .venv-paddle/bin/python -m pip install --requirement {REQUIREMENTS}\n"
         f"  export {PYTHON_VARIABLE}=$PWD/.venv-paddle/bin/python"
     )
-
-
-def _in_reading_order(polygons: Polygons) -> Polygons:
-    """From top to bottom; those that begin within 10 px of each other, from left to right."""
-    down = polygons[np.argsort(polygons[:, 0, 1], kind="stable")]
-    rows = np.cumsum(np.diff(down[:, 0, 1], prepend=0) >= 10)
-    ordered: Polygons = down[np.lexsort((down[:, 0, 0], rows))]
-    return ordered

@@ -5,10 +5,12 @@ this project and needs only `paddle-requirements.txt`. It takes its settings as 
 line, reads requests from stdin and answers on stdout, and ends when stdin does.
 
 Each message is two lengths in bytes (uint32, big endian), a JSON header, and raw bytes. A request
-is {"op", "height", "width"} with the pixels uint8[H, W, 3] in RGB. The answer to "detect" is
-{"polygons"}, corners in px; to "read_line", where one line fills the picture, {"text",
-"confidence"}; and to what fails, {"error"}. The first message of all comes from here and tells the
-versions: {"packages"}, or {"unavailable"} where a package or a model is missing.
+is {"op", "height", "width"} with numbers of a picture of that size. To "map", with the pixels of a
+window uint8[H, W, 3] in RGB, the answer holds float32[H, W], how likely each is inside a line. To
+"boxes", with such a map, it is {"polygons"}, corners in px; to "read_line", with pixels that one
+line fills, {"text", "confidence"}; and to what fails, {"error"}. The first message of all comes
+from here and tells the versions: {"packages"}, or {"unavailable"} where a package or a model is
+missing.
 """
 
 from __future__ import annotations
@@ -26,8 +28,6 @@ from typing import Any, BinaryIO
 
 _PACKAGES = ("paddleocr", "paddlex", "onnxruntime", "opencv-contrib-python", "numpy")
 _LENGTHS = struct.Struct(">II")
-# Pictures come padded to multiples of this, and no larger than PaddleX takes: it resizes none.
-_STRIDE_PX = 32
 
 
 class Offline:
@@ -75,38 +75,50 @@ class Reader:
             },
         }
         # A name and a folder pin a model; without them the newest of the hub would be asked for.
-        self._detector, self._recogniser = (
+        detection, self._recogniser = (
             part(model_name=Path(models[task]).name, model_dir=models[task], **engine)
             for part, task in ((paddleocr.TextDetection, "det"), (paddleocr.TextRecognition, "rec"))
         )
+        # Its steps are called one by one: what it says of a line must not depend on where the
+        # border of its picture is.
+        self._detector = detection.paddlex_predictor
 
-    def detect(self, bgr: Any) -> dict[str, Any]:
-        """Corners of lines in uint8[H, W, 3], blue first: PaddleOCR's door."""
-        # All of them each time: what is not given is taken from the file of the model.
-        (found,) = self._detector.predict(
-            bgr,
-            batch_size=1,
-            limit_side_len=_STRIDE_PX,
-            limit_type="min",
+    def map(self, bgr: Any) -> tuple[dict[str, Any], bytes]:
+        """float32[H, W] of uint8[H, W, 3], blue first: how likely each pixel is inside a line."""
+        # Without the resizing, which would change windows whose sides are as they must be.
+        tensor = [bgr]
+        for step in ("Normalize", "ToCHW", "ToBatch"):
+            tensor = self._detector.pre_tfs[step](imgs=tensor)
+        (found,) = self._detector.runner(x=tensor)
+        return {}, self._array.ascontiguousarray(found[0, 0], self._array.float32).tobytes()
+
+    def boxes(self, probability: Any) -> tuple[dict[str, Any], bytes]:
+        """Corners of the lines of a map, float32[H, W]."""
+        # All thresholds each time: what is not given is taken from the file of the model.
+        (found,), _ = self._detector.post_op(
+            [probability[None, None]],
+            [(*probability.shape, 1.0, 1.0)],
             thresh=self._options["threshold"],
             box_thresh=self._options["box_threshold"],
             unclip_ratio=self._options["unclip"],
         )
-        return {"polygons": self._array.asarray(found["dt_polys"]).tolist()}
+        return {"polygons": self._array.asarray(found).tolist()}, b""
 
-    def read_line(self, bgr: Any) -> dict[str, Any]:
+    def read_line(self, bgr: Any) -> tuple[dict[str, Any], bytes]:
         """What the one line says that fills uint8[H, W, 3], blue first.
 
         One at a time: a line's text depends on the width of those read with it.
         """
         (found,) = self._recogniser.predict(bgr, batch_size=1)
-        return {"text": found["rec_text"], "confidence": float(found["rec_score"])}
+        return {"text": found["rec_text"], "confidence": float(found["rec_score"])}, b""
 
-    def answer(self, header: dict[str, Any], pixels: bytes) -> dict[str, Any]:
-        shape = (header["height"], header["width"], 3)
-        rgb = self._array.frombuffer(pixels, self._array.uint8).reshape(shape)
+    def answer(self, header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        shape = (header["height"], header["width"])
+        if header["op"] == "boxes":
+            return self.boxes(self._array.frombuffer(data, self._array.float32).reshape(shape))
+        rgb = self._array.frombuffer(data, self._array.uint8).reshape(*shape, 3)
         bgr = self._array.ascontiguousarray(rgb[:, :, ::-1])
-        return {"detect": self.detect, "read_line": self.read_line}[header["op"]](bgr)
+        return {"map": self.map, "read_line": self.read_line}[header["op"]](bgr)
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, settings: dict[str, Any]) -> int:
@@ -126,10 +138,10 @@ def serve(requests: BinaryIO, replies: BinaryIO, settings: dict[str, Any]) -> in
         try:
             reply = reader.answer(*message)
         except Exception as error:
-            reply = {"error": _describe(error, offline)}
+            reply = {"error": _describe(error, offline)}, b""
         if offline.tried:
-            reply = {"error": f"PaddleOCR tried to reach the network: {offline.tried}"}
-        send(replies, reply)
+            reply = {"error": f"PaddleOCR tried to reach the network: {offline.tried}"}, b""
+        send(replies, *reply)
     return 0
 
 
@@ -138,9 +150,10 @@ def _describe(error: BaseException, offline: Offline) -> str:
     return f"{type(error).__name__}: {error}{network}"
 
 
-def send(pipe: BinaryIO, header: dict[str, Any]) -> None:
-    data = json.dumps(header).encode()
-    pipe.write(_LENGTHS.pack(len(data), 0) + data)
+def send(pipe: BinaryIO, header: dict[str, Any], data: bytes = b"") -> None:
+    start = json.dumps(header).encode()
+    pipe.write(_LENGTHS.pack(len(start), len(data)) + start)
+    pipe.write(data)
     pipe.flush()
 
 

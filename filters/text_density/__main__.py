@@ -13,6 +13,7 @@ decode has a slug instead of scores.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import threading
@@ -26,6 +27,7 @@ import pyarrow as pa
 from PIL import Image
 
 from filters.ocr.engine import OcrEngine, OcrUnavailable
+from filters.ocr.engines import make_engine
 from filters.sheet import contact_sheet
 from filters.table import files_or_error, write_rows
 from filters.text_density import TextDensity
@@ -57,7 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--models",
         metavar="DIR",
         type=Path,
-        help="for paddleocr: what `python -m filters.ocr.export_models --out DIR` wrote",
+        help="what `python -m filters.ocr.export_models --out DIR` wrote; paddleocr needs it,"
+        " rapidocr takes the models of its wheel without it",
+    )
+    parser.add_argument(
+        "--python",
+        metavar="FILE",
+        help="the interpreter that has PaddleOCR (default: the variable VAE_CORPUS_PADDLE_PYTHON)",
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="where rapidocr's models run"
     )
     parser.add_argument(
         "--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="threads"
@@ -65,10 +76,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     cv2.setNumThreads(1)
     files = files_or_error(given.paths)
-    if given.engine == "paddleocr" and given.models is None:
-        parser.error("--engine paddleocr needs --models DIR; see filters.ocr.export_models")
     try:
-        scorer = Scorer(lambda: make_engine(given.engine, given.models), given.read)
+        make = functools.partial(
+            make_engine,
+            given.engine,
+            models=given.models,
+            python=given.python,
+            device=given.device,
+        )
+        scorer = Scorer(make, given.read)
         rows = write_rows(files, given.out, schema(given.read), scorer, given.workers)
         # Spread over all files: the first ones of a folder are often of one kind.
         shown = {int(i * len(files) / _SHEET_PICTURES) for i in range(_SHEET_PICTURES)}
@@ -100,17 +116,6 @@ def schema(read: bool) -> pa.Schema:
         ("slug", pa.string()),
     ]
     return pa.schema([*columns, ("text", pa.string())] if read else columns)
-
-
-def make_engine(name: str, models: Path | None) -> OcrEngine:
-    if name == "paddleocr":
-        from filters.ocr.paddle import PaddleOcrEngine
-
-        assert models is not None
-        return PaddleOcrEngine(models)
-    from filters.ocr.rapid import RapidOcrEngine
-
-    return RapidOcrEngine()
 
 
 class Scorer:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from filters.ocr.engine import OcrEngine, OcrUnavailable
-from filters.ocr.rapid import RapidOcrEngine, RapidOptions
+from filters.ocr.rapid import RapidOcrEngine
+from filters.ocr.windowed import OcrOptions
 from tests.pictures import page, scene
 
 
@@ -69,9 +70,21 @@ def test_any_size(engine: OcrEngine, size: tuple[int, int]) -> None:
 
 def test_engine_id_names_versions_models_and_options(engine: OcrEngine) -> None:
     assert "rapidocr" in engine.engine_id and engine.engine_id.count("sha256:") == 2
-    assert RapidOcrEngine(RapidOptions(threshold=0.2)).engine_id != engine.engine_id
+    assert RapidOcrEngine(OcrOptions(threshold=0.2)).engine_id != engine.engine_id
 
 
 def test_a_missing_model_is_named() -> None:
     with pytest.raises(OcrUnavailable, match="nowhere.onnx"):
         RapidOcrEngine(models=(Path("nowhere.onnx"), Path("nowhere.onnx")))
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OcrUnavailable, match="onnxruntime-gpu, or use device cpu"):
+        RapidOcrEngine(device="cuda")
+    # A package that could use one, on a machine that has none, must not fall back in silence.
+    have = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: have)
+    rapid = RapidOcrEngine(device="cuda")
+    assert "device cuda" in rapid.engine_id
+    with pytest.raises(OcrUnavailable, match="runs .* on CPUExecutionProvider, not on a GPU"):
+        rapid.detect(scene(64, 64))

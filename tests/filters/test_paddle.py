@@ -26,8 +26,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from filters.ocr import export_models, paddle_server
 from filters.ocr.engine import Line, OcrUnavailable, Rgb
-from filters.ocr.paddle import PYTHON_VARIABLE, PaddleFailed, PaddleOcrEngine, PaddleOptions
+from filters.ocr.paddle import PYTHON_VARIABLE, PaddleFailed, PaddleOcrEngine
 from filters.ocr.rapid import RapidOcrEngine
+from filters.ocr.windowed import OcrOptions
 from pipelines.demo import DemoInputs
 from tests.pictures import scene
 
@@ -39,9 +40,9 @@ with_paddle = pytest.mark.skipif(
 # Speaks the protocol in its own words, so that both ends are held to what is written down.
 FAKE = """
 import json, os, struct, sys, time
-def send(header):
+def send(header, extra=b""):
     data = json.dumps(header).encode()
-    sys.stdout.buffer.write(struct.pack(">II", len(data), 0) + data)
+    sys.stdout.buffer.write(struct.pack(">II", len(data), len(extra)) + data + extra)
     sys.stdout.buffer.flush()
 def receive():
     start = sys.stdin.buffer.read(8)
@@ -52,6 +53,11 @@ def receive():
     return json.loads(sys.stdin.buffer.read(header)), sys.stdin.buffer.read(pixels)
 """
 READY = "send({'packages': {'fake': '1.0'}})\n"
+# What the fake says of windows: one map for all pixels.
+FLAT = """
+header, pixels = receive()
+send({}, struct.pack("f", 1.0) * (header["height"] * header["width"]))
+"""
 
 
 def fake(folder: Path, body: str, **options: Any) -> PaddleOcrEngine:
@@ -79,7 +85,11 @@ while True:
     text = f"{height}x{width} {pixels[:3].hex()} {len(pixels)}"
     if header["op"] == "read_line":
         send({"text": text, "confidence": 0.5})
+    elif header["op"] == "map":
+        send({}, struct.pack("f", pixels[0]) * (height * width))
     else:
+        tone = struct.unpack("f", pixels[:4])[0]
+        assert pixels == struct.pack("f", tone) * (height * width)
         send({"polygons": [[[0, 0], [width, 0], [width, height], [0, height]]]})
 """
 
@@ -101,7 +111,7 @@ def test_pixels_cross_the_pipe_as_they_are(tmp_path: Path) -> None:
 def test_lines_come_in_reading_order(tmp_path: Path) -> None:
     tops = ((40, 50), (4, 0), (0, 48))
     boxes = [[[x, y], [x + 40, y], [x + 40, y + 20], [x, y + 20]] for y, x in tops]
-    engine = fake(tmp_path, READY + f"receive(); send({{'polygons': {boxes}}})")
+    engine = fake(tmp_path, READY + FLAT + f"receive(); send({{'polygons': {boxes}}})")
     assert engine.detect(scene(128, 128))[:, 0].tolist() == [[0, 4], [48, 0], [50, 40]]
     engine.close()
 
@@ -109,7 +119,7 @@ def test_lines_come_in_reading_order(tmp_path: Path) -> None:
 def test_engine_id_names_versions_models_and_options(tmp_path: Path) -> None:
     engine = fake(tmp_path, READY + ECHO)
     assert engine.engine_id.startswith("fake 1.0; fake_det/inference.onnx sha256:")
-    assert engine.engine_id.count("sha256:") == 4 and str(PaddleOptions()) in engine.engine_id
+    assert engine.engine_id.count("sha256:") == 4 and str(OcrOptions()) in engine.engine_id
     engine.close()
 
 
@@ -142,6 +152,8 @@ header, pixels = receive()
 if header["height"] == 64:
     print("out of paper", file=sys.stderr)
     sys.exit(3)
+send({}, bytes(4 * header["height"] * header["width"]))
+receive()
 send({"polygons": []})
 """
     engine = fake(tmp_path, READY + crash)
@@ -166,7 +178,7 @@ def test_a_helper_that_talks_a_lot_is_heard(tmp_path: Path) -> None:
 
 def test_a_fault_of_one_picture_leaves_the_helper_alive(tmp_path: Path) -> None:
     engine = fake(tmp_path, READY + "receive(); send({'error': 'too blue'})" + ECHO)
-    with pytest.raises(PaddleFailed, match="detect of 32 x 32 px: too blue"):
+    with pytest.raises(PaddleFailed, match="map of 32 x 32 px: too blue"):
         engine.detect(scene(32, 32))
     assert len(engine.detect(scene(32, 32))) == 1
     engine.close()
@@ -192,10 +204,10 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(
 def test_the_server_gives_paddle_blue_first() -> None:
     reader = paddle_server.Reader.__new__(paddle_server.Reader)
     reader._array = np
-    reader.detect = lambda bgr: {"pixel": bgr[0, 0].tolist()}  # type: ignore[method-assign]
+    reader.map = lambda bgr: ({}, bgr.tobytes())  # type: ignore[method-assign]
     rgb = np.full((2, 3, 3), (1, 2, 3), np.uint8)
-    header = {"op": "detect", "height": 2, "width": 3}
-    assert reader.answer(header, rgb.tobytes()) == {"pixel": [3, 2, 1]}
+    header = {"op": "map", "height": 2, "width": 3}
+    assert reader.answer(header, rgb.tobytes()) == ({}, bytes((3, 2, 1)) * 6)
 
 
 def test_the_server_ends_at_half_a_message() -> None:
@@ -306,18 +318,18 @@ def test_both_engines_find_and_read_the_same(paddle: PaddleOcrEngine, demo: Demo
 
 
 @with_paddle
-def test_both_engines_read_the_same_in_the_same_pixels(
+def test_both_engines_find_and_read_the_same_on_whole_pages(
     paddle: PaddleOcrEngine, demo: DemoInputs
 ) -> None:
+    # Wider than a window at twice its size: what lies at its border is the same for both.
     rapid, same = RapidOcrEngine(), []
     for name in ("debmake-doc.en.pdf", "debian-reference.zh-cn.pdf"):
         (path,) = (p for p in demo.pdfs if p.name == name)
         with pypdfium2.PdfDocument(path) as document:
-            rgb = document[40].render(scale=2.5, rev_byteorder=True).to_numpy()[:, :, :3]
-        for polygon in paddle.detect(rgb):
-            (left, top), (right, bottom) = polygon.min(0).astype(int), polygon.max(0).astype(int)
-            line = rgb[top:bottom, left:right]
-            same.append(paddle.read_line(line)[0] == rapid.read_line(line)[0])
+            page = document[40].render(scale=1.25, rev_byteorder=True).to_numpy()[:, :, :3]
+        rgb = np.ascontiguousarray(page)
+        pairs = zip_longest(rapid.read(rgb), paddle.read(rgb))
+        same += [a is not None and b is not None and alike(a, b) for a, b in pairs]
     share(same, 0.95)
 
 

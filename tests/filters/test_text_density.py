@@ -123,3 +123,17 @@ def test_cells_say_where_the_text_is() -> None:
 def test_version_names_engine_and_screen() -> None:
     version = TextDensity(Ruler()).version
     assert "ruler" in version and screen.load().sha256[:16] in version
+
+
+def test_a_huge_page_has_what_its_parts_have(density: TextDensity) -> None:
+    # Larger than the detector's windows and blocks, with text across their borders.
+    text = page(480, 640, size_px=14)
+    huge = np.full((640, 4480, 3), 255, np.uint8)
+    lefts = range(150, 4480 - 480, 700)
+    for left in lefts:
+        huge[:, left : left + 480] = text
+    one, all_of_them = density.score(text), density.score(huge)
+    assert all_of_them["chars_est"] == pytest.approx(len(lefts) * one["chars_est"], rel=0.03)
+    assert all_of_them["max_chars_per_256_tile"] == pytest.approx(
+        one["max_chars_per_256_tile"], rel=0.25
+    )

@@ -5,6 +5,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from filters.ocr.engines import make_engine
+from filters.ocr.export_models import export
 from filters.text_density.__main__ import main
 from tests.pictures import encoded, jpeg, page, scene
 
@@ -48,10 +50,21 @@ def test_paddleocr_needs_its_models(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = [str(folder), "--out", str(tmp_path / "s.parquet"), "--engine", "paddleocr"]
-    with pytest.raises(SystemExit):
-        main(argv)
-    assert "export_models" in capsys.readouterr().err
-    assert main([*argv, "--models", str(tmp_path / "nowhere")]) == 1
-    said = capsys.readouterr().err
-    assert "nowhere" in said and "export_models" in said
+    assert main(argv) == 1
+    assert "python -m filters.ocr.export_models --out DIR" in capsys.readouterr().err
+    for engine in ("paddleocr", "rapidocr"):
+        assert main([*argv, "--models", str(tmp_path / "nowhere"), "--engine", engine]) == 1
+        said = capsys.readouterr().err
+        assert f"export_models --out {tmp_path / 'nowhere'}" in said
+    assert main([*argv, "--models", str(tmp_path), "--device", "cuda"]) == 1
+    assert "device cuda is for rapidocr" in capsys.readouterr().err
     assert not (tmp_path / "s.parquet").exists()
+
+
+def test_exported_models_read_as_those_of_the_wheel(tmp_path: Path) -> None:
+    export(tmp_path)
+    rgb = page(200, 60)
+    given = make_engine("rapidocr", models=tmp_path).read(rgb)
+    assert given and [line.text for line in given] == [
+        line.text for line in make_engine("rapidocr").read(rgb)
+    ]
