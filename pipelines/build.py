@@ -220,8 +220,10 @@ def _run(
     if tasks:
         done.worked.add(stage)
     unit = "units" if stage == "score" else "shards"
+    # Only scoring runs models: packing and rendering must not wait for GPUs.
+    gpus = done.config.engine.gpus_per_worker if stage == "score" else 0.0
     with console.progress(stage, len(tasks), unit) as advance:
-        return cluster.run(tasks, make_work, advance)
+        return cluster.run(tasks, make_work, advance, gpus)
 
 
 def _places(units: Sequence[Unit]) -> dict[str, str]:

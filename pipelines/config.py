@@ -8,16 +8,38 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.engine import EngineSettings
-from pipelines.sample import GENERAL, KINDS, RUNGS, TEXT_SYNTH
+from pipelines.sample import DENSITIES, GENERAL, KINDS, RUNGS, TEXT_SYNTH
 from pipelines.settings import Settings
 from pipelines.sources import AnySource
 
 Weight = float | tuple[float, float]
 
 
+class OcrSettings(Settings):
+    """The OCR engine whose detector measures text density."""
+
+    engine: Literal["rapidocr", "paddleocr"] = Field(
+        "rapidocr", description="paddleocr runs in an environment of its own on every node"
+    )
+    models: str | None = Field(
+        None,
+        description="folder that `python -m filters.ocr.export_models` wrote, on every node;"
+        " none: the models of the rapidocr wheel",
+    )
+    python: str | None = Field(
+        None,
+        description="interpreter that has PaddleOCR, on every node; none: the variable"
+        " VAE_CORPUS_PADDLE_PYTHON",
+    )
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu", description="cuda: rapidocr's models run on a GPU; see engine.gpus_per_worker"
+    )
+
+
 class ScoreSettings(Settings):
     """What is measured. A change scores everything anew (into a folder of its own)."""
 
+    ocr: OcrSettings = Field(OcrSettings(), description="the OCR engine")
     text: bool = Field(True, description="measure text density with OCR (needs the ocr extra)")
     max_pixels: int = Field(200_000_000, ge=1, description="larger images are rejected unread")
     max_side_px: int = Field(65_500, ge=1, description="longer sides are rejected unread")
@@ -43,6 +65,11 @@ class PlanSettings(Settings):
     )
     min_tile_chars_per_256: float = Field(
         20, ge=0, description="text is cut into tiles; those with fewer characters are left out"
+    )
+    top_chars_per_256: float = Field(
+        200,
+        ge=0,
+        description="tiles with at least so many characters have density top, others rest",
     )
     max_tiles_per_image: int = Field(32, ge=1, description="at most this many tiles of one image")
     duplicate_bits: int = Field(
@@ -188,6 +215,11 @@ class PhaseSettings(Settings):
     size_bands: dict[str, Weight] | None = Field(
         None, description="weights of em sizes inside text_synth, e.g. {5-7: 1}; none: equal"
     )
+    densities: dict[str, Weight] | None = Field(
+        None,
+        description="weights of the densities inside text_real and document, e.g. {top: 3};"
+        " none: as the corpus holds them",
+    )
     align: AlignSettings = Field(AlignSettings(), description="semantic alignment")
     lambda_lpips: float = Field(1.0, ge=0, description="weight of LPIPS")
 
@@ -197,7 +229,14 @@ class PhaseSettings(Settings):
             raise ValueError(f"no such kind: {sorted(unknown)}; kinds are {list(KINDS)}")
         if unknown_rungs := set(self.rungs) - set(RUNGS):
             raise ValueError(f"no such rung: {sorted(unknown_rungs)}; rungs are {list(RUNGS)}")
-        for name, weights in (("rungs", self.rungs.values()), ("kinds", self.kinds.values())):
+        if unknown_densities := set(self.densities or {}) - set(DENSITIES):
+            raise ValueError(
+                f"no such density: {sorted(unknown_densities)}; densities are {list(DENSITIES)}"
+            )
+        weighted = [("rungs", self.rungs.values()), ("kinds", self.kinds.values())]
+        if self.densities is not None:
+            weighted.append(("densities", self.densities.values()))
+        for name, weights in weighted:
             ends = [end for w in weights for end in (w if isinstance(w, tuple) else (w,))]
             if any(end < 0 for end in ends) or not any(ends):
                 raise ValueError(f"{name} needs weights of 0 or more, at least one above 0")
@@ -256,6 +295,16 @@ class CorpusConfig(Settings):
         """Absolute, so that workers with other working folders write to the same place."""
         local = out.removeprefix("file://")
         return local if "://" in local else os.path.abspath(os.path.expanduser(local))
+
+    @model_validator(mode="after")
+    def _gpus(self) -> CorpusConfig:
+        on_ray = self.engine.workers != 0
+        if self.score.ocr.device == "cuda" and on_ray and not self.engine.gpus_per_worker:
+            raise ValueError(
+                "score.ocr.device is cuda, but workers get no GPU: set engine.gpus_per_worker,"
+                " for example to 0.25 for four workers a GPU"
+            )
+        return self
 
     @model_validator(mode="after")
     def _unique_names(self) -> CorpusConfig:

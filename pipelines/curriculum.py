@@ -13,7 +13,7 @@ from pipelines import storage
 from pipelines.config import CorpusConfig, PhaseSettings, Weight
 
 VERSION = 1
-_GROUP = ("kind", "rung", "bucket", "language", "size_band")
+_GROUP = ("kind", "rung", "bucket", "language", "size_band", "density")
 
 
 def group_counts(out: str, shards: Sequence[str]) -> list[dict[str, Any]]:
@@ -70,5 +70,7 @@ def _phase(
     }
     if phase.size_bands is not None:
         written["size_bands"] = phase.size_bands
+    if phase.densities is not None:
+        written["densities"] = phase.densities
     align = {"lambda": phase.align.weight, "m_cos": phase.align.m_cos, "m_dist": phase.align.m_dist}
     return written | {"align": align, "lambda_lpips": phase.lambda_lpips}

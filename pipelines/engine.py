@@ -45,7 +45,9 @@ class EngineSettings(Settings):
         200, ge=1, description="a worker process is replaced after this many tasks (leaks)"
     )
     cpus_per_worker: float = Field(1, gt=0, description="CPUs that Ray reserves for one worker")
-    gpus_per_worker: float = Field(0, ge=0, description="GPUs (or a share) reserved per worker")
+    gpus_per_worker: float = Field(
+        0, ge=0, description="GPUs (or a share of one) reserved for each worker that scores"
+    )
     max_quarantined: int = Field(
         0, ge=0, description="go on without up to this many failed units; exit code stays 1"
     )
@@ -99,6 +101,7 @@ class Engine:
         tasks: Sequence[Task],
         make_work: Callable[[], Work],
         listener: Listener = lambda stats: None,
+        gpus_per_worker: float = 0.0,
     ) -> Outcome:
         """Call `make_work()(task.payload)` for every task, the heaviest first.
 
@@ -109,7 +112,7 @@ class Engine:
             return Outcome()
         if not self._on_ray:
             return _run_here(ordered, make_work, listener, self._settings)
-        return _Pool(self._settings, make_work, listener).run(ordered)
+        return _Pool(self._settings, make_work, listener, gpus_per_worker).run(ordered)
 
 
 @contextmanager
@@ -196,9 +199,14 @@ class _Pool:
     """Actors, one task in flight each; dead ones are replaced, tired ones retired."""
 
     def __init__(
-        self, settings: EngineSettings, make_work: Callable[[], Work], listener: Listener
+        self,
+        settings: EngineSettings,
+        make_work: Callable[[], Work],
+        listener: Listener,
+        gpus_per_worker: float,
     ) -> None:
         self._s = settings
+        self._gpus = gpus_per_worker
         self._make_work = ray.put(make_work)
         self._listener = listener
         self._idle: list[Any] = []
@@ -224,7 +232,7 @@ class _Pool:
     def _size(self) -> int:
         # Asked anew each time: nodes come and go while a stage runs.
         have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        wanted = {"CPU": self._s.cpus_per_worker, "GPU": self._s.gpus_per_worker}
+        wanted = {"CPU": self._s.cpus_per_worker, "GPU": self._gpus}
         fits = [have.get(what, 0.0) / share for what, share in wanted.items() if share]
         # At least one: a cluster without such a node yet adds one when somebody asks for it.
         fitting = max(1, int(min(fits)))
@@ -246,7 +254,7 @@ class _Pool:
             ray.remote(_Worker)
             .options(
                 num_cpus=self._s.cpus_per_worker,
-                num_gpus=self._s.gpus_per_worker,
+                num_gpus=self._gpus,
                 max_restarts=0,
                 max_task_retries=0,
             )

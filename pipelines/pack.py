@@ -135,6 +135,7 @@ def _samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Sto
     picture = _decode(row, data, job)
     for tile in row["tiles"]:
         x, y, width, height = tile["x"], tile["y"], tile["width"], tile["height"]
+        chars = tile["chars"]
         pixels = picture[y : y + height, x : x + width]
         yield _stored(
             row,
@@ -142,7 +143,9 @@ def _samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Sto
             ext=row["ext"],
             data=encode_lossless(pixels, row["ext"]),
             size=(width, height),
-            label={"tile": [x, y, width, height]},
+            label={"tile": [x, y, width, height], "tile_chars": chars},
+            density=tile["density"],
+            chars_per_mpx=None if chars is None else chars * 1e6 / (width * height),
         )
 
 
@@ -157,7 +160,16 @@ def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
         data = _encode_jpeg(np.asarray(small), job.settings.jpeg_quality)
     elif row["format"] not in KEPT_FORMATS:
         data = encode_lossless(_decode(row, data, job), ext)
-    return _stored(row, key=row["key"], ext=ext, data=data, size=(width, height), label={})
+    return _stored(
+        row,
+        key=row["key"],
+        ext=ext,
+        data=data,
+        size=(width, height),
+        label={},
+        density=None,
+        chars_per_mpx=row["chars_per_mpx"],
+    )
 
 
 def _encode_jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
@@ -194,8 +206,10 @@ def _stored(
     data: bytes,
     size: tuple[int, int],
     label: dict[str, Any],
+    density: str | None,
+    chars_per_mpx: float | None,
 ) -> tar.Stored:
-    group = Group(kind=row["kind"], rung=row["rung"], bucket=row["bucket"])
+    group = Group(kind=row["kind"], rung=row["rung"], bucket=row["bucket"], density=density)
     scores = {name: row[name] for name in _TO_LABEL if row[name] is not None}
     whole = {
         "key": key,
@@ -205,6 +219,7 @@ def _stored(
         "kind": group.kind,
         "rung": group.rung,
         "bucket": group.bucket,
+        "density": group.density,
         "width": size[0],
         "height": size[1],
         "original_width": row["width"],
@@ -221,5 +236,5 @@ def _stored(
         parent=row["key"],
         label=whole | scores | label,
         clarity=row["clarity"],
-        chars_per_mpx=row["chars_per_mpx"],
+        chars_per_mpx=chars_per_mpx,
     )

@@ -21,16 +21,18 @@ import pyarrow.parquet as pq
 
 from pipelines import dedup, storage
 from pipelines.config import CorpusConfig, PackSettings, PlanSettings
-from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL, Bucket, buckets
+from pipelines.sample import DOCUMENT, GENERAL, REST, TEXT_REAL, TOP, Bucket, buckets
 from pipelines.tiles import CELL_PX, choose_tiles, draw_bucket
 
 # Raised when the same settings would give another plan, or the same plan other shards.
-_VERSION = 1
-PACK_VERSION = 1
+_VERSION = 2
+PACK_VERSION = 2
 
 # Where an image was read says nothing of what a shard holds: the same corpus at another place has
 # the same recipes.
 _ADDRESS = ["unit", "uri", "offset"]
+# Nor does what an image is beside others: it would change with every image more.
+_NOT_PACKED = [*_ADDRESS, "text_rank"]
 
 # Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
 _JPEG_BYTES_PER_PX = 0.5
@@ -42,7 +44,11 @@ KEEP_ORIGINAL_UP_TO = 1.5
 KEPT_FORMATS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 _TILE = pa.struct(
-    [("x", pa.int32()), ("y", pa.int32()), ("width", pa.int32()), ("height", pa.int32())]
+    [
+        *((name, pa.int32()) for name in ("x", "y", "width", "height")),
+        ("chars", pa.float32()),
+        ("density", pa.string()),
+    ]
 )
 _TEXT_SCHEMA = pa.schema([("id", pa.int64()), ("bucket", pa.string()), ("tiles", pa.list_(_TILE))])
 _BATCH_ROWS = 50_000
@@ -238,14 +244,24 @@ def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
         min_chars_per_256=config.plan.min_tile_chars_per_256,
         max_tiles=config.plan.max_tiles_per_image,
     )
-    kept = [{"x": t.x, "y": t.y, "width": t.width, "height": t.height} for t in tiles]
+    top = config.plan.top_chars_per_256 * bucket.width * bucket.height / CELL_PX**2
+    measured = row["text_cells"] is not None
+    kept = [
+        {
+            **{"x": t.x, "y": t.y, "width": t.width, "height": t.height},
+            "chars": t.chars if measured else None,
+            "density": (TOP if t.chars >= top else REST) if measured else None,
+        }
+        for t in tiles
+    ]
     return {"id": row["id"], "bucket": str(bucket), "tiles": kept}
 
 
 def _apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
     """`within`: `placed` with what exceeds a kind's quota marked; the best stay.
 
-    Best is: clearest for general images, densest for text.
+    Best is: clearest for general images, densest for text, whose `text_rank` is its place in its
+    kind, from 1.
     """
     limits = " ".join(f"WHEN '{kind}' THEN {count}" for kind, count in sorted(s.quotas.items()))
     over = f"place > CASE kind {limits} END" if limits else "false"
@@ -259,7 +275,8 @@ def _apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
                          DESC NULLS LAST, sha256) AS place
             FROM placed)
         SELECT * EXCLUDE (place) REPLACE (
-            CASE WHEN slug IS NOT NULL THEN slug WHEN {over} THEN 'over_quota' END AS slug)
+                   CASE WHEN slug IS NOT NULL THEN slug WHEN {over} THEN 'over_quota' END AS slug),
+               CASE WHEN slug IS NULL AND kind <> '{GENERAL}' THEN place END AS text_rank
         FROM ranked
         """
     )
@@ -347,7 +364,7 @@ class _Recipes:
         self._samples: dict[str, int] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        for row in batch.drop_columns(_ADDRESS).to_pylist():
+        for row in batch.drop_columns(_NOT_PACKED).to_pylist():
             shard = row["shard"]
             if shard not in self._hashes:
                 self._hashes[shard] = hashlib.sha256(self._base)

@@ -18,6 +18,8 @@ import pyarrow as pa
 GENERAL, TEXT_REAL, DOCUMENT, TEXT_SYNTH = "general", "text_real", "document", "text_synth"
 KINDS = (GENERAL, TEXT_REAL, DOCUMENT, TEXT_SYNTH)
 RUNGS = (256, 512, 1024, 2048)
+TOP, REST = "top", "rest"
+DENSITIES = (TOP, REST)
 
 # Width and height at rung 256. All sides are multiples of 32, the largest compression, and all
 # areas lie within 7 % of 256 x 256, so that a batch costs about the same in every bucket.
@@ -82,13 +84,18 @@ def generator(seed: int, *parts: str | int) -> np.random.Generator:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The unit of mixing. Text groups carry a language and a band of em sizes in px."""
+    """The unit of mixing.
+
+    Synthetic text carries a language and a band of em sizes in px; tiles of real text and of
+    documents carry a density, `top` or `rest` (None where text was not measured).
+    """
 
     kind: str
     rung: int
     bucket: str
     language: str | None = None
     size_band: str | None = None
+    density: str | None = None
 
 
 # One row per stored sample, in a Parquet file beside each tar. `offset` and `bytes` are those of
@@ -109,6 +116,7 @@ INDEX_SCHEMA = pa.schema(
         pa.field("bucket", pa.string(), nullable=False),
         pa.field("language", pa.string()),
         pa.field("size_band", pa.string()),
+        pa.field("density", pa.string()),
         pa.field("source", pa.string(), nullable=False),
         pa.field("parent", pa.string(), nullable=False),
         pa.field("clarity", pa.float32()),

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,7 +22,7 @@ from filters.clarity import Clarity
 from pipelines import decode as door
 from pipelines import storage
 from pipelines.columns import SCORE_SCHEMA
-from pipelines.config import ScoreSettings
+from pipelines.config import OcrSettings, ScoreSettings
 from pipelines.sample import sample_key
 from pipelines.sources import Item, Source, Unit
 
@@ -49,9 +50,10 @@ def settings_hash(settings: ScoreSettings) -> str:
         "decode": door.VERSION,
         "clarity": Clarity().version,
         "hashing": hashing.VERSION,
-        "text": _density().version if settings.text else None,
+        "text": _density(settings.ocr).version if settings.text else None,
     }
-    parts = json.dumps([settings.model_dump(), versions], sort_keys=True)
+    # The version of text density names engine, models and device; where they lie does not matter.
+    parts = json.dumps([settings.model_dump(exclude={"ocr"}), versions], sort_keys=True)
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
@@ -71,7 +73,7 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
         lambda picture: Clarity().score(picture.rgb),
     ]
     if job.settings.text:
-        density = _density()
+        density = _density(job.settings.ocr)
         filters.append(lambda picture: density.score(picture.rgb))
 
     def score_unit(unit: Unit) -> dict[str, Any]:
@@ -131,8 +133,9 @@ def _row(
 
 
 @functools.cache
-def _density() -> Any:
-    from filters.ocr.rapid import RapidOcrEngine
+def _density(ocr: OcrSettings) -> Any:
+    from filters.ocr.engines import make_engine
     from filters.text_density import TextDensity
 
-    return TextDensity(RapidOcrEngine())
+    models = Path(ocr.models) if ocr.models else None
+    return TextDensity(make_engine(ocr.engine, models=models, python=ocr.python, device=ocr.device))

@@ -44,8 +44,8 @@ def node(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def head(cpus: int) -> Iterator[tuple[str, str]]:
-    """A head node; yields its address and that of its dashboard."""
+def head(cpus: int, gpus: int = 0) -> Iterator[tuple[str, str]]:
+    """A head node; yields its address and that of its dashboard. It only says that it has GPUs."""
     port, dashboard = free_port(), free_port()
     address, url = f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}"
     with node(
@@ -53,6 +53,7 @@ def head(cpus: int) -> Iterator[tuple[str, str]]:
         f"--port={port}",
         f"--dashboard-port={dashboard}",
         f"--num-cpus={cpus}",
+        f"--num-gpus={gpus}",
         "--node-ip-address=127.0.0.1",
     ):
         listing = [str(BIN / "ray"), "job", "list", "--address", url]

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+_GROUP = ("kind", "rung", "bucket", "language", "size_band", "density")
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1640px; margin: 2rem auto; padding: 0 1rem;
   color: #222; background: #fff }
@@ -26,10 +27,7 @@ def report_page(
     fates = [("listed", "", counts["listed"])]
     for fate in ("rejected", "dropped", "selected"):
         fates += [(fate, reason, count) for reason, count in counts[fate].items()]
-    shards = [
-        (g["kind"], g["rung"], g["bucket"], g["language"] or "", g["size_band"] or "", g["samples"])
-        for g in curriculum["groups"]
-    ]
+    shards = [(*(g[name] or "" for name in _GROUP), g["samples"]) for g in curriculum["groups"]]
     phases = [
         (p["name"], p["samples"], _weights(p["rungs"]), _weights(p["kinds"]), _weights(p["align"]))
         for p in curriculum["phases"]
@@ -47,7 +45,7 @@ def report_page(
             f'<h2>{kind}</h2><img src="{name}" alt="contact sheet of {kind}">'
             for kind, name in sheets
         ),
-        _table("Groups", ("kind", "rung", "bucket", "language", "em px", "samples"), shards),
+        _table("Groups", (*_GROUP, "samples"), shards),
     ]
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Corpus report</title>'

@@ -160,6 +160,7 @@ def test_every_setting_of_the_plan_and_of_packing_makes_another_plan() -> None:
             "max_aspect": 2.0,
             "min_text_chars_per_mpx": 1.0,
             "min_tile_chars_per_256": 1.0,
+            "top_chars_per_256": 1.0,
             "max_tiles_per_image": 1,
             "duplicate_bits": 1,
             "duplicate_fine_bits": 1,

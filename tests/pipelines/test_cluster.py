@@ -36,7 +36,7 @@ def embedded(config: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[tuple[str, str]]:
-    with head(cpus=2) as addresses:
+    with head(cpus=2, gpus=1) as addresses:
         yield addresses
 
 
@@ -66,5 +66,7 @@ def test_a_job_on_a_running_cluster_makes_the_same_bytes(
 ) -> None:
     out = config.parent / "job"
     submit = [str(BIN / "ray"), "job", "submit", "--address", cluster[1], "--working-dir", "."]
-    call([*submit, "--", sys.executable, SCRIPT, *flags(config, out, workers="2")])
+    # Scoring asks for shares of a GPU, the other stages must not.
+    command = [sys.executable, SCRIPT, *flags(config, out, workers="2")]
+    call([*submit, "--", *command, "--engine.gpus_per_worker", "0.5"])
     assert tree(out / "shards") == tree(embedded / "shards")

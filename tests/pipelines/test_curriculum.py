@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.config import CorpusConfig
+import pytest
+
+from pipelines.config import CorpusConfig, PhaseSettings
 from pipelines.curriculum import make_curriculum
 
 
@@ -13,6 +15,7 @@ def group(kind: str, rung: int, samples: int = 10) -> dict[str, Any]:
         "bucket": f"{rung}x{rung}",
         "language": None,
         "size_band": None,
+        "density": None,
         "samples": samples,
         "bytes": 1000,
     }
@@ -63,3 +66,14 @@ def test_a_phase_without_samples_is_left_out_and_said() -> None:
     whole, notices = make_curriculum(CorpusConfig(), [group("general", 256)])
     assert [p["name"] for p in whole["phases"]] == ["1-general-256", "2-real-text-512"]
     assert any("3-all-kinds-1024 is left out" in n for n in notices)
+
+
+def test_weights_of_densities_reach_the_file() -> None:
+    phase = {"name": "p", "samples": 10, "rungs": {256: 1}, "kinds": {"text_real": 1}}
+    weighted = PhaseSettings(**phase, densities={"top": (1, 3), "rest": 1})
+    whole, _ = make_curriculum(CorpusConfig(phases=(weighted,)), ALL)
+    assert whole["phases"][0]["densities"] == {"top": (1, 3), "rest": 1}
+    with pytest.raises(ValueError, match="no such density: ..most."):
+        PhaseSettings(**phase, densities={"most": 1})
+    with pytest.raises(ValueError, match="densities needs weights"):
+        PhaseSettings(**phase, densities={"top": 0})

@@ -223,3 +223,31 @@ def test_bucket_sql_and_nearest_bucket_agree(tmp_path: Path) -> None:
     made = make(tmp_path, rows, plan=PlanSettings(rung_weights={256: 1.0}))
     for r in made["selected"]:
         assert Bucket.parse(r["bucket"]) == nearest_bucket(r["width"], r["height"], 256)
+
+
+def test_dense_tiles_are_named_and_text_is_ranked(tmp_path: Path) -> None:
+    rows = [text_row(i, chars, chars_per_mpx=chars * 15) for i, chars in enumerate((60, 240, 120))]
+    made = make(tmp_path, [*rows, row(9)], plan=PlanSettings(rung_weights={256: 1}))
+    kept = {r["member"]: r for r in made["selected"]}
+    assert [kept[f"{i}.jpg"]["text_rank"] for i in range(3)] == [3, 1, 2]
+    assert kept["9.jpg"]["text_rank"] is None
+    for r in made["selected"]:
+        for tile in r["tiles"] or ():
+            per_256 = tile["chars"] * 256**2 / (tile["width"] * tile["height"])
+            assert tile["density"] == ("top" if per_256 >= 200 else "rest")
+    densities = {r["member"]: {t["density"] for t in r["tiles"] or ()} for r in made["selected"]}
+    assert densities["1.jpg"] == {"top"} and densities["0.jpg"] == {"rest"}
+
+
+def test_a_rank_that_changes_packs_nothing_again(tmp_path: Path) -> None:
+    lone = make(tmp_path, [text_row(0, 60, chars_per_mpx=900.0)])["shards"]
+    both = [text_row(0, 60, chars_per_mpx=900.0), text_row(1, 240, clarity=0.0)]
+    assert make(tmp_path, both)["shards"] == lone
+    denser = text_row(2, 240, format="webp", content="document")
+    assert lone[0] in make(tmp_path, [*both, denser])["shards"]
+
+
+def test_unmeasured_text_has_no_density(tmp_path: Path) -> None:
+    unknown = row(0, content="document", chars_est=None, chars_per_mpx=None, text_cells=None)
+    (kept,) = make(tmp_path, [unknown])["selected"]
+    assert kept["tiles"] and all(t["density"] is None and t["chars"] is None for t in kept["tiles"])

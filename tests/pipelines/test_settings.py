@@ -84,3 +84,11 @@ def test_help_explains_every_field(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_setting_of_the_build_is_described() -> None:
     for name, field in settings.leaves(CorpusConfig):
         assert field.description, name
+
+
+def test_a_gpu_for_ocr_needs_workers_that_have_one() -> None:
+    cuda = {"ocr": {"device": "cuda"}}
+    with pytest.raises(ValueError, match="set engine.gpus_per_worker"):
+        CorpusConfig(score=cuda)
+    assert CorpusConfig(score=cuda, engine={"gpus_per_worker": 0.25}).score.ocr.device == "cuda"
+    assert CorpusConfig(score=cuda, engine={"workers": 0}).score.ocr.device == "cuda"

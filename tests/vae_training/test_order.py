@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.sample import GENERAL, TEXT_SYNTH, Bucket, Group
+from pipelines.sample import GENERAL, TEXT_REAL, TEXT_SYNTH, Bucket, Group
 from vae_training.data.curriculum import CorpusError, Phase, Ramp
 from vae_training.data.mixture import Mixtures
 from vae_training.data.order import BatchSize, Order, State
@@ -157,3 +157,20 @@ def test_a_cap_is_shared_in_proportion_and_each_phase_gets_a_step() -> None:
 def test_progress_goes_from_zero_to_one_in_each_phase() -> None:
     plan = schedule([5, 3], [1, 1], None)
     assert [plan.at(step) for step in (0, 4, 5, 7)] == [(0, 0.0), (0, 1.0), (1, 0.0), (1, 1.0)]
+
+
+def test_densities_split_real_text_as_the_phase_says() -> None:
+    groups = tuple(
+        Group(kind=TEXT_REAL, rung=256, bucket="256x256", density=density)
+        for density in ("rest", "top")
+    )
+    phase = make_phase(kinds={TEXT_REAL: FLAT})
+
+    def shares(phase: Phase) -> list[float]:
+        (cell,) = Mixtures((phase,), groups, [90, 10]).at(0, 0.0).cells
+        return [round(float(w), 6) for w in cell.weights]
+
+    assert shares(phase) == [0.9, 0.1]
+    assert shares(replace(phase, densities={"top": Ramp(3, 3), "rest": FLAT})) == [0.25, 0.75]
+    with pytest.raises(CorpusError, match="needs text_real"):
+        Mixtures((replace(phase, densities={"top": FLAT}),), groups, [90, 0])

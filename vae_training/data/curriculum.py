@@ -43,13 +43,18 @@ class Ramp:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One step of the curriculum. `size_bands` None means equal weight for every band."""
+    """One step of the curriculum.
+
+    `size_bands` None means equal weight for every band of synthetic text; `densities` None means
+    that dense and other tiles of real text come as often as the corpus holds them.
+    """
 
     name: str
     samples: int
     rungs: dict[int, Ramp]
     kinds: dict[str, Ramp]
     size_bands: dict[str, Ramp] | None = None
+    densities: dict[str, Ramp] | None = None
     loss: dict[str, Ramp] = field(default_factory=dict)
 
     def loss_weights(self, progress: float) -> LossWeights:
@@ -59,8 +64,8 @@ class Phase:
     @property
     def constant(self) -> bool:
         """True when the mixture does not change over the phase."""
-        ramps = [*self.rungs.values(), *self.kinds.values(), *(self.size_bands or {}).values()]
-        return all(r.start == r.end for r in ramps)
+        weights = (self.rungs, self.kinds, self.size_bands or {}, self.densities or {})
+        return all(ramp.start == ramp.end for group in weights for ramp in group.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +109,14 @@ def _group(data: dict[str, Any]) -> Group:
         bucket=data["bucket"],
         language=data.get("language"),
         size_band=data.get("size_band"),
+        density=data.get("density"),
     )
 
 
 def _phase(data: dict[str, Any]) -> Phase:
     name = data["name"]
     align = data.get("align") or {}
-    bands = data.get("size_bands")
+    bands, densities = data.get("size_bands"), data.get("densities")
     loss = {
         "lpips": _ramp(data.get("lambda_lpips", 0.0), name, "lambda_lpips"),
         "align": _ramp(align.get("lambda", 0.0), name, "align.lambda"),
@@ -125,6 +131,7 @@ def _phase(data: dict[str, Any]) -> Phase:
         rungs={int(k): _ramp(v, name, f"rung {k}") for k, v in data["rungs"].items()},
         kinds={k: _ramp(v, name, k) for k, v in data["kinds"].items()},
         size_bands=bands and {k: _ramp(v, name, k) for k, v in bands.items()},
+        densities=densities and {k: _ramp(v, name, k) for k, v in densities.items()},
         loss=loss,
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.sample import TEXT_SYNTH, Bucket, Group
-from vae_training.data.curriculum import CorpusError, Phase
+from vae_training.data.curriculum import CorpusError, Phase, Ramp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +91,12 @@ class Mixtures:
         """Weight per group at one rung; kinds that the rung does not have are left out."""
         shares: dict[int, float] = {}
         for kind, ramp in phase.kinds.items():
+            weights = _part_weights(phase, kind)
             bands: dict[str | None, list[int]] = defaultdict(list)
             for number, group in enumerate(self._groups):
                 if group.kind == kind and group.rung == rung and self._counts[number]:
-                    bands[group.size_band if kind == TEXT_SYNTH else None].append(number)
-            band_weights = {band: _band_weight(phase, band, progress) for band in bands}
+                    bands[_part(phase, group)].append(number)
+            band_weights = {band: _weight(weights, band, progress) for band in bands}
             whole = sum(band_weights.values())
             for band, members in bands.items():
                 held = sum(self._counts[number] for number in members)
@@ -121,7 +122,7 @@ class Mixtures:
 
     def _has(self, phase: Phase, kind: str, rung: int) -> bool:
         return any(
-            g.kind == kind and g.rung == rung and n and _band_used(phase, g)
+            g.kind == kind and g.rung == rung and n and _part_used(phase, g)
             for g, n in zip(self._groups, self._counts, strict=True)
         )
 
@@ -132,14 +133,25 @@ class Mixtures:
         return ", ".join(f"{n} {kind} at {rung}" for (kind, rung), n in sorted(held.items()))
 
 
-def _band_weight(phase: Phase, band: str | None, progress: float) -> float:
-    if band is None or phase.size_bands is None:
+def _part_weights(phase: Phase, kind: str) -> dict[str, Ramp] | None:
+    """What the phase says of the parts of a kind: size bands of synthetic text, else densities."""
+    return phase.size_bands if kind == TEXT_SYNTH else phase.densities
+
+
+def _part(phase: Phase, group: Group) -> str | None:
+    """The part of its kind that a group is weighted as; None: as the kind."""
+    if group.kind == TEXT_SYNTH:
+        return group.size_band
+    # Without weights of their own, dense and other tiles come as the corpus holds them.
+    return group.density if phase.densities is not None else None
+
+
+def _weight(weights: dict[str, Ramp] | None, part: str | None, progress: float) -> float:
+    if part is None or weights is None:
         return 1.0
-    ramp = phase.size_bands.get(band)
-    return ramp.at(progress) if ramp else 0.0
+    return weights[part].at(progress) if part in weights else 0.0
 
 
-def _band_used(phase: Phase, group: Group) -> bool:
-    if group.kind != TEXT_SYNTH or group.size_band is None or phase.size_bands is None:
-        return True
-    return group.size_band in phase.size_bands and phase.size_bands[group.size_band].used
+def _part_used(phase: Phase, group: Group) -> bool:
+    part, weights = _part(phase, group), _part_weights(phase, group.kind)
+    return part is None or weights is None or (part in weights and weights[part].used)

@@ -19,7 +19,7 @@ from pipelines.sample import INDEX_SCHEMA, Group
 from vae_training.data.curriculum import CorpusError
 
 _COLUMNS = ["shard", "key", "offset", "bytes", "width", "height", "parent"]
-_GROUP = ["kind", "rung", "bucket", "language", "size_band"]
+_GROUP = ["kind", "rung", "bucket", "language", "size_band", "density"]
 
 
 @dataclass(frozen=True, kw_only=True)
