@@ -2,11 +2,14 @@
 
     python benchmarks/clarity_pictures.py --out DIR
     python benchmarks/text_density.py --photographs DIR/test
+    python benchmarks/text_density.py --photographs DIR/confirm --confirm
 
 Pages come from PDFs that nothing was fitted on, in English and Chinese, letters of 6 to 20 px;
 their text layer is the truth. Peers see the same pixels: rapidocr called as its manual says, on one
-thread, and tesseract (when installed; eng+chi_sim). Costs are CPU time, medians, ours and theirs
-in turn. Writes benchmarks/results/text_density.json.
+thread, tesseract (when installed; eng+chi_sim), and PaddleOCR on the same models (when
+VAE_CORPUS_PADDLE_PYTHON is set). Costs are CPU time, medians, ours and theirs in turn. Writes
+benchmarks/results/text_density.json; with --confirm, which looks at other documents and
+photographs and measures no costs, text_density_confirm.json.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +34,18 @@ import cv2
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from text_pages import TEST, Tile, composite, pages, photographs, tiles
+from text_pages import CONFIRM, TEST, Tile, composite, pages, photographs, tiles
 
+from filters.ocr.engine import OcrEngine
+from filters.ocr.export_models import export
+from filters.ocr.paddle import PYTHON_VARIABLE
 from filters.ocr.rapid import RapidOcrEngine
 from filters.text_density import TextDensity
 from pipelines.decode import Rgb
 
-_RESULT = Path(__file__).parent / "results" / "text_density.json"
+_RESULTS = Path(__file__).parent / "results"
 _PHOTOS = ("palapeli", "kphotoalbum", "tuxpaint", "hugin")
+_CONFIRM_PHOTOS = ("afterstep", "extremetuxracer", "imagemagick", "libirrlicht")
 # Screens of programs among them, full of text.
 _SCREENS = (
     "*Celeste*",
@@ -48,6 +56,13 @@ _SCREENS = (
     "*outil*",
     "*fenetre*",
     "*lettre*",
+    # Of the second set.
+    "*shot.jpg",
+    "*screenshot*",
+    "*configure*",
+    "*examples*",
+    "*anatomy*",
+    "*preview*",
 )
 _DENSE_CHARS = 200
 _SIDES_PX = (256, 512, 1024)
@@ -60,12 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--photographs", metavar="DIR", type=Path, required=True)
     parser.add_argument("--pages", metavar="N", type=int, default=12, help="of each document")
     parser.add_argument("--memory", metavar="N", type=int, default=5000, help="images; 0: skip")
+    parser.add_argument("--confirm", action="store_true", help="the second set, quality only")
     given = parser.parse_args(argv)
     cv2.setNumThreads(1)
     every = sorted(given.photographs.glob("photo-*"))
-    folders = [folder for folder in every if folder.name[6:].startswith(_PHOTOS)]
+    packages = _CONFIRM_PHOTOS if given.confirm else _PHOTOS
+    folders = [folder for folder in every if folder.name[6:].startswith(packages)]
     photos = [photo for folder in folders for photo in photographs(folder, _SCREENS)]
-    cuts = [t for page in pages(TEST, given.pages) for t in tiles(page, _SIDES_PX, 1)]
+    documents = CONFIRM if given.confirm else TEST
+    cuts = [t for page in pages(documents, given.pages) for t in tiles(page, _SIDES_PX, 1)]
     density, naive = TextDensity(RapidOcrEngine()), _naive()
     density.score(photos[0])
     result: dict[str, Any] = {
@@ -76,13 +94,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         "ranking": _ranking(density, cuts),
         "cascade": _cascade(density, cuts, photos),
         "photographs": _photographs(density, photos),
-        "cost": _cost(density, naive, cuts, photos),
         "reading": _reading(density, naive, cuts),
     }
-    if given.memory:
-        result["resident_mb"] = _memory(density, cuts, photos, given.memory)
-    _RESULT.parent.mkdir(exist_ok=True)
-    _RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if not given.confirm:
+        result["cost"] = _cost(density, naive, cuts, photos)
+        if os.environ.get(PYTHON_VARIABLE):
+            result["paddleocr"] = _agreement(density.engine, documents)
+        if given.memory:
+            result["resident_mb"] = _memory(density, cuts, photos, given.memory)
+    name = "text_density_confirm.json" if given.confirm else "text_density.json"
+    _RESULTS.mkdir(exist_ok=True)
+    (_RESULTS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
     return 0
 
@@ -203,20 +225,46 @@ def _cost(
 def _times(
     density: TextDensity, naive: Callable[[Rgb], str], crops: Sequence[Rgb]
 ) -> dict[str, float]:
-    """Mean CPU ms a picture, the median of three rounds."""
+    """Mean CPU ms a picture, the median of three rounds, and the ratios of the peers."""
     calls: dict[str, Callable[[Rgb], Any]] = {"ours": density.score, "naive": naive}
+    if shutil.which("tesseract"):
+        calls["tesseract"] = _tesseract
     rounds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(3):
         for name, call in calls.items():
-            start = time.process_time()
+            start = _cpu_s()
             for crop in crops:
                 call(crop)
-            rounds[name].append((time.process_time() - start) / len(crops) * 1e3)
+            rounds[name].append((_cpu_s() - start) / len(crops) * 1e3)
     ms = {name: statistics.median(values) for name, values in rounds.items()}
-    ratio = ms["naive"] / ms["ours"]
-    return {"ours_ms": round(ms["ours"], 1), "naive_ms": round(ms["naive"], 1)} | {
-        "times_less": round(ratio, 1)
+    return {f"{name}_ms": round(value, 1) for name, value in ms.items()} | {
+        f"times_less_than_{name}": round(value / ms["ours"], 1)
+        for name, value in ms.items()
+        if name != "ours"
     }
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of the programs that it has run."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _agreement(
+    engine: OcrEngine, documents: Sequence[tuple[str, str, str]], each: int = 2
+) -> dict[str, Any]:
+    """Lines of whole pages that PaddleOCR, on the same models, finds and reads as rapidocr does."""
+    from filters.ocr.paddle import PaddleOcrEngine
+
+    with tempfile.TemporaryDirectory() as folder:
+        export(Path(folder))
+        paddle = PaddleOcrEngine(Path(folder))
+        same = []
+        for page in pages(documents, each, em_px=(8, 16)):
+            pairs = zip_longest(engine.read(page.rgb), paddle.read(page.rgb))
+            same += [a is not None and b is not None and a.text == b.text for a, b in pairs]
+        paddle.close()
+    return {"lines": len(same), "alike": round(float(np.mean(same)), 4)}
 
 
 def _reading(

@@ -1,8 +1,8 @@
 """Real pages with the characters that are truly on them: PDFs of Debian packages.
 
 The text layer is the truth. Pages are rendered so that their letters have an em of 6 to 20 px, and
-cut into tiles. No package is both for fitting and for measuring. Composites set the ink of a page
-onto a photograph.
+cut into tiles. No package is both for fitting and for measuring (of two packages CONFIRM takes
+documents of their own). Composites set the ink of a page onto a photograph.
 """
 
 from __future__ import annotations
@@ -46,6 +46,17 @@ TEST = (
     ("han", "debian-edu-doc-zh-cn", "debian-edu-bookworm-manual.pdf"),
     ("han", "maint-guide-zh-cn", "maint-guide.zh-cn.pdf"),
     ("han", "debian-faq-zh-cn", "debian-faq.zh-cn.pdf.gz"),
+)
+# Looked at once, after everything was chosen.
+CONFIRM = (
+    ("latin", "auctex", "tex-ref.pdf"),
+    ("latin", "maint-guide", "maint-guide.en.pdf"),
+    ("latin", "debian-faq", "debian-faq.en.pdf.gz"),
+    ("latin", "debian-reference-en", "debian-reference.en.pdf"),
+    ("han", "maint-guide-zh-tw", "maint-guide.zh-tw.pdf"),
+    ("han", "debian-edu-doc-zh-cn", "debian-edu-bullseye-manual.pdf"),
+    ("han", "texlive-publishers-doc", "cquthesis/cquthesis.pdf"),
+    ("han", "texlive-publishers-doc", "seuthesis/sample-doctor.pdf"),
 )
 EM_PX = (6, 20)
 _HAN = ((0x2E80, 0x9FFF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
