@@ -26,7 +26,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import zip_longest
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,7 @@ _SCREENS = (
 )
 _DENSE_CHARS = 200
 _SIDES_PX = (256, 512, 1024)
+_CROPS = 24
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--photographs", metavar="DIR", type=Path, required=True)
     parser.add_argument("--pages", metavar="N", type=int, default=12, help="of each document")
-    parser.add_argument("--memory", metavar="N", type=int, default=5000, help="images; 0: skip")
+    parser.add_argument("--memory", metavar="N", type=int, default=5000, help="images scored")
+    parser.add_argument(
+        "--parts", metavar="NAME", nargs="+", help="measure these anew, keep others"
+    )
     parser.add_argument("--confirm", action="store_true", help="the second set, quality only")
     given = parser.parse_args(argv)
     cv2.setNumThreads(1)
@@ -86,27 +92,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     cuts = [t for page in pages(documents, given.pages) for t in tiles(page, _SIDES_PX, 1)]
     density, naive = TextDensity(RapidOcrEngine()), _naive()
     density.score(photos[0])
-    result: dict[str, Any] = {
+    measures: dict[str, Callable[[], Any]] = {
+        "ranking": lambda: _ranking(density, cuts),
+        "cascade": lambda: _cascade(density, cuts, photos),
+        "photographs": lambda: _photographs(density, photos),
+        "reading": lambda: _reading(density, naive, cuts),
+    }
+    if not given.confirm:
+        measures["cost"] = lambda: _cost(density, naive, cuts, photos)
+        if os.environ.get(PYTHON_VARIABLE):
+            measures["paddleocr"] = lambda: _agreement(density.engine, documents)
+        measures["resident_mb"] = lambda: _memory(cuts, photos, given.memory)
+    if unknown := set(given.parts or ()) - set(measures):
+        parser.error(f"no such parts: {sorted(unknown)}; there are {list(measures)}")
+    path = _RESULTS / f"text_density{'_confirm' if given.confirm else ''}.json"
+    result = _earlier(path, density.version) if given.parts else {}
+    run = {
         "date": datetime.date.today().isoformat(),
         "device": f"{platform.machine()}, {os.cpu_count()} cores",
         "command": "python " + " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "engine": density.version,
-        "ranking": _ranking(density, cuts),
-        "cascade": _cascade(density, cuts, photos),
-        "photographs": _photographs(density, photos),
-        "reading": _reading(density, naive, cuts),
     }
-    if not given.confirm:
-        result["cost"] = _cost(density, naive, cuts, photos)
-        if os.environ.get(PYTHON_VARIABLE):
-            result["paddleocr"] = _agreement(density.engine, documents)
-        if given.memory:
-            result["resident_mb"] = _memory(density, cuts, photos, given.memory)
-    name = "text_density_confirm.json" if given.confirm else "text_density.json"
+    for name in given.parts or measures:
+        result[name] = measures[name]() | {"run": run}
+        print(name, json.dumps(result[name], indent=1), flush=True)
+    head = {"engine": density.version}
     _RESULTS.mkdir(exist_ok=True)
-    (_RESULTS / name).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    path.write_text(json.dumps(head | result, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _earlier(path: Path, version: str) -> dict[str, Any]:
+    """What was measured before with the same code, weights and engine; nothing if they differ."""
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return kept if kept.get("engine") == version else {}
 
 
 def _naive() -> Callable[[Rgb], str]:
@@ -167,7 +185,9 @@ def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 def _cascade(
     density: TextDensity, cuts: Sequence[Tile], photos: Sequence[Rgb]
 ) -> dict[str, float | int]:
-    """Dense tiles of 256 px that reach the detector, and are found dense there."""
+    """Tiles of 256 px with 100 characters and more that reach the detector, and how many of them
+    have half of their characters counted there.
+    """
     rng = np.random.default_rng(0)
     dense = [t for t in cuts if t.side == 256 and t.inside.sum() >= _DENSE_CHARS / 2]
     over = [
@@ -194,9 +214,7 @@ def _photographs(density: TextDensity, photos: Sequence[Rgb]) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     found = []
     for photo in photos:
-        for _ in range(6):
-            y, x = (int(rng.integers(side - 256 + 1)) for side in photo.shape[:2])
-            found.append(density.score(photo[y : y + 256, x : x + 256]))
+        found += [density.score(_crop(photo, 256, rng)) for _ in range(6)]
     whole = [density.score(photo) for photo in photos]
     return {
         "cells": len(found),
@@ -215,11 +233,19 @@ def _cost(
 ) -> dict[str, Any]:
     dense = sorted((t for t in cuts if t.side == 256), key=lambda t: -int(t.inside.sum()))[:12]
     found = {"dense_256": _times(density, naive, [t.rgb for t in dense])}
+    rng = np.random.default_rng(1)
     for side in _SIDES_PX:
-        fitting = [p for p in photos if min(p.shape[:2]) >= min(side, 600)][:24]
-        crops = [np.ascontiguousarray(p[:side, :side]) for p in fitting]
-        found[f"photograph_{side}"] = _times(density, naive, crops)
+        fitting = [p for p in photos if min(p.shape[:2]) >= side]
+        # The same number of crops at random places for every side, from as many as are so large.
+        crops = [_crop(fitting[n % len(fitting)], side, rng) for n in range(_CROPS)]
+        times = _times(density, naive, crops)
+        found[f"photograph_{side}"] = {"photographs": len(fitting), "crops": _CROPS, **times}
     return found
+
+
+def _crop(photo: Rgb, side: int, rng: np.random.Generator) -> Rgb:
+    y, x = (int(rng.integers(length - side + 1)) for length in photo.shape[:2])
+    return np.ascontiguousarray(photo[y : y + side, x : x + side])
 
 
 def _times(
@@ -251,7 +277,7 @@ def _cpu_s() -> float:
 
 
 def _agreement(
-    engine: OcrEngine, documents: Sequence[tuple[str, str, str]], each: int = 2
+    engine: OcrEngine, documents: Sequence[tuple[str, str, str]], each: int = 1
 ) -> dict[str, Any]:
     """Lines of whole pages that PaddleOCR, on the same models, finds and reads as rapidocr does."""
     from filters.ocr.paddle import PaddleOcrEngine
@@ -281,6 +307,9 @@ def _reading(
     }
     if shutil.which("tesseract"):
         readers["tesseract"] = _tesseract
+        readers["tesseract_2x"] = lambda rgb: _tesseract(
+            np.asarray(cv2.resize(rgb, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
+        )
     result: dict[str, Any] = {"crops": len(crops)}
     for name, read in readers.items():
         neds, recalls = {"latin": [], "han": []}, []
@@ -349,15 +378,19 @@ def _recall(said: str, text: str) -> float:
     return float(LCSseq.similarity(said, text) / max(1, len(text)))
 
 
-def _memory(
-    density: TextDensity, cuts: Sequence[Tile], photos: Sequence[Rgb], count: int
-) -> dict[str, float]:
-    """Resident MB of one process after a tenth of the images and after all of them."""
-    process = psutil.Process()
-    crops = [t.rgb for t in cuts if t.side < 1024] + [p[:512, :640] for p in photos]
+def _memory(cuts: Sequence[Tile], photos: Sequence[Rgb], count: int) -> dict[str, float]:
+    """Resident MB of a fresh process, as an actor is, after a tenth of the images and after all."""
+    crops = [t.rgb for t in cuts if t.side < 1024] + [p[:512, :640].copy() for p in photos]
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_resident, crops, count).result()
+
+
+def _resident(crops: Sequence[Rgb], count: int) -> dict[str, float]:
+    process, density = psutil.Process(), TextDensity(RapidOcrEngine())
+    cv2.setNumThreads(1)
     found = {}
     for number in range(1, count + 1):
-        density.score(np.ascontiguousarray(crops[number % len(crops)]))
+        density.score(crops[number % len(crops)])
         if number in (count // 10, count):
             found[f"at_{number}"] = round(process.memory_info().rss / 1e6, 1)
     return found

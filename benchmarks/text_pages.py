@@ -47,7 +47,8 @@ TEST = (
     ("han", "maint-guide-zh-cn", "maint-guide.zh-cn.pdf"),
     ("han", "debian-faq-zh-cn", "debian-faq.zh-cn.pdf.gz"),
 )
-# Looked at once, after everything was chosen.
+# Looked at once, after everything was chosen. Only auctex and the theses are not of the same family
+# of books as some of the others: translations, or another release.
 CONFIRM = (
     ("latin", "auctex", "tex-ref.pdf"),
     ("latin", "maint-guide", "maint-guide.en.pdf"),

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 _CAPTION_PX, _GAP_PX, _WIDTH_PX = 34, 6, 1600
 _PAPER, _INK = (250, 250, 250), (40, 40, 40)
+
+
+def sheet_problem(path: Path) -> str | None:
+    """Why no sheet can be saved there, or None: to be asked before the work that it shows."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if path.suffix.lower() not in Image.registered_extensions():
+        return f"{path.name} names no picture format: end it in .png or .jpg"
+    return None
 
 
 def contact_sheet(pictures: Sequence[tuple[Image.Image, str]], cell_px: int) -> Image.Image:

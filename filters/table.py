@@ -45,12 +45,15 @@ def write_rows(
     schema: pa.Schema,
     score: Callable[[bytes], dict[str, Any]],
     workers: int,
+    fatal: tuple[type[Exception], ...] = (),
 ) -> Iterator[dict[str, Any]]:
     """Score files on so many threads and yield their rows, in order.
 
     `score` turns the bytes of a file into the columns of `schema` but for `path`; where it raises,
-    the file gets the slug `score_failed` and stderr the reason. The table has its name only when
-    all rows are in it. SystemExit, with a message, when it cannot be written.
+    the file gets the slug `score_failed` and stderr the reason. An error of a `fatal` kind is no
+    file's fault and ends the work. What a row holds beyond `schema` is yielded, not written. The
+    table has its name only when all rows are in it. SystemExit, with a message, when it cannot be
+    written.
     """
     progress = Progress(len(files))
     draft = out.with_name(f".{out.name}.{os.getpid()}")
@@ -64,6 +67,8 @@ def write_rows(
             return row | {"slug": "unreadable"}
         try:
             return row | score(data)
+        except fatal:
+            raise
         except Exception as error:  # one strange file must not cost the table of all others
             print(f"{shown(path)}: {type(error).__name__}: {error}", file=sys.stderr)
             return row | {"slug": "score_failed"}

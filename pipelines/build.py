@@ -111,7 +111,12 @@ def _score(
     done.score_folder = storage.join(config.out, "scores", digest)
     committed = set(storage.names(done.score_folder, ".parquet"))
     todo = [unit for unit in done.units if f"{unit.unit_id}.parquet" not in committed]
-    job = score.ScoreJob(settings=config.score, sources=sources, folder=done.score_folder)
+    job = score.ScoreJob(
+        settings=config.score,
+        versions=score.versions(config.score),
+        sources=sources,
+        folder=done.score_folder,
+    )
     tasks = [engine.Task(task_id=u.unit_id, payload=u, weight=u.bytes) for u in todo]
     outcome = _run(done, cluster, console, "score", tasks, functools.partial(_scorer, job))
     allowed = config.engine.max_quarantined

@@ -35,6 +35,29 @@ class OcrSettings(Settings):
         "cpu", description="cuda: rapidocr's models run on a GPU; see engine.gpus_per_worker"
     )
 
+    @field_validator("models", "python")
+    @classmethod
+    def _place(cls, path: str | None) -> str | None:
+        """Absolute, because workers have other working folders; the name of a program stays one."""
+        if path is None or os.sep not in path:
+            return path
+        return os.path.abspath(os.path.expanduser(path))
+
+    @model_validator(mode="after")
+    def _fits(self) -> OcrSettings:
+        if self.engine == "rapidocr" and self.python is not None:
+            raise ValueError(
+                "python is for paddleocr; rapidocr runs in the interpreter of the build"
+            )
+        if self.engine == "paddleocr" and self.models is None:
+            raise ValueError(
+                "paddleocr needs models, a folder that every node has; make it with:"
+                " python -m filters.ocr.export_models --out DIR"
+            )
+        if self.engine == "paddleocr" and self.device != "cpu":
+            raise ValueError("paddleocr runs on the CPU; device cuda is for rapidocr")
+        return self
+
 
 class ScoreSettings(Settings):
     """What is measured. A change scores everything anew (into a folder of its own)."""
@@ -217,8 +240,8 @@ class PhaseSettings(Settings):
     )
     densities: dict[str, Weight] | None = Field(
         None,
-        description="weights of the densities inside text_real and document, e.g. {top: 3};"
-        " none: as the corpus holds them",
+        description="weights of densities inside text_real and document, e.g. {top: 3, rest: 1};"
+        " one not named is left out; none: as the corpus holds them",
     )
     align: AlignSettings = Field(AlignSettings(), description="semantic alignment")
     lambda_lpips: float = Field(1.0, ge=0, description="weight of LPIPS")
@@ -299,7 +322,8 @@ class CorpusConfig(Settings):
     @model_validator(mode="after")
     def _gpus(self) -> CorpusConfig:
         on_ray = self.engine.workers != 0
-        if self.score.ocr.device == "cuda" and on_ray and not self.engine.gpus_per_worker:
+        cuda = self.score.text and self.score.ocr.device == "cuda"
+        if cuda and on_ray and not self.engine.gpus_per_worker:
             raise ValueError(
                 "score.ocr.device is cuda, but workers get no GPU: set engine.gpus_per_worker,"
                 " for example to 0.25 for four workers a GPU"

@@ -34,7 +34,6 @@ _TO_LABEL = (
     "compression",
     "noise",
     "chars_est",
-    "chars_per_mpx",
     "max_chars_per_256_tile",
     "glyph_px_p50",
 )
@@ -143,7 +142,7 @@ def _samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Sto
             ext=row["ext"],
             data=encode_lossless(pixels, row["ext"]),
             size=(width, height),
-            label={"tile": [x, y, width, height], "tile_chars": chars},
+            label={"tile": [x, y, width, height], "tile_chars_est": chars},
             density=tile["density"],
             chars_per_mpx=None if chars is None else chars * 1e6 / (width * height),
         )
@@ -234,7 +233,7 @@ def _stored(
         group=group,
         source=row["source"],
         parent=row["key"],
-        label=whole | scores | label,
+        label=whole | scores | {"chars_per_mpx": chars_per_mpx} | label,
         clarity=row["clarity"],
         chars_per_mpx=chars_per_mpx,
     )

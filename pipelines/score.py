@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from filters import hashing
 from filters.clarity import Clarity
+from filters.ocr.engine import OcrUnavailable
 from pipelines import decode as door
 from pipelines import storage
 from pipelines.columns import SCORE_SCHEMA
@@ -39,21 +40,27 @@ class ScoreJob:
     """What a worker needs to score units: settings, sources, and where rows go."""
 
     settings: ScoreSettings
+    versions: dict[str, Any]
     sources: dict[str, Source]
     folder: str
 
 
-def settings_hash(settings: ScoreSettings) -> str:
-    """16 hex digits over all that decides a score: settings and the versions of the filters."""
-    versions = {
+def versions(settings: ScoreSettings) -> dict[str, Any]:
+    """Names all code, weights and models that decide a score."""
+    return {
         "score": _VERSION,
         "decode": door.VERSION,
         "clarity": Clarity().version,
         "hashing": hashing.VERSION,
         "text": _density(settings.ocr).version if settings.text else None,
     }
+
+
+def settings_hash(settings: ScoreSettings) -> str:
+    """16 hex digits over all that decides a score: settings and the versions of the filters."""
     # The version of text density names engine, models and device; where they lie does not matter.
-    parts = json.dumps([settings.model_dump(exclude={"ocr"}), versions], sort_keys=True)
+    known = [settings.model_dump(exclude={"ocr"}), versions(settings)]
+    parts = json.dumps(known, sort_keys=True)
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
@@ -66,6 +73,17 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
     # One thread a worker: the pool already fills the machine, and OpenCV's own threads would
     # only fight with it.
     cv2.setNumThreads(1)
+    have = versions(job.settings)
+    if have != job.versions:
+        other = [
+            f"{n}: {have[n]} here, {job.versions[n]} there"
+            for n in have
+            if have[n] != job.versions[n]
+        ]
+        raise RuntimeError(
+            "this node would score otherwise than the one that started the build"
+            f" ({'; '.join(other)}): install the same versions on all nodes"
+        )
     limits = door.Limits(max_pixels=job.settings.max_pixels, max_side_px=job.settings.max_side_px)
     filters: list[Callable[[door.Decoded], dict[str, Any]]] = [
         lambda picture: hashing.perceptual_hash(picture.rgb),
@@ -74,12 +92,16 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
     ]
     if job.settings.text:
         density = _density(job.settings.ocr)
+        density.engine.ready()
         filters.append(lambda picture: density.score(picture.rgb))
+
+    # Kept with every score, for whoever meets the file alone.
+    metadata = {"versions": json.dumps(job.versions)}
 
     def score_unit(unit: Unit) -> dict[str, Any]:
         source = job.sources[unit.source]
         rows = [_row(item, source, unit, limits, filters) for item in source.read(unit)]
-        table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA)
+        table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA.with_metadata(metadata))
         with storage.commit(score_path(job.folder, unit.unit_id)) as file:
             file.write(storage.table_bytes(table))
         return {"images": table.num_rows}
@@ -124,7 +146,8 @@ def _row(
     try:
         for score in filters:
             row |= score(picture)
-    except MemoryError:
+    except (MemoryError, OcrUnavailable):
+        # No picture is to blame: the unit is tried again, on another worker.
         raise
     except Exception as error:
         # One strange picture must not cost its whole unit; the slug keeps it in sight.

@@ -40,7 +40,7 @@ from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
 
 # Raised when the same settings would draw other images.
-_VERSION = 3
+_VERSION = 4
 _SOURCE = "synth"
 # Backgrounds are crops of up to this many canvases across, so that one photograph gives both
 # detail and overview.

@@ -26,7 +26,7 @@ import pyarrow as pa
 from PIL import Image
 
 from filters.clarity import Clarity
-from filters.sheet import contact_sheet
+from filters.sheet import contact_sheet, sheet_problem
 from filters.table import files_or_error, write_rows
 from pipelines.decode import Decoded, Fault, decode, decode_luma
 
@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     cv2.setNumThreads(1)
     files = files_or_error(given.paths)
+    if given.sheet and (problem := sheet_problem(given.sheet)):
+        parser.error(f"--sheet: {problem}")
     # Spread over all files: the first ones of a folder are often of one kind.
     shown = {int(i * len(files) / _SHEET_PICTURES) for i in range(_SHEET_PICTURES)}
     kept, faults = [], 0
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (OSError, ValueError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
-        print(f"{len(kept)} pictures by clarity: {given.sheet}")
+        print(f"{len(kept)} of {len(files)} pictures by clarity: {given.sheet}")
     return 0
 
 

@@ -32,6 +32,10 @@ class OcrEngine(Protocol):
         """Package, version, sha256 of the models and options: all that the results depend on."""
         ...
 
+    def ready(self) -> None:
+        """Load the models now; OcrUnavailable, with what to do, when they cannot run here."""
+        ...
+
     def detect(self, rgb: Rgb) -> Polygons:
         """Lines of text at the given size, as float32[N, 4, 2]; none twice."""
         ...
@@ -42,4 +46,4 @@ class OcrEngine(Protocol):
 
 
 class OcrUnavailable(RuntimeError):
-    """The engine's package or models are not there; the message says what to do."""
+    """The engine cannot run here, whatever the picture; the message says what to do."""

@@ -32,8 +32,12 @@ def cut_out(rgb: Rgb, polygon: NDArray[np.float32]) -> Rgb:
 
 
 def in_reading_order(polygons: Polygons) -> Polygons:
-    """From top to bottom; those that begin within 10 px of each other, from left to right."""
-    down = polygons[np.argsort(polygons[:, 0, 1], kind="stable")]
-    rows = np.cumsum(np.diff(down[:, 0, 1], prepend=0) >= 10)
-    ordered: Polygons = down[np.lexsort((down[:, 0, 0], rows))]
-    return ordered
+    """The lines from top to bottom; see `reading_order`."""
+    return polygons[reading_order(polygons)]
+
+
+def reading_order(polygons: Polygons) -> NDArray[np.intp]:
+    """Numbers of the lines from top to bottom; of those that begin within 10 px, left to right."""
+    down = np.argsort(polygons[:, 0, 1], kind="stable")
+    rows = np.cumsum(np.diff(polygons[down, 0, 1], prepend=0) >= 10)
+    return down[np.lexsort((polygons[down, 0, 0], rows))]

@@ -43,6 +43,10 @@ class PaddleFailed(RuntimeError):
     """The helper broke off, took too long, or could not read a picture; the message tells why."""
 
 
+class _BrokeOff(PaddleFailed):
+    """The helper ended before it had answered."""
+
+
 class PaddleOcrEngine(WindowedEngine):
     """PaddleOCR on one thread of a helper process, which starts when first used.
 
@@ -80,9 +84,20 @@ class PaddleOcrEngine(WindowedEngine):
         ]
         return self._id(*versions, *files)
 
+    def ready(self) -> None:
+        self._started()
+
     def read_line(self, rgb: Rgb) -> tuple[str, float]:
         reply = self._ask("read_line", rgb)
         return reply["text"], reply["confidence"]
+
+    def _exchange(self, header: dict[str, Any], data: bytes) -> dict[str, Any]:
+        try:
+            return self._started().exchange(header, data)
+        except BaseException:
+            # An answer that comes late would be taken for that to the next question.
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the helper; a later call starts another."""
@@ -108,13 +123,12 @@ class PaddleOcrEngine(WindowedEngine):
 
     def _ask(self, what: str, pixels: Rgb | Map) -> dict[str, Any]:
         height, width = pixels.shape[:2]
-        header = {"op": what, "height": height, "width": width}
+        header, data = {"op": what, "height": height, "width": width}, pixels.tobytes()
         try:
-            reply = self._started().exchange(header, pixels.tobytes())
-        except BaseException:
-            # An answer that comes late would be taken for that to the next question.
-            self.close()
-            raise
+            reply = self._exchange(header, data)
+        except _BrokeOff:
+            # Killed from outside, say for memory: only a second time is it this picture's fault.
+            reply = self._exchange(header, data)
         if "error" in reply:
             raise PaddleFailed(f"PaddleOCR: {what} of {width} x {height} px: {reply['error']}")
         return reply
@@ -199,10 +213,12 @@ class _Helper:
             status = _wait(self._process, 1.0)
             self._listener.join(1.0)
             why = f"broke off with status {status}"
+            kind: type[PaddleFailed] = _BrokeOff
             if late.is_set():
                 why = f"gave no answer within {self._timeout_s:g} s and was ended"
+                kind = PaddleFailed
             last = "\n".join(self._last_lines) or "(nothing)"
-            raise PaddleFailed(
+            raise kind(
                 f"the PaddleOCR helper ({self._command[0]}) {why}; its last words:\n{last}"
             ) from error
         except BaseException:

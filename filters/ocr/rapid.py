@@ -55,10 +55,17 @@ class RapidOcrEngine(WindowedEngine):
         if device == "cuda":
             _check_for_cuda()
 
+    def ready(self) -> None:
+        assert self._detector and self._recogniser
+
     @functools.cached_property
     def engine_id(self) -> str:
         versions = [f"{p} {importlib.metadata.version(p)}" for p in ("rapidocr", "onnxruntime")]
-        models = [f"{path.stem} sha256:{sha256(path)}" for path in self.models]
+        # By what they are for: where a model lies and what its file is called says nothing.
+        models = [
+            f"{task} sha256:{sha256(path)}"
+            for task, path in zip(("det", "rec"), self.models, strict=True)
+        ]
         return self._id(*versions, *models, f"device {self.device}")
 
     def _map(self, window: Rgb) -> Map:
@@ -122,7 +129,13 @@ class RapidOcrEngine(WindowedEngine):
         )
 
     def _on_device(self, part: Any, config: Any) -> Any:
-        made = part(config)
+        try:
+            made = part(config)
+        except Exception as error:  # onnxruntime has no common class for what a bad file meets
+            raise OcrUnavailable(
+                f"onnxruntime cannot load {config.model_path}: {error}; make the models anew with:"
+                " python -m filters.ocr.export_models --out DIR"
+            ) from error
         running = made.session.session.get_providers()
         if self.device == "cuda" and running[0] != _CUDA:
             raise OcrUnavailable(

@@ -66,7 +66,10 @@ class TextDensity:
         return self.score_with_lines(rgb)[0]
 
     def score_with_lines(self, rgb: Rgb) -> tuple[dict[str, Any], Polygons]:
-        """As `score`, and the corners of the lines, float32[N, 4, 2] in px."""
+        """As `score`, and the corners of the lines, float32[N, 4, 2] in px.
+
+        A line across the border of two blocks of 512 px comes as two that meet there.
+        """
         height, width = rgb.shape[:2]
         luma = to_luma(rgb)
         chances = screen.chances(luma, CELL_PX)
@@ -89,9 +92,9 @@ class TextDensity:
                 if inside.any() and text >= _IS_TEXT:
                     found.append(line.part(inside))
         stage = "detect" if wanted.any() else "glance" if len(possible) else "screen"
-        return _scores(found, height, width) | {"text_stage": stage}, np.array(
-            [line.polygon for line in found], np.float32
-        ).reshape(-1, 4, 2)
+        scores = _scores(found, height, width) | {"text_stage": stage}
+        corners = np.array([line.polygon for line in found], np.float32)
+        return scores, corners.reshape(-1, 4, 2)
 
     def _glance(self, rgb: Rgb, luma: NDArray[np.uint8], top: int, left: int) -> bool:
         """Whether there is a line of text in a cell, looked at in its own size."""
@@ -133,9 +136,25 @@ class _Line:
     def part(self, inside: NDArray[np.bool_]) -> _Line:
         """The line with those of its points that are inside."""
         share = float(inside.mean())
+        where = np.flatnonzero(inside) / len(inside)
         return replace(
-            self, points=self.points[inside], chars=self.chars * share, area=self.area * share
+            self,
+            polygon=_cut(self.polygon, where[0], where[-1] + 1 / len(inside)),
+            points=self.points[inside],
+            chars=self.chars * share,
+            area=self.area * share,
         )
+
+
+def _cut(polygon: NDArray[np.float32], start: float, stop: float) -> NDArray[np.float32]:
+    """The part of a line between two shares of its length."""
+    across = np.linalg.norm(polygon[1] - polygon[0]) >= np.linalg.norm(polygon[3] - polygon[0])
+    # From the first corner to the second, and from the fourth to the third, is along the line.
+    a, b, c, d = polygon if across else np.roll(polygon, -1, axis=0)
+    along, below = b - a, c - d
+    ends = [a + start * along, a + stop * along, d + stop * below, d + start * below]
+    cut = np.array(ends, np.float32)
+    return cut if across else np.roll(cut, 1, axis=0)
 
 
 def _scores(lines: list[_Line], height: int, width: int) -> dict[str, Any]:

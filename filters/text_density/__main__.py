@@ -6,8 +6,9 @@ PATH is a file or a folder, read recursively. Every file becomes a row: path, ch
 (in all, per million pixels, in the fullest window of 256 x 256 px), the em of the letters in px,
 the part of the picture under lines of text, the script (latin, han, mixed), how far the cascade
 went (screen, glance, detect), width, height, slug. Nothing is read, unless --read asks for it: then
-`text` holds the lines from top to bottom, and a dense page takes seconds. A file that does not
-decode has a slug instead of scores.
+`text` holds the lines of what shows characters, from top to bottom, which takes seconds for a dense
+page. A file that does not decode has a slug instead of scores. The metadata of the table names the
+engine and all else that the scores depend on.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from PIL import Image
 
 from filters.ocr.engine import OcrEngine, OcrUnavailable
 from filters.ocr.engines import make_engine
-from filters.sheet import contact_sheet
+from filters.sheet import contact_sheet, sheet_problem
 from filters.table import files_or_error, write_rows
 from filters.text_density import TextDensity
 from pipelines.decode import Decoded, Fault, decode
@@ -76,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     cv2.setNumThreads(1)
     files = files_or_error(given.paths)
+    if given.sheet and (problem := sheet_problem(given.sheet)):
+        parser.error(f"--sheet: {problem}")
     try:
         make = functools.partial(
             make_engine,
@@ -85,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             device=given.device,
         )
         scorer = Scorer(make, given.read)
-        rows = write_rows(files, given.out, schema(given.read), scorer, given.workers)
+        columns = schema(given.read).with_metadata({"text_density": scorer.density.version})
+        rows = write_rows(files, given.out, columns, scorer, given.workers, fatal=(OcrUnavailable,))
         # Spread over all files: the first ones of a folder are often of one kind.
         shown = {int(i * len(files) / _SHEET_PICTURES) for i in range(_SHEET_PICTURES)}
         kept, faults = [], 0
@@ -96,8 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{len(files)} files, {faults} of them without scores: {given.out}")
         if given.sheet:
             kept.sort(key=lambda pair: (-pair[0]["chars_per_mpx"], pair[0]["path"]))
-            contact_sheet(list(_thumbnails(kept, scorer.density)), _CELL_PX).save(given.sheet)
-            print(f"{len(kept)} pictures by density: {given.sheet}")
+            contact_sheet(list(_thumbnails(kept)), _CELL_PX).save(given.sheet)
+            print(f"{len(kept)} of {len(files)} pictures by density: {given.sheet}")
     except (OcrUnavailable, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -124,8 +128,10 @@ class Scorer:
     def __init__(self, make: Callable[[], OcrEngine], read: bool) -> None:
         self._make, self._read = make, read
         self._of_thread = threading.local()
-        # Made now, so that what is missing is said before work begins.
-        self._of_thread.density = TextDensity(make())
+        # Loaded now, so that what is missing is said before work begins.
+        engine = make()
+        engine.ready()
+        self._of_thread.density = TextDensity(engine)
 
     @property
     def density(self) -> TextDensity:
@@ -139,27 +145,27 @@ class Scorer:
         if isinstance(picture, Fault):
             return {"slug": picture.slug}
         height, width = picture.rgb.shape[:2]
-        row = {"width": width, "height": height} | self.density.score(picture.rgb)
-        row.pop("text_cells")
+        scores, polygons = self.density.score_with_lines(picture.rgb)
+        row = {"width": width, "height": height, "polygons": polygons} | scores
         if self._read:
-            lines = self.density.engine.read(picture.rgb)
+            lines = self.density.engine.read(picture.rgb) if scores["chars_est"] else []
             row["text"] = "\n".join(line.text for line in lines)
         return row
 
 
 def _thumbnails(
-    rows: Sequence[tuple[dict[str, Any], Path]], density: TextDensity
+    rows: Sequence[tuple[dict[str, Any], Path]],
 ) -> Iterator[tuple[Image.Image, str]]:
     """Whole pictures, made smaller where they are large, the lines drawn in, and their scores."""
     for row, path in rows:
         picture = decode(path.read_bytes())
         if isinstance(picture, Decoded):
-            _, lines = density.score_with_lines(picture.rgb)
             scale = min(1.0, _CELL_PX / max(picture.rgb.shape[:2]))
+            height, width = (max(1, round(side * scale)) for side in picture.rgb.shape[:2])
             small = np.ascontiguousarray(
-                cv2.resize(picture.rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                cv2.resize(picture.rgb, (width, height), interpolation=cv2.INTER_AREA)
             )
-            for line in lines:
+            for line in row["polygons"]:
                 corners = np.round(line * scale).astype(np.int32)
                 cv2.polylines(small, [corners], True, _BOX_COLOUR, 1)
             caption = (

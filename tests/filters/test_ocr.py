@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from tests.pictures import page, scene
 
 
 @pytest.fixture(scope="module")
-def engine() -> OcrEngine:
+def engine() -> RapidOcrEngine:
     return RapidOcrEngine()
 
 
@@ -76,6 +77,30 @@ def test_engine_id_names_versions_models_and_options(engine: OcrEngine) -> None:
 def test_a_missing_model_is_named() -> None:
     with pytest.raises(OcrUnavailable, match="nowhere.onnx"):
         RapidOcrEngine(models=(Path("nowhere.onnx"), Path("nowhere.onnx")))
+
+
+def test_a_page_wider_than_a_block_is_read_line_by_line(
+    engine: RapidOcrEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("filters.ocr.windowed.BLOCK_PX", 512)
+    rgb = np.full((160, 620, 3), 255, np.uint8)
+    words = ["seven wizards pack", "my box of ink", "over a lazy dog"]
+    for number, text in enumerate(words):
+        for left in (10, 330):
+            place = (left, 40 + 45 * number)
+            cv2.putText(rgb, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 0, 0), 1, cv2.LINE_AA)
+    read = [line.text for line in engine.read(rgb)]
+    # Blocks of 256 px cut the words; their parts still come row by row.
+    joined = "".join(read).replace(" ", "")
+    places = [joined.find(text.replace(" ", "")[:5]) for text in words]
+    assert -1 not in places and places == sorted(places)
+
+
+def test_a_model_that_does_not_load_is_said(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with pytest.raises(OcrUnavailable, match="cannot load .*broken.onnx.*export_models"):
+        RapidOcrEngine(models=(broken, broken)).ready()
 
 
 def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,18 @@ send({"polygons": []})
     engine.close()
 
 
+def test_a_helper_that_was_killed_once_costs_nothing(tmp_path: Path) -> None:
+    killed = f"""
+if not os.path.exists({str(tmp_path / "once")!r}):
+    receive()
+    open({str(tmp_path / "once")!r}, "w").close()
+    os.kill(os.getpid(), 9)
+"""
+    engine = fake(tmp_path, READY + killed + ECHO)
+    assert len(engine.detect(scene(32, 32))) == 1
+    engine.close()
+
+
 def test_a_helper_that_does_not_answer_is_ended(tmp_path: Path) -> None:
     engine = fake(tmp_path, READY + "time.sleep(60)", timeout_s=1.5)
     with pytest.raises(PaddleFailed, match="no answer within 1.5 s"):

@@ -17,6 +17,9 @@ class Ruler:
 
     engine_id = "ruler"
 
+    def ready(self) -> None:
+        pass
+
     def detect(self, rgb: Rgb) -> Polygons:
         dark = (rgb.max(axis=2) < 128).astype(np.uint8)
         contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -138,3 +141,17 @@ def test_a_huge_page_has_what_its_parts_have(density: TextDensity) -> None:
     assert all_of_them["max_chars_per_256_tile"] == pytest.approx(
         one["max_chars_per_256_tile"], rel=0.25
     )
+
+
+@pytest.mark.parametrize("turn", (0, 1))
+def test_a_line_across_blocks_is_shown_in_parts_that_meet(density: TextDensity, turn: int) -> None:
+    rgb = np.ascontiguousarray(np.rot90(page(800, 120, size_px=20), turn))
+    _, lines = density.score_with_lines(rgb)
+    drawn = np.zeros(rgb.shape[:2], np.uint8)
+    for polygon in lines:
+        once = np.zeros_like(drawn)
+        cv2.fillPoly(once, [np.round(polygon).astype(np.int32)], 1)
+        drawn += once
+    assert len(lines) > 2 and (drawn > 0).mean() > 0.3
+    # Rounding to whole points of 8 px aside, nothing is shown twice.
+    assert (drawn > 1).sum() < 0.04 * (drawn > 0).sum()

@@ -33,6 +33,10 @@ def test_every_file_becomes_a_row(folder: Path, tmp_path: Path) -> None:
     assert len(text["text"]) > 20
     assert photo["chars_est"] < 5 and (photo["width"], photo["height"]) == (200, 160)
     assert rows[4]["chars_est"] == 0
+    # What shows no characters is not read.
+    assert rows[4]["text"] == ""
+    metadata = pq.read_schema(out).metadata
+    assert b"rapidocr" in metadata[b"text_density"]
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
@@ -59,6 +63,26 @@ def test_paddleocr_needs_its_models(
     assert main([*argv, "--models", str(tmp_path), "--device", "cuda"]) == 1
     assert "device cuda is for rapidocr" in capsys.readouterr().err
     assert not (tmp_path / "s.parquet").exists()
+
+
+def test_a_broken_engine_ends_the_work_and_leaves_no_table(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(tmp_path / "m")
+    (tmp_path / "m" / "PP-OCRv6_small_det" / "inference.onnx").write_bytes(b"no model")
+    out = tmp_path / "s.parquet"
+    assert main([str(folder), "--out", str(out), "--models", str(tmp_path / "m")]) == 1
+    assert "cannot load" in capsys.readouterr().err and not out.exists()
+
+
+def test_a_sheet_that_cannot_be_saved_is_said_first(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for sheet, message in (("no/sheet.png", "there is no folder"), ("sheet.txt", "picture format")):
+        argv = [str(folder), "--out", str(tmp_path / "s.parquet"), "--sheet", str(tmp_path / sheet)]
+        with pytest.raises(SystemExit, match="2"):
+            main(argv)
+        assert message in capsys.readouterr().err
 
 
 def test_exported_models_read_as_those_of_the_wheel(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from filters.ocr.engine import OcrUnavailable
+from filters.ocr.engine import OcrUnavailable, Polygons, Rgb
 from filters.ocr.export_models import export
 from filters.ocr.paddle import PYTHON_VARIABLE
+from filters.ocr.rapid import RapidOcrEngine
 from pipelines import score
 from pipelines.config import OcrSettings, ScoreSettings
 from pipelines.sources import FolderSource
@@ -19,9 +20,13 @@ from tests.pictures import encoded, page, scene
 def scored(folder: Path, settings: ScoreSettings) -> list[dict[str, Any]]:
     source = FolderSource(name="a", uri=str(folder / "in"))
     out = folder / score.settings_hash(settings)
-    work = score.make_scorer(
-        score.ScoreJob(settings=settings, sources={"a": source}, folder=str(out))
+    job = score.ScoreJob(
+        settings=settings,
+        versions=score.versions(settings),
+        sources={"a": source},
+        folder=str(out),
     )
+    work = score.make_scorer(job)
     (unit,) = source.units()
     work(unit)
     rows: list[dict[str, Any]] = pq.read_table(out / f"{unit.unit_id}.parquet").to_pylist()
@@ -41,6 +46,7 @@ def test_where_the_models_lie_changes_no_score(folder: Path) -> None:
     elsewhere = ScoreSettings(ocr=OcrSettings(models=str(folder / "models")))
     rows, same = scored(folder, ScoreSettings()), scored(folder, elsewhere)
     assert rows[0]["chars_est"] > 30
+    assert score.settings_hash(elsewhere) == score.settings_hash(ScoreSettings())
     keys = [key for key in rows[0] if key != "unit"]
     assert [[r[k] for k in keys] for r in rows] == [[r[k] for k in keys] for r in same]
 
@@ -51,6 +57,40 @@ def test_a_missing_model_or_device_is_said_before_anything_is_read(folder: Path)
         score.settings_hash(nowhere)
     with pytest.raises(OcrUnavailable, match="onnxruntime-gpu"):
         score.settings_hash(ScoreSettings(ocr=OcrSettings(device="cuda")))
+
+
+def test_an_engine_that_breaks_fails_the_unit_not_its_pictures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: RapidOcrEngine, rgb: Rgb) -> Polygons:
+        raise OcrUnavailable("the GPU is gone")
+
+    monkeypatch.setattr(RapidOcrEngine, "detect", broken)
+    with pytest.raises(OcrUnavailable, match="the GPU is gone"):
+        scored(folder, ScoreSettings())
+    assert not list(folder.glob("*/*.parquet"))
+
+
+def test_a_node_with_other_versions_does_not_score(folder: Path) -> None:
+    settings = ScoreSettings()
+    versions = score.versions(settings) | {"clarity": "another"}
+    job = score.ScoreJob(settings=settings, versions=versions, sources={}, folder=str(folder))
+    with pytest.raises(RuntimeError, match="clarity: .* here, another there.*same versions"):
+        score.make_scorer(job)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"engine": "paddleocr"}, "needs models"),
+        ({"engine": "paddleocr", "models": "m", "device": "cuda"}, "cuda is for rapidocr"),
+        ({"python": "python3"}, "python is for paddleocr"),
+    ],
+)
+def test_settings_that_do_not_fit_are_said_at_once(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        OcrSettings(**changes)
+    assert OcrSettings(models="~/m").models == os.path.expanduser("~/m")
 
 
 @pytest.mark.skipif(not os.environ.get(PYTHON_VARIABLE), reason=f"set {PYTHON_VARIABLE}")
