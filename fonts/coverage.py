@@ -49,7 +49,8 @@ class Coverage:
 
     def covers(self, text: str) -> bool:
         """Whether every character of `text` is in the set."""
-        return bool(self.of_text(text).all())
+        # A search through bytes is several times as fast as numpy's `all` on so few.
+        return b"\0" not in self.of_text(text).tobytes()
 
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self.ranges)

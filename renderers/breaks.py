@@ -54,7 +54,8 @@ def classify(text: str) -> Flags:
 
 def opportunities(classes: Flags) -> npt.NDArray[np.int32]:
     """Sorted indices at which a new line may begin; the last one is the length of the text."""
-    return np.append(np.flatnonzero(classes & START), len(classes)).astype(np.int32)
+    starts: npt.NDArray[np.int32] = _starts(classes)
+    return starts
 
 
 @njit(**EXACT)
@@ -79,3 +80,16 @@ def _flags(points, table):  # type: ignore[no-untyped-def]
             flags[i] |= START
         before = after
     return flags
+
+
+@njit(**EXACT)
+def _starts(flags):  # type: ignore[no-untyped-def]
+    """Where START is set, and the length of the text, int32[...]."""
+    starts = np.empty(len(flags) + 1, np.int32)
+    count = 0
+    for i in range(len(flags)):
+        if flags[i] & START:
+            starts[count] = i
+            count += 1
+    starts[count] = len(flags)
+    return starts[: count + 1]

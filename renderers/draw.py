@@ -131,6 +131,7 @@ def _texts(
     vertical: bool,
 ) -> tuple[list[str], list[tuple[int, str]], int]:
     keys = [faces[0].key, faces[1].key]
+    places = {id(faces[1]): keys.index(faces[1].key), id(faces[0]): 0}
     drawn: list[tuple[int, str]] = []
     skipped, length, tries = 0, 0, 0
     while length < wanted:
@@ -147,15 +148,17 @@ def _texts(
                     "give fonts with more characters or other texts"
                 )
             continue
-        if face.key not in keys:
+        place = places.get(id(face))
+        if place is None:
+            place = places[id(face)] = len(keys)
             keys.append(face.key)
-        drawn.append((keys.index(face.key), text))
+        drawn.append((place, text))
         length += len(text)
     return keys, drawn, skipped
 
 
 def _ascii_share(text: str) -> float:
-    return sum(map(str.isascii, text)) / len(text)
+    return len(text.encode("ascii", "ignore")) / len(text)
 
 
 def _paragraph(rng: np.random.Generator, texts: Mapping[str, TextSource], language: str) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 
 def number_like(rng: np.random.Generator) -> str:
     """A number with its unit or punctuation, 1 to 14 ASCII characters."""
-    kind = int(rng.integers(8))
-    whole, part = int(10 ** rng.uniform(0, 6)), int(rng.integers(100))
+    # One call for three draws: a page of tables has hundreds of numbers.
+    drawn = rng.random(3).tolist()
+    kind, whole, part = int(8 * drawn[0]), int(10 ** (6 * drawn[1])), int(100 * drawn[2])
     if kind == 0:
         return f"{whole:,}"
     if kind == 1:

@@ -15,7 +15,7 @@ from renderers.layout.base import Params
 LANGUAGES = ("en", "zh", "mixed")
 SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
 # Raised when the same recipe or the same draw would give another picture.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

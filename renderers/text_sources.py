@@ -69,14 +69,13 @@ def balanced(rng: np.random.Generator, language: str) -> str:
     """24 to 96 characters, drawn evenly from the character set of `language`, in short groups."""
     characters = character_set(language)
     count = int(rng.integers(24, 97))
-    drawn = rng.choice(len(characters), size=count, replace=count > len(characters))
-    lengths = rng.integers(2, 9, size=count)
+    drawn = "".join(map(characters.__getitem__, rng.integers(len(characters), size=count).tolist()))
     groups, at = [], 0
-    for length in lengths:
+    for length in rng.integers(2, 9, size=count).tolist():
         if at >= count:
             break
-        groups.append("".join(characters[i] for i in drawn[at : at + length]))
-        at += int(length)
+        groups.append(drawn[at : at + length])
+        at += length
     return ("，" if language == "zh" else " ").join(groups)
 
 

@@ -23,6 +23,7 @@ _MAX_GAP_EM, _MAX_GAP_WIDE_EM = 0.9, 0.35
 # The flags of `breaks` and the alignments, as the compiled loops know them.
 _SPACE, _WIDE, _START = 1, 2, 64
 _LEFT, _JUSTIFY, _RIGHT, _CENTER = range(4)
+_NO_ROOMS = np.zeros(0)
 _ALIGN = {"left": _LEFT, "justify": _JUSTIFY, "right": _RIGHT, "center": _CENTER}
 
 
@@ -113,34 +114,37 @@ def set_lines(
     """
     if not len(run.infos):
         return []
-    rooms = (
-        np.array([lengths(i) for i in range(min(max_lines, len(run.text)))], dtype=np.float64)
-        if callable(lengths)
-        else np.array([lengths], dtype=np.float64)
-    )
+    if callable(lengths):
+        own = [lengths(i) for i in range(min(max_lines, len(run.text)))]
+        length, rooms = own[0], np.array(own, dtype=np.float64)
+    else:
+        length, rooms = lengths, _NO_ROOMS
+    size_px, align, indent_px, tracking_px, whole_px = style
     places, rows, lengths_px = _set_lines(
         run.infos,
         run.places,
         breaks.classify(run.text),
         run.upem,
         run.vertical,
-        (style.size_px, float(style.tracking_px), style.whole_px, _ALIGN[style.align]),
-        float(style.indent_px),
+        (size_px, float(tracking_px), whole_px, _ALIGN[align]),
+        float(indent_px),
+        float(length),
         rooms,
         max_lines,
     )
-    setting = Setting(run, style.size_px, places)
+    setting = Setting(run, size_px, places)
     return [
-        Strip(setting, begin, stop, first, last, length)
-        for (begin, stop, first, last), length in zip(
-            rows.tolist(), lengths_px.tolist(), strict=True
-        )
+        Strip(setting, *row, length)
+        for row, length in zip(rows.tolist(), lengths_px.tolist(), strict=True)
     ]
 
 
 @njit(**EXACT)
-def _set_lines(infos, places, flags, upem, vertical, style, indent, rooms, most):  # type: ignore[no-untyped-def]
-    """Places float64[2, n], rows int32[lines, 4] of begin, stop, first, last; lengths in px."""
+def _set_lines(infos, places, flags, upem, vertical, style, indent, room, rooms, most):  # type: ignore[no-untyped-def]
+    """Places float64[2, n], rows int32[lines, 4] of begin, stop, first, last; lengths in px.
+
+    Line i has `rooms[i]` px, the last of them all that follow; without `rooms` each has `room` px.
+    """
     size, tracking, whole, _ = style
     count, length = len(infos), len(flags)
     pen = np.empty(count + 1)
@@ -152,7 +156,8 @@ def _set_lines(infos, places, flags, upem, vertical, style, indent, rooms, most)
         # Fonts have y upwards.
         out[0, i] = places[i, 2] / upem * size
         out[1, i] = -places[i, 3] / upem * size
-    room = rooms[0] - indent
+    every = room
+    room = every - indent
     rows = np.empty((1, 4), np.int32)
     lengths = np.empty(1)
     if pen[count] <= room and not flags[length - 1] & _SPACE:
@@ -189,7 +194,7 @@ def _set_lines(infos, places, flags, upem, vertical, style, indent, rooms, most)
     lines = position = k = 0  # position: the character at which the next line starts
     while position < length and lines < most:
         own_indent = indent if lines == 0 else 0.0
-        room = rooms[min(lines, len(rooms) - 1)] - own_indent
+        room = (rooms[min(lines, len(rooms) - 1)] if len(rooms) else every) - own_indent
         first = glyph_of[position]
         reach = pen[first] + room + 1e-6
         low, high = k, last + 1
