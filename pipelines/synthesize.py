@@ -17,14 +17,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow.compute as pc
-import simplejpeg
 from numpy.typing import NDArray
 
 from fonts.faces import discover
 from pipelines import decode as door
 from pipelines import storage, tar
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
-from pipelines.pack import Shard, encode_lossless, fetch_original
+from pipelines.pack import Shard, fetch_original
 from pipelines.sample import (
     GENERAL,
     TEXT_SYNTH,
@@ -35,6 +34,8 @@ from pipelines.sample import (
     sample_key,
 )
 from pipelines.sources import Source
+from renderers.garbage import keep_loaded
+from renderers.output import encode
 from renderers.recipe import VERSION as RENDERER_VERSION
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
@@ -156,6 +157,7 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
     cv2.setNumThreads(1)
     renderer = _renderer(job.settings)
     drawer = _Drawer(job, renderer)
+    keep_loaded()
 
     def make_shard(shard: SynthShard) -> dict[str, Any]:
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
@@ -189,7 +191,7 @@ class _Drawer:
         row = shard.backgrounds[slot * len(shard.backgrounds) // shard.samples]
         background = _crop(self._background(row), bucket.width, bucket.height, rng)
         rgb, label = self._page(rng, language, band, bucket, background)
-        ext, data = s.format, _encode(rgb, s.format)
+        ext, data = s.format, encode(rgb, s.format)
         key = sample_key(_SOURCE, hashlib.sha256(data).hexdigest())
         group = Group(
             kind=TEXT_SYNTH,
@@ -290,15 +292,6 @@ def _draw(rng: np.random.Generator, weights: dict[str, float]) -> str:
     names = sorted(name for name, weight in weights.items() if weight > 0)
     shares = np.array([weights[name] for name in names])
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
-
-
-def _encode(rgb: NDArray[np.uint8], ext: str) -> bytes:
-    if ext != "jpg":
-        return encode_lossless(rgb, ext)
-    data: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(rgb), quality=95, colorspace="RGB", colorsubsampling="444"
-    )
-    return data
 
 
 def _renderer(settings: SynthSettings) -> Renderer:

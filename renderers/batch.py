@@ -23,6 +23,7 @@ import cv2
 from fonts.faces import discover
 from pipelines.sample import generator
 from renderers.backgrounds import Backgrounds
+from renderers.garbage import keep_loaded
 from renderers.output import encode
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
@@ -84,6 +85,7 @@ class Maker:
             },
         )
         self._backgrounds = Backgrounds(job.backgrounds)
+        keep_loaded()
 
     def make(self, task: int) -> Done:
         """The pages of task number `task`, all on one background."""

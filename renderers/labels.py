@@ -70,15 +70,18 @@ class Labels:
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         data, ends = _characters_json(points, found.where, found.ends, found.boxes, found.shared)
         chars, start = data.tobytes(), 0
+        fonts: dict[str, str] = {}
         lines = []
         for (said, font, size_px, colour, contrast), end in zip(
             self._lines(), ends.tolist(), strict=True
         ):
             # What differs is put between what does not: `_dumps` is slow for small things.
+            face = fonts.get(font) or fonts.setdefault(font, _dumps(font))
+            red, green, blue = colour
             lines.append(
                 f'{{"text":{_dumps(said)},"chars":[{chars[start:end].decode()}],'
-                f'"font":{_dumps(font)},"size_px":{size_px},'
-                f'"colour":[{colour[0]},{colour[1]},{colour[2]}],"contrast":{contrast!r}}}'
+                f'"font":{face},"size_px":{size_px},'
+                f'"colour":[{red},{green},{blue}],"contrast":{contrast!r}}}'
             )
             start = end
         return f'{{"lines":[{",".join(lines)}],{_dumps(self.facts | more)[1:]}'

@@ -134,8 +134,10 @@ def set_lines(
     )
     setting = Setting(run, size_px, places)
     return [
-        Strip(setting, *row, length)
-        for row, length in zip(rows.tolist(), lengths_px.tolist(), strict=True)
+        Strip(setting, begin, stop, first, last, length)
+        for (begin, stop, first, last), length in zip(
+            rows.tolist(), lengths_px.tolist(), strict=True
+        )
     ]
 
 
