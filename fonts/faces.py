@@ -154,6 +154,7 @@ def _remembered(note: Path) -> dict[str, Any] | None:
 
 def _read(data: bytes) -> list[dict[str, Any]]:
     try:
+        import freetype
         import uharfbuzz
         from fontTools.ttLib import TTFont
     except ImportError as error:
@@ -165,6 +166,8 @@ def _read(data: bytes) -> list[dict[str, Any]]:
             if not any(table in font for table in _OUTLINE_TABLES):
                 raise ValueError("it has no outlines (a bitmap font?)")
             said = names.read(font)
+        # HarfBuzz shapes with fonts that FreeType, which is to draw them, refuses to open.
+        freetype.Face(BytesIO(data), index=index)
         coverage = drawable(uharfbuzz.Font(uharfbuzz.Face(blob, index)))
         if not len(coverage):
             raise ValueError("it draws no character at all")

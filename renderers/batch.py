@@ -77,8 +77,14 @@ class Maker:
     def __init__(self, job: Job) -> None:
         cv2.setNumThreads(1)
         self._job = job
+        faces = discover(job.fonts)
+        if not faces:
+            places = ", ".join(map(str, job.fonts)) or "no path at all"
+            raise ValueError(
+                f"no usable font in {places}: give at least one face (.ttf, .otf, .ttc or .otc)"
+            )
         self._renderer = Renderer(
-            faces=discover(job.fonts),
+            faces=faces,
             texts={
                 language: TextSource.from_paths(paths, language=language)
                 for language, paths in job.texts

@@ -105,17 +105,26 @@ def _report_gaps(language: str, seen: set[str], skipped: int, refused: dict[Path
 
 
 def _replay(args: argparse.Namespace) -> int:
-    stored = json.loads(args.replay.read_text(encoding="utf-8"))
-    recipe = Recipe.from_json(stored.get("recipe", {}))
+    recipe, origin = _label(args.replay)
     faces = discover(args.fonts or demo_inputs().fonts)
-    background = Backgrounds([Path(stored["background"])])
+    background = Backgrounds([Path(origin)])
     _, picture = background.draw(np.random.default_rng(0), recipe.width, recipe.height)
     rgb, labels = Renderer(faces=faces, texts={}).draw(recipe, picture)
-    label = labels.to_json(background=stored["background"]).encode()
+    label = labels.to_json(background=origin).encode()
     with page_writer(args.out, args.format) as write:
         write(args.replay.stem, encode(rgb, args.format), label)
     print(args.out if args.out.suffix == ".tar" else args.out / f"{args.replay.stem}.{args.format}")
     return 0
+
+
+def _label(path: Path) -> tuple[Recipe, str]:
+    """The recipe in a label, and the path of its background."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Recipe.from_json(stored["recipe"]), str(stored["background"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} is not the label of a page that can be replayed: {why}") from None
 
 
 def _job(args: argparse.Namespace, bands: list[str]) -> Job:
