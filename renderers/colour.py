@@ -22,7 +22,15 @@ def _linear_table() -> npt.NDArray[np.float32]:
     return table
 
 
+def _steps_table() -> Floats:
+    half = (np.arange(255) + 0.5) / 255
+    steps: Floats = np.where(half <= 0.04045, half / 12.92, ((half + 0.055) / 1.055) ** 2.4)
+    return steps
+
+
 LINEAR = _linear_table()
+# Linear light at which sRGB, rounded, goes from one value to the next.
+_STEPS = _steps_table()
 _RED, _GREEN, _BLUE = (LINEAR * np.float32(weight) for weight in _WEIGHTS)
 
 
@@ -49,24 +57,9 @@ def text_colours(
     `tint float64[n, 3]` is the wanted hue in linear light, `dark_first` the preferred side. Where
     that side has no colour so far away the other is taken; where neither has, black or white.
     """
-    low, high = np.maximum(ground - spread, 0.0), np.minimum(ground + spread, 1.0)
-    darker = (low + _FLARE) / contrast - _FLARE
-    lighter = (high + _FLARE) * contrast - _FLARE
-    dark_fits, light_fits = darker >= 0, lighter <= 1
-    # Black is the farther end on any even ground lighter than about 18 %.
-    black_is_farther = (low + _FLARE) * (high + _FLARE) > _FLARE * (1 + _FLARE)
-    dark = np.where(
-        dark_fits & light_fits,
-        dark_first,
-        np.where(dark_fits | light_fits, dark_fits, black_is_farther),
+    colours: npt.NDArray[np.uint8] = _text_colours(
+        ground, spread, contrast, np.ascontiguousarray(tint), dark_first, _STEPS
     )
-    wanted = np.clip(np.where(dark, darker, lighter), 0.0, 1.0)
-    own = (tint * _WEIGHTS).sum(axis=1)
-    scale = np.minimum(1.0, wanted / np.maximum(own, 1e-6))
-    white = np.clip((wanted - own) / np.maximum(1.0 - own, 1e-6), 0.0, 1.0)
-    linear = tint * scale[:, None] * (1 - white[:, None]) + white[:, None]
-    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    colours: npt.NDArray[np.uint8] = np.round(np.clip(srgb, 0, 1) * 255).astype(np.uint8)
     return colours
 
 
@@ -86,19 +79,53 @@ class LocalLuminance:
 
     def of(self, boxes: npt.NDArray[np.int32]) -> tuple[Floats, Floats]:
         """Mean and standard deviation, `float64[n]` each, for `int32[n, 4]` x0, y0, x1, y1 px."""
-        rows, columns = self._sum.shape
-        x0 = np.clip(boxes[:, 0] // 2, 0, columns - 2)
-        y0 = np.clip(boxes[:, 1] // 2, 0, rows - 2)
-        x1 = np.clip((boxes[:, 2] + 1) // 2, x0 + 1, columns - 1)
-        y1 = np.clip((boxes[:, 3] + 1) // 2, y0 + 1, rows - 1)
-        count = (x1 - x0) * (y1 - y0)
+        mean, spread = _mean_and_spread(self._sum, self._squares, boxes)
+        return mean, spread
 
-        def average(table: Floats) -> Floats:
-            total = table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0]
-            return np.clip(total / count, 0.0, 1.0)
 
-        mean = average(self._sum)
-        return mean, np.sqrt(np.maximum(average(self._squares) - mean * mean, 0.0))
+@njit(**EXACT)
+def _mean_and_spread(sums, squares, boxes):  # type: ignore[no-untyped-def]
+    """Out of the tables of `_summed`, for each box; at least one entry of them counts."""
+    rows, columns = sums.shape
+    count = len(boxes)
+    mean, spread = np.empty(count), np.empty(count)
+    for i in range(count):
+        x0 = min(max(boxes[i, 0] // 2, 0), columns - 2)
+        y0 = min(max(boxes[i, 1] // 2, 0), rows - 2)
+        x1 = min(max((boxes[i, 2] + 1) // 2, x0 + 1), columns - 1)
+        y1 = min(max((boxes[i, 3] + 1) // 2, y0 + 1), rows - 1)
+        area = (x1 - x0) * (y1 - y0)
+        own = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / area
+        square = (squares[y1, x1] - squares[y0, x1] - squares[y1, x0] + squares[y0, x0]) / area
+        own, square = min(max(own, 0.0), 1.0), min(max(square, 0.0), 1.0)
+        mean[i], spread[i] = own, np.sqrt(max(square - own * own, 0.0))
+    return mean, spread
+
+
+@njit(**EXACT)
+def _text_colours(ground, spread, contrast, tint, dark_first, steps):  # type: ignore[no-untyped-def]
+    """`text_colours`, row by row."""
+    colours = np.empty(tint.shape, np.uint8)
+    for i in range(len(tint)):
+        low, high = max(ground[i] - spread[i], 0.0), min(ground[i] + spread[i], 1.0)
+        darker = (low + _FLARE) / contrast[i] - _FLARE
+        lighter = (high + _FLARE) * contrast[i] - _FLARE
+        if darker >= 0 and lighter <= 1:
+            dark = dark_first
+        elif darker >= 0 or lighter <= 1:
+            dark = darker >= 0
+        else:
+            # Black is the farther end on any even ground lighter than about 18 %.
+            dark = (low + _FLARE) * (high + _FLARE) > _FLARE * (1 + _FLARE)
+        wanted = min(max(darker if dark else lighter, 0.0), 1.0)
+        own = tint[i, 0] * _WEIGHTS[0] + tint[i, 1] * _WEIGHTS[1] + tint[i, 2] * _WEIGHTS[2]
+        scale = min(1.0, wanted / max(own, 1e-6))
+        white = min(max((wanted - own) / max(1.0 - own, 1e-6), 0.0), 1.0)
+        for k in range(3):
+            linear = tint[i, k] * scale * (1 - white) + white
+            # How many steps lie below: the same bits on every machine, which a power is not.
+            colours[i, k] = np.searchsorted(steps, linear)
+    return colours
 
 
 @njit(**EXACT)
