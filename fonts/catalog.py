@@ -91,7 +91,7 @@ def _face_row(face: Face) -> tuple[str, ...]:
         "yes" if face.vertical else "",
         "yes" if face.embeddable else "no",
         face.licence,
-        f"{face.path.name}#{face.index}",
+        f"{face.path.name}#{face.place}",
     )
 
 

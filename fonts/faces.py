@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from fonts import names
@@ -23,7 +24,9 @@ from fonts.coverage import Coverage, drawable
 from fonts.debian import cache_dir
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
+# Square characters, as most are: their strokes reach all sides.
+_HAN_SAMPLE = "国永意高是"
 _OUTLINE_TABLES = ("glyf", "CFF ", "CFF2")
 
 
@@ -31,9 +34,13 @@ _OUTLINE_TABLES = ("glyf", "CFF ", "CFF2")
 class Face:
     """One face of a font file. `index` counts the faces of a collection (0 in a plain file).
 
+    Of a variable font each named instance is a face: the upper 16 bits of `index` are its number,
+    from 1, which is how FreeType and HarfBuzz open it, so both draw the same instance.
+
     `languages` holds "en" when the face draws all printable ASCII, "zh" when it draws all of GB2312
     level 1; a face drawn for Japan, Korea, Taiwan or Hong Kong has none. `weight` is that of OS/2
-    (400 regular, 700 bold).
+    or of the instance (400 regular, 700 bold). `x_height_em` and `han_height_em` are the heights of
+    the outlines of x and of Han characters, 0 where there are none.
     """
 
     path: Path
@@ -46,12 +53,23 @@ class Face:
     embeddable: bool
     vertical: bool
     languages: tuple[str, ...]
+    x_height_em: float
+    han_height_em: float
     coverage: Coverage = field(repr=False, compare=False)
 
     @property
     def key(self) -> str:
-        """File name, index and the first digits of the file's sha256: the same key, same shapes."""
-        return f"{self.path.name}#{self.index}@{self.digest[:8]}"
+        """File name, index and the first digits of the file's sha256: the same key, same shapes.
+
+        The index is `2` for a face of a collection, `0.3` for the third instance of a variable one.
+        """
+        return f"{self.path.name}#{self.place}@{self.digest[:8]}"
+
+    @property
+    def place(self) -> str:
+        """The index as a person reads it."""
+        instance = self.index >> 16
+        return f"{self.index & 0xFFFF}" + (f".{instance}" if instance else "")
 
     @property
     def name(self) -> str:
@@ -166,24 +184,41 @@ def _read(data: bytes) -> list[dict[str, Any]]:
             if not any(table in font for table in _OUTLINE_TABLES):
                 raise ValueError("it has no outlines (a bitmap font?)")
             said = names.read(font)
-        # HarfBuzz shapes with fonts that FreeType, which is to draw them, refuses to open.
-        freetype.Face(BytesIO(data), index=index)
-        coverage = drawable(uharfbuzz.Font(uharfbuzz.Face(blob, index)))
-        if not len(coverage):
-            raise ValueError("it draws no character at all")
-        entries.append(
-            {
-                "index": index,
-                "family": said.family,
-                "style": said.style,
-                "weight": said.weight,
-                "licence": said.licence,
-                "embeddable": said.embeddable,
-                "vertical": said.vertical,
-                "ranges": coverage.ranges,
-            }
-        )
+        # A variable font is listed by its instances; one without names only as it is.
+        for number, style, weight in said.instances or ((0, said.style, said.weight),):
+            place = index | number << 16
+            # HarfBuzz shapes with fonts that FreeType, which is to draw them, refuses to open.
+            freetype.Face(BytesIO(data), index=place)
+            opened = uharfbuzz.Font(uharfbuzz.Face(blob, place))
+            coverage = drawable(opened)
+            if not len(coverage):
+                raise ValueError("it draws no character at all")
+            entries.append(
+                {
+                    "index": place,
+                    "family": said.family,
+                    "style": style,
+                    "weight": weight,
+                    "licence": said.licence,
+                    "embeddable": said.embeddable,
+                    "vertical": said.vertical,
+                    "x_height_em": _height_em(opened, "x"),
+                    "han_height_em": _height_em(opened, _HAN_SAMPLE),
+                    "ranges": coverage.ranges,
+                }
+            )
     return entries
+
+
+def _height_em(font: Any, characters: str) -> float:
+    """The median height of the outlines of `characters`; 0 when the font has none of them."""
+    boxes = (
+        font.get_glyph_extents(glyph)
+        for glyph in (font.get_nominal_glyph(ord(character)) for character in characters)
+        if glyph
+    )
+    heights = [abs(box.height) / font.face.upem for box in boxes if box]
+    return round(median(heights), 4) if heights else 0.0
 
 
 def _languages(coverage: Coverage, family: str) -> tuple[str, ...]:

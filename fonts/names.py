@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,10 @@ _OTHER_REGIONS = {"jp", "kr", "tc", "tw", "hk", "mo", "j", "k", "mbe", "big5", "
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """Names and permissions of one face."""
+    """Names and permissions of one face.
+
+    `instances` are those that a variable font has names for: number from 1, style and weight.
+    """
 
     family: str
     style: str
@@ -34,6 +38,7 @@ class Names:
     licence: str
     embeddable: bool
     vertical: bool
+    instances: tuple[tuple[int, str, int], ...]
 
 
 def read(font: Any) -> Names:
@@ -48,6 +53,7 @@ def read(font: Any) -> Names:
         licence=_licence(table),
         embeddable=(fs_type & _USAGE_BITS) != _RESTRICTED and not fs_type & _BITMAP_ONLY,
         vertical=_has_feature(font, "vert"),
+        instances=tuple(_instances(font, table, int(getattr(os2, "usWeightClass", 400)))),
     )
 
 
@@ -64,6 +70,14 @@ def _licence(table: Any) -> str:
             if re.search(pattern, text):
                 return short
     return next((text.strip()[:60] for text in said[:2] if text.strip()), "not stated")
+
+
+def _instances(font: Any, table: Any, weight: int) -> Iterator[tuple[int, str, int]]:
+    if "fvar" not in font:
+        return
+    for number, instance in enumerate(font["fvar"].instances, 1):
+        style = (table and table.getDebugName(instance.subfamilyNameID)) or f"instance {number}"
+        yield number, style, round(instance.coordinates.get("wght", weight))
 
 
 def _has_feature(font: Any, tag: str) -> bool:

@@ -27,5 +27,6 @@ PACKAGES = tuple(
         ("fonts-dejavu-core", ("en",), "Bitstream-Vera", "sans, serif, mono"),
         ("fonts-liberation2", ("en",), "OFL-1.1", "sans, serif, mono as in office documents"),
         ("fonts-lato", ("en",), "OFL-1.1", "sans, eighteen weights and slants"),
+        ("fonts-inter-variable", ("en",), "OFL-1.1", "sans, variable: nine weights and slants"),
     )
 )

@@ -8,6 +8,8 @@ from typing import Any
 
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables.TupleVariation import TupleVariation
 
 from fonts.charsets import ASCII_PRINTABLE, CHINESE_PUNCTUATION, GB2312_LEVEL_1
 
@@ -70,5 +72,31 @@ def write_font(
     )
     builder.setupOS2(fsType=fs_type, usWeightClass=weight)
     builder.setupPost()
+    builder.save(path)
+    return path
+
+
+def write_variable_font(path: Path, characters: str = ASCII_PRINTABLE) -> Path:
+    """A font with instances "Regular" and "Bold" (number 1 and 2): bold frames are 200 wider."""
+    write_font(path, characters, family="Vary")
+    font = TTFont(path)
+    builder = FontBuilder(font=font)
+    builder.setupFvar(
+        [("wght", 400, 400, 700, "Weight")],
+        [
+            {"location": {"wght": 400}, "stylename": "Regular"},
+            {"location": {"wght": 700}, "stylename": "Bold"},
+        ],
+    )
+    wider = {}
+    for name in font.getGlyphOrder():
+        corners = font["glyf"][name].coordinates if name not in (".notdef", "space") else ()
+        if corners:
+            middle = sum(x for x, _ in corners) / len(corners)
+            # After the corners come four phantom points; the second is the end of the advance.
+            moves = [(200 if x > middle else 0, 0) for x, _ in corners]
+            deltas = [*moves, (0, 0), (200, 0), (0, 0), (0, 0)]
+            wider[name] = [TupleVariation({"wght": (0, 1, 1)}, deltas)]
+    builder.setupGvar(wider)
     builder.save(path)
     return path

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fonts.faces import covering, discover, scan, writing
-from tests.tiny_font import CHINESE, write_font
+from tests.tiny_font import CHINESE, write_font, write_variable_font
 
 
 def test_only_real_glyphs_count(tmp_path: Path) -> None:
@@ -91,6 +91,23 @@ def test_the_same_file_twice_is_one_face(tmp_path: Path) -> None:
     data = (tmp_path / "one" / "a.ttf").read_bytes()
     (tmp_path / "two" / "a.ttf").write_bytes(data)
     assert len(discover([tmp_path], cache=tmp_path / "cache")) == 1
+
+
+def test_a_variable_font_is_listed_by_its_instances(tmp_path: Path) -> None:
+    write_variable_font(tmp_path / "a.ttf")
+    regular, bold = discover([tmp_path], cache=tmp_path / "cache")
+    assert (regular.name, regular.weight) == ("Vary Regular", 400)
+    assert (bold.name, bold.weight) == ("Vary Bold", 700)
+    assert [face.key.split("@")[0] for face in (regular, bold)] == ["a.ttf#0.1", "a.ttf#0.2"]
+
+
+def test_heights_are_those_of_the_outlines(tmp_path: Path) -> None:
+    write_font(tmp_path / "a.ttf", "xyz国")
+    write_font(tmp_path / "b.ttf", "abc")
+    both, neither = discover([tmp_path], cache=tmp_path / "cache")
+    # The frames of the first and the fourth character: 500 and 503 of 1000, the first 150 deeper.
+    assert (both.x_height_em, both.han_height_em) == (0.65, 0.503)
+    assert (neither.x_height_em, neither.han_height_em) == (0.0, 0.0)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

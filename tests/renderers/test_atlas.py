@@ -11,7 +11,7 @@ from fonts.faces import Face, discover
 from renderers.atlas import FAINT, Atlas
 from renderers.rasterise import PHASES, GlyphFault
 from renderers.shaping import Shaper
-from tests.tiny_font import write_font
+from tests.tiny_font import write_font, write_variable_font
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,21 @@ def test_a_bitmap_is_what_freetype_draws(face: Face) -> None:
     part = drawn[y : y + ink.shape[0], x : x + ink.shape[1]]
     assert np.array_equal(ink, np.where(part >= FAINT, part, 0))
     assert (drawn >= FAINT).sum() == (ink > 0).sum()
+
+
+def test_shaping_and_drawing_use_the_same_instance(tmp_path: Path) -> None:
+    write_variable_font(tmp_path / "a.ttf", "abc")
+    regular, bold = discover([tmp_path], cache=tmp_path / "cache")
+    for native in (True, False):
+        plain, wide = (Shaper(native=native).shape(face, "abc") for face in (regular, bold))
+        assert (wide.places[:, 0] - plain.places[:, 0]).tolist() == [200] * 3
+    atlas = Atlas()
+    for letter in "abc":
+        thin, thick = (
+            _bitmap(atlas, _slots(atlas, face, 100, 0, letter)[0])[0] for face in (regular, bold)
+        )
+        # 200 of 1000 units at 100 px.
+        assert thick.shape[1] - thin.shape[1] == 20
 
 
 def test_a_glyph_without_ink_has_no_width(face: Face) -> None:
