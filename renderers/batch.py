@@ -23,6 +23,7 @@ import cv2
 from fonts.faces import discover
 from pipelines.sample import generator
 from renderers.backgrounds import Backgrounds
+from renderers.extras import NO_EXTRAS, Extras
 from renderers.garbage import keep_loaded
 from renderers.output import encode
 from renderers.recipe import Renderer
@@ -50,6 +51,7 @@ class Job:
     backgrounds: tuple[Path, ...]
     fonts: tuple[Path, ...]
     texts: tuple[tuple[str, tuple[Path, ...]], ...]
+    extras: Extras = NO_EXTRAS
 
 
 class Page(NamedTuple):
@@ -110,6 +112,7 @@ class Maker:
                 width=job.canvas,
                 height=job.canvas,
                 layout=layout,
+                extras=job.extras,
             )
             rgb, labels = self._renderer.draw(recipe, background)
             made.append(

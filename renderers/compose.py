@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -61,8 +62,11 @@ class Characters:
     shared: npt.NDArray[np.bool_]
 
 
-def gather(lines: Sequence[Line], atlas: Atlas, phases: int) -> Glyphs:
-    """Round every glyph of `lines` to the pixel grid and rasterise what is new."""
+def gather(lines: Sequence[Line], atlas: Atlas, phases: int, *, scale: int = 1) -> Glyphs:
+    """Round every glyph of `lines` to the pixel grid and rasterise what is new.
+
+    `scale` makes everything so many times as large: sizes, places and boxes.
+    """
     if not lines:
         none = np.zeros(0, dtype=np.int32)
         return Glyphs(none.reshape(0, 7), none, none, none, none, none.reshape(0, 4))
@@ -74,7 +78,7 @@ def gather(lines: Sequence[Line], atlas: Atlas, phases: int) -> Glyphs:
     for (setting, begin, stop, first, last, _), x, y in lines:
         found = known.get(id(setting))
         if found is None:
-            kind = atlas.kind(setting.run.face, setting.size_px)
+            kind = atlas.kind(setting.run.face, setting.size_px * scale)
             found = known[id(setting)] = (total, kind)
             settings.append(setting)
             total += len(setting.run.infos)
@@ -83,12 +87,20 @@ def gather(lines: Sequence[Line], atlas: Atlas, phases: int) -> Glyphs:
     table = np.array(rows, dtype=np.int32)
     infos = np.concatenate([setting.run.infos for setting in settings])
     places = np.concatenate([setting.places for setting in settings], axis=1)
-    glyphs, clusters, kinds, x, y, phase = _locate(table, infos, places, phases)
+    glyphs, clusters, kinds, x, y, phase = _locate(table, infos, places, phases, scale)
     slot = atlas.slots(kinds, phase, glyphs)
     return Glyphs(table, clusters, slot, x, y, _line_boxes(table, slot, x, y, atlas.shapes))
 
 
-def characters(glyphs: Glyphs, atlas: Atlas) -> Characters:
+class Shaped(Protocol):
+    """What holds the boxes of slots: an `Atlas`, or glyphs that were carried elsewhere."""
+
+    @property
+    def shapes(self) -> Ints:
+        """`int32[slots, 5]`, as in `Atlas`."""
+
+
+def characters(glyphs: Glyphs, atlas: Shaped) -> Characters:
     """Where the ink of each character lies. A character without ink (a space) has no entry.
 
     The box of a ligature is shared out evenly, from left to right, among its characters.
@@ -165,7 +177,7 @@ def blend(page: Picture, glyphs: Glyphs, atlas: Atlas, colours: Picture) -> None
 
 
 @njit(**EXACT)
-def _locate(rows, infos, places, phases):  # type: ignore[no-untyped-def]
+def _locate(rows, infos, places, phases, scale):  # type: ignore[no-untyped-def]
     """Glyph, cluster, kind, column, row and phase of every glyph of every line, int32[n] each."""
     count = 0
     for row in range(len(rows)):
@@ -178,13 +190,13 @@ def _locate(rows, infos, places, phases):  # type: ignore[no-untyped-def]
         left, top, kind = rows[row, 4], rows[row, 5], rows[row, 6]
         for i in range(rows[row, 0], rows[row, 1]):
             glyphs[at], clusters[at], kinds[at] = infos[i, 0], infos[i, 2], kind
-            across = places[0, i] + left
+            across = (places[0, i] + left) * scale
             if phases == 1:
                 x[at] = np.floor(across + 0.5)
             else:
                 quarter = np.int64(np.floor(across * _PHASES + 0.5))
                 x[at], phase[at] = quarter // _PHASES, quarter % _PHASES
-            y[at] = np.floor(places[1, i] + top + 0.5)
+            y[at] = np.floor((places[1, i] + top) * scale + 0.5)
             at += 1
     return glyphs, clusters, kinds, x, y, phase
 

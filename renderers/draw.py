@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fonts.faces import Face, writing
+from renderers import camera, outline, shadow
+from renderers.extras import NO_EXTRAS, Extras
 from renderers.layout import LAYOUTS
 from renderers.layout.base import Layout, Page
 from renderers.parameters import Recipe, band_limits
 from renderers.text_sources import TextSource, mixed
+from renderers.warp import Quad, draw_quad, sheet_size
 
 # Mean advance in em per character, on the low side: a page must not run out of text.
 _EM_PER_CHARACTER = {"en": 0.42, "zh": 0.85, "mixed": 0.62}
@@ -31,17 +34,29 @@ def draw_recipe(
     width: int,
     height: int,
     layout: str | None,
+    extras: Extras = NO_EXTRAS,
 ) -> Recipe:
     """Draw a page of `width` x `height` px. ValueError when no layout, face or text fits."""
     low, high = band_limits(size_band)
     size_px = int(rng.integers(low, high + 1))
-    if min(width, height) < 8 * high:
+    quad: Quad = ()
+    sheet = (width, height)
+    if extras.warps:
+        quad = draw_quad(
+            rng,
+            width,
+            height,
+            tilt_degrees=extras.tilt_degrees,
+            perspective=extras.perspective,
+        )
+        sheet = sheet_size(quad)
+    if min(sheet) < 8 * high:
         raise ValueError(f"a page of {width}x{height} px is too small for text of {high} px")
     chosen = _layout(rng, layout, language, faces)
     body, heading, others = _faces(rng, faces, language, size_px, vertical=chosen.vertical)
-    page = Page(width=width, height=height, size_px=size_px, language=language)
+    page = Page(width=sheet[0], height=sheet[1], size_px=size_px, language=language)
     params = chosen.draw(rng, page)
-    em_room = width * height / (1.15 * size_px * size_px)
+    em_room = sheet[0] * sheet[1] / (1.15 * size_px * size_px)
     wanted = chosen.fill * em_room / _EM_PER_CHARACTER[language]
     keys, drawn, skipped = _texts(
         rng, texts, language, [body, heading, *others], wanted, vertical=chosen.vertical
@@ -70,7 +85,16 @@ def draw_recipe(
         tracking_px=float(rng.integers(0, 2)) if rng.random() < 0.15 else 0.0,
         phases=4 if language == "en" and rng.random() < 0.5 else 1,
         seed=int(rng.integers(1 << 53)),
+        quad=quad,
+        shadow=shadow.draw(rng, size_px) if _falls(rng, extras.shadow) else None,
+        outline=outline.draw(rng, size_px) if _falls(rng, extras.outline) else None,
+        camera=camera.draw(rng) if _falls(rng, extras.camera) else None,
     )
+
+
+def _falls(rng: np.random.Generator, share: float) -> bool:
+    # Draws nothing where there is nothing to draw, so that other draws stay as they are.
+    return share > 0 and float(rng.random()) < share
 
 
 def _faces(

@@ -14,6 +14,7 @@ from numba import njit
 from renderers.compiled import EXACT
 from renderers.compose import Characters
 from renderers.layout.sheet import Line
+from renderers.shaping import Floats, Ints
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -22,22 +23,29 @@ Bytes = npt.NDArray[np.uint8]
 class Labels:
     """The labels of a page as arrays: a page has thousands of boxes, and not every use wants lists.
 
-    `colours uint8[lines, 3]`, `contrasts float64[lines]`; `facts` are the other members of the
-    label.
+    `line_boxes int32[lines, 4]`, `colours uint8[lines, 3]`, `contrasts float64[lines]`; of a warped
+    page also `quads float64[lines, 8]` and `scales float64[lines]` (see `warp.Warped`). `facts` are
+    the other members of the label.
     """
 
     lines: Sequence[Line]
     characters: Characters
+    line_boxes: Ints
     colours: npt.NDArray[np.uint8]
     contrasts: npt.NDArray[np.float64]
     facts: dict[str, Any]
+    quads: Floats | None = None
+    scales: Floats | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The label as plain lists and numbers, as it comes back from JSON.
 
-        Of each line: text, chars [[char, x0, y0, x1, y1], ...], font, size_px, colour, contrast.
-        Boxes are the drawn ink in px of the image, half open; a character without ink (a space) has
-        no entry.
+        Of each line: text, chars [[char, x0, y0, x1, y1], ...], font, size_px, colour, contrast,
+        box [x0, y0, x1, y1] and x_height_px. Boxes are the drawn ink in px of the image, half open;
+        a character without ink (a space) has no entry. `x_height_px` is the height of an x in the
+        line's face, of a Han character where these are the most. A line of a warped page also has
+        its quad [x, y, ...], the corners of its ink from the top left clockwise, and em_px, the em
+        as it comes out in the line's middle; there x_height_px is measured with that.
         """
         found = self.characters
         text = "".join([line.strip.text for line in self.lines])
@@ -48,6 +56,8 @@ class Labels:
         for i in np.flatnonzero(found.shared).tolist():
             rows[i][1::2] = (found.boxes[i, ::2] / 100).tolist()
         starts = [0, *found.ends.tolist()]
+        lines = self._lines()
+        heights = self._x_heights([line[0] for line in lines])
         return {
             "lines": [
                 {
@@ -57,8 +67,15 @@ class Labels:
                     "size_px": size_px,
                     "colour": colour,
                     "contrast": contrast,
+                    "box": box,
+                    "x_height_px": height,
+                    **warp,
                 }
-                for number, (said, font, size_px, colour, contrast) in enumerate(self._lines())
+                for number, ((said, font, size_px, colour, contrast), box, height, warp) in (
+                    enumerate(
+                        zip(lines, self.line_boxes.tolist(), heights, self._warps(), strict=True)
+                    )
+                )
             ],
             **self.facts,
         }
@@ -70,18 +87,22 @@ class Labels:
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         data, ends = _characters_json(points, found.where, found.ends, found.boxes, found.shared)
         chars, start = data.tobytes(), 0
+        said = self._lines()
+        heights, boxes = self._x_heights([line[0] for line in said]), self.line_boxes.tolist()
         fonts: dict[str, str] = {}
         lines = []
-        for (said, font, size_px, colour, contrast), end in zip(
-            self._lines(), ends.tolist(), strict=True
+        for (words, font, size_px, colour, contrast), (x0, y0, x1, y1), height, warp, end in zip(
+            said, boxes, heights, self._warps(), ends.tolist(), strict=True
         ):
             # What differs is put between what does not: `_dumps` is slow for small things.
             face = fonts.get(font) or fonts.setdefault(font, _dumps(font))
             red, green, blue = colour
             lines.append(
-                f'{{"text":{_dumps(said)},"chars":[{chars[start:end].decode()}],'
+                f'{{"text":{_dumps(words)},"chars":[{chars[start:end].decode()}],'
                 f'"font":{face},"size_px":{size_px},'
-                f'"colour":[{red},{green},{blue}],"contrast":{contrast!r}}}'
+                f'"colour":[{red},{green},{blue}],"contrast":{contrast!r},'
+                f'"box":[{x0},{y0},{x1},{y1}],"x_height_px":{height!r}'
+                f"{',' + _dumps(warp)[1:-1] if warp else ''}}}"
             )
             start = end
         return f'{{"lines":[{",".join(lines)}],{_dumps(self.facts | more)[1:]}'
@@ -99,6 +120,34 @@ class Labels:
             )
             for (strip, _, _), colour, contrast in zip(
                 self.lines, self.colours.tolist(), self.contrasts.tolist(), strict=True
+            )
+        ]
+
+    def _x_heights(self, texts: Sequence[str]) -> list[float]:
+        known: dict[tuple[int, int, bool], float] = {}
+        scales = [1.0] * len(texts) if self.scales is None else self.scales.tolist()
+        heights = []
+        for (strip, _, _), text, scale in zip(self.lines, texts, scales, strict=True):
+            # In UTF-8 a Han character takes three bytes, two more than a letter.
+            han = not text.isascii() and len(text.encode()) > 2 * len(text)
+            kind = (id(strip.face), strip.size_px, han)
+            height = known.get(kind)
+            if height is None:
+                em = strip.face.han_height_em if han else strip.face.x_height_em
+                height = known[kind] = em * strip.size_px
+            heights.append(round(height * scale, 2))
+        return heights
+
+    def _warps(self) -> list[dict[str, Any]]:
+        if self.quads is None or self.scales is None:
+            return [{}] * len(self.lines)
+        return [
+            {
+                "em_px": round(scale * strip.size_px, 2),
+                "quad": [round(side, 2) for side in quad],
+            }
+            for (strip, _, _), quad, scale in zip(
+                self.lines, self.quads.tolist(), self.scales.tolist(), strict=True
             )
         ]
 

@@ -10,12 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from renderers.camera import Camera
 from renderers.layout.base import Params
+from renderers.outline import Outline
+from renderers.shadow import Shadow
+from renderers.warp import Quad
 
 LANGUAGES = ("en", "zh", "mixed")
 SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
 # Raised when the same recipe or the same draw would give another picture.
 VERSION = 2
+
+_EFFECTS = {"shadow": Shadow, "outline": Outline, "camera": Camera}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +35,9 @@ class Recipe:
     towards `wash_tone` (sRGB 0..255), `plate` does so behind blocks only. `phases` is 1
     (whole-pixel advances) or 4 (sub-pixel positions). `seed` feeds what is drawn while the page
     is laid out.
-    `skipped_texts` counts the paragraphs that no face covers.
+    `skipped_texts` counts the paragraphs that no face covers. `quad` holds the corners of a sheet
+    that is rotated or in perspective (see `warp`); `shadow` and `outline` lie under the letters,
+    `camera` is what is done to the finished page. All four are empty for flat, sharp text.
     """
 
     width: int
@@ -53,12 +61,20 @@ class Recipe:
     tracking_px: float
     phases: int
     seed: int
+    quad: Quad = ()
+    shadow: Shadow | None = None
+    outline: Outline | None = None
+    camera: Camera | None = None
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings and lists."""
         # Not `asdict`: it would copy thousands of texts one by one.
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in _EFFECTS:
+            if plain[name] is not None:
+                plain[name] = plain[name]._asdict()
+        return plain
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
@@ -71,7 +87,11 @@ class Recipe:
         for name in ("fonts", "crop", "contrast"):
             known[name] = tuple(known.get(name, ()))
         known["texts"] = tuple((int(font), str(text)) for font, text in known.get("texts", ()))
+        known["quad"] = tuple((float(x), float(y)) for x, y in known.get("quad", ()))
         try:
+            for name, effect in _EFFECTS.items():
+                if known.get(name) is not None:
+                    known[name] = effect(**known[name])
             return cls(**known)
         except TypeError as error:
             raise ValueError(f"not a recipe: {error}") from None

@@ -21,8 +21,12 @@ def with_boxes(page: Picture, labels: dict[str, Any]) -> Picture:
         boxes = np.array([char[1:] for char in line["chars"]], dtype=np.float64) * _ZOOM
         for x0, y0, x1, y1 in np.round(boxes).astype(int).tolist():
             cv2.rectangle(big, (x0 - 1, y0 - 1), (x1, y1), _BOX, 1)
-        (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-        cv2.rectangle(big, (int(x0) - 2, int(y0) - 2), (int(x1) + 1, int(y1) + 1), _LINE, 1)
+        if "quad" in line:
+            corners = np.round(np.array(line["quad"]).reshape(4, 2) * _ZOOM).astype(np.int32)
+            cv2.polylines(big, [corners], True, _LINE, 1)
+        else:
+            x0, y0, x1, y1 = (_ZOOM * side for side in line["box"])
+            cv2.rectangle(big, (x0 - 2, y0 - 2), (x1 + 1, y1 + 1), _LINE, 1)
     return np.asarray(big, dtype=np.uint8)
 
 

@@ -11,23 +11,45 @@ renderer keeps its glyphs from page to page; it is not thread-safe: one per work
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fonts.faces import Face
-from renderers import draw
+from renderers import draw, outline, shadow, warp
 from renderers.atlas import Atlas
+from renderers.camera import photograph
 from renderers.colour import LocalLuminance, contrast_ratio, luminance, text_colours, tints
-from renderers.compose import Glyphs, Picture, backdrop, blend, characters, furnish, gather
+from renderers.compose import (
+    Glyphs,
+    Picture,
+    Shaped,
+    backdrop,
+    blend,
+    characters,
+    furnish,
+    gather,
+)
+from renderers.extras import NO_EXTRAS, Extras
+from renderers.ink import Ink, cover, lay
 from renderers.labels import Labels
 from renderers.layout import LAYOUTS
 from renderers.layout.sheet import Line, Sheet, Text
 from renderers.parameters import LANGUAGES, SIZE_BANDS, VERSION, Recipe
-from renderers.shaping import Shaper
+from renderers.shaping import Floats, Shaper
 from renderers.text_sources import TextSource
 
 __all__ = ["LANGUAGES", "SIZE_BANDS", "VERSION", "Recipe", "Renderer"]
+
+
+class _Found(NamedTuple):
+    """Where the lines of a page lie; the last three only of a warped page."""
+
+    glyphs: Glyphs
+    shaped: Shaped
+    ink: Ink | None = None
+    quads: Floats | None = None
+    scales: Floats | None = None
 
 
 class Renderer:
@@ -51,11 +73,13 @@ class Renderer:
         width: int,
         height: int,
         layout: str | None = None,
+        extras: Extras = NO_EXTRAS,
     ) -> Recipe:
         """Draw the parameters of one page; any layout that suits when `layout` is None.
 
-        `language` is "en", "zh" or "mixed", `size_band` for example "8-10" (em px). ValueError
-        when a text source, a face or a layout for it is missing, or the page is too small.
+        `language` is "en", "zh" or "mixed", `size_band` for example "8-10" (em px); `extras` adds
+        warped pages and effects. ValueError when a text source, a face or a layout for it is
+        missing, or the page is too small.
         """
         needed = ("zh", "en") if language == "mixed" else (language,)
         for name in needed:
@@ -71,6 +95,7 @@ class Renderer:
             width=width,
             height=height,
             layout=layout,
+            extras=extras,
         )
 
     def render(self, recipe: Recipe, background: Picture) -> tuple[Picture, dict[str, Any]]:
@@ -93,23 +118,39 @@ class Renderer:
         )
         rng = np.random.Generator(np.random.PCG64(recipe.seed))
         sheet = self._lay_out(recipe, rng)
-        rule_tone = 40 if recipe.dark_text else 215
-        furnish(page, sheet.marks, recipe.plate, recipe.wash_tone, rule_tone)
+        marked = (sheet.marks, recipe.plate, recipe.wash_tone, 40 if recipe.dark_text else 215)
+        if recipe.quad:
+            warp.furnish(page, *marked, quad=recipe.quad)
+        else:
+            furnish(page, *marked)
         self._atlas.trim()
         lines, left_out = sheet.lines, 0
-        glyphs = gather(lines, self._atlas, recipe.phases)
-        inside = _inside(glyphs, recipe)
+        found = self._set_down(lines, recipe)
+        inside = _inside(found.glyphs, recipe)
         if not inside.all():
             left_out = int((~inside).sum())
             lines = [line for line, keep in zip(lines, inside.tolist(), strict=True) if keep]
-            glyphs = gather(lines, self._atlas, recipe.phases)
-        colours, contrasts = _colours(recipe, rng, page, glyphs)
-        blend(page, glyphs, self._atlas, colours)
+            found = self._set_down(lines, recipe)
+        ground, spread = _ground(page, found)
+        colours = _colours(recipe, rng, ground, spread)
+        if found.ink is None and not (recipe.shadow or recipe.outline):
+            blend(page, found.glyphs, self._atlas, colours)
+        else:
+            ink = found.ink or cover(found.glyphs, self._atlas, recipe.height, recipe.width)
+            if recipe.shadow or recipe.outline:
+                _underlay(page, ink, recipe, colours, ground)
+                ground, _ = _ground(page, found)
+            lay(page, ink, colours)
+        if recipe.camera:
+            page = photograph(page, recipe.camera)
         return page, Labels(
             lines=lines,
-            characters=characters(glyphs, self._atlas),
+            characters=characters(found.glyphs, found.shaped),
+            line_boxes=found.glyphs.line_boxes,
             colours=colours,
-            contrasts=contrasts,
+            contrasts=contrast_ratio(luminance(colours), ground),
+            quads=found.quads,
+            scales=found.scales,
             facts={
                 "layout": recipe.layout,
                 "language": recipe.language,
@@ -121,13 +162,22 @@ class Renderer:
             },
         )
 
+    def _set_down(self, lines: Sequence[Line], recipe: Recipe) -> _Found:
+        if not recipe.quad:
+            return _Found(gather(lines, self._atlas, recipe.phases), self._atlas)
+        carried = warp.carry(lines, self._atlas, recipe.quad, recipe.height, recipe.width)
+        return _Found(carried.glyphs, carried, carried.ink, carried.quads, carried.scales)
+
     def _lay_out(self, recipe: Recipe, rng: np.random.Generator) -> Sheet:
         if recipe.layout not in LAYOUTS:
             raise ValueError(f"unknown layout {recipe.layout!r}; there are {', '.join(LAYOUTS)}")
         faces = [self._face(key) for key in recipe.fonts]
+        width, height = (
+            warp.sheet_size(recipe.quad) if recipe.quad else (recipe.width, recipe.height)
+        )
         sheet = Sheet(
-            width=recipe.width,
-            height=recipe.height,
+            width=width,
+            height=height,
             size_px=recipe.size_px,
             language=recipe.language,
             texts=[Text(text, faces[font]) for font, text in recipe.texts],
@@ -172,14 +222,39 @@ def _inside(glyphs: Glyphs, recipe: Recipe) -> np.typing.NDArray[np.bool_]:
     return inside
 
 
-def _colours(
-    recipe: Recipe, rng: np.random.Generator, page: Picture, glyphs: Glyphs
-) -> tuple[Picture, np.typing.NDArray[np.float64]]:
-    count = len(glyphs.line_boxes)
-    ground, spread = LocalLuminance(page).of(glyphs.line_boxes)
+def _ground(page: Picture, found: _Found) -> tuple[Floats, Floats]:
+    """Mean and spread of luminance, `float64[lines]` each, where each line is to lie."""
+    light = LocalLuminance(page)
+    if found.quads is None:
+        return light.of(found.glyphs.line_boxes)
+    # The upright box of a slanted line holds much that is not under it: take its glyphs' boxes.
+    boxes = found.shaped.shapes[:, [1, 2, 3, 4]]
+    areas = (boxes[:, 2] * boxes[:, 3]).astype(np.float64)
+    boxes[:, 2:] += boxes[:, :2]
+    mean, spread = light.of(boxes)
+    counts = found.glyphs.rows[:, 1] - found.glyphs.rows[:, 0]
+    owner = np.repeat(np.arange(len(counts)), counts)
+    total, first, second = (
+        np.bincount(owner, areas * part, minlength=len(counts))
+        for part in (np.ones_like(mean), mean, mean * mean + spread * spread)
+    )
+    middle = first / total
+    return middle, np.sqrt(np.maximum(second / total - middle * middle, 0.0))
+
+
+def _colours(recipe: Recipe, rng: np.random.Generator, ground: Floats, spread: Floats) -> Picture:
+    count = len(ground)
     wanted = rng.uniform(*recipe.contrast, size=count)
     hues = tints(rng, count if recipe.many_colours else 1, saturation=recipe.saturation)
-    colours = text_colours(
+    return text_colours(
         ground, spread, wanted, np.broadcast_to(hues, (count, 3)), dark_first=recipe.dark_text
     )
-    return colours, contrast_ratio(luminance(colours), ground)
+
+
+def _underlay(page: Picture, ink: Ink, recipe: Recipe, colours: Picture, ground: Floats) -> None:
+    # Light under dark letters and the other way round: effects set text off, never hide it.
+    tones = np.where(luminance(colours) < ground, 255, 0).astype(np.uint8)
+    if recipe.shadow:
+        shadow.lay(page, ink, tones, recipe.shadow)
+    if recipe.outline:
+        outline.lay(page, ink, tones, recipe.outline)

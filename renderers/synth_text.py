@@ -4,12 +4,15 @@
     python renderers/synth_text.py --lang zh --size 5-7 --layout vertical table --out pages
     python renderers/synth_text.py --lang en --backgrounds photos --texts books --fonts my-fonts
     python renderers/synth_text.py --count 10000 --workers 8 --format webp --out pages.tar
+    python renderers/synth_text.py --tilt 5 --perspective 0.2 --shadow 0.2 --outline 0.1
     python renderers/synth_text.py --replay pages/zh-000003.json --out again
 
 Each page is a picture and a JSON label: `lines` in reading order, each with `text`, `chars`
 ([character, x0, y0, x1, y1] in px, the ink that was drawn), `font`, `size_px`, `colour` and
-`contrast` (WCAG, against the mean of what lies under the line), and the `recipe` that draws the
-same bytes again. The same seed gives the same files, with any number of workers.
+`contrast` (WCAG, against the mean of what lies under the line, shadows and outlines included),
+`box`, `x_height_px`, and the `recipe` that draws the same bytes again. Lines of a tilted page also
+have their `quad` and `em_px`, the size that they come out with. The same seed gives the same files,
+with any number of workers.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from fonts.faces import discover  # noqa: E402
 from pipelines.demo import demo_inputs  # noqa: E402
 from renderers.backgrounds import Backgrounds  # noqa: E402
 from renderers.batch import Job, pages  # noqa: E402
+from renderers.extras import Extras  # noqa: E402
 from renderers.layout import LAYOUTS  # noqa: E402
 from renderers.output import FORMATS, encode, page_writer  # noqa: E402
 from renderers.parameters import LANGUAGES, SIZE_BANDS, Recipe, band_limits  # noqa: E402
@@ -49,18 +53,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         bands = _bands(args.size)
+        extras = Extras(
+            tilt_degrees=args.tilt,
+            perspective=args.perspective,
+            shadow=args.shadow,
+            outline=args.outline,
+            camera=args.camera,
+        )
     except ValueError as error:
-        print(f"error: --size: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     try:
-        return _replay(args) if args.replay else _render(args, bands)
+        return _replay(args) if args.replay else _render(args, _job(args, bands, extras))
     except (OSError, ValueError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-def _render(args: argparse.Namespace, bands: list[str]) -> int:
-    job, refused = _job(args, bands), dict[Path, str]()
+def _render(args: argparse.Namespace, job: Job) -> int:
+    refused = dict[Path, str]()
     previewed: list[tuple[Any, dict[str, Any]]] = []
     seen: set[str] = set()
     count = characters = skipped = 0
@@ -127,7 +138,7 @@ def _label(path: Path) -> tuple[Recipe, str]:
         raise ValueError(f"{path} is not the label of a page that can be replayed: {why}") from None
 
 
-def _job(args: argparse.Namespace, bands: list[str]) -> Job:
+def _job(args: argparse.Namespace, bands: list[str], extras: Extras) -> Job:
     languages = ("en", "zh") if args.lang == "mixed" else (args.lang,)
     backgrounds, texts, fonts = args.backgrounds, dict.fromkeys(languages, args.texts), args.fonts
     if not (backgrounds and args.texts and fonts):
@@ -148,6 +159,7 @@ def _job(args: argparse.Namespace, bands: list[str]) -> Job:
         backgrounds=tuple(backgrounds),
         fonts=tuple(fonts),
         texts=tuple((name, tuple(paths)) for name, paths in texts.items()),
+        extras=extras,
     )
 
 
@@ -180,6 +192,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"kinds of page (default: all that suit): {', '.join(LAYOUTS)}",
     )
+    real: dict[str, Any] = {"type": float, "default": 0.0}
+    add("--tilt", metavar="DEGREES", **real, help="turn pages by up to this much (default: 0)")
+    add("--perspective", metavar="AMOUNT", **real, help="up to 0.5: seen from aside (default: 0)")
+    add("--shadow", metavar="SHARE", **real, help="of pages with a shadow under the letters, 0-1")
+    add("--outline", metavar="SHARE", **real, help="of pages with an outline around the letters")
+    add("--camera", metavar="SHARE", **real, help="of pages degraded after rendering: blur, noise")
     add("--seed", type=int, default=0, metavar="S", help="same seed, same files (default: 0)")
     add(
         "--out",

@@ -39,6 +39,7 @@ def _labels(face: Face) -> Labels:
         characters=Characters(
             np.arange(count, dtype=np.int32), np.array([count], dtype=np.int32), boxes, shared
         ),
+        line_boxes=np.array([[3, 1, 290, 12]], dtype=np.int32),
         colours=np.array([[1, 20, 255]], dtype=np.uint8),
         contrasts=np.array([4.56789]),
         facts={"layout": "table", "fonts": {face.key: {"name": "Tiny “Ü”"}}},
@@ -48,6 +49,7 @@ def _labels(face: Face) -> Labels:
 def test_the_json_is_that_of_the_lists(face: Face) -> None:
     labels = _labels(face)
     plain = labels.to_dict()
+    assert plain["lines"][0]["box"] == [3, 1, 290, 12]
     assert plain["lines"][0]["chars"][0] == ["s", 12.0, 0, 12.5, 1]
     assert json.loads(labels.to_json(background="a/b")) == plain | {"background": "a/b"}
     written = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
@@ -60,6 +62,7 @@ def test_a_page_without_lines_has_a_label() -> None:
     labels = Labels(
         lines=[],
         characters=Characters(none, none, none.reshape(0, 4), none.astype(bool)),
+        line_boxes=none.reshape(0, 4),
         colours=np.zeros((0, 3), dtype=np.uint8),
         contrasts=np.zeros(0),
         facts={"left_out": 0},
