@@ -3,6 +3,7 @@
     python fonts/catalog.py                       # packages, and faces already fetched or installed
     python fonts/catalog.py --lang zh --fetch     # fetch the packages first (no root needed)
     python fonts/catalog.py --fonts ~/my-fonts    # look in one folder only
+    python fonts/catalog.py --specimen faces.png  # and draw every face at 6, 8, 12 and 20 px
 
 A face is listed for a language when it really draws it: all printable ASCII for `en`, all of GB2312
 level 1 for `zh`. Empty glyphs and placeholder boxes do not count.
@@ -20,9 +21,9 @@ if __package__ in (None, ""):  # run as a file: this folder must not shadow top-
 
 from fonts.debian import PackagesUnavailable, cache_dir, fetch  # noqa: E402
 from fonts.faces import Face, scan, writing  # noqa: E402
+from fonts.folders import usual_folders  # noqa: E402
 from fonts.packages import PACKAGES  # noqa: E402
-
-_SYSTEM = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path("/Library/Fonts"))
+from fonts.specimen import sheet  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.fetch:
             fetch([package.name for package in packages])
-        found = scan(args.fonts or _usual_folders())
+        found = scan(args.fonts or usual_folders())
     except (PackagesUnavailable, FileNotFoundError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -52,6 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"\n{len(faces)} faces" + ("" if args.lang is None else f" that write {args.lang}"))
     for path, why in found.broken.items():
         print(f"left out: {path}: {why}")
+    return _specimen(faces, args.specimen) if args.specimen else 0
+
+
+def _specimen(faces: Sequence[Face], out: Path) -> int:
+    from PIL import Image
+
+    try:
+        picture = sheet(faces)
+        Image.fromarray(picture).save(out, "png")
+    except (OSError, ValueError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"specimen of {len(faces)} faces: {out}, {picture.shape[1]} x {picture.shape[0]} px")
     return 0
 
 
@@ -66,17 +80,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         metavar="DIR",
-        help="folders or font files to look in (default: the system's and the fetched packages)",
+        help="folders or font files (default: the system's, the user's, the fetched packages)",
     )
     parser.add_argument(
         "--fetch", action="store_true", help="fetch the listed packages into the cache first"
     )
+    parser.add_argument(
+        "--specimen", type=Path, metavar="FILE.png", help="draw every listed face at four sizes"
+    )
     return parser
-
-
-def _usual_folders() -> list[Path]:
-    fetched = [cache_dir() / "debian" / package.name for package in PACKAGES]
-    return [folder for folder in (*_SYSTEM, *fetched) if folder.is_dir()]
 
 
 _FACE_HEAD = ("face", "weight", "writes", "characters", "vertical", "embed", "licence", "file")

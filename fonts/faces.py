@@ -176,7 +176,7 @@ def _read(data: bytes) -> list[dict[str, Any]]:
         import uharfbuzz
         from fontTools.ttLib import TTFont
     except ImportError as error:
-        raise _missing(error) from None
+        raise missing(error) from None
     blob = uharfbuzz.Blob(data)
     entries = []
     for index in range(max(1, uharfbuzz.Face(blob, 0).count)):
@@ -242,7 +242,8 @@ def _face(path: Path, digest: str, entry: dict[str, Any]) -> Face:
     )
 
 
-def _missing(error: ImportError) -> ImportError:
+def missing(error: ImportError) -> ImportError:
+    """What to raise where a package of the `render` extra is not installed."""
     return ImportError(
         f"reading fonts needs {error.name}: pip install 'vae-corpus[render]'", name=error.name
     )
