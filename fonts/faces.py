@@ -24,7 +24,7 @@ from fonts.coverage import Coverage, drawable
 from fonts.debian import cache_dir
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
-_CACHE_FORMAT = 4
+_CACHE_FORMAT = 5
 # Square characters, as most are: their strokes reach all sides.
 _HAN_SAMPLE = "国永意高是"
 _OUTLINE_TABLES = ("glyf", "CFF ", "CFF2")
@@ -39,7 +39,8 @@ class Face:
 
     `languages` holds "en" when the face draws all printable ASCII, "zh" when it draws all of GB2312
     level 1; a face drawn for Japan, Korea, Taiwan or Hong Kong has none. `weight` is that of OS/2
-    or of the instance (400 regular, 700 bold). `x_height_em` and `han_height_em` are the heights of
+    or of the instance (400 regular, 700 bold). The Latin letters of a `monospaced` face are all
+    equally wide. `x_height_em` and `han_height_em` are the heights of
     the outlines of x and of Han characters, 0 where there are none.
     """
 
@@ -52,6 +53,7 @@ class Face:
     licence: str
     embeddable: bool
     vertical: bool
+    monospaced: bool
     languages: tuple[str, ...]
     x_height_em: float
     han_height_em: float
@@ -202,12 +204,19 @@ def _read(data: bytes) -> list[dict[str, Any]]:
                     "licence": said.licence,
                     "embeddable": said.embeddable,
                     "vertical": said.vertical,
+                    "monospaced": _is_monospaced(opened),
                     "x_height_em": _height_em(opened, "x"),
                     "han_height_em": _height_em(opened, _HAN_SAMPLE),
                     "ranges": coverage.ranges,
                 }
             )
     return entries
+
+
+def _is_monospaced(font: Any) -> bool:
+    # By the advances, not by the flag in `post`: pan-CJK collections set it for no face.
+    glyphs = [font.get_nominal_glyph(ord(letter)) for letter in "iMW.0"]
+    return None not in glyphs and len({font.get_glyph_h_advance(glyph) for glyph in glyphs}) == 1
 
 
 def _height_em(font: Any, characters: str) -> float:

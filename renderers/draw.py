@@ -19,6 +19,7 @@ from renderers.warp import Quad, draw_quad, sheet_size
 _EM_PER_CHARACTER = {"en": 0.42, "zh": 0.85, "mixed": 0.62}
 # Below this size hairlines vanish and the heaviest weights close up.
 _SMALL_PX = 11
+# Draws that a page may reject before it takes what comes.
 _MAX_SKIPS = 200
 # Latin words stand letter under letter in vertical text: keep them few while there is a choice.
 _VERTICAL_ASCII_SHARE = 0.08
@@ -53,7 +54,7 @@ def draw_recipe(
     if min(sheet) < 8 * high:
         raise ValueError(f"a page of {width}x{height} px is too small for text of {high} px")
     chosen = _layout(rng, layout, language, faces)
-    body, heading, others = _faces(rng, faces, language, size_px, vertical=chosen.vertical)
+    body, heading, others = _faces(rng, faces, language, size_px, chosen)
     page = Page(width=sheet[0], height=sheet[1], size_px=size_px, language=language)
     params = chosen.draw(rng, page)
     em_room = sheet[0] * sheet[1] / (1.15 * size_px * size_px)
@@ -98,11 +99,11 @@ def _falls(rng: np.random.Generator, share: float) -> bool:
 
 
 def _faces(
-    rng: np.random.Generator, faces: Sequence[Face], language: str, size_px: int, *, vertical: bool
+    rng: np.random.Generator, faces: Sequence[Face], language: str, size_px: int, layout: Layout
 ) -> tuple[Face, Face, list[Face]]:
-    usable = [f for f in writing(faces, language) if f.vertical or not vertical]
+    usable = [f for f in writing(faces, language) if f.vertical or not layout.vertical]
     if not usable:
-        what = f"{language} from top to bottom" if vertical else language
+        what = f"{language} from top to bottom" if layout.vertical else language
         raise ValueError(
             f"none of the {len(faces)} faces writes {what}: give more font folders, "
             "or fetch some with `python fonts/catalog.py --fetch`"
@@ -110,6 +111,8 @@ def _faces(
     if language == "en":
         # Chinese faces set English quotation marks and dashes in full squares.
         usable = [face for face in usable if "zh" not in face.languages] or usable
+    if layout.monospaced:
+        usable = [face for face in usable if face.monospaced] or usable
     low, high = (350, 700) if size_px < _SMALL_PX else (250, 900)
     legible = [face for face in usable if low <= face.weight <= high] or usable
     families = sorted({face.family for face in legible})
@@ -158,8 +161,14 @@ def _texts(
     places = {id(faces[1]): keys.index(faces[1].key), id(faces[0]): 0}
     drawn: list[tuple[int, str]] = []
     skipped, length, tries = 0, 0, 0
+    seen: set[str] = set()
     while length < wanted:
         text = _paragraph(rng, texts, language)
+        # No paragraph twice on a page, unless the source has too few to fill it.
+        if text in seen and tries < _MAX_SKIPS:
+            tries += 1
+            continue
+        seen.add(text)
         if vertical and _ascii_share(text) > _VERTICAL_ASCII_SHARE and tries < _MAX_SKIPS:
             tries += 1
             continue

@@ -27,7 +27,8 @@ class Layout:
     """One kind of page.
 
     `fill` is the share of a fully set page that its text takes: how much text to draw for it.
-    `vertical` layouts need a face with vertical forms.
+    `vertical` layouts need a face with vertical forms, `monospaced` ones prefer a face whose
+    letters are equally wide.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Layout:
     languages: tuple[str, ...] = ("en", "zh", "mixed")
     fill: float = 1.0
     vertical: bool = False
+    monospaced: bool = False
 
 
 def margin(rng: np.random.Generator, page: Page) -> int:
@@ -52,9 +54,20 @@ def pitch(rng: np.random.Generator, page: Page) -> int:
     return max(page.size_px + 1, round(loose * page.size_px))
 
 
-def columns(rng: np.random.Generator, page: Page, inner: int, most: int) -> tuple[int, int]:
-    """How many columns of at least 11 em fit in `inner` px, at most `most`; and the gap in px."""
+def columns(
+    rng: np.random.Generator,
+    page: Page,
+    inner: int,
+    most: int,
+    *,
+    least_em: int = 11,
+    dense: bool = False,
+) -> tuple[int, int]:
+    """Number of columns, of `least_em` or more in `inner` px and up to `most`; the gap in px.
+
+    A `dense` page has as many as fit, or one less.
+    """
     gap = page.size_px + int(rng.integers(0, page.size_px + 1))
-    least = 11 * page.size_px
+    least = least_em * page.size_px
     fitting = max(1, min(most, (inner + gap) // (least + gap)))
-    return int(rng.integers(1, fitting + 1)), gap
+    return int(rng.integers(max(1, fitting - 1) if dense else 1, fitting + 1)), gap

@@ -33,7 +33,8 @@ def place(sheet: Sheet, p: Params) -> None:
             return
         strips = sheet.set(words, room, max_lines=lines)
         x = left + float(sheet.rng.uniform(0, room - max(s.length_px for s in strips) + 1))
-        y = top + float(sheet.rng.uniform(0, height - len(strips) * row))
+        # Half an em at the least to the caption below.
+        y = top + float(sheet.rng.uniform(0, height - len(strips) * row - size / 2))
         reach = max(s.length_px for s in strips)
         sheet.plate(x - size / 3, y - 1, x + reach + size / 3, y + len(strips) * row)
         for strip in strips:

@@ -1,31 +1,33 @@
-"""A code listing: line numbers, indented lines, formulas and words, in one or two columns."""
+"""A code listing: numbered, indented lines of program text, in one to three columns."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from renderers.code_text import STYLES, code_line
 from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
 from renderers.layout.sheet import Sheet, Text
-from renderers.typeset import Strip
+
+_MAX_DEPTH = 4
 
 
 def draw(rng: np.random.Generator, page: Page) -> Params:
-    """Columns, first line number (0: none), share of formula lines, step of indentation."""
+    """Columns, first line number (0: none), the manner of the code, step of indentation."""
     m = margin(rng, page)
-    count, gap = columns(rng, page, page.width - 2 * m, 2)
+    count, gap = columns(rng, page, page.width - 2 * m, 3, least_em=18, dense=True)
     return {
         "margin": m,
         "pitch": pitch(rng, page),
         "columns": count,
         "gap": gap,
         "number": int(rng.integers(1, 900)) if rng.random() < 0.7 else 0,
-        "formulas": float(rng.uniform(0.2, 0.8)),
+        "style": STYLES[int(rng.integers(len(STYLES)))],
         "indent": int(rng.integers(1, 3)) * page.size_px,
     }
 
 
 def place(sheet: Sheet, p: Params) -> None:
-    """Line after line; the depth of indentation wanders between 0 and 4 steps."""
+    """Line after line, deeper after each that opens a block; a line too long is cut at the edge."""
     m, row, size = int(p["margin"]), int(p["pitch"]), sheet.size_px
     count, gap, number = int(p["columns"]), int(p["gap"]), int(p["number"])
     width = (sheet.width - 2 * m - (count - 1) * gap) // count
@@ -34,26 +36,35 @@ def place(sheet: Sheet, p: Params) -> None:
     depth = 0
     for column in range(count):
         x = m + column * (width + gap)
+        if column and number:
+            sheet.rule(x - gap // 2 - 1, m, x - gap // 2, sheet.height - m)
         for y in range(m, sheet.height - m - row + 1, row):
             if number:
                 label = Text(str(number), sheet.body)
                 for strip in sheet.set(label, gutter - size // 2, align="right", max_lines=1):
                     sheet.put(strip, x, y)
                 number += 1
-            left = gutter + depth * int(p["indent"])
-            for strip in _code(sheet, width - left, float(p["formulas"])):
-                sheet.put(strip, x + left, y)
-            depth = int(np.clip(depth + sheet.rng.choice((-1, 0, 0, 1)), 0, 4))
-            if depth * int(p["indent"]) > width // 3:
-                depth = 0
+            depth = _line(sheet, x + gutter, y, width - gutter, depth, p)
 
 
-def _code(sheet: Sheet, room: float, formulas: float) -> list[Strip]:
-    if sheet.rng.random() < formulas:
-        line: Text | None = sheet.equation()
-    else:
-        line = sheet.phrase(room * float(sheet.rng.uniform(0.3, 0.9)))
-    return sheet.set(line, room, max_lines=1) if line is not None else []
+def _line(sheet: Sheet, x: int, y: int, width: int, depth: int, p: Params) -> int:
+    """Set one line; the depth of the next one."""
+    step = int(p["indent"])
+    line = code_line(sheet.rng, str(p["style"]), depth)
+    after = max(0, depth + line.deeper)
+    # A closing bracket stands where its line was opened.
+    left = step * min(depth, after)
+    room = width - left
+    text = Text(line.before + line.after, sheet.body)
+    if line.words:
+        words = sheet.phrase(room * float(sheet.rng.uniform(0.2, 0.6)))
+        if words is not None:
+            text = Text(line.before + words.text + line.after, words.face)
+    for strip in sheet.set(text, room, max_lines=1):
+        sheet.put(strip, x + left, y)
+    if not sheet.rng.integers(6) and line.deeper <= 0:
+        after = max(0, after - 1)
+    return after if after <= _MAX_DEPTH and 3 * after * step <= width else 0
 
 
-LAYOUT = Layout("code", draw, place, fill=0.5)
+LAYOUT = Layout("code", draw, place, fill=0.25, monospaced=True)

@@ -1,4 +1,4 @@
-"""Forms and receipts: labels with values, dotted leaders, amounts at the right, fine print."""
+"""Forms: labels with values, dotted leaders, amounts at the right, fine print."""
 
 from __future__ import annotations
 

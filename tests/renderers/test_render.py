@@ -138,6 +138,39 @@ def test_every_character_shown_is_covered_by_its_face(real: Renderer) -> None:
             assert shown == line["text"].replace(" ", "")
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_nothing_is_repeated_line_by_line(real: Renderer, name: str) -> None:
+    for language in LAYOUTS[name].languages:
+        for seed in range(3):
+            recipe = _draw(real, seed, language=language, size_band="5-10", layout=name)
+            assert len({text for _, text in recipe.texts}) == len(recipe.texts)
+            _, labels = real.render(recipe, WHITE)
+            # Short cells and code may come twice by chance, dividers are the same by design.
+            prose = [line["text"] for line in labels["lines"] if _letters(line["text"]) >= 12]
+            twice = len(prose) - len(set(prose))
+            assert twice <= 0.02 * len(labels["lines"]), (language, seed)
+
+
+def _letters(text: str) -> int:
+    return len({c for c in text if c.isalpha()})
+
+
+def test_a_source_too_small_for_a_page_is_repeated(tiny: Renderer) -> None:
+    recipe = _draw(tiny, 0, language="zh", layout="paragraph")
+    assert len(recipe.texts) > len({text for _, text in recipe.texts})
+    _, labels = tiny.render(recipe, WHITE)
+    assert len(labels["lines"]) > 10
+
+
+def test_code_is_set_in_letters_of_one_width(real: Renderer) -> None:
+    faces = {face.key: face for face in real.faces}
+    for seed in range(8):
+        language = ("en", "zh")[seed % 2]
+        recipe = _draw(real, seed, language=language, layout="code")
+        assert faces[recipe.fonts[0]].monospaced
+    assert any(not faces[_draw(real, seed).fonts[0]].monospaced for seed in range(8))
+
+
 def test_a_text_that_no_face_covers_is_skipped_and_counted(tiny: Renderer) -> None:
     texts = {"en": TextSource("en", (*ENGLISH, "Grüße aus Köln, völlig unlesbar hier"), 0.0)}
     renderer = Renderer(faces=tiny.faces, texts=texts)
