@@ -1,7 +1,11 @@
-"""Backgrounds out of a folder of pictures: decoded through the one door, cut at random."""
+"""Backgrounds out of picture files, folders and shards: decoded through the one door.
+
+A picture inside a tar has the path of the tar and its name in it: `general-000000.tar/a-0123.jpg`.
+"""
 
 from __future__ import annotations
 
+import tarfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +17,7 @@ from pipelines.decode import Fault, decode
 
 Picture = npt.NDArray[np.uint8]
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+_SHARD = ".tar"
 _KEPT = 16
 
 
@@ -24,12 +29,16 @@ class Backgrounds:
     """Pictures to draw on. Keeps the last few decoded; unusable files are named in `refused`."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = _pictures(paths)
+        # Of a picture in a tar: where its bytes lie.
+        self._places: dict[Path, tuple[Path, int, int]] = {}
+        self._paths = self._pictures(paths)
         self._decoded: OrderedDict[Path, Picture] = OrderedDict()
         self.refused: dict[Path, str] = {}
         if not self._paths:
             places = ", ".join(map(str, paths)) or "no path at all"
-            raise NoBackground(f"no picture in {places}: give a folder with JPEG or PNG files")
+            raise NoBackground(
+                f"no picture in {places}: give a folder with JPEG or PNG files, or WebDataset tars"
+            )
 
     def draw(self, rng: np.random.Generator, width: int, height: int) -> tuple[Path, Picture]:
         """A picture of at least `width` x `height` px, `uint8[H, W, 3]`, and its path.
@@ -56,7 +65,7 @@ class Backgrounds:
         if path in self._decoded:
             self._decoded.move_to_end(path)
             return self._decoded[path]
-        got = decode(path.read_bytes())
+        got = decode(self._bytes(path))
         if isinstance(got, Fault):
             self.refused[path] = got.why
             return None
@@ -65,14 +74,40 @@ class Backgrounds:
             self._decoded.popitem(last=False)
         return got.rgb
 
+    def _bytes(self, path: Path) -> bytes:
+        if path not in self._places:
+            return path.read_bytes()
+        shard, offset, size = self._places[path]
+        with open(shard, "rb") as file:
+            file.seek(offset)
+            return file.read(size)
 
-def _pictures(paths: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += [p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file()]
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise NoBackground(f"no such picture or folder: {path}")
-    return sorted(dict.fromkeys(found))
+    def _pictures(self, paths: Sequence[Path]) -> list[Path]:
+        found: list[Path] = []
+        for path in paths:
+            shard = next((p for p in path.parents if p.suffix == _SHARD and p.is_file()), None)
+            if path.is_dir():
+                files = [p for p in path.rglob("*") if p.is_file()]
+                found += [p for p in files if p.suffix.lower() in _SUFFIXES]
+                found += [p for tar in files if tar.suffix == _SHARD for p in self._members(tar)]
+            elif path.suffix == _SHARD and path.is_file():
+                found += self._members(path)
+            elif path.is_file() or (shard and path in self._members(shard)):
+                found.append(path)
+            else:
+                raise NoBackground(f"no such picture or folder: {path}")
+        return sorted(dict.fromkeys(found))
+
+    def _members(self, shard: Path) -> list[Path]:
+        """The pictures in a tar. NoBackground when it is none."""
+        try:
+            with tarfile.open(shard, "r:") as tar:
+                places = {
+                    shard / member.name: (shard, member.offset_data, member.size)
+                    for member in tar
+                    if member.isfile() and Path(member.name).suffix.lower() in _SUFFIXES
+                }
+        except (OSError, tarfile.TarError) as error:
+            raise NoBackground(f"cannot read the shard {shard}: {error}") from None
+        self._places |= places
+        return list(places)

@@ -182,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--count", type=int, default=16, metavar="N", help="pages (default: %(default)s)")
     add("--canvas", type=int, default=512, metavar="PX", help="side of a page (default: 512)")
     paths: dict[str, Any] = {"type": Path, "nargs": "+", "default": []}
-    add("--backgrounds", metavar="DIR", **paths, help="pictures (default: demo photographs)")
+    add("--backgrounds", metavar="DIR", **paths, help="pictures, folders, tars (default: demo)")
     add("--texts", metavar="PATH", **paths, help="txt, jsonl, Parquet, man pages; also .gz")
     add("--fonts", metavar="DIR", **paths, help="font folders or files (default: demo fonts)")
     add(
