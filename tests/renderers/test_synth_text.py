@@ -48,6 +48,18 @@ def test_pages_labels_preview_and_replay(inputs: list[str], tmp_path: Path) -> N
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
 
+def test_pages_with_everything_on_replay_too(inputs: list[str], tmp_path: Path) -> None:
+    extras = ["--tilt", "4", "--perspective", "0.1", "--shadow", "1", "--outline", "1"]
+    one, again = tmp_path / "one", tmp_path / "again"
+    assert synth_text.main([*inputs, *extras, "--camera", "1", "--out", str(one), "--preview"]) == 0
+    label = json.loads((one / "en-000000.json").read_text(encoding="utf-8"))
+    assert label["lines"] and all(len(line["quad"]) == 8 for line in label["lines"])
+    replay = ["--replay", str(one / "en-000000.json"), "--fonts", str(tmp_path / "fonts")]
+    assert synth_text.main([*replay, "--out", str(again)]) == 0
+    for name in ("en-000000.json", "en-000000.png"):
+        assert (one / name).read_bytes() == (again / name).read_bytes()
+
+
 def test_a_tar_holds_what_a_folder_holds(inputs: list[str], tmp_path: Path) -> None:
     assert synth_text.main([*inputs, "--out", str(tmp_path / "pages")]) == 0
     out = tmp_path / "new" / "pages.tar"
@@ -116,6 +128,8 @@ def test_faults_are_told_in_words(
     assert "none of 2 pictures is 512x512 px or larger" in capsys.readouterr().err
     assert synth_text.main([*inputs, *out, "--size", "20-5"]) == 2
     assert "LOW-HIGH" in capsys.readouterr().err
+    assert synth_text.main([*inputs, *out, "--tilt", "90"]) == 2
+    assert "tilt_degrees is a number from 0 to 45" in capsys.readouterr().err
     (tmp_path / "text.txt").write_text("", encoding="utf-8")
     assert synth_text.main([*inputs, *out]) == 1
     assert "no en prose" in capsys.readouterr().err
