@@ -138,6 +138,20 @@ def test_every_character_shown_is_covered_by_its_face(real: Renderer) -> None:
             assert shown == line["text"].replace(" ", "")
 
 
+@pytest.mark.parametrize("band", SIZE_BANDS)
+@pytest.mark.parametrize("language", ["en", "zh", "mixed"])
+def test_pages_of_a_band_are_labelled_with_it(tiny: Renderer, language: str, band: str) -> None:
+    low, high = map(int, band.split("-"))
+    sizes = set()
+    for seed in range(50):
+        recipe = _draw(tiny, seed, language=language, size_band=band)
+        _, labels = tiny.render(recipe, WHITE)
+        assert (labels["language"], labels["size_band"]) == (language, band)
+        assert recipe.size_px == min(line["size_px"] for line in labels["lines"])
+        sizes.add(recipe.size_px)
+    assert sizes == set(range(low, high + 1))
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_nothing_is_repeated_line_by_line(real: Renderer, name: str) -> None:
     for language in LAYOUTS[name].languages:

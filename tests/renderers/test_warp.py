@@ -107,6 +107,16 @@ def test_ink_lies_where_the_outlines_do(face: Face) -> None:
     assert np.corrcoef(wanted.ravel(), warped.ink.covered.ravel())[0, 1] > 0.98
 
 
+def test_letters_stay_sharper_than_on_a_page_that_is_warped_afterwards(face: Face) -> None:
+    lines, atlas = _lines(face), Atlas()
+    warped = carry(lines, atlas, SLANTED, 160, 240).ink.covered
+    width, height = sheet_size(SLANTED)
+    flat = cover(gather(lines, atlas, 1), atlas, height, width).covered
+    resampled = cv2.warpPerspective(flat, matrix(SLANTED), (240, 160))
+    own, other = (cv2.Laplacian(ink, cv2.CV_64F).var() for ink in (warped, resampled))
+    assert own > 1.5 * other
+
+
 def test_quads_hold_their_lines(face: Face) -> None:
     warped = carry(_lines(face), Atlas(), SLANTED, 160, 240)
     for quad, box in zip(warped.quads, warped.glyphs.line_boxes, strict=True):
