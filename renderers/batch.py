@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 
 from fonts.faces import discover
 from pipelines.sample import generator
@@ -29,6 +31,8 @@ from renderers.output import encode
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
 
+DrawBackground = Callable[[np.random.Generator, int, int], tuple[str | Path, npt.NDArray[np.uint8]]]
+
 BLOCK, BACKGROUNDS = 64, 8
 # Tasks in flight per process: enough to keep all busy, few enough to bound memory.
 _WINDOW = 3
@@ -38,7 +42,10 @@ _WINDOW = 3
 class Job:
     """What to make: `count` square pages of `canvas` px, and where the inputs lie.
 
-    `texts` are (language, paths) pairs; `layouts` empty stands for all that suit.
+    `backgrounds` are paths (see `Backgrounds`), or a function of (generator, width, height) that
+    gives a name and a picture `uint8[H, W, 3]` of that size at the least; with several workers it
+    must be one that pickle knows. `texts` are (language, paths) pairs; `layouts` empty stands for
+    all that suit.
     """
 
     language: str
@@ -48,7 +55,7 @@ class Job:
     count: int
     seed: int
     ext: str
-    backgrounds: tuple[Path, ...]
+    backgrounds: tuple[Path, ...] | DrawBackground
     fonts: tuple[Path, ...]
     texts: tuple[tuple[str, tuple[Path, ...]], ...]
     extras: Extras = NO_EXTRAS
@@ -92,14 +99,19 @@ class Maker:
                 for language, paths in job.texts
             },
         )
-        self._backgrounds = Backgrounds(job.backgrounds)
+        self._refused: dict[Path, str] = {}
+        if callable(job.backgrounds):
+            self._background: DrawBackground = job.backgrounds
+        else:
+            files = Backgrounds(job.backgrounds)
+            self._background, self._refused = files.draw, files.refused
         keep_loaded()
 
     def make(self, task: int) -> Done:
         """The pages of task number `task`, all on one background."""
         job = self._job
         rng = generator(job.seed, "synth_text", job.language, "background", task)
-        path, background = self._backgrounds.draw(rng, job.canvas, job.canvas)
+        name, background = self._background(rng, job.canvas, job.canvas)
         made = []
         for number in _numbers(task, job.count):
             rng = generator(job.seed, "synth_text", job.language, number)
@@ -120,13 +132,13 @@ class Maker:
                     number=number,
                     name=f"{job.language}-{number:06d}",
                     picture=encode(rgb, job.ext),
-                    label=labels.to_json(background=str(path)).encode(),
+                    label=labels.to_json(background=str(name)).encode(),
                     characters=len(labels.characters.where),
                     shown="".join({c for line in labels.lines for c in line.strip.text}),
                     skipped_texts=recipe.skipped_texts,
                 )
             )
-        return Done(made, dict(self._backgrounds.refused))
+        return Done(made, dict(self._refused))
 
 
 def pages(job: Job, *, workers: int, refused: dict[Path, str]) -> Iterator[Page]:

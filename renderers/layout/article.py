@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
+from renderers.layout.sections import pour_sections
 from renderers.layout.sheet import Sheet
 
 
@@ -36,7 +37,17 @@ def place(sheet: Sheet, p: Params) -> None:
         x = m + column * (width + gap)
         if column and p["rules"]:
             sheet.rule(x - gap // 2 - 1, y, x - gap // 2, sheet.height - m)
-        _column(sheet, x, y, width, sheet.height - m, row, size, p)
+        pour_sections(
+            sheet,
+            x,
+            y,
+            width,
+            sheet.height - m,
+            pitch=row,
+            align=str(p["align"]),
+            indent_px=2 * size,
+            section=int(p["section"]),
+        )
 
 
 def _headline(sheet: Sheet, x: int, width: int, size: int) -> float:
@@ -52,34 +63,6 @@ def _headline(sheet: Sheet, x: int, width: int, size: int) -> float:
             sheet.put(strip, x, y)
             y += round(1.5 * sheet.size_px)
     return y
-
-
-def _column(
-    sheet: Sheet, x: int, top: float, width: int, bottom: int, row: int, size: int, p: Params
-) -> None:
-    y = top
-    while y + row <= bottom:
-        y = sheet.pour(
-            x,
-            y,
-            width,
-            bottom,
-            pitch=row,
-            align=str(p["align"]),
-            indent_px=2 * size,
-            paragraphs=int(p["section"]),
-        )
-        # A heading needs two rows of text under it.
-        if y + 7 * row // 2 > bottom:
-            sheet.pour(x, y, width, bottom, pitch=row, align=str(p["align"]), indent_px=2 * size)
-            return
-        heading = sheet.phrase(0.9 * width, fresh=True)
-        if heading is None:
-            return
-        y += row // 2
-        for strip in sheet.set(heading, width, heading=True, max_lines=1):
-            sheet.put(strip, x, y)
-        y += row
 
 
 LAYOUT = Layout("article", draw, place)

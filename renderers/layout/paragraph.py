@@ -1,15 +1,18 @@
-"""Running text: one column of paragraphs, left, justified or ragged."""
+"""Running text: one column of paragraphs, left, justified or ragged, some with headings."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from renderers.layout.base import Layout, Page, Params, margin, pitch
+from renderers.layout.sections import pour_sections
 from renderers.layout.sheet import Sheet
+
+_NEVER = 1_000_000
 
 
 def draw(rng: np.random.Generator, page: Page) -> Params:
-    """Margins, alignment, indent of first lines, space between paragraphs."""
+    """Margins, alignment, indents, space and headings between paragraphs (`section` 0: none)."""
     indented = bool(rng.random() < 0.6)
     return {
         "margin": margin(rng, page),
@@ -18,6 +21,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
         "indent": (2 * page.size_px if page.language != "en" else round(1.5 * page.size_px))
         * indented,
         "gap": 0 if indented else page.size_px // 2,
+        "section": int(rng.integers(2, 6)) if rng.random() < 0.3 else 0,
     }
 
 
@@ -25,7 +29,8 @@ def place(sheet: Sheet, p: Params) -> None:
     """One column from margin to margin."""
     m = int(p["margin"])
     sheet.plate(0, 0, sheet.width, sheet.height)
-    sheet.pour(
+    pour_sections(
+        sheet,
         m,
         m,
         sheet.width - 2 * m,
@@ -34,6 +39,7 @@ def place(sheet: Sheet, p: Params) -> None:
         align=str(p["align"]),
         indent_px=float(p["indent"]),
         gap_px=int(p["gap"]),
+        section=int(p["section"]) or _NEVER,
     )
 
 

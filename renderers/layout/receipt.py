@@ -16,7 +16,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     fitting = max(1, (page.width - 2 * m + page.size_px) // (width + page.size_px))
     return {
         "margin": m,
-        "slips": int(rng.integers(1, fitting + 1)) if fitting > 1 else 1,
+        "slips": int(rng.integers(max(1, fitting - 1), fitting + 1)),
         "pitch": max(page.size_px + 1, round(page.size_px * rng.uniform(1.15, 1.4))),
         "money": ("$", "", "EUR ", "RMB ")[int(rng.integers(4))],
         "divider": ("-", "=", "*", "rule")[int(rng.integers(4))],

@@ -42,7 +42,8 @@ def _table(sheet: Sheet, x: int, top: int, width: int, rows: int, p: Params) -> 
     shares = sheet.rng.uniform(0.7, 1.4, size=count)
     edges = x + np.round(np.cumsum(np.concatenate([[0.0], shares])) / shares.sum() * width)
     numeric = sheet.rng.random(count) < float(p["numeric"])
-    pad = max(2, size // 3)
+    # An amount at the right of its cell stands apart from words at the left of the next.
+    pad = max(2, size // 2)
     for line in range(rows):
         y = top + line * row
         for column in range(count):

@@ -11,11 +11,13 @@ from renderers.layout.sheet import Sheet
 def draw(rng: np.random.Generator, page: Page) -> Params:
     """Distance of the columns, registers one under the other, rules between columns."""
     tiers = int(rng.integers(1, 4)) if page.height >= 36 * page.size_px else 1
+    rules = bool(rng.random() < 0.3)
     return {
         "margin": margin(rng, page),
-        "pitch": pitch(rng, page) + page.size_px // 4,
+        # A rule takes a pixel and keeps one from the characters on either side.
+        "pitch": pitch(rng, page) + page.size_px // 4 + 2 * rules,
         "tiers": tiers,
-        "rules": bool(rng.random() < 0.3),
+        "rules": rules,
         "indent": 2 * page.size_px * bool(rng.random() < 0.5),
     }
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from renderers import synth_text
-from renderers.batch import BACKGROUNDS, BLOCK, _numbers
+from renderers.batch import BACKGROUNDS, BLOCK, Job, _numbers, pages
 from renderers.output import page_writer
 from tests.pictures import scene
 from tests.tiny_font import write_font
@@ -87,6 +88,35 @@ def test_pages_are_made_in_order_and_none_is_lost() -> None:
         tasks = range(count // BLOCK * BACKGROUNDS + min(count % BLOCK, BACKGROUNDS))
         made = [number for task in tasks for number in _numbers(task, count)]
         assert sorted(made) == list(range(count))
+
+
+def test_backgrounds_may_come_from_a_function(inputs: list[str], tmp_path: Path) -> None:
+    asked = []
+
+    def draw(
+        rng: np.random.Generator, width: int, height: int
+    ) -> tuple[str, npt.NDArray[np.uint8]]:
+        asked.append((width, height))
+        return f"noise-{len(asked)}", rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+    job = Job(
+        language="en",
+        bands=("8-10",),
+        layouts=("paragraph",),
+        canvas=200,
+        count=3,
+        seed=1,
+        ext="png",
+        backgrounds=draw,
+        fonts=(tmp_path / "fonts",),
+        texts=(("en", (tmp_path / "text.txt",)),),
+    )
+    made = list(pages(job, workers=1, refused={}))
+    assert [page.number for page in made] == [0, 1, 2]
+    assert asked == [(200, 200)] * 3
+    assert [json.loads(page.label)["background"] for page in made] == [
+        f"noise-{number}" for number in (1, 2, 3)
+    ]
 
 
 @pytest.mark.slow
