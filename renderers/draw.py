@@ -21,6 +21,8 @@ _EM_PER_CHARACTER = {"en": 0.42, "zh": 0.85, "mixed": 0.62}
 _SMALL_PX = 11
 # Draws that a page may reject before it takes what comes.
 _MAX_SKIPS = 200
+# Sheets that are drawn before a page counts as too small for its tilt.
+_MAX_QUADS = 50
 # Latin words stand letter under letter in vertical text: keep them few while there is a choice.
 _VERTICAL_ASCII_SHARE = 0.08
 
@@ -40,19 +42,11 @@ def draw_recipe(
     """Draw a page of `width` x `height` px. ValueError when no layout, face or text fits."""
     low, high = band_limits(size_band)
     size_px = int(rng.integers(low, high + 1))
-    quad: Quad = ()
-    sheet = (width, height)
-    if extras.warps:
-        quad = draw_quad(
-            rng,
-            width,
-            height,
-            tilt_degrees=extras.tilt_degrees,
-            perspective=extras.perspective,
-        )
-        sheet = sheet_size(quad)
-    if min(sheet) < 8 * high:
+    least = 8 * high
+    if min(width, height) < least:
         raise ValueError(f"a page of {width}x{height} px is too small for text of {high} px")
+    quad = _quad(rng, extras, width, height, least) if extras.warps else ()
+    sheet = sheet_size(quad) if quad else (width, height)
     chosen = _layout(rng, layout, language, faces)
     body, heading, others = _faces(rng, faces, language, size_px, chosen)
     page = Page(width=sheet[0], height=sheet[1], size_px=size_px, language=language)
@@ -90,6 +84,24 @@ def draw_recipe(
         shadow=shadow.draw(rng, size_px) if _falls(rng, extras.shadow) else None,
         outline=outline.draw(rng, size_px) if _falls(rng, extras.outline) else None,
         camera=camera.draw(rng) if _falls(rng, extras.camera) else None,
+    )
+
+
+def _quad(rng: np.random.Generator, extras: Extras, width: int, height: int, least: int) -> Quad:
+    for _ in range(_MAX_QUADS):
+        quad = draw_quad(
+            rng,
+            width,
+            height,
+            tilt_degrees=extras.tilt_degrees,
+            perspective=extras.perspective,
+        )
+        if min(sheet_size(quad)) >= least:
+            return quad
+    raise ValueError(
+        f"on a page of {width}x{height} px, tilted by up to {extras.tilt_degrees:g} degrees with a "
+        f"perspective of up to {extras.perspective:g}, a sheet of {least} px does not fit: give a "
+        "larger canvas or smaller letters"
     )
 
 

@@ -22,6 +22,7 @@ from renderers.parameters import Recipe
 from renderers.recipe import Renderer
 from renderers.shadow import Shadow
 from renderers.text_sources import TextSource
+from renderers.warp import sheet_size
 from tests.pictures import scene
 from tests.tiny_font import write_font
 
@@ -188,6 +189,15 @@ def test_the_page_under_the_camera_has_the_label_of_the_sharp_one(renderer: Rend
     sharp, sharp_label = renderer.render(replace(recipe, camera=None), scene(256, 224))
     assert label["lines"] == sharp_label["lines"]
     assert not np.array_equal(blurred, sharp)
+
+
+def test_a_sheet_too_small_for_its_letters_is_drawn_again_or_refused(renderer: Renderer) -> None:
+    extras = Extras(tilt_degrees=45, perspective=0.3)
+    for seed in range(20):
+        recipe = _draw(renderer, seed, extras, width=100, height=100)
+        assert min(sheet_size(recipe.quad)) >= 8 * 10
+    with pytest.raises(ValueError, match="a sheet of 80 px does not fit"):
+        _draw(renderer, 0, Extras(tilt_degrees=45, perspective=0.5), width=81, height=80)
 
 
 def test_extras_out_of_range_are_named() -> None:
