@@ -19,6 +19,11 @@ import numpy.typing as npt
 # Real fonts share a glyph between two or three code points (Latin A and Greek Alpha; a Han
 # character and its compatibility twin). One that serves this many is a placeholder.
 _PLACEHOLDER_CODE_POINTS = 16
+# All white space of Unicode lies below U+3001.
+_WHITE = frozenset(p for p in range(0x3001) if unicodedata.category(chr(p)) == "Zs")
+
+# Left, top, width and height of a glyph's ink in font units.
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -69,18 +74,25 @@ def _ranges(points: list[int]) -> Iterator[tuple[int, int]]:
         yield start, previous
 
 
-def drawable(font: Any) -> Coverage:
-    """The code points for which a `uharfbuzz.Font` has ink, or rightly none (white space)."""
+def drawable(font: Any, known: dict[int, Box | None] | None = None) -> Coverage:
+    """The code points for which a `uharfbuzz.Font` has ink, or rightly none (white space).
+
+    `known` keeps the boxes of glyphs for the next face with the same outlines: the ten faces of a
+    pan-CJK collection share 65,535.
+    """
+    extents = {} if known is None else known
     glyphs = {point: font.get_nominal_glyph(point) for point in font.face.unicodes}
     shared = Counter(glyphs.values())
-    extents = {glyph: _extents(font, glyph) for glyph in shared}
-    missing = extents.get(0) or _extents(font, 0)
+    for glyph in (0, *shared):
+        if glyph not in extents:
+            extents[glyph] = _extents(font, glyph)
+    missing = extents[0]
     missing_outline = _outline(font, 0, missing) if missing else ()
     kept = []
     for point, glyph in glyphs.items():
         if not glyph:
             continue
-        if _is_white(point):
+        if point in _WHITE:
             kept.append(point)
             continue
         box = extents[glyph]
@@ -92,18 +104,14 @@ def drawable(font: Any) -> Coverage:
     return Coverage.of(kept)
 
 
-def _is_white(point: int) -> bool:
-    return unicodedata.category(chr(point)) == "Zs"
-
-
-def _extents(font: Any, glyph: int) -> tuple[int, int, int, int] | None:
+def _extents(font: Any, glyph: int) -> Box | None:
     box = font.get_glyph_extents(glyph)
     if box is None or not box.width or not box.height:
         return None
     return box.x_bearing, box.y_bearing, box.width, box.height
 
 
-def _outline(font: Any, glyph: int, box: tuple[int, int, int, int]) -> tuple[Any, ...]:
+def _outline(font: Any, glyph: int, box: Box) -> tuple[Any, ...]:
     # Relative to the corner of its box: a copy may stand elsewhere in its advance.
     import uharfbuzz
 

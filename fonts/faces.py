@@ -181,18 +181,22 @@ def _read(data: bytes) -> list[dict[str, Any]]:
         raise missing(error) from None
     blob = uharfbuzz.Blob(data)
     entries = []
+    boxes: dict[int, dict[int, Any]] = {}  # by the place of the outlines in the file
     for index in range(max(1, uharfbuzz.Face(blob, 0).count)):
         with TTFont(BytesIO(data), fontNumber=index, lazy=True) as font:
             if not any(table in font for table in _OUTLINE_TABLES):
                 raise ValueError("it has no outlines (a bitmap font?)")
             said = names.read(font)
+            outlines = font.reader.tables.get("CFF ")
         # A variable font is listed by its instances; one without names only as it is.
         for number, style, weight in said.instances or ((0, said.style, said.weight),):
             place = index | number << 16
             # HarfBuzz shapes with fonts that FreeType, which is to draw them, refuses to open.
             freetype.Face(BytesIO(data), index=place)
             opened = uharfbuzz.Font(uharfbuzz.Face(blob, place))
-            coverage = drawable(opened)
+            coverage = drawable(
+                opened, boxes.setdefault(outlines.offset, {}) if outlines and not number else None
+            )
             if not len(coverage):
                 raise ValueError("it draws no character at all")
             entries.append(
