@@ -80,11 +80,14 @@ def balanced(rng: np.random.Generator, language: str) -> str:
 
 
 def mixed(rng: np.random.Generator, chinese: str, english: str) -> str:
-    """`chinese` with one to four short runs of `english` words set into it."""
+    """`chinese` with one to four short runs of `english` words set into it, none of them twice."""
     words = english.split()
     pieces = re.split(r"(?<=[，。；、！？])", chinese)
+    start = int(rng.integers(len(words)))
     for _ in range(int(rng.integers(1, 5))):
-        start, count = int(rng.integers(len(words))), int(rng.integers(1, 5))
-        run = " ".join(words[start : start + count])
+        count = int(rng.integers(1, 5))
+        run, start = " ".join(words[start : start + count]), start + count
+        if not run:
+            break
         pieces.insert(int(rng.integers(len(pieces) + 1)), f" {run} " if rng.random() < 0.6 else run)
     return "".join(pieces).strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 
 from renderers.layout.base import Layout, Page, Params, margin
@@ -26,8 +28,9 @@ def place(sheet: Sheet, p: Params) -> None:
     m = int(p["margin"])
     width, y = sheet.width - 2 * m, m
     sheet.plate(0, 0, sheet.width, sheet.height)
-    while True:
-        scale = _SCALES[int(sheet.rng.integers(len(_SCALES)))]
+    for block in count():
+        # The second block is body text: a page belongs to the band of its body size.
+        scale = 1.0 if block == 1 else _SCALES[int(sheet.rng.integers(len(_SCALES)))]
         size = max(sheet.size_px, round(scale * sheet.size_px))
         row = max(size + 1, round(float(p["spacing"]) * size))
         if y + row > sheet.height - m:

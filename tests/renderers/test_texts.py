@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,14 @@ def test_mixing_keeps_the_chinese_and_adds_english() -> None:
     text = mixed(np.random.default_rng(1), CHINESE, ENGLISH)
     assert [c for c in text if c in set(CHINESE)] == list(CHINESE)
     assert any(word in text for word in ENGLISH.split())
+
+
+def test_no_english_word_is_set_into_a_paragraph_twice() -> None:
+    words = [f"word{number}" for number in range(12)]
+    counts = []
+    for seed in range(60):
+        text = mixed(np.random.default_rng(seed), CHINESE, " ".join(words))
+        found = re.findall(r"word\d+?(?=word|\D|$)", text)
+        assert len(found) == len(set(found)) > 0
+        counts.append(len(found))
+    assert max(counts) > 6
