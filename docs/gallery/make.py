@@ -19,20 +19,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from fonts.faces import discover  # noqa: E402
 from pipelines.demo import demo_inputs  # noqa: E402
 from pipelines.sample import generator  # noqa: E402
+from renderers.extras import Extras  # noqa: E402
 from renderers.recipe import Renderer  # noqa: E402
 from renderers.text_sources import TextSource  # noqa: E402
 
 HERE = Path(__file__).parent
-WIDTH, HEIGHT, GAP = 400, 304, 8
+WIDTH, HEIGHT, GAP, COLUMNS = 400, 304, 8, 4
+PLAIN = Extras()
+# Language, em in px, layout, extras, and a seed with which the page is pleasant to look at.
 PAGES = (
-    ("en", "5-7", "article"),
-    ("en", "8-10", "slide"),
-    ("en", "11-14", "paragraph"),
-    ("en", "15-20", "poster"),
-    ("zh", "5-7", "article"),
-    ("zh", "8-10", "form"),
-    ("zh", "11-14", "vertical"),
-    ("mixed", "15-20", "paragraph"),
+    ("en", "5-7", "article", PLAIN, 7),
+    ("en", "8-10", "code", PLAIN, 12),
+    ("en", "11-14", "paragraph", PLAIN, 7),
+    ("en", "15-20", "poster", PLAIN, 7),
+    ("zh", "5-7", "article", PLAIN, 7),
+    ("zh", "8-10", "form", PLAIN, 7),
+    ("zh", "11-14", "vertical", PLAIN, 7),
+    ("mixed", "15-20", "paragraph", PLAIN, 7),
+    ("en", "8-10", "receipt", PLAIN, 7),
+    ("zh", "8-10", "table", Extras(tilt_degrees=5), 17),
+    ("mixed", "8-10", "slide", Extras(perspective=0.3), 38),
+    ("zh", "15-20", "captions", Extras(outline=1), 7),
 )
 
 
@@ -46,17 +53,24 @@ def main() -> int:
     }
     renderer = Renderer(faces=discover(list(fonts)), texts=texts)
     cells = []
-    for number, (language, band, layout) in enumerate(PAGES):
-        rng = generator(7, "gallery", number)
+    for number, (language, band, layout, extras, seed) in enumerate(PAGES):
+        rng = generator(seed, "gallery", number)
         recipe = renderer.draw_recipe(
-            rng, language=language, size_band=band, width=WIDTH, height=HEIGHT, layout=layout
+            rng,
+            language=language,
+            size_band=band,
+            width=WIDTH,
+            height=HEIGHT,
+            layout=layout,
+            extras=extras,
         )
         page, _ = renderer.render(recipe, scenery(rng))
         cells.append(page)
-    columns = len(PAGES) // 2
-    sheet = np.full((2 * HEIGHT + GAP, columns * (WIDTH + GAP) - GAP, 3), 255, np.uint8)
+    rows = len(PAGES) // COLUMNS
+    shape = (rows * (HEIGHT + GAP) - GAP, COLUMNS * (WIDTH + GAP) - GAP, 3)
+    sheet = np.full(shape, 255, np.uint8)
     for number, page in enumerate(cells):
-        y, x = number // columns * (HEIGHT + GAP), number % columns * (WIDTH + GAP)
+        y, x = number // COLUMNS * (HEIGHT + GAP), number % COLUMNS * (WIDTH + GAP)
         sheet[y : y + HEIGHT, x : x + WIDTH] = page
     out = HERE.parent / "gallery.png"
     cv2.imwrite(str(out), sheet[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
