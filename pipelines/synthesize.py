@@ -34,6 +34,7 @@ from pipelines.sample import (
     sample_key,
 )
 from pipelines.sources import Source
+from renderers.extras import Extras
 from renderers.garbage import keep_loaded
 from renderers.output import encode
 from renderers.recipe import VERSION as RENDERER_VERSION
@@ -177,6 +178,7 @@ class _Drawer:
     def __init__(self, job: SynthJob, renderer: Renderer) -> None:
         self._job = job
         self._renderer = renderer
+        self._extras = Extras(**job.settings.extras.model_dump())
         self._decoded: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
 
     def sample(self, shard: SynthShard, slot: int) -> tar.Stored:
@@ -226,7 +228,12 @@ class _Drawer:
         # nothing.
         for _ in range(_PAGE_ATTEMPTS):
             drawn = self._renderer.draw_recipe(
-                rng, language=language, size_band=band, width=bucket.width, height=bucket.height
+                rng,
+                language=language,
+                size_band=band,
+                width=bucket.width,
+                height=bucket.height,
+                extras=self._extras,
             )
             rgb, label = self._renderer.render(drawn, background)
             if label["lines"]:

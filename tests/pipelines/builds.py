@@ -35,6 +35,7 @@ def write_config(path: Path, inputs: Path, demo: DemoInputs, **sections: Any) ->
         "pack": {"shard_samples": 8},
         "synth": {
             "samples": {256: 6, 512: 3},
+            "extras": {"tilt_degrees": 3, "shadow": 0.5, "outline": 0.3, "camera": 0.3},
             "texts": {k: [str(v[0])] for k, v in demo.texts.items()},
             "fonts": [str(p) for p in demo.fonts if "microhei" in str(p) or "dejavu" in str(p)],
         },
