@@ -37,7 +37,14 @@ def in_reading_order(polygons: Polygons) -> Polygons:
 
 
 def reading_order(polygons: Polygons) -> NDArray[np.intp]:
-    """Numbers of the lines from top to bottom; of those that begin within 10 px, left to right."""
+    """Numbers of the lines from top to bottom; of those side by side, from left to right.
+
+    Side by side are lines that begin within half the median height of all of them.
+    """
+    if not len(polygons):
+        return np.zeros(0, np.intp)
+    sides = np.linalg.norm(polygons - np.roll(polygons, -1, axis=1), axis=2)
+    height = float(np.median(sides.min(axis=1)))
     down = np.argsort(polygons[:, 0, 1], kind="stable")
-    rows = np.cumsum(np.diff(polygons[down, 0, 1], prepend=0) >= 10)
+    rows = np.cumsum(np.diff(polygons[down, 0, 1], prepend=0) >= height / 2)
     return down[np.lexsort((polygons[down, 0, 0], rows))]

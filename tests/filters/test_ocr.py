@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from filters.ocr.engine import OcrEngine, OcrUnavailable
+from filters.ocr.lines import reading_order
 from filters.ocr.rapid import RapidOcrEngine
 from filters.ocr.windowed import OcrOptions
 from tests.pictures import page, scene
@@ -113,3 +114,13 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "device cuda" in rapid.engine_id
     with pytest.raises(OcrUnavailable, match="runs .* on CPUExecutionProvider, not on a GPU"):
         rapid.detect(scene(64, 64))
+
+
+@pytest.mark.parametrize("scale", (1, 4))
+def test_the_order_is_that_of_reading_at_any_size(scale: int) -> None:
+    # Two rows of two lines, 9 px apart and each a little aslant.
+    places = ((100, 10), (0, 0), (0, 9), (100, 1))
+    boxes = [[[x, y], [x + 80, y], [x + 80, y + 7], [x, y + 7]] for x, y in places]
+    order = reading_order(scale * np.array(boxes, np.float32))
+    assert order.tolist() == [1, 3, 2, 0]
+    assert reading_order(np.zeros((0, 4, 2), np.float32)).shape == (0,)
