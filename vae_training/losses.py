@@ -40,7 +40,8 @@ class Objective(nn.Module):
     def forward(self, x: Tensor, weights: LossWeights) -> dict[str, Tensor]:
         """Image float[B, 3, H, W] in [-1, 1] -> scalars: `loss` and its unweighted terms.
 
-        A term whose weight is zero, or whose model is not there, is not computed.
+        A term whose weight is zero, or whose model is not there, is not computed. Beside them
+        stands `squared_error` float[B], the mean of each image, which no gradient follows.
         """
         lpips, features = self._frozen
         z = self.autoencoder.encode(x).latent_dist.mode()
@@ -62,4 +63,6 @@ class Objective(nn.Module):
                     loss = loss + weights.align * (terms["mcos"] + terms["mdms"])
                 else:  # DDP waits for a gradient of every parameter
                     loss = loss + 0.0 * self.projector.map.weight.sum()
-        return {"loss": loss, **terms}
+            with torch.no_grad():
+                error = (image.clamp(-1.0, 1.0) - x).square().mean(dim=(1, 2, 3))
+        return {"loss": loss, **terms, "squared_error": error}

@@ -88,7 +88,7 @@ def test_the_loss_is_l1_when_nothing_else_is_there() -> None:
     objective = Objective(build("tiny"), None, None)
     x = random(1, 3, 32, 32).float().clamp(-1, 1)
     terms = objective(x, LossWeights(lpips=1.0, align=0.5))
-    assert set(terms) == {"loss", "l1"}
+    assert set(terms) == {"loss", "l1", "squared_error"}
     assert terms["loss"].item() == (objective.autoencoder(x) - x).abs().mean().item()
 
 
