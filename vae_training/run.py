@@ -45,7 +45,10 @@ def open_data(settings: TrainSettings, world: int) -> Data:
     holdout = hold_out(shards, settings.validation_samples)
     size = BatchSize(pixels=settings.batch_pixels or 0, multiple=multiple)
     counts = np.bincount(shards.group[holdout.training], minlength=len(shards.groups)).tolist()
-    mixtures = Mixtures(curriculum.phases, shards.groups, counts)
+    try:
+        mixtures = Mixtures(curriculum.phases, shards.groups, counts)
+    except CorpusError as error:
+        raise CorpusError(f"{shards.corpus}/curriculum.json: {error}") from None
     means = [_mean_batch(mixtures, number, size) for number in range(len(curriculum.phases))]
     order = Order(
         groups=shards.groups,
@@ -78,6 +81,26 @@ def build_objective(settings: TrainSettings, curriculum: Curriculum) -> tuple[Ob
         elif there is None:
             notes.append(f"{name} is off: no phase asks for it")
     return Objective(model, lpips, features), notes
+
+
+def oversized(settings: TrainSettings, data: Data) -> list[str]:
+    """A sentence for each phase with a bucket whose smallest batch exceeds the pixel budget."""
+    budget, multiple = settings.batch_pixels or 0, data.order.size.multiple
+    notes = []
+    for number, phase in enumerate(data.curriculum.phases):
+        buckets = [
+            cell.bucket
+            for at in (0.0, 0.5, 1.0)
+            for cell in data.order.mixtures.at(number, at).cells
+        ]
+        largest = max(buckets, key=lambda bucket: bucket.width * bucket.height)
+        pixels = multiple * largest.width * largest.height
+        if pixels > budget:
+            notes.append(
+                f"phase {phase.name}: {multiple} of {largest} px, the fewest that the ranks can"
+                f" share, are {pixels:,} pixels, more than --batch_pixels {budget:,}"
+            )
+    return notes
 
 
 def _mean_batch(mixtures: Mixtures, phase: int, size: BatchSize) -> float:

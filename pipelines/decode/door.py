@@ -39,13 +39,16 @@ class DecodedLuma:
     jpeg_quality: float | None = None
 
 
-def decode(data: bytes, limits: Limits | None = None) -> Decoded | Fault:
+def decode(
+    data: bytes, limits: Limits | None = None, scratch: Pixels | None = None
+) -> Decoded | Fault:
     """Decode the bytes of an image file strictly; a `Fault` for anything that is not whole.
 
     File names play no part. Memory stays within `limits.max_bytes`; the default limits allow
-    200 megapixels.
+    200 megapixels. Whoever decodes many pictures one after the other gives a `scratch`, uint8[N]:
+    pixels may then lie in it, until the next call, and no fresh memory has to be mapped for them.
     """
-    found = _guarded(data, limits or Limits(), grey=False)
+    found = _guarded(data, limits or Limits(), grey=False, scratch=scratch)
     return found if isinstance(found, Fault) else Decoded(*found)
 
 
@@ -59,9 +62,11 @@ def decode_luma(data: bytes, limits: Limits | None = None) -> DecodedLuma | Faul
     return found if isinstance(found, Fault) else DecodedLuma(*found)
 
 
-def _guarded(data: bytes, limits: Limits, grey: bool) -> tuple[Pixels, str, float | None] | Fault:
+def _guarded(
+    data: bytes, limits: Limits, grey: bool, scratch: Pixels | None = None
+) -> tuple[Pixels, str, float | None] | Fault:
     try:
-        return _decode(data, limits, grey)
+        return _decode(data, limits, grey, scratch)
     except Refused as refused:
         return refused.fault
     except MemoryError:
@@ -118,14 +123,16 @@ def sniff(data: bytes) -> str | None:
     return "svg" if head.startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096] else None
 
 
-def _decode(data: bytes, limits: Limits, grey: bool) -> tuple[Pixels, str, float | None]:
+def _decode(
+    data: bytes, limits: Limits, grey: bool, scratch: Pixels | None
+) -> tuple[Pixels, str, float | None]:
     if not data:
         raise Refused("empty", SLUGS["empty"])
     name = sniff(data)
     if name is None:
         raise Refused("not_an_image", f"first bytes {data[:8].hex(' ')}")
     if name == "jpeg":
-        pixels, quality = decode_jpeg(data, limits, grey)
+        pixels, quality = decode_jpeg(data, limits, grey, scratch)
         return pixels, name, quality
     decoder = {
         "png": decode_png,

@@ -34,11 +34,14 @@ class _JpegHeader(NamedTuple):
 _MAX_SCANS = 100
 
 
-def decode_jpeg(data: bytes, limits: Limits, grey: bool = False) -> tuple[Pixels, float | None]:
+def decode_jpeg(
+    data: bytes, limits: Limits, grey: bool = False, scratch: NDArray[np.uint8] | None = None
+) -> tuple[Pixels, float | None]:
     """The picture and its IJG quality in [1, 100]; Refused, or an error of the decoder.
 
     The picture is uint8[H, W, 3], or with `grey` uint8[H, W], the stored luma as it is, which
-    spares the decoder a fifth to a third of its work.
+    spares the decoder a fifth to a third of its work. A colour picture that fits into `scratch`,
+    uint8[N], may be a view of it.
     """
     header = _jpeg_header(data)
     # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits.
@@ -57,7 +60,9 @@ def decode_jpeg(data: bytes, limits: Limits, grey: bool = False) -> tuple[Pixels
     elif grey:
         pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
     else:
-        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+        fits = scratch is not None and len(scratch) >= 3 * header.width * header.height
+        buffer = scratch if fits else None
+        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True, buffer=buffer)
     quality = _ijg_quality(header.luma_table) if header.luma_table else None
     return upright(pixels, header.orientation), quality
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.sample import GENERAL, Bucket, generator
+from pipelines.sample import GENERAL, Bucket
 from vae_training.config import TrainSettings
 from vae_training.data.curriculum import CorpusError
-from vae_training.data.loader import Batch, Loader, centre_crop, random_crop
-from vae_training.run import Data, open_data
+from vae_training.data.loader import Batch, Loader, centre_crop, crop_at
+from vae_training.run import Data, open_data, oversized
 
 STEPS = 12
 
@@ -30,7 +31,8 @@ def batches(data: Data, *, start: int = 0, **changes: Any) -> Iterator[Batch]:
         state = data.order.draw(state).after
     settings = {"workers": 2, **changes}
     loader = Loader(shards=data.shards, order=data.order, **settings)
-    return loader.batches(state, data.order.schedule.total)
+    for batch in loader.batches(state, data.order.schedule.total):
+        yield replace(batch, pixels=batch.pixels.clone())
 
 
 def test_pixels_do_not_depend_on_the_number_of_workers(corpus: Path) -> None:
@@ -103,6 +105,24 @@ def test_a_shard_of_nothing_but_damage_is_an_error(tmp_path: Path, write: Simple
         list(batches(open_corpus(tmp_path)))
 
 
+def test_a_kind_that_the_corpus_lacks_is_told_with_the_file(
+    tmp_path: Path, write: SimpleNamespace
+) -> None:
+    write.shard(tmp_path, GENERAL, 256, write.general(6))
+    write.curriculum(tmp_path, [write.phase("pages", kinds={GENERAL: 1.0, "document": 1.0})])
+    with pytest.raises(CorpusError, match=r"curriculum.json: phase pages needs document.*take"):
+        open_corpus(tmp_path)
+
+
+def test_a_batch_beyond_the_budget_is_told(corpus: Path) -> None:
+    settings = TrainSettings(corpus=str(corpus), batch_pixels=256 * 256, batch_multiple=3)
+    notes = oversized(settings, open_data(settings, 3))
+    assert len(notes) == 3
+    assert notes[2].startswith("phase large: 3 of 512x512 px")
+    roomy = TrainSettings(corpus=str(corpus), batch_pixels=9 * 512 * 512)
+    assert oversized(roomy, open_data(roomy, 1)) == []
+
+
 def test_ranks_that_cannot_share_a_batch_are_told(corpus: Path) -> None:
     with pytest.raises(ValueError, match="batch_multiple 3 cannot be shared evenly by 2 ranks"):
         open_corpus(corpus, batch_multiple=3, world=2)
@@ -120,7 +140,7 @@ def test_a_corpus_that_lost_a_shard_is_told(tmp_path: Path, write: SimpleNamespa
 
 def test_crops_lie_inside() -> None:
     rgb = np.arange(10 * 12 * 3, dtype=np.uint8).reshape(10, 12, 3)
-    crop = random_crop(rgb, Bucket(8, 6), generator(0, "crop"))
+    crop = crop_at(rgb, Bucket(8, 6), 0.99, 0.5)
     assert crop.shape == (6, 8, 3)
     assert centre_crop(rgb, 8, 6).shape == (6, 8, 3)
     assert centre_crop(rgb, 99, 99).shape == rgb.shape

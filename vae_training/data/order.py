@@ -90,6 +90,10 @@ class Order:
         rows = np.flatnonzero(training)
         self._members = [rows[group[rows] == number] for number in range(len(groups))]
 
+    def sizes(self) -> list[int]:
+        """Images per group that training walks through."""
+        return [len(members) for members in self._members]
+
     def start(self) -> State:
         return State(step=0, counters=(0,) * len(self.groups))
 

@@ -6,7 +6,6 @@ by offset: pread on a local disk, ranged requests through fsspec elsewhere.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import fsspec
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.sample import INDEX_SCHEMA, Group
 from vae_training.data.curriculum import CorpusError
+from vae_training.data.ranges import Reader, reader_of
 
 _COLUMNS = ["shard", "key", "offset", "bytes", "width", "height", "parent"]
 _GROUP = ["kind", "rung", "bucket", "language", "size_band", "density"]
@@ -35,6 +35,7 @@ class Shards:
     groups: tuple[Group, ...]
     keys: pa.ChunkedArray
     parents: pa.ChunkedArray
+    reader: Reader
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -47,14 +48,24 @@ class Shards:
         return f"{self.key(row)} in {self.corpus}/{self.names[self.shard[row]]}"
 
     def read(self, row: int) -> bytes:
-        """The encoded image of a row; CorpusError when the tar is gone or too short."""
+        """The encoded image of a row; CorpusError when its tar is gone, cut off or out of reach."""
         path = f"{self.corpus}/{self.names[self.shard[row]]}"
         offset, size = int(self.offset[row]), int(self.bytes[row])
         try:
-            data = _read_range(path, offset, size)
+            data = self.reader.read(path, offset, size)
         except FileNotFoundError:
             raise CorpusError(f"{path} is gone: build the corpus again to restore it") from None
-        if len(data) != size:
+        except OSError as error:
+            raise CorpusError(
+                f"cannot read {path} ({error}): mend the disk or the way to the server; the same"
+                " command resumes"
+            ) from None
+        if len(data) > size:
+            raise CorpusError(
+                f"asked for {size} bytes of {path}, got {len(data)}: the server does not answer"
+                " range requests; use one that does, or copy the corpus to a disk"
+            )
+        if len(data) < size:
             raise CorpusError(
                 f"{path} ends before byte {offset + size}: the tar is truncated; delete it and"
                 " its .parquet and build the corpus again"
@@ -69,7 +80,7 @@ def open_shards(corpus: str) -> Shards:
     """
     corpus = corpus.rstrip("/")
     fs, root = fsspec.core.url_to_fs(corpus)
-    sizes = {p[len(root) :].lstrip("/"): size for p, size in _sizes(fs, f"{root}/shards")}
+    sizes = {p[len(root) :].lstrip("/"): size for p, size in _sizes(fs, f"{root}/shards").items()}
     names = sorted(p.removesuffix(".parquet") for p in sizes if p.endswith(".parquet"))
     if not names:
         raise CorpusError(f"{corpus}/shards holds no shard index: build the corpus first")
@@ -86,14 +97,19 @@ def open_shards(corpus: str) -> Shards:
         groups=groups,
         keys=table["key"],
         parents=table["parent"],
+        reader=reader_of(corpus),
     )
 
 
-def _sizes(fs: fsspec.AbstractFileSystem, folder: str) -> list[tuple[str, int]]:
+def _sizes(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, int]:
     try:
-        return [(p, info["size"]) for p, info in fs.find(folder, detail=True).items()]
+        found = fs.find(folder, detail=True)
     except FileNotFoundError:
-        return []
+        return {}
+    # A listing over HTTP has names only: the sizes are asked for, all at once.
+    unknown = [path for path, info in found.items() if info["size"] is None]
+    asked = dict(zip(unknown, fs.sizes(unknown), strict=True)) if unknown else {}
+    return {path: asked.get(path, info["size"]) for path, info in found.items()}
 
 
 def _index(
@@ -137,14 +153,3 @@ def _groups(table: pa.Table) -> tuple[tuple[Group, ...], NDArray[np.int32]]:
     rows = zip(*(columns[c].to_pylist() for c in _GROUP), strict=True)
     numbers = np.fromiter((number[row] for row in rows), dtype=np.int32, count=table.num_rows)
     return tuple(Group(**g) for g in distinct), numbers
-
-
-def _read_range(path: str, offset: int, size: int) -> bytes:
-    if "://" not in path:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            return os.pread(handle, size, offset)
-        finally:
-            os.close(handle)
-    fs, inner = fsspec.core.url_to_fs(path)
-    return bytes(fs.cat_file(inner, start=offset, end=offset + size))

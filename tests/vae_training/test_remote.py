@@ -1,0 +1,150 @@
+"""A corpus on real servers: plain HTTP with range requests, and S3."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from tests.ray_cluster import free_port, wait_until
+from vae_training.config import TrainSettings
+from vae_training.data import ranges
+from vae_training.data.curriculum import CorpusError
+from vae_training.data.loader import Loader
+from vae_training.data.shards import open_shards
+from vae_training.run import open_data
+
+pytestmark = pytest.mark.filterwarnings(
+    # botocore still asks for the time in a way that Python has given up; aiohttp and sockets.
+    "ignore::DeprecationWarning",
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+
+
+class Ranged(http.server.SimpleHTTPRequestHandler):
+    """Lists folders as links, and answers `Range: bytes=a-b`; `fails` is how many 503 to give."""
+
+    ranged = True
+    fails = 0
+
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        wanted = self.headers.get("Range")
+        path = Path(self.translate_path(self.path))
+        if wanted is None or not path.is_file() or not self.ranged:
+            super().do_GET()
+            return
+        if type(self).fails:
+            type(self).fails -= 1
+            self.send_error(503)
+            return
+        first, last = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
+        data = path.read_bytes()
+        part = data[first : last + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def handler() -> type[Ranged]:
+    return type("Handler", (Ranged,), {})
+
+
+@pytest.fixture
+def url(corpus: Path, handler: type[Ranged]) -> Iterator[str]:
+    serve = functools.partial(handler, directory=str(corpus))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def assert_same_batches(corpus: Path, remote: str) -> None:
+    pixels = []
+    for place in (str(corpus), remote):
+        settings = TrainSettings(corpus=place, steps=3, batch_pixels=4 * 256**2)
+        data = open_data(settings, 1)
+        loader = Loader(shards=data.shards, order=data.order, workers=3)
+        batches = loader.batches(data.order.start(), 3)
+        pixels.append([batch.pixels.numpy().tobytes() for batch in batches])
+    assert pixels[0] == pixels[1]
+
+
+def test_batches_over_http_are_those_from_the_disk(corpus: Path, url: str) -> None:
+    assert_same_batches(corpus, url)
+
+
+def test_a_server_that_fails_for_a_moment_is_asked_again(
+    corpus: Path, url: str, handler: type[Ranged], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(ranges.time, "sleep", waits.append)
+    shards = open_shards(url)
+    handler.fails = 2
+    assert shards.read(0) == open_shards(str(corpus)).read(0)
+    assert waits == [0.5, 1.0]
+    handler.fails = 99
+    with pytest.raises(CorpusError, match=r"cannot read http.*5 requests failed.*503"):
+        shards.read(0)
+
+
+def test_a_server_without_ranges_is_told(url: str, handler: type[Ranged]) -> None:
+    shards = open_shards(url)
+    handler.ranged = False
+    with pytest.raises(CorpusError, match="does not answer range requests"):
+        shards.read(0)
+
+
+@pytest.fixture
+def bucket(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for name, value in (
+        ("ENDPOINT_URL", endpoint),
+        ("ACCESS_KEY_ID", "nobody"),
+        ("SECRET_ACCESS_KEY", "nothing"),
+        ("DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    try:
+        wait_until(lambda: _answers(endpoint), f"{endpoint} answers", 60)
+        fs = fsspec.filesystem("s3")
+        fs.mkdir("corpora")
+        fs.put(str(corpus), "corpora/one", recursive=True)
+        yield "s3://corpora/one"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        fsspec.filesystem("http").info(url)
+    except Exception:  # nobody listens yet
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_batches_from_s3_are_those_from_the_disk(corpus: Path, bucket: str) -> None:
+    assert_same_batches(corpus, bucket)
