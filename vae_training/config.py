@@ -32,7 +32,9 @@ class TrainSettings(Settings):
         None, ge=1, description="pixels of a global batch (default: 4 x 256^2 for tiny, else 64 x)"
     )
     batch_multiple: int = Field(
-        0, ge=0, description="global batches are multiples of this; 0: of the number of ranks"
+        0,
+        ge=0,
+        description="global batches are multiples of this; 0: of the ranks the run began with",
     )
     lr: float | None = Field(None, gt=0, description="learning rate (default: by model)")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
@@ -46,6 +48,13 @@ class TrainSettings(Settings):
     decoder_skip: Literal["gsc", "lsc", "nsc"] | None = Field(
         None, description="replaces the model's own: gsc, lsc or nsc"
     )
+    sharding: Literal["ddp", "fsdp"] = Field(
+        "ddp", description="over ranks: ddp, whole copies; fsdp, split weights (FSDP2)"
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="of the model's products: bf16 or fp32; auto: bf16 on a GPU"
+    )
+    compile: bool = Field(False, description="torch.compile the model, once per bucket")
     recompute: bool = Field(False, description="recompute activations to save memory")
     lpips_weights: str | None = Field(None, description="VGG-16 weights file; none: LPIPS off")
     dino: str | None = Field(None, description="folder of a DINOv2 model; none: alignment off")
@@ -55,8 +64,15 @@ class TrainSettings(Settings):
     workers: int = Field(2, ge=1, description="decoding threads per process")
     threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: its own choice")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    validate_every: int = Field(
+        1000, ge=0, description="steps between validations with a grid; 0: at the end only"
+    )
     keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints to keep")
     validation_samples: int = Field(8, ge=1, description="held out per kind, at most a quarter")
+    wandb: str | None = Field(None, description="project in Weights & Biases, beside TensorBoard")
+    peak_tflops: float | None = Field(
+        None, gt=0, description="of one device, for MFU (default: known for common GPUs)"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 
 class Ema:
-    """`model` holds the average, in float32. The decay warms up, so short runs are usable too."""
+    """`averages` have the names and the sharding of the weights, in float32.
+
+    The decay warms up, so that short runs are usable too.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
+        self.averages = {name: p.detach().clone() for name, p in model.named_parameters()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the weights after optimizer step number `step` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        averages, current = list(self.model.parameters()), list(model.parameters())
-        torch._foreach_lerp_(averages, current, 1.0 - decay)
+        averages = [_local(average) for average in self.averages.values()]
+        torch._foreach_lerp_(averages, [_local(p) for p in model.parameters()], 1.0 - decay)
+
+    @torch.no_grad()
+    def write_to(self, model: nn.Module) -> None:
+        """Put the averages into the whole model `model`; called by all ranks together."""
+        for name, weight in model.named_parameters():
+            average = self.averages[name]
+            weight.copy_(average.full_tensor() if isinstance(average, DTensor) else average)
+
+
+def _local(tensor: Tensor) -> Tensor:
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

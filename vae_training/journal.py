@@ -1,4 +1,10 @@
-"""What a run tells: a line now and then, a row per step, scalars for TensorBoard, a summary."""
+"""What a run tells: a line now and then, a row per step, scalars and grids, a summary.
+
+steps.jsonl        a row per step: losses, PSNR per kind, learning rate
+validation.jsonl   a row per validation: PSNR per kind, of the model and of its skip alone
+grids/             originals above reconstructions, per validation
+tensorboard/       all of it, with speeds; the same in Weights & Biases when asked for
+"""
 
 from __future__ import annotations
 
@@ -6,20 +12,30 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
-from torch.utils.tensorboard import SummaryWriter
+from vae_training.boards import Board
 
 _SECONDS_PER_LINE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """One optimisation step. Times in seconds; `wait_s` is the part spent waiting for data."""
+    """One optimisation step. Times in seconds; `wait_s` is the part spent waiting for data.
+
+    `psnr` is that of the training images per kind; `flops` is what all ranks did, as MFU counts.
+    """
 
     step: int
     phase: str
+    phase_number: int
+    phases: int
+    phase_done: float
     scalars: dict[str, float]
+    psnr: dict[str, float]
     images: int
+    px: int
+    flops: float
     rung: int
     bucket: str
     step_s: float
@@ -28,67 +44,136 @@ class StepReport:
 
 
 class Journal:
-    """Writes below `folder`, and prints. A resumed run continues behind `first_step`."""
+    """Writes below `folder` and to the boards, and prints; for the first rank only.
+
+    A resumed run goes on behind `first_step`: a run that was killed wrote rows behind its last
+    checkpoint, and they come again. `peak_flops` is that of all ranks together.
+    """
 
     def __init__(
-        self, folder: Path, *, first_step: int, total: int, clock: Callable[[], float]
+        self,
+        folder: Path,
+        boards: list[Board],
+        *,
+        first_step: int,
+        total: int,
+        peak_flops: float | None,
+        clock: Callable[[], float],
     ) -> None:
-        self._total, self._clock = total, clock
-        self._steps = folder / "steps.jsonl"
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
-        self._said_at, self._images, self._wait_s = clock(), 0, 0.0
+        self._total, self._clock, self._peak = total, clock, peak_flops
+        self._boards = boards
+        self._files = {
+            name: _continue(folder / f"{name}.jsonl", first_step)
+            for name in ("steps", "validation")
+        }
         self._started_at, self._first = clock(), first_step
         self._phase = ""
+        self._since_line = _Tally(clock())
+        self._whole = _Tally(clock())
         self.damaged: list[str] = []
-        kept = self._steps.read_text().splitlines() if self._steps.exists() else []
-        # A run that was killed wrote rows behind its last checkpoint: they will come again.
-        kept = [line for line in kept if json.loads(line)["step"] < first_step]
-        self._steps.write_text("".join(f"{line}\n" for line in kept))
-        self._file = open(self._steps, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
 
     def step(self, report: StepReport) -> None:
         """Record a step; print a line when some seconds have passed or a phase begins."""
         row = {"step": report.step, "phase": report.phase, "bucket": report.bucket}
-        self._file.write(json.dumps({**row, "rung": report.rung, **report.scalars}) + "\n")
-        self._file.flush()
-        for name, value in report.scalars.items():
-            self._board.add_scalar(f"train/{name}", value, report.step)
-        self._board.add_scalar("speed/images_per_s", report.images / report.step_s, report.step)
-        self._board.add_scalar("speed/data_wait", report.wait_s / report.step_s, report.step)
+        psnr = {f"psnr_{kind}": value for kind, value in report.psnr.items()}
+        self._write("steps", {**row, "rung": report.rung, **report.scalars, **psnr})
+        shown = {f"train/{name}": value for name, value in {**report.scalars, **psnr}.items()}
+        shown["speed/images_per_s"] = report.images / report.step_s
+        shown["speed/megapixels_per_s"] = report.px / 1e6 / report.step_s
+        shown["speed/data_wait"] = report.wait_s / report.step_s
+        if self._peak:
+            shown["speed/mfu"] = report.flops / report.step_s / self._peak
+        shown[f"phase/{report.phase}"] = report.phase_done
+        for board in self._boards:
+            board.scalars(report.step, shown)
         for fault in report.damaged:
             print(f"replaced a damaged image: {fault}")
         self.damaged += report.damaged
-        self._images += report.images
-        self._wait_s += report.wait_s
+        self._since_line.add(report)
+        self._whole.add(report)
         now = self._clock()
         new_phase, last = report.phase != self._phase, report.step + 1 == self._total
-        if new_phase or last or now - self._said_at >= _SECONDS_PER_LINE:
+        if new_phase or last or now - self._since_line.began_at >= _SECONDS_PER_LINE:
             self._say(report, now)
 
     def _say(self, report: StepReport, now: float) -> None:
-        took = max(now - self._said_at, 1e-9)
         done = report.step + 1 - self._first
         left = (now - self._started_at) / done * (self._total - report.step - 1)
+        psnr = " ".join(f"{kind} {value:.1f}" for kind, value in report.psnr.items())
+        phase = f"{report.phase} {report.phase_number}/{report.phases} {report.phase_done:4.0%}"
         print(
             f"step {report.step + 1:>{len(str(self._total))}}/{self._total}"
-            f"  {report.phase:<16} {report.bucket:>9}  loss {report.scalars['loss']:.4f}"
-            f"  {self._images / took:6.1f} images/s  data wait {self._wait_s / took:4.0%}"
-            f"  {_duration(left)} left",
+            f"  {phase:<22} {report.bucket:>9}  loss {report.scalars['loss']:.4f}"
+            f"  {self._since_line.told(now, self._peak)}  {duration(left)} left  dB {psnr}",
             flush=True,
         )
-        self._phase, self._said_at, self._images, self._wait_s = report.phase, now, 0, 0.0
+        self._phase, self._since_line = report.phase, _Tally(now)
 
-    def validation(self, step: int, psnr: dict[str, float]) -> None:
-        """Record the PSNR per kind after `step` steps."""
-        for kind, value in psnr.items():
-            self._board.add_scalar(f"validation/psnr_{kind}", value, step)
+    def validation(
+        self, step: int, psnr: dict[str, float], skip: dict[str, float], grid: Path
+    ) -> None:
+        """Record the PSNR per kind after `step` steps, and show the picture `grid`."""
+        self._write("validation", {"step": step, "psnr": psnr, "skip_psnr": skip})
+        values = " ".join(f"{kind} {value:.2f}" for kind, value in psnr.items())
+        print(f"validation after step {step}: dB {values}  {grid}", flush=True)
+        for board in self._boards:
+            board.scalars(step, {f"validation/psnr_{kind}": v for kind, v in psnr.items()})
+            board.picture(step, "validation/grid", grid)
+
+    def speed(self) -> str:
+        """Rates over all steps of this process, in words."""
+        return self._whole.told(None, self._peak)
 
     def close(self) -> None:
-        self._file.close()
-        self._board.close()
+        for file in self._files.values():
+            file.close()
+        for board in self._boards:
+            board.close()
+
+    def _write(self, name: str, row: dict[str, Any]) -> None:
+        self._files[name].write(json.dumps(row) + "\n")
+        self._files[name].flush()
 
 
-def _duration(seconds: float) -> str:
+class _Tally:
+    """Work and time since `began_at`."""
+
+    def __init__(self, began_at: float) -> None:
+        self.began_at = began_at
+        self._images, self._flops, self._wait_s, self._step_s = 0, 0.0, 0.0, 0.0
+
+    def add(self, report: StepReport) -> None:
+        self._images += report.images
+        self._flops += report.flops
+        self._wait_s += report.wait_s
+        self._step_s += report.step_s
+
+    def told(self, now: float | None, peak_flops: float | None) -> str:
+        """Rates against the time since the beginning, or without `now` against that of steps."""
+        took = max(self._step_s if now is None else now - self.began_at, 1e-9)
+        mfu = f"  MFU {self._flops / took / peak_flops:.1%}" if peak_flops else ""
+        return f"{self._images / took:.1f} images/s  data wait {self._wait_s / took:.0%}{mfu}"
+
+
+def _continue(path: Path, first_step: int) -> TextIO:
+    kept = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    steps = path.stem == "steps"
+    # A row of steps is named by the step it tells of, one of validation by the steps behind it.
+    kept = [line for line in kept if _step(line) < first_step + (not steps)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    return open(path, "a", encoding="utf-8")
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # the last line of a run that was killed while it wrote
+        return float("inf")
+
+
+def duration(seconds: float) -> str:
+    """`0:07`, `12:30` or `3:05:00`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

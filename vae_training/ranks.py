@@ -1,56 +1,50 @@
-"""The processes of a run: one alone, or as many as torchrun started."""
+"""The processes of a run: one alone, or as many as torchrun started.
+
+One process alone is a group of one, so that checkpoints and sharding need no second way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import torch
-from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
-
-Module = TypeVar("Module", bound=nn.Module)
+from torch import distributed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """This process among all. `device` is where its share of the batch is computed."""
+    """This process among all. `device` is where its share of the batch is computed.
+
+    `background` is a CPU group of all ranks that checkpoints have for themselves.
+    """
 
     device: torch.device
-    rank: int = 0
-    world: int = 1
+    rank: int
+    world: int
+    background: distributed.ProcessGroup
 
     @property
     def first(self) -> bool:
         return self.rank == 0
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """The module whose gradients are averaged over the ranks."""
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over the ranks, in float64; all ranks give equally many."""
         if self.world == 1:
-            return module
-        devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=devices, gradient_as_bucket_view=True)
-
-    def any(self, flag: bool) -> bool:
-        """True on all ranks when it is true on one."""
-        if self.world == 1:
-            return flag
-        shared = torch.tensor([float(flag)], device=self.device)
-        distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
-        return bool(shared.item())
-
-    def means(self, values: dict[str, float]) -> dict[str, float]:
-        """Each value averaged over the ranks; all ranks give the same names."""
-        if self.world == 1:
-            return values
-        shared = torch.tensor(list(values.values()), device=self.device, dtype=torch.float64)
+            return list(values)
+        shared = torch.tensor(list(values), device=self.device, dtype=torch.float64)
         distributed.all_reduce(shared)
-        return dict(zip(values, (shared / self.world).tolist(), strict=True))
+        return [float(value) for value in shared.tolist()]
+
+    def gather(self, value: Any) -> list[Any]:
+        """What every rank gave, in the order of ranks, on all ranks. For small, rare things."""
+        gathered: list[Any] = [None] * self.world
+        distributed.all_gather_object(gathered, value)
+        return gathered
 
     def close(self) -> None:
-        if self.world > 1:
-            distributed.destroy_process_group()
+        distributed.destroy_process_group()
 
 
 def join(device: str, environment: Mapping[str, str]) -> Ranks:
@@ -61,13 +55,20 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise ValueError("device cuda: torch sees no GPU here; use --device cpu")
-    chosen = "cuda" if device == "cuda" or (device == "auto" and cuda) else "cpu"
-    world = int(environment.get("WORLD_SIZE", "1"))
-    place = torch.device(chosen, int(environment.get("LOCAL_RANK", "0"))) if cuda else None
-    own = place if chosen == "cuda" and place is not None else torch.device("cpu")
-    if own.type == "cuda":
+    own = torch.device("cpu")
+    if cuda and device != "cpu":
+        own = torch.device("cuda", int(environment.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(own)
-    if world == 1:
-        return Ranks(device=own)
-    distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
-    return Ranks(device=own, rank=distributed.get_rank(), world=world)
+    # Gloo beside NCCL: objects and checkpoints travel between CPUs.
+    backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
+    if "WORLD_SIZE" in environment:
+        distributed.init_process_group(backend)
+    else:
+        alone = distributed.HashStore()
+        distributed.init_process_group(backend, store=alone, rank=0, world_size=1)
+    return Ranks(
+        device=own,
+        rank=distributed.get_rank(),
+        world=distributed.get_world_size(),
+        background=distributed.new_group(backend="gloo"),
+    )

@@ -22,19 +22,24 @@ import torch  # noqa: E402
 from pipelines import settings as reader  # noqa: E402
 from vae_training import ranks as processes  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
-from vae_training.run import Data, build_objective, open_data  # noqa: E402
+from vae_training.start import prepare  # noqa: E402
 from vae_training.trainer import NonFiniteLoss, Outcome, Trainer  # noqa: E402
 
 EPILOG = """\
-The phases come from curriculum.json in the corpus. A run lives in one folder; the same command
-resumes it, also with other --workers. SIGTERM saves and exits with code 0.
+The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.
+A run lives in one folder (--out). The same command resumes it, exactly, with any --workers, and
+with another number of ranks that can share its batches (--batch_multiple). SIGTERM to any rank,
+or ctrl-C, finishes the step, saves and exits with code 0. tensorboard --logdir runs shows runs.
 
 examples:
   a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48
   one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
                             --lpips_weights vgg16-397923af.pth --dino dinov2-large
   eight GPUs              torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus \\
-                            --model f16c128
+                            --model f16c128 --compile true
+  many nodes              torchrun --nnodes 16 --nproc-per-node 8 --rdzv-backend c10d \\
+                            --rdzv-endpoint HOST:29500 --max-restarts 3 vae_training/train.py \\
+                            --config train.yaml --corpus s3://bucket/corpus --out /shared/run
 """
 
 
@@ -49,39 +54,56 @@ def _main(argv: Sequence[str] | None) -> int:
     )
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    stopped = _asked_to_stop(alone="WORLD_SIZE" not in os.environ)
     try:
         ranks = processes.join(settings.device, os.environ)
     except ValueError as error:
         raise reader.SettingsError(str(error)) from None
     try:
-        data = open_data(settings, ranks.world)
-        objective, notes = build_objective(settings, data.curriculum)
-        trainer = Trainer(
-            settings, data, objective, ranks, clock=time.perf_counter, stopped=_sigterm()
-        )
+        trainer, notes = prepare(settings, ranks, clock=time.perf_counter, stopped=stopped)
         if ranks.first:
-            _introduce(trainer, data, notes)
+            _introduce(trainer, notes)
         outcome = trainer.run()
         if ranks.first:
             _conclude(outcome, trainer.total)
-    except (ValueError, NonFiniteLoss) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    finally:
+    except NonFiniteLoss as error:  # on all ranks at once
+        if ranks.first:
+            print(f"error: {error}", file=sys.stderr)
         ranks.close()
+        return 1
+    except ValueError as error:
+        place = f"rank {ranks.rank}: " if ranks.world > 1 else ""
+        print(f"{place}error: {error}", file=sys.stderr, flush=True)
+        if ranks.world > 1:
+            # The others may wait for this rank inside an exchange: torchrun ends them.
+            os._exit(1)
+        ranks.close()
+        return 1
+    ranks.close()
     return 0
 
 
-def _sigterm() -> Callable[[], bool]:
-    """Ask for the end at SIGTERM; the step in progress is finished first."""
+def _asked_to_stop(alone: bool) -> Callable[[], bool]:
+    """Whether SIGTERM or ctrl-C has come; the step in progress is finished first.
+
+    A second ctrl-C ends a process that is `alone` at once; torchrun sends one itself.
+    """
     asked = threading.Event()
+
+    def interrupted(*_: object) -> None:
+        asked.set()
+        if alone:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: asked.set())
+        signal.signal(signal.SIGINT, interrupted)
     return asked.is_set
 
 
-def _introduce(trainer: Trainer, data: Data, notes: list[str]) -> None:
-    settings, schedule = trainer.settings, data.order.schedule
+def _introduce(trainer: Trainer, notes: list[str]) -> None:
+    settings, data = trainer.settings, trainer.data
+    schedule = data.order.schedule
     held = ", ".join(f"{len(rows)} {kind}" for kind, rows in data.holdout.validation.items())
     print(
         f"{settings.model} on {trainer.ranks.device} x {trainer.ranks.world}:"
@@ -106,7 +128,7 @@ def _conclude(outcome: Outcome, total: int) -> None:
     for kind, pairs in outcome.report.pairs.items():
         values = f"{model[kind]:>8.2f}{skip[kind]:>12.2f}" if pairs else f"{'-':>8}{'-':>12}"
         print(f"{kind:<12}{len(pairs):>9}{values}")
-    print(f"damaged images replaced: {len(outcome.damaged)}")
+    print(f"{outcome.speed}  damaged images replaced: {len(outcome.damaged)}")
     print(f"grid        {outcome.grid}")
     print(f"model       {outcome.model}")
     print(f"checkpoint  {outcome.checkpoint}")

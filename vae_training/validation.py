@@ -15,6 +15,7 @@ from vae_training.data.loader import centre_crop, read_rgb
 from vae_training.data.shards import Shards
 from vae_training.model import Autoencoder
 from vae_training.model.skip import grow, shrink
+from vae_training.ranks import Ranks
 
 _LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
 
@@ -68,46 +69,61 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 @torch.no_grad()
 def validate(
-    model: Autoencoder, shards: Shards, rows: dict[str, list[int]], device: torch.device
+    model: Autoencoder,
+    shards: Shards,
+    rows: dict[str, list[int]],
+    ranks: Ranks,
+    *,
+    half_precision: bool = False,
 ) -> Report:
     """Reconstruct the middle of each held-out sample, one by one; damaged ones are left out.
 
-    `rows` are the samples per kind.
+    `rows` are the samples per kind. The ranks share them, and all get the whole report.
     """
-    pairs: dict[str, list[Pair]] = {kind: [] for kind in rows}
+    samples = [(kind, row) for kind, chosen in rows.items() for row in chosen]
     total = squares = torch.zeros(model.config.latent_channels, dtype=torch.float64)
     positions = 0
-    for kind, chosen in rows.items():
-        for row in chosen:
-            bucket = Bucket.parse(shards.groups[shards.group[row]].bucket)
-            rgb = read_rgb(shards, row, bucket)
-            if isinstance(rgb, Fault):
-                continue
-            width, height = (min(_LARGEST_PX, side) for side in bucket)
-            original = np.ascontiguousarray(centre_crop(rgb, width, height))
-            x = to_model(torch.from_numpy(original)[None].to(device))
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                z = model.encode(x).latent_dist.mode()
-                image = model.decode(z).sample
-            made = to_pixels(image.float())[0].cpu().numpy()
-            f, channels = model.config.f, model.config.latent_channels
-            skip = to_pixels(grow(shrink(x, f, channels), f, 3))[0].cpu().numpy()
-            pairs[kind].append(
-                Pair(
-                    original=original,
-                    reconstruction=made,
-                    psnr=psnr(original, made),
-                    skip_psnr=psnr(original, skip),
-                )
-            )
-            flat = z.double().transpose(0, 1).flatten(1).cpu()
-            total = total + flat.sum(dim=1)
-            squares = squares + (flat * flat).sum(dim=1)
-            positions += flat.shape[1]
-    mean = total / max(1, positions)
-    variance = squares / max(1, positions) - mean * mean
+    found: list[tuple[int, Pair]] = []
+    for place in range(ranks.rank, len(samples), ranks.world):
+        original = _middle(shards, samples[place][1])
+        if original is None:
+            continue
+        x = to_model(torch.from_numpy(original)[None].to(ranks.device))
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half_precision):
+            z = model.encode(x).latent_dist.mode()
+            image = model.decode(z).sample
+        made = to_pixels(image.float())[0].cpu().numpy()
+        f, channels = model.config.f, model.config.latent_channels
+        skip = to_pixels(grow(shrink(x, f, channels), f, 3))[0].cpu().numpy()
+        pair = Pair(
+            original=original,
+            reconstruction=made,
+            psnr=psnr(original, made),
+            skip_psnr=psnr(original, skip),
+        )
+        found.append((place, pair))
+        flat = z.double().transpose(0, 1).flatten(1).cpu()
+        total = total + flat.sum(dim=1)
+        squares = squares + (flat * flat).sum(dim=1)
+        positions += flat.shape[1]
+    everywhere = dict(pair for some in ranks.gather(found) for pair in some)
+    pairs: dict[str, list[Pair]] = {kind: [] for kind in rows}
+    for place, (kind, _) in enumerate(samples):
+        if place in everywhere:
+            pairs[kind].append(everywhere[place])
+    positions, *moments = ranks.sums([positions, *total.tolist(), *squares.tolist()])
+    mean, mean_square = torch.tensor(moments, dtype=torch.float64).div(max(1, positions)).chunk(2)
     return Report(
         pairs=pairs,
         latents_mean=mean.tolist(),
-        latents_std=variance.clamp(min=1e-12).sqrt().tolist(),
+        latents_std=(mean_square - mean * mean).clamp(min=1e-12).sqrt().tolist(),
     )
+
+
+def _middle(shards: Shards, row: int) -> NDArray[np.uint8] | None:
+    bucket = Bucket.parse(shards.groups[shards.group[row]].bucket)
+    rgb = read_rgb(shards, row, bucket)
+    if isinstance(rgb, Fault):
+        return None
+    width, height = (min(_LARGEST_PX, side) for side in bucket)
+    return np.ascontiguousarray(centre_crop(rgb, width, height))

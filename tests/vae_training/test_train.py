@@ -8,26 +8,38 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
 
 import vae_training.trainer as trainer_module
 from vae_training import train
-from vae_training.checkpoint import CheckpointError
+from vae_training.checkpoint import Checkpoint, CheckpointError
 from vae_training.config import TrainSettings
-from vae_training.model import Autoencoder
+from vae_training.data.curriculum import LossWeights
+from vae_training.losses import Objective
+from vae_training.model import Autoencoder, build
 from vae_training.optimizer import rate
-from vae_training.ranks import Ranks
-from vae_training.run import build_objective, open_data
-from vae_training.trainer import NonFiniteLoss, Outcome, Trainer
+from vae_training.parallel import compile_halves
+from vae_training.ranks import join
+from vae_training.snapshot import settle
+from vae_training.speed import peak_flops, training_flops_per_px
+from vae_training.start import prepare
+from vae_training.trainer import NonFiniteLoss, Outcome
 from vae_training.validation import Pair, psnr, to_model, to_pixels
 
 SCRIPT = Path(train.__file__)
 SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "2"]
+
+
+def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:
+    given = {"steps": 6, "batch_pixels": 256 * 256, "validation_samples": 2, "threads": 1, **more}
+    return TrainSettings(corpus=str(corpus), out=str(out), **given)
 
 
 def run(
@@ -35,12 +47,12 @@ def run(
 ) -> Outcome:
     """Train a few small steps on one thread: sums over several round differently."""
     torch.set_num_threads(1)
-    given = {"steps": 6, "batch_pixels": 256 * 256, "validation_samples": 2, "threads": 1, **more}
-    settings = TrainSettings(corpus=str(corpus), out=str(out), **given)
-    data = open_data(settings, 1)
-    objective, _ = build_objective(settings, data.curriculum)
-    ranks = Ranks(device=torch.device("cpu"))
-    return Trainer(settings, data, objective, ranks, clock=time.perf_counter, stopped=stopped).run()
+    settings, ranks = settings_of(corpus, out, **more), join("cpu", {})
+    try:
+        trainer, _ = prepare(settings, ranks, clock=time.perf_counter, stopped=stopped)
+        return trainer.run()
+    finally:
+        ranks.close()
 
 
 def stop_after(steps: int) -> Callable[[], bool]:
@@ -83,10 +95,10 @@ def test_an_interrupted_run_has_the_losses_of_an_uninterrupted_one(
 
 def test_a_finished_run_does_nothing_more(corpus: Path, tmp_path: Path) -> None:
     first = run(corpus, tmp_path, steps=3)
-    before = (first.checkpoint / "state.pt").stat().st_mtime_ns
+    before = (first.checkpoint / ".metadata").stat().st_mtime_ns
     again = run(corpus, tmp_path, steps=3)
     assert again.step == 3
-    assert (again.checkpoint / "state.pt").stat().st_mtime_ns == before
+    assert (again.checkpoint / ".metadata").stat().st_mtime_ns == before
     assert again.report is not None and first.report is not None
     assert again.report.psnr() == first.report.psnr()
 
@@ -175,6 +187,106 @@ def test_a_wrong_command_has_a_readable_error(
     assert message in capsys.readouterr().err
 
 
+def test_validations_come_every_few_steps_and_change_nothing(
+    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome]
+) -> None:
+    run(corpus, tmp_path, stop_after(4), validate_every=2, checkpoint_every=3)
+    # What a killed run wrote behind its last checkpoint comes again, once.
+    with (tmp_path / "validation.jsonl").open("a") as file:
+        file.write('{"step": 5, "psnr": {}}\n{"step": 6, "ps')
+    run(corpus, tmp_path, validate_every=2, checkpoint_every=1)
+    assert losses(tmp_path) == losses(whole[0])
+    rows = [json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    assert all(set(row["psnr"]) == {"general", "text_synth"} for row in rows)
+    assert rows[0]["psnr"] != rows[2]["psnr"] and rows[0]["skip_psnr"] == rows[2]["skip_psnr"]
+    grids = sorted((tmp_path / "grids").iterdir())
+    assert [path.name[-6:] for path in grids] == ["02.png", "04.png", "06.png"]
+    assert grids[-1].read_bytes() == (tmp_path / "grid.png").read_bytes()
+
+
+def test_steps_tell_the_psnr_of_the_kinds_they_saw(whole: tuple[Path, Outcome]) -> None:
+    rows = [json.loads(line) for line in (whole[0] / "steps.jsonl").read_text().splitlines()]
+    assert rows[0]["phase"] == "general" and "psnr_text_synth" not in rows[0]
+    assert any("psnr_text_synth" in row for row in rows)
+    assert all(5 < value < 60 for row in rows for k, value in row.items() if k.startswith("psnr_"))
+
+
+def test_a_changed_setting_is_told_on_resuming(corpus: Path, tmp_path: Path) -> None:
+    run(corpus, tmp_path, stop_after(1))
+    ranks = join("cpu", {})
+    try:
+        settings = settings_of(corpus, tmp_path, lr=0.5, workers=7)
+        _, notes = prepare(settings, ranks, clock=time.perf_counter, stopped=lambda: False)
+    finally:
+        ranks.close()
+    assert "lr was 0.001, from here on it is 0.5" in notes and not any("work" in n for n in notes)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "given", "multiple"), [(1, 0, 4), (2, 0, 4), (3, 0, None), (3, 3, 3)]
+)
+def test_a_run_keeps_its_batches_on_another_number_of_ranks(
+    ranks: int, given: int, multiple: int | None
+) -> None:
+    saved = TrainSettings(corpus="c", batch_multiple=4)
+    info = {"settings": saved.model_dump()}
+    found = Checkpoint(path=Path("run/checkpoints/step-1"), info=info, names=frozenset())
+    settings = TrainSettings(corpus="c", batch_multiple=given)
+    if multiple is None:
+        with pytest.raises(CheckpointError, match="multiples of 4.*3 ranks.*--batch_multiple 3"):
+            settle(settings, ranks, found)
+    else:
+        assert settle(settings, ranks, found).batch_multiple == multiple
+
+
+def test_mfu_counts_what_the_convolutions_do() -> None:
+    # conv_in of the encoder alone: 3 x 4 channels x 9 taps x 2 FLOPs a pixel, three passes.
+    flops = training_flops_per_px(build("tiny"))
+    assert flops > 3 * 2 * 3 * 4 * 9
+    assert training_flops_per_px(build("f16c128")) == pytest.approx(3.75e12 / 256**2, rel=0.05)
+    assert peak_flops(torch.device("cpu"), None) is None
+    assert peak_flops(torch.device("cpu"), 2.0) == 2e12
+
+
+def test_weights_and_biases_is_told_when_asked_for(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    begun: list[dict[str, Any]] = []
+    wandb_run = SimpleNamespace(
+        id="abc", define_metric=lambda *_, **__: None, log=told.append, finish=lambda: None
+    )
+    package = SimpleNamespace(
+        init=lambda **given: begun.append(given) or wandb_run, Image=lambda path: path
+    )
+    monkeypatch.setitem(sys.modules, "wandb", package)
+    run(corpus, tmp_path, stop_after(2), wandb="small")
+    run(corpus, tmp_path, wandb="small")
+    assert [given["id"] for given in begun] == [None, "abc"] and begun[0]["project"] == "small"
+    assert [row["step"] for row in told if "train/loss" in row] == list(range(6))
+    assert any("validation/grid" in row for row in told)
+
+
+def test_wandb_that_is_not_installed_is_told(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ValueError, match="pip install wandb"):
+        run(corpus, tmp_path, wandb="small")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_compiling_keeps_names_and_results() -> None:
+    objective = Objective(build("tiny"), None, None)
+    x, names = torch.zeros(1, 3, 32, 32), set(objective.state_dict())
+    plain = objective(x, LossWeights())["loss"]
+    # The eager backend traces as the real one does, without a minute of C++ compilation.
+    compile_halves(objective, backend="eager")
+    assert objective(x, LossWeights())["loss"] == plain
+    assert set(objective.state_dict()) == names
+
+
 @pytest.mark.slow
 def test_sigterm_saves_and_the_same_command_goes_on(
     corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome]
@@ -194,16 +306,55 @@ def test_sigterm_saves_and_the_same_command_goes_on(
     assert losses(tmp_path) == losses(whole[0])
 
 
+def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """Two ranks on CPUs."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [str(SCRIPT), "--corpus", str(corpus), "--out", str(out), "--threads", "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*command, *SMALL, *more],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def assert_close(one: Path, two: Path, steps: int) -> None:
+    """The same losses but for rounding; AdamW makes that grow from step to step."""
+    pairs = list(zip(losses(one), losses(two), strict=True))
+    assert len(pairs) == steps and pairs[0][1] == pytest.approx(pairs[0][0], rel=1e-5)
+    for a, b in pairs:
+        assert b == pytest.approx(a, rel=1e-2)
+
+
 @pytest.mark.slow
 def test_two_ranks_train_like_one(corpus: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     run(corpus, one, steps=3, batch_multiple=2)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += [str(SCRIPT), "--corpus", str(corpus), "--out", str(two), "--steps", "3"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--threads", "1", *SMALL], env=environment, timeout=180, check=True)
-    first, *rest = zip(losses(one), losses(two), strict=True)
-    assert first[1] == pytest.approx(first[0], rel=1e-5)
-    # AdamW divides small gradients by their own size, so rounding grows from step to step.
-    for a, b in rest:
-        assert b == pytest.approx(a, rel=1e-2)
+    process = torchrun(corpus, two, "--steps", "3", "--validate_every", "2")
+    said, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert "validation after step 2" in said
+    assert_close(one, two, 3)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_of_two_sharded_ranks_stops_both_and_one_goes_on(
+    corpus: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(corpus, one, steps=6, batch_multiple=2)
+    process = torchrun(corpus, two, "--steps", "6", "--sharding", "fsdp")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("step"):
+            workers = psutil.Process(process.pid).children()
+            workers[-1].send_signal(signal.SIGTERM)
+            break
+    said, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert "the same command resumes" in said
+    assert 0 < len(losses(two)) < 6
+    run(corpus, two, steps=6)
+    assert_close(one, two, 6)

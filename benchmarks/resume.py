@@ -1,0 +1,201 @@
+"""Is a run that was stopped, killed and moved the same run? On a real corpus, bit for bit.
+
+    python benchmarks/resume.py --corpus corpus --steps 200
+
+Writes benchmarks/results/resume.json. Three questions:
+
+- losses: a run from start to end, and one that is sent SIGTERM at a random step, resumed with
+  another number of decoding threads, killed (SIGKILL) at a random step, and resumed again, with
+  a checkpoint every 7 steps. Loss and gradient norm of every step must be the same bits, and so
+  must the averaged weights that are left;
+- ranks: two processes (gloo) that share the batches, and one that takes all of them, with the
+  decoded pixels of each image by checksum. Both must see the same images in the same order;
+- epochs: over these steps no image comes twice before all of its group have come once, and none
+  is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from vae_training.config import TrainSettings
+from vae_training.data.loader import Loader
+from vae_training.ranks import join
+from vae_training.run import open_data
+
+_ROOT = Path(__file__).resolve().parents[1]
+_CHECKPOINT_EVERY = 7
+
+
+def train(
+    corpus: str, out: Path, steps: int, workers: int, *, stop: tuple[int, int] | None = None
+) -> None:
+    """Run the command; with `stop` (step, signal) send the signal when that step is done."""
+    command = [sys.executable, "vae_training/train.py", "--corpus", corpus, "--out", str(out)]
+    command += ["--model", "tiny", "--steps", str(steps), "--threads", "1"]
+    command += ["--workers", str(workers), "--checkpoint_every", str(_CHECKPOINT_EVERY)]
+    command += ["--validate_every", "50"]
+    with open(out.with_suffix(".log"), "a") as log:
+        process = subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=log)
+        while stop and process.poll() is None:
+            if steps_done(out) >= stop[0]:
+                process.send_signal(stop[1])
+                break
+            time.sleep(0.05)
+        process.wait()
+    expected = -signal.SIGKILL if stop and stop[1] == signal.SIGKILL else 0
+    if process.returncode != expected:
+        said = out.with_suffix(".log").read_text()
+        raise RuntimeError(f"{' '.join(command)} left with {process.returncode}: {said}")
+
+
+def steps_done(out: Path) -> int:
+    path = out / "steps.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
+
+
+def losses(corpus: str, steps: int, folder: Path, seed: int) -> dict[str, Any]:
+    draw = random.Random(seed)
+    first = draw.randrange(steps // 10, steps // 2)
+    second = draw.randrange(first + steps // 10, steps - steps // 10)
+    whole, broken = folder / "whole", folder / "broken"
+    train(corpus, whole, steps, workers=2)
+    train(corpus, broken, steps, workers=3, stop=(first, signal.SIGTERM))
+    stopped_at = steps_done(broken)
+    train(corpus, broken, steps, workers=1, stop=(second, signal.SIGKILL))
+    killed_at = steps_done(broken)
+    train(corpus, broken, steps, workers=5)
+    a, b = rows(whole), rows(broken)
+    weights = [
+        load_file(out / "model" / "diffusion_pytorch_model.safetensors") for out in (whole, broken)
+    ]
+    names = ("step", "bucket", "loss", "grad_norm", "lr")
+    return {
+        "steps": len(a),
+        "sigterm_after_step": stopped_at,
+        "sigkill_after_step": killed_at,
+        "decoding_threads": [2, [3, 1, 5]],
+        "first_and_last_loss": [a[0]["loss"], a[-1]["loss"]],
+        "steps_that_differ": sum(
+            any(x[name] != y[name] for name in names) for x, y in zip(a, b, strict=True)
+        ),
+        "weights_that_differ": sum(
+            not torch.equal(value, weights[1][name]) for name, value in weights[0].items()
+        ),
+    }
+
+
+def look(corpus: str, steps: int, out: Path) -> None:
+    """Write what this rank sees: per image step, place in the global batch, key, checksum."""
+    ranks = join("cpu", os.environ)
+    settings = TrainSettings(corpus=corpus, model="tiny", steps=steps, batch_multiple=2)
+    data = open_data(settings, ranks.world)
+    loader = Loader(
+        shards=data.shards, order=data.order, workers=2, rank=ranks.rank, world=ranks.world
+    )
+    seen = []
+    for batch in loader.batches(data.order.start(), data.order.schedule.total):
+        for place, (row, pixels) in enumerate(zip(batch.rows, batch.pixels.numpy(), strict=True)):
+            slot = ranks.rank + place * ranks.world
+            group = batch.draw.groups[slot]
+            seen.append(
+                [batch.draw.step, slot, data.shards.key(row), group, zlib.crc32(pixels.tobytes())]
+            )
+    everything = sorted(image for some in ranks.gather(seen) for image in some)
+    if ranks.first:
+        out.write_text(json.dumps(everything))
+    ranks.close()
+
+
+def ranks(corpus: str, steps: int, folder: Path) -> dict[str, Any]:
+    seen = {}
+    for world in (1, 2):
+        out = folder / f"seen-{world}.json"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += [f"--nproc-per-node={world}", __file__, "--corpus", corpus]
+        command += ["--steps", str(steps), "--look", str(out)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT)}
+        subprocess.run(command, env=environment, check=True)
+        seen[world] = json.loads(out.read_text())
+    data = open_data(TrainSettings(corpus=corpus, model="tiny", steps=steps, batch_multiple=2), 1)
+    sizes = data.order.sizes()
+    walked: dict[int, list[str]] = defaultdict(list)
+    for _, _, key, group, _ in seen[1]:
+        walked[group].append(key)
+    twice = lost = epochs = 0
+    for group, keys in walked.items():
+        size = sizes[group]
+        for start in range(0, len(keys), size):
+            epoch = keys[start : start + size]
+            twice += len(epoch) - len(set(epoch))
+            if len(epoch) == size:
+                epochs += 1
+                lost += size - len(set(epoch))
+    return {
+        "steps": steps,
+        "images": len(seen[1]),
+        "images_that_differ_on_two_ranks": sum(
+            a != b for a, b in zip(seen[1], seen[2], strict=True)
+        ),
+        "whole_epochs_of_groups": epochs,
+        "images_twice_in_an_epoch": twice,
+        "images_lost_in_an_epoch": lost,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--corpus", default="corpus")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=datetime.date.today().toordinal())
+    parser.add_argument("--look", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    corpus = str(Path(given.corpus).resolve())
+    if given.look:
+        look(corpus, given.steps, given.look)
+        return 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        facts = {
+            "command": f"python benchmarks/resume.py --steps {given.steps} --seed {given.seed}",
+            "torch": torch.__version__,
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "ranks": ranks(corpus, given.steps, folder),
+            "losses": losses(corpus, given.steps, folder, given.seed),
+        }
+    print(json.dumps(facts, indent=1))
+    out = Path(__file__).parent / "results" / "resume.json"
+    out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    wrong = (
+        facts["losses"]["steps_that_differ"]
+        + facts["losses"]["weights_that_differ"]
+        + facts["ranks"]["images_that_differ_on_two_ranks"]
+        + facts["ranks"]["images_twice_in_an_epoch"]
+        + facts["ranks"]["images_lost_in_an_epoch"]
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Work done against work possible: the FLOPs of training, and the peak of the device."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from vae_training.model import Autoencoder
+
+# Dense bfloat16 TFLOP/s as the makers state them, by a part of the device's name. The first that
+# fits counts.
+_PEAK_TFLOPS = (
+    ("H100 PCIe", 756.0),
+    ("H100 NVL", 835.0),
+    ("H100", 989.0),
+    ("H200", 989.0),
+    ("GH200", 989.0),
+    ("H800", 989.0),
+    ("H20", 148.0),
+    ("B200", 2250.0),
+    ("B100", 1750.0),
+    ("A100", 312.0),
+    ("A800", 312.0),
+    ("L40S", 362.0),
+    ("MI300X", 1307.0),
+)
+_SIDE_PX = 256
+# A backward pass multiplies twice what a forward pass does. What is computed again to save memory
+# is not counted, nor are LPIPS and DINOv2: MFU tells what the autoencoder got.
+_PASSES = 3
+
+
+def training_flops_per_px(model: Autoencoder) -> float:
+    """FLOPs of one forward and backward pass per pixel; the model is convolutions only."""
+    with torch.device("meta"):
+        shadow = type(model).from_config(model.config)
+        image = torch.empty(1, 3, _SIDE_PX, _SIDE_PX)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        shadow(image)
+    return _PASSES * counter.get_total_flops() / _SIDE_PX**2
+
+
+def peak_flops(device: torch.device, tflops: float | None) -> float | None:
+    """FLOP/s that the device can do at most: as given, else by its name; None if it is unknown."""
+    if tflops is not None:
+        return tflops * 1e12
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak * 1e12 for part, peak in _PEAK_TFLOPS if part in name), None)
