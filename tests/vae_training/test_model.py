@@ -80,7 +80,7 @@ def test_a_local_skip_adds_means_and_repeats_of_two_by_two_pixels() -> None:
 
 def test_a_new_gsc_model_is_its_skip_and_keeps_flat_greys() -> None:
     x = torch.full((1, 3, 16, 16), 0.5)
-    assert torch.allclose(small()(x), x, atol=1e-6)
+    assert torch.allclose(small()(x).sample, x, atol=1e-6)
 
 
 @pytest.mark.parametrize("skip", ["gsc", "lsc", "nsc"])
@@ -88,7 +88,7 @@ def test_every_weight_gets_a_gradient(skip: str) -> None:
     model = small(encoder_skip=skip, decoder_skip=skip)
     torch.nn.init.normal_(model.encoder.conv_out.weight, std=0.1)
     torch.nn.init.normal_(model.decoder.conv_out.weight, std=0.1)
-    (model(image(1, 3, 16, 16)) ** 2).mean().backward()
+    (model(image(1, 3, 16, 16)).sample ** 2).mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
@@ -102,7 +102,7 @@ def test_recomputing_activations_changes_no_gradient() -> None:
     for on in (False, True):
         model = small()
         model.recompute_activations(on)
-        (model(x) ** 2).mean().backward()
+        (model(x).sample ** 2).mean().backward()
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
     assert torch.equal(*gradients)
 

@@ -3,60 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from vae_training.model.blocks import Up
 from vae_training.model.configs import Config, config
-from vae_training.model.halves import Decoder, Encoder
+from vae_training.model.halves import Decoder, Encoder, Tiling
 from vae_training.quirks import hide_broken_torchvision
 
 hide_broken_torchvision()
 
 from diffusers import ConfigMixin, ModelMixin  # noqa: E402
 from diffusers.configuration_utils import register_to_config  # noqa: E402
-from diffusers.utils import BaseOutput  # noqa: E402
-
-
-class Posterior:
-    """What the encoder says about a latent: `mode()` for all uses, `sample()` for drop-in code."""
-
-    def __init__(self, moments: Tensor) -> None:
-        self.mean, log_variance = moments.chunk(2, dim=1)
-        self.std = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
-
-    def mode(self) -> Tensor:
-        return self.mean
-
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        noise = torch.randn(
-            self.mean.shape,
-            generator=generator,
-            device=self.mean.device if generator is None else generator.device,
-            dtype=self.mean.dtype,
-        )
-        return self.mean + self.std * noise.to(self.mean.device)
-
-
-@dataclass
-class Encoded(BaseOutput):
-    latent_dist: Posterior
-
-
-@dataclass
-class Decoded(BaseOutput):
-    sample: Tensor
+from diffusers.models.autoencoders.vae import (  # noqa: E402
+    DecoderOutput,
+    DiagonalGaussianDistribution,
+)
+from diffusers.models.modeling_outputs import AutoencoderKLOutput  # noqa: E402
+from diffusers.utils.accelerate_utils import apply_forward_hook  # noqa: E402
 
 
 class Autoencoder(ModelMixin, ConfigMixin):
     """Image float[B, 3, H, W] in [-1, 1] <-> latent float[B, C, H/f, W/f]; H, W multiples of f.
 
     `scaling_factor`, `latents_mean` and `latents_std` describe the latents of a trained model:
-    `(z - mean) / std` per channel is what a diffusion model should see.
+    `(z - mean) / std` per channel is what a diffusion model should see. The settings behind them
+    are what diffusers pipelines read off `AutoencoderKL`; `block_out_channels` follows from the
+    widths. ValueError when the settings do not fit together.
     """
 
-    _supports_gradient_checkpointing = False
+    _supports_gradient_checkpointing = True
 
     @register_to_config
     def __init__(
@@ -74,6 +51,14 @@ class Autoencoder(ModelMixin, ConfigMixin):
         scaling_factor: float = 1.0,
         latents_mean: list[float] | None = None,
         latents_std: list[float] | None = None,
+        shift_factor: float | None = None,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        block_out_channels: tuple[int, ...] | None = None,
+        sample_size: int = 1024,
+        force_upcast: bool = False,
+        use_quant_conv: bool = False,
+        use_post_quant_conv: bool = False,
     ) -> None:
         super().__init__()
         shape = Config(
@@ -88,10 +73,24 @@ class Autoencoder(ModelMixin, ConfigMixin):
             encoder_skip=encoder_skip,
             decoder_skip=decoder_skip,
         )
+        if use_quant_conv or use_post_quant_conv or (in_channels, out_channels) != (3, 3):
+            raise ValueError(
+                "this autoencoder takes and gives 3 channels and has no quant_conv: leave"
+                " in_channels, out_channels, use_quant_conv, use_post_quant_conv at their defaults"
+            )
+        self.register_to_config(block_out_channels=[d_enc * width for width in widths])
         self.encoder = Encoder(shape)
         self.decoder = Decoder(shape)
+        self.use_slicing = False
 
-    def encode(self, x: Tensor, return_dict: bool = True) -> Encoded | tuple[Posterior]:
+    @property
+    def use_tiling(self) -> bool:
+        return self.encoder.tiling is not None
+
+    @apply_forward_hook
+    def encode(
+        self, x: Tensor, return_dict: bool = True
+    ) -> AutoencoderKLOutput | tuple[DiagonalGaussianDistribution]:
         """ValueError when a side is no multiple of f."""
         f = self.config.f
         if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % f or x.shape[3] % f:
@@ -99,20 +98,85 @@ class Autoencoder(ModelMixin, ConfigMixin):
                 f"an image batch is [B, 3, H, W] with H and W multiples of {f};"
                 f" got {list(x.shape)}: crop or pad it"
             )
-        posterior = Posterior(self.encoder(x))
-        return Encoded(latent_dist=posterior) if return_dict else (posterior,)
+        slices = x.split(1) if self.use_slicing else (x,)
+        moments = torch.cat([self.encoder(part) for part in slices])
+        posterior = DiagonalGaussianDistribution(moments)
+        return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
 
-    def decode(self, z: Tensor, return_dict: bool = True) -> Decoded | tuple[Tensor]:
-        image = self.decoder(z)
-        return Decoded(sample=image) if return_dict else (image,)
+    @apply_forward_hook
+    def decode(
+        self,
+        z: Tensor,
+        return_dict: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> DecoderOutput | tuple[Tensor]:
+        """`generator` is there for pipelines that pass one; decoding draws nothing."""
+        channels = self.config.latent_channels
+        if z.ndim != 4 or z.shape[1] != channels:
+            raise ValueError(
+                f"latents of this model are [B, {channels}, H/{self.config.f}, W/{self.config.f}];"
+                f" got {list(z.shape)}"
+            )
+        slices = z.split(1) if self.use_slicing else (z,)
+        image = torch.cat([self.decoder(part) for part in slices])
+        return DecoderOutput(sample=image) if return_dict else (image,)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The reconstruction of `x`."""
-        return self.decoder(self.encode(x).latent_dist.mode())
+    def forward(
+        self,
+        sample: Tensor,
+        sample_posterior: bool = False,
+        return_dict: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> DecoderOutput | tuple[Tensor]:
+        """The reconstruction of `sample`, from the mode of its latent unless told otherwise."""
+        posterior = self.encode(sample).latent_dist
+        z = posterior.sample(generator=generator) if sample_posterior else posterior.mode()
+        return self.decode(z, return_dict=return_dict)
 
-    def recompute_activations(self, on: bool = True) -> None:
-        """Trade time for memory: keep only the input of each level for the backward pass."""
-        self.encoder.recompute = self.decoder.recompute = on
+    def enable_slicing(self) -> None:
+        """Encode and decode the images of a batch one after the other."""
+        self.use_slicing = True
+
+    def disable_slicing(self) -> None:
+        self.use_slicing = False
+
+    def enable_tiling(
+        self, tile_px: int = 512, overlap_px: int | None = None, stride: int = 4
+    ) -> None:
+        """Run the fine levels of images above `tile_px` in tiles, so that 2K and more fit.
+
+        Levels of `stride` px per position and coarser see the whole image, which costs little
+        memory there and keeps the overlap small; with `stride` f nearly all runs in tiles. By
+        default tiles overlap as far as a value can see, and the result is that of the whole image
+        up to rounding (float32: about 1e-5). A smaller `overlap_px` is faster and blended.
+        """
+        f = self.config.f
+        if stride < 1 or stride > f or stride & (stride - 1):
+            raise ValueError(f"stride is a power of two from 1 to {f}; got {stride}")
+        if tile_px < f or (overlap_px is not None and overlap_px < 0):
+            raise ValueError(
+                f"tiles have at least {f} px and no negative overlap;"
+                f" got tile_px {tile_px}, overlap_px {overlap_px}"
+            )
+        tiling = Tiling(tile_px=tile_px, overlap_px=overlap_px, stride=stride)
+        self.encoder.tiling = self.decoder.tiling = tiling
+
+    def disable_tiling(self) -> None:
+        self.encoder.tiling = self.decoder.tiling = None
+
+    def recompute_activations(self, on: bool = True, levels: int | None = None) -> None:
+        """Trade time for memory: keep only the input of a level for the backward pass.
+
+        `levels` is how many to treat so, from full resolution down; None: all of them.
+        """
+        for half in (self.encoder, self.decoder):
+            half.gradient_checkpointing, half.recomputed_levels = on, levels
+
+    def use_phases(self, on: bool = True) -> None:
+        """Up-sample by four 2x2 convolutions instead of one 3x3: same weights, same result."""
+        for module in self.modules():
+            if isinstance(module, Up):
+                module.phases = on
 
 
 def build(

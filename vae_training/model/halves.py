@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,27 +13,63 @@ from torch.utils.checkpoint import checkpoint
 from vae_training.model.blocks import Down, ResidualBlock, RmsNorm, Up
 from vae_training.model.configs import GSC, LSC, Config
 from vae_training.model.skip import grow, shrink
+from vae_training.model.tiling import Grid
 
 # With this log variance a sample of the posterior is its mean: nothing in the loss trains it,
 # because there is no KL term.
 _LOG_VARIANCE = -30.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tiling:
+    """Levels finer than `stride` px run in tiles of `tile_px`; coarser ones on the whole image.
+
+    `overlap_px` None means as far as a value can see: exact. Fewer pixels are blended.
+    """
+
+    tile_px: int = 512
+    overlap_px: int | None = None
+    stride: int = 4
+
+
 class Half(nn.Module):
-    """What both halves share: levels that run one after the other, re-computed when asked."""
+    """What both halves share: levels one after the other, re-computed or tiled when asked."""
 
     def __init__(self) -> None:
         super().__init__()
         self.levels = nn.ModuleList()
-        self.recompute = False
+        self.gradient_checkpointing = False
+        self.recomputed_levels: int | None = None  # the finest ones; None: all
+        self.tiling: Tiling | None = None
 
-    def run_levels(self, h: Tensor) -> Tensor:
-        for level in self.levels:
-            if self.recompute and self.training:
-                h = checkpoint(level, h, use_reentrant=False)
-            else:
-                h = level(h)
-        return h
+    def stage(self, part: Callable[[Tensor], Tensor], h: Tensor, depth: int) -> Tensor:
+        """`part(h)`; `depth` counts levels from full resolution, 0 being the finest."""
+        wanted = self.recomputed_levels is None or depth < self.recomputed_levels
+        if self.gradient_checkpointing and self.training and torch.is_grad_enabled() and wanted:
+            return checkpoint(part, h, use_reentrant=False)
+        return part(h)
+
+
+def reach_px(parts: Iterable[nn.Module], stride: int) -> int:
+    """How many px away a result of `parts` can see, if they start at `stride` px per position."""
+    reach = 0
+    for part in parts:
+        if isinstance(part, Up):
+            stride //= 2
+            reach += stride
+        elif isinstance(part, Down):
+            reach += stride
+            stride *= 2
+        elif isinstance(part, ResidualBlock):
+            reach += part.reach * stride
+        elif isinstance(part, nn.Conv2d):
+            reach += stride * (part.kernel_size[0] // 2)
+        elif isinstance(part, (nn.Sequential, nn.ModuleList)):
+            inner = list(part)
+            reach += reach_px(inner, stride)
+            ups = sum(isinstance(p, Up) for p in inner)
+            stride = stride * 2 ** sum(isinstance(p, Down) for p in inner) // 2**ups
+    return reach
 
 
 class Encoder(Half):
@@ -64,12 +103,38 @@ class Encoder(Half):
             nn.init.zeros_(self.conv_out.bias.data[:channels])
 
     def forward(self, x: Tensor) -> Tensor:
-        moments = self.conv_out(F.silu(self.norm_out(self.run_levels(self.conv_in(x)))))
+        fine = len(self.levels)
+        h = x
+        if self.tiling is not None and max(x.shape[2:]) > self.tiling.tile_px:
+            fine = self.tiling.stride.bit_length() - 1
+            h = self._grid(self.tiling, fine).run(lambda tile: self._fine(tile, fine), x)
+        else:
+            h = self._fine(x, fine)
+        for depth in range(fine, len(self.levels)):
+            h = self.stage(self.levels[depth], h, depth)
+        moments = self.conv_out(F.silu(self.norm_out(h)))
         if self.config.encoder_skip != GSC:
             return moments
         mean, log_variance = moments.chunk(2, dim=1)
         mean = mean + shrink(x, self.config.f, self.config.latent_channels)
         return torch.cat([mean, log_variance], dim=1)
+
+    def _fine(self, x: Tensor, levels: int) -> Tensor:
+        h = self.conv_in(x)
+        for depth in range(levels):
+            h = self.stage(self.levels[depth], h, depth)
+        return h
+
+    def _grid(self, tiling: Tiling, fine: int) -> Grid:
+        exact = reach_px([self.conv_in, *self.levels[:fine]], 1)
+        overlap = exact if tiling.overlap_px is None else tiling.overlap_px
+        return Grid(
+            core=max(1, tiling.tile_px // tiling.stride),
+            overlap=-(-overlap // tiling.stride),
+            cell_in=tiling.stride,
+            cell_out=1,
+            blend=overlap < exact,
+        )
 
 
 class Decoder(Half):
@@ -98,7 +163,35 @@ class Decoder(Half):
             nn.init.zeros_(self.conv_out.bias)
 
     def forward(self, z: Tensor) -> Tensor:
-        image = self.conv_out(F.silu(self.norm_out(self.run_levels(self.conv_in(z)))))
-        if self.config.decoder_skip != GSC:
-            return image
-        return image + grow(z, self.config.f, 3)
+        f, fine = self.config.f, len(self.levels)
+        tiling = self.tiling
+        if tiling is not None and max(z.shape[2:]) * f > tiling.tile_px:
+            fine = tiling.stride.bit_length()
+        h = self.conv_in(z)
+        for depth in range(len(self.levels) - 1, fine - 1, -1):
+            h = self._level(h, depth)
+        if tiling is not None and fine < len(self.levels):
+            image = self._grid(tiling, fine).run(lambda tile: self._fine(tile, fine), h)
+        else:
+            image = self._fine(h, fine)
+        return image + grow(z, f, 3) if self.config.decoder_skip == GSC else image
+
+    def _level(self, h: Tensor, depth: int) -> Tensor:
+        return self.stage(self.levels[len(self.levels) - 1 - depth], h, depth)
+
+    def _fine(self, h: Tensor, levels: int) -> Tensor:
+        for depth in range(levels - 1, -1, -1):
+            h = self._level(h, depth)
+        return self.stage(lambda h: self.conv_out(F.silu(self.norm_out(h))), h, 0)
+
+    def _grid(self, tiling: Tiling, fine: int) -> Grid:
+        parts = [*self.levels[len(self.levels) - fine :], self.conv_out]
+        exact = reach_px(parts, tiling.stride)
+        overlap = exact if tiling.overlap_px is None else tiling.overlap_px
+        return Grid(
+            core=max(1, tiling.tile_px // tiling.stride),
+            overlap=-(-overlap // tiling.stride),
+            cell_in=1,
+            cell_out=tiling.stride,
+            blend=overlap < exact,
+        )
