@@ -10,7 +10,9 @@ from vae_training.model import CONFIGS, Autoencoder, build
 from vae_training.model.blocks import Down, Up
 from vae_training.model.skip import fold, grow, shrink, unfold
 
-TINY = dataclasses.replace(CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=12)
+TINY = dataclasses.replace(
+    CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=12, d_enc=4, d_dec=8
+)
 
 PUBLISHED = {
     "f16c64": (75_536_192, 247_750_851),

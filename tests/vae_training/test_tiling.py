@@ -39,9 +39,16 @@ def both(made: Autoencoder, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return z, made.decode(z).sample
 
 
-@pytest.mark.parametrize("skip", ["gsc", "lsc", "nsc"])
-@pytest.mark.parametrize("stride", [1, 2, 4, 8])
-@pytest.mark.parametrize("size", [(152, 88), (64, 200)])
+@pytest.mark.parametrize(
+    ("size", "stride", "skip"),
+    [
+        ((152, 88), 1, "gsc"),
+        ((152, 88), 2, "lsc"),
+        ((64, 200), 4, "gsc"),
+        ((152, 88), 4, "nsc"),
+        ((152, 88), 8, "gsc"),
+    ],
+)
 def test_tiles_are_exact_at_every_place(size: tuple[int, int], stride: int, skip: str) -> None:
     made, x = model(encoder_skip=skip, decoder_skip=skip), image(2, 3, *size)
     whole = both(made, x)

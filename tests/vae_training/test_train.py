@@ -22,6 +22,7 @@ from vae_training import train
 from vae_training.checkpoint import Checkpoint, CheckpointError
 from vae_training.config import TrainSettings
 from vae_training.data.curriculum import LossWeights
+from vae_training.export import export
 from vae_training.losses import Objective
 from vae_training.model import Autoencoder, build
 from vae_training.optimizer import rate
@@ -82,6 +83,16 @@ def test_a_run_leaves_checkpoint_grid_and_model(whole: tuple[Path, Outcome]) -> 
     assert len(model.config.latents_mean) == model.config.latent_channels
     assert min(model.config.latents_std) > 0
     assert list((out / "tensorboard").iterdir())
+
+
+def test_the_checkpoint_of_a_run_exports_to_its_model(
+    whole: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    out = export(whole[0], tmp_path / "out")
+    again, model = (Autoencoder.from_pretrained(path) for path in (out, whole[0] / "model"))
+    assert again.config.latents_std == model.config.latents_std is not None
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name]), name
 
 
 def test_an_interrupted_run_has_the_losses_of_an_uninterrupted_one(

@@ -1,6 +1,8 @@
-"""Print the configurations with their parameters, counted without allocating a weight.
+"""Print the configurations with parameters, FLOPs and activation memory per resolution.
 
 Run: `python -m vae_training.model`
+
+All is counted on shapes, without allocating a weight.
 """
 
 from __future__ import annotations
@@ -9,6 +11,10 @@ import torch
 from torch import nn
 
 from vae_training.model import CONFIGS, build
+from vae_training.model.cost import cost
+
+_RESOLUTIONS_PX = (256, 512, 1024, 2048)
+_COUNTED_PX = 256
 
 
 def parameters(module: nn.Module) -> int:
@@ -16,7 +22,7 @@ def parameters(module: nn.Module) -> int:
 
 
 def main() -> int:
-    """Print the table; no settings."""
+    """Print two tables; no settings."""
     print(
         f"{'model':<9}{'f':>4}{'C':>5}{'d_enc':>7}{'d_dec':>7}  {'widths':<18}{'skip':<10}", end=""
     )
@@ -30,6 +36,22 @@ def main() -> int:
             f"{c.encoder_skip + '/' + c.decoder_skip:<10}"
             f"{parameters(model.encoder):>13,}{parameters(model.decoder):>14,}"
         )
+    print("\nof one image: TFLOP to encode, to decode, to train (forward and backward; with phase")
+    print("convolutions); GB of bf16 activations kept for the backward pass (levels recomputed)")
+    print(f"{'model':<9}{'px':>6}{'encode':>9}{'decode':>9}{'train':>9}{'phases':>9}", end="")
+    print(f"{'kept':>9}{'recomputed':>12}")
+    for name in CONFIGS:
+        plain, phases = cost(name, _COUNTED_PX), cost(name, _COUNTED_PX, phases=True)
+        tera = [plain.encode_flops, plain.decode_flops, plain.train_flops, phases.train_flops]
+        for px in _RESOLUTIONS_PX:
+            # Convolutions alone: everything is proportional to the number of pixels.
+            scale = (px / _COUNTED_PX) ** 2
+            print(f"{name:<9}{px:>6}", end="")
+            print("".join(f"{scale * flops / 1e12:>9.3f}" for flops in tera), end="")
+            kept, recomputed = (
+                b * scale / 1e9 for b in (plain.saved_bytes, plain.recomputed_bytes)
+            )
+            print(f"{kept:>9.2f}{recomputed:>12.2f}")
     return 0
 
 

@@ -1,0 +1,106 @@
+"""Write a trained autoencoder as a folder that `from_pretrained` and diffusers pipelines open.
+
+Run: `python -m vae_training.export runs/f16c128 --out f16c128`
+A run's folder gives its newest checkpoint; a checkpoint's folder gives itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed.checkpoint as dcp
+
+# Derived from BaseException: `except Exception` does not see it.
+from torch.distributed.checkpoint.api import CheckpointException
+
+from vae_training.model import Autoencoder, build
+
+_STATISTICS = ("latents_mean", "latents_std", "scaling_factor")
+_AUTOENCODER = "autoencoder."  # where the raw weights lie among those of the training objective
+
+
+def export(source: Path, out: Path, *, raw: bool = False) -> Path:
+    """Write the averaged weights, or the `raw` ones of the last step, below `out`.
+
+    Latent statistics are copied when the run has finished; without them `latents_mean` stays
+    None. ValueError when there is no checkpoint, or `out` holds something else.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / "config.json").is_file():
+        raise ValueError(f"{out} holds other files: choose a new or empty folder for --out")
+    path = _find(source)
+    try:
+        settings = json.loads((path / "info.json").read_text(encoding="utf-8"))["settings"]
+        model = build(
+            settings["model"],
+            encoder_skip=settings["encoder_skip"],
+            decoder_skip=settings["decoder_skip"],
+        )
+        model.load_state_dict(_weights(path, model.state_dict(), raw))
+    except (Exception, CheckpointException) as error:  # damage raises errors of many types
+        raise ValueError(
+            f"cannot read {path} ({error}): export an older checkpoint of the run"
+        ) from None
+    model.register_to_config(**_statistics(path.parent.parent / "model" / "config.json"))
+    model.eval().save_pretrained(out)
+    return out
+
+
+def _find(source: Path) -> Path:
+    if (source / "info.json").is_file():
+        return source
+    steps = sorted([*source.glob("checkpoints/step-*"), *source.glob("step-*")])
+    if not steps:
+        raise ValueError(
+            f"{source} holds no checkpoint: give the folder of a run (with checkpoints/ in it) or"
+            " a folder step-..."
+        )
+    return steps[-1]
+
+
+def _weights(path: Path, like: dict[str, torch.Tensor], raw: bool) -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint under the names of `like`."""
+    part, prefix = ("objective", _AUTOENCODER) if raw else ("ema", "")
+    held = {prefix + name: tensor for name, tensor in like.items()}
+    with warnings.catch_warnings():  # it warns that one process loads alone, as is meant
+        warnings.simplefilter("ignore")
+        dcp.load({part: held}, checkpoint_id=path, no_dist=True)
+    return {name: held[prefix + name] for name in like}
+
+
+def _statistics(config: Path) -> dict[str, Any]:
+    if not config.is_file():
+        return {}
+    return {k: v for k, v in json.loads(config.read_text()).items() if k in _STATISTICS}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export; 0 when done, 1 when there is nothing to export."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=Path, metavar="RUN_OR_CHECKPOINT")
+    parser.add_argument("--out", type=Path, required=True, help="new folder")
+    parser.add_argument("--raw", action="store_true", help="last step's weights, not the average")
+    given = parser.parse_args(argv)
+    try:
+        folder = export(given.source, given.out, raw=given.raw)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    model = Autoencoder.from_pretrained(folder)
+    count = sum(p.numel() for p in model.parameters())
+    print(f"wrote {folder}: {count:,} parameters, {'raw' if given.raw else 'averaged'} weights")
+    if model.config.latents_mean is None:
+        print("latents_mean and latents_std are not set: the run has not finished")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,75 @@
+"""What a model costs: floating-point operations and saved activations, counted without a weight.
+
+Everything runs on the meta device, where tensors have shapes and no memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from vae_training.model.autoencoder import Autoencoder, build
+
+_BYTES = 2  # of a bf16 activation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Of one square image. FLOPs count a multiplication and an addition as two.
+
+    `saved_bytes` is what the forward pass keeps for the backward pass in bf16; `recomputed_bytes`
+    the same when the inputs of levels alone are kept.
+    """
+
+    encode_flops: int
+    decode_flops: int
+    train_flops: int
+    saved_bytes: int
+    recomputed_bytes: int
+
+
+def cost(name: str, px: int, *, phases: bool = False) -> Cost:
+    """Count for the model `name` and an image of `px` x `px`."""
+    with torch.device("meta"):
+        model, x = build(name), torch.empty(1, 3, px, px)
+        z = torch.empty(1, model.config.latent_channels, px // model.config.f, px // model.config.f)
+    model.use_phases(phases)
+    with torch.no_grad():
+        encode, decode = _flops(model.encoder, x), _flops(model.decoder, z)
+    with FlopCounterMode(display=False) as counter:
+        model(x).sample.mean().backward()
+    return Cost(
+        encode_flops=encode,
+        decode_flops=decode,
+        train_flops=counter.get_total_flops(),
+        saved_bytes=_saved(model, x),
+        recomputed_bytes=_saved(model, x, recompute=True),
+    )
+
+
+def _flops(half: torch.nn.Module, x: Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        half(x)
+    return counter.get_total_flops()
+
+
+def _saved(model: Autoencoder, x: Tensor, recompute: bool = False) -> int:
+    """Bytes in bf16 of what autograd keeps, weights left out, each memory counted once."""
+    model.train().recompute_activations(recompute)
+    weights = {p.untyped_storage()._cdata for p in model.parameters()}
+    kept: dict[int, Tensor] = {}  # the tensors too: a freed one's address may come again
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage()._cdata not in weights:
+            kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        image = model(x).sample
+    del image
+    model.recompute_activations(False)
+    return sum(t.untyped_storage().nbytes() // t.element_size() * _BYTES for t in kept.values())
