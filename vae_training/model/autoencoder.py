@@ -148,7 +148,7 @@ class Autoencoder(ModelMixin, ConfigMixin):
         Levels of `stride` px per position and coarser see the whole image, which costs little
         memory there and keeps the overlap small; with `stride` f nearly all runs in tiles. By
         default tiles overlap as far as a value can see, and the result is that of the whole image
-        up to rounding (float32: about 1e-5). A smaller `overlap_px` is faster and blended.
+        up to rounding (below 1e-12 in float64). A smaller `overlap_px` is faster and blended.
         """
         f = self.config.f
         if stride < 1 or stride > f or stride & (stride - 1):
