@@ -20,7 +20,6 @@ from renderers.atlas import Atlas
 from renderers.compiled import EXACT
 from renderers.layout.sheet import Line, Mark
 from renderers.shaping import Ints
-from renderers.typeset import Setting
 
 Picture = npt.NDArray[np.uint8]
 
@@ -32,11 +31,11 @@ assert _PHASES == rasterise.PHASES
 class Glyphs:
     """All glyphs of a page, line after line.
 
-    `rows int32[lines, 7]`: first and last glyph in the arrays they were set from, first character
-    and end of the line in its text, px of the baseline's start right and down, kind of face and
-    size. `clusters` counts in that text. `slot`, `x`, `y` say where each glyph's origin lies in px
-    of the page, and `line_boxes int32[lines, 4]` is the ink of each line: x0, y0, x1, y1, half
-    open; x1 < x0 for a line without ink.
+    `rows int32[lines, 6]`: first and last glyph in the galley, length of the text, px of the
+    baseline's start right and down, kind of face and size. `clusters` counts in the line's text.
+    `slot`, `x`, `y` say where each glyph's origin lies in px of the page, and `line_boxes
+    int32[lines, 4]` is the ink of each line: x0, y0, x1, y1, half open; x1 < x0 for a line
+    without ink.
     """
 
     rows: Ints
@@ -63,31 +62,26 @@ class Characters:
 
 
 def gather(lines: Sequence[Line], atlas: Atlas, phases: int, *, scale: int = 1) -> Glyphs:
-    """Round every glyph of `lines` to the pixel grid and rasterise what is new.
+    """Round every glyph of `lines`, all of one galley, to the pixel grid and rasterise the new.
 
     `scale` makes everything so many times as large: sizes, places and boxes.
     """
     if not lines:
         none = np.zeros(0, dtype=np.int32)
-        return Glyphs(none.reshape(0, 7), none, none, none, none, none.reshape(0, 4))
-    settings: list[Setting] = []
-    # Lines of one paragraph share a setting: where its glyphs begin, and its kind.
-    known: dict[int, tuple[int, int]] = {}
+        return Glyphs(none.reshape(0, 6), none, none, none, none, none.reshape(0, 4))
+    galley = lines[0].strip.setting.galley
+    # Lines of one text share a setting, and a setting is of one kind.
+    kinds_of: dict[int, int] = {}
     rows: list[tuple[int, ...]] = []
-    total = 0
-    for (setting, begin, stop, first, last, _), x, y in lines:
-        found = known.get(id(setting))
-        if found is None:
-            kind = atlas.kind(setting.run.face, setting.size_px * scale)
-            found = known[id(setting)] = (total, kind)
-            settings.append(setting)
-            total += len(setting.run.infos)
-        start, kind = found
-        rows.append((start + first, start + last, begin, stop, x, y, kind))
+    for (setting, text, first, last, _), x, y in lines:
+        kind = kinds_of.get(id(setting))
+        if kind is None:
+            kind = kinds_of[id(setting)] = atlas.kind(setting.face, setting.size_px * scale)
+        rows.append((first, last, len(text), x, y, kind))
     table = np.array(rows, dtype=np.int32)
-    infos = np.concatenate([setting.run.infos for setting in settings])
-    places = np.concatenate([setting.places for setting in settings], axis=1)
-    glyphs, clusters, kinds, x, y, phase = _locate(table, infos, places, phases, scale)
+    glyphs, clusters, kinds, x, y, phase = _locate(
+        table, galley.glyphs, galley.spots, phases, scale
+    )
     slot = atlas.slots(kinds, phase, glyphs)
     return Glyphs(table, clusters, slot, x, y, _line_boxes(table, slot, x, y, atlas.shapes))
 
@@ -177,7 +171,7 @@ def blend(page: Picture, glyphs: Glyphs, atlas: Atlas, colours: Picture) -> None
 
 
 @njit(**EXACT)
-def _locate(rows, infos, places, phases, scale):  # type: ignore[no-untyped-def]
+def _locate(rows, glyph_table, spots, phases, scale):  # type: ignore[no-untyped-def]
     """Glyph, cluster, kind, column, row and phase of every glyph of every line, int32[n] each."""
     count = 0
     for row in range(len(rows)):
@@ -187,16 +181,16 @@ def _locate(rows, infos, places, phases, scale):  # type: ignore[no-untyped-def]
     x, y = np.empty(count, np.int32), np.empty(count, np.int32)
     at = 0
     for row in range(len(rows)):
-        left, top, kind = rows[row, 4], rows[row, 5], rows[row, 6]
+        left, top, kind = rows[row, 3], rows[row, 4], rows[row, 5]
         for i in range(rows[row, 0], rows[row, 1]):
-            glyphs[at], clusters[at], kinds[at] = infos[i, 0], infos[i, 2], kind
-            across = (places[0, i] + left) * scale
+            glyphs[at], clusters[at], kinds[at] = glyph_table[i, 0], glyph_table[i, 1], kind
+            across = (spots[i, 0] + left) * scale
             if phases == 1:
                 x[at] = np.floor(across + 0.5)
             else:
                 quarter = np.int64(np.floor(across * _PHASES + 0.5))
                 x[at], phase[at] = quarter // _PHASES, quarter % _PHASES
-            y[at] = np.floor((places[1, i] + top) * scale + 0.5)
+            y[at] = np.floor((spots[i, 1] + top) * scale + 0.5)
             at += 1
     return glyphs, clusters, kinds, x, y, phase
 
@@ -225,13 +219,13 @@ def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-
     """The members of `Characters`, in order."""
     length = 0
     for row in range(len(rows)):
-        length += rows[row, 3] - rows[row, 2]
+        length += rows[row, 2]
     where, boxes = np.empty(length, np.int32), np.empty((length, 4), np.int32)
     shared, ends = np.zeros(length, np.bool_), np.empty(len(rows), np.int32)
     far = 1 << 20
     count = at = before = 0
     for row in range(len(rows)):
-        begin, stop = rows[row, 2], rows[row, 3]
+        stop = rows[row, 2]
         last = at + rows[row, 1] - rows[row, 0]
         while at < last:
             cluster = clusters[at]
@@ -247,7 +241,7 @@ def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-
             if x1 < x0:
                 continue
             for k in range(parts):
-                where[count] = before + cluster - begin + k
+                where[count] = before + cluster + k
                 boxes[count, 0] = np.rint((x0 + (x1 - x0) * k / parts) * 100)
                 boxes[count, 1] = y0 * 100
                 boxes[count, 2] = np.rint((x0 + (x1 - x0) * (k + 1) / parts) * 100)
@@ -255,7 +249,7 @@ def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-
                 shared[count] = parts > 1
                 count += 1
         ends[row] = count
-        before += stop - begin
+        before += stop
     return where[:count], ends, boxes[:count], shared[:count]
 
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fonts.faces import Face
-from renderers.breaks import classify, opportunities
+from renderers.breaks import opportunities
 from renderers.numbers import equation_like, number_like
 from renderers.shaping import Shaper
-from renderers.typeset import Strip, Style, set_lines
+from renderers.typeset import Galley, Strip
 
 # Han ink reaches .85 em above the baseline and .09 below, Latin capitals .72, descenders -.22.
 _ASCENT_EM = 0.86
@@ -77,8 +77,7 @@ class Sheet:
         self.lines: list[Line] = []
         self.marks: list[Mark] = []
         self._texts = iter(texts)
-        self._shaper = shaper
-        self._tracking_px, self._whole_px = tracking_px, whole_px
+        self._galley = Galley(shaper, tracking_px=tracking_px, whole_px=whole_px)
         # A text that phrases are being cut from, where a cut may be, and where the next begins.
         self._phrase: tuple[Text, list[int], int] | None = None
         self._left: deque[Text] = deque()
@@ -105,7 +104,7 @@ class Sheet:
                 text = self.text()
                 if text is None:
                     return None
-                self._phrase = (text, opportunities(classify(text.text)).tolist(), 0)
+                self._phrase = (text, opportunities(text.text).tolist(), 0)
             text, breaks, start = self._phrase
             following = bisect_right(breaks, start)
             stop = breaks[max(following, bisect_right(breaks, start + limit) - 1)]
@@ -136,15 +135,16 @@ class Sheet:
     ) -> list[Strip]:
         """Set `text` in lines of `length` px; `heading` uses the heading face if it covers it."""
         face = self.heading if heading and self.heading.covers(text.text) else text.face
-        run = self._shaper.shape(face, text.text, vertical=vertical)
-        style = Style(
-            size_px=size_px or self.size_px,
+        return self._galley.set(
+            face,
+            text.text,
+            size_px or self.size_px,
+            length,
             align=align,
             indent_px=indent_px,
-            tracking_px=self._tracking_px,
-            whole_px=self._whole_px,
+            vertical=vertical,
+            max_lines=max_lines,
         )
-        return set_lines(run, style, length, max_lines=max_lines)
 
     def put(self, strip: Strip, x: float, top: float) -> None:
         """Place a horizontal line with its row's top at `top`."""

@@ -11,6 +11,7 @@ from fonts.faces import Face, discover
 from renderers.atlas import FAINT, Atlas
 from renderers.rasterise import PHASES, GlyphFault
 from renderers.shaping import Shaper
+from renderers.typeset import Galley
 from tests.tiny_font import write_font, write_variable_font
 
 
@@ -22,7 +23,8 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
 
 
 def _slots(atlas: Atlas, face: Face, size_px: int, phase: int, text: str) -> list[int]:
-    glyphs = Shaper().shape(face, text).glyphs
+    shaper = Shaper(native=False)
+    glyphs = shaper.shape(shaper.font(face), text, vertical=False)[0][:, 0]
     kinds = np.full(len(glyphs), atlas.kind(face, size_px), dtype=np.int32)
     return atlas.slots(kinds, np.full(len(glyphs), phase, dtype=np.int32), glyphs).tolist()
 
@@ -62,8 +64,9 @@ def test_shaping_and_drawing_use_the_same_instance(tmp_path: Path) -> None:
     write_variable_font(tmp_path / "a.ttf", "abc")
     regular, bold = discover([tmp_path], cache=tmp_path / "cache")
     for native in (True, False):
-        plain, wide = (Shaper(native=native).shape(face, "abc") for face in (regular, bold))
-        assert (wide.places[:, 0] - plain.places[:, 0]).tolist() == [200] * 3
+        galley = Galley(Shaper(native=native))
+        ((plain,), (wide,)) = (galley.set(face, "abc", 1000, 9e9) for face in (regular, bold))
+        assert (wide.x - plain.x).tolist() == [0, 200, 400]
     atlas = Atlas()
     for letter in "abc":
         thin, thick = (

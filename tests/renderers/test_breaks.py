@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from renderers.breaks import NEVER_FIRST, NEVER_LAST, classify, opportunities
+from renderers.breaks import NEVER_FIRST, NEVER_LAST, opportunities
 
 
 def _pieces(text: str) -> list[str]:
-    stops = opportunities(classify(text)).tolist()
+    stops = opportunities(text).tolist()
     return [text[a:b] for a, b in zip([0, *stops[:-1]], stops, strict=True)]
 
 
@@ -34,4 +34,4 @@ def test_double_dashes_and_ellipses_stay_whole() -> None:
 
 
 def test_empty_text_has_no_place_to_break_but_its_end() -> None:
-    assert opportunities(classify("")).tolist() == [0]
+    assert opportunities("").tolist() == [0]

@@ -13,7 +13,7 @@ from renderers.colour import LocalLuminance, luminance
 from renderers.compose import blend, characters, gather
 from renderers.layout.sheet import Line
 from renderers.shaping import Shaper
-from renderers.typeset import Style, set_lines
+from renderers.typeset import Galley
 from tests.pictures import scene
 from tests.tiny_font import write_font
 
@@ -26,7 +26,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
 
 
 def _lines(face: Face) -> list[Line]:
-    strips = set_lines(Shaper().shape(face, "some words to set " * 6), Style(size_px=12), 150.0)
+    strips = Galley(Shaper()).set(face, "some words to set " * 6, 12, 150.0)
     # Rows 5 px apart: lines run into each other.
     return [Line(strip, 10 + n, 20 + 5 * n) for n, strip in enumerate(strips)]
 

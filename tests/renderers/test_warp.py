@@ -14,7 +14,7 @@ from renderers.compose import characters, gather
 from renderers.ink import cover
 from renderers.layout.sheet import Line, Mark
 from renderers.shaping import Shaper
-from renderers.typeset import Style, set_lines
+from renderers.typeset import Galley
 from renderers.warp import carry, draw_quad, furnish, matrix, sheet_size
 from tests.tiny_font import write_font
 
@@ -30,9 +30,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
 
 
 def _lines(face: Face, size_px: int = 10, width: float = 170.0) -> list[Line]:
-    strips = set_lines(
-        Shaper().shape(face, "some words to set " * 6), Style(size_px=size_px), width
-    )
+    strips = Galley(Shaper()).set(face, "some words to set " * 6, size_px, width)
     return [Line(strip, 8, 20 + 16 * n) for n, strip in enumerate(strips)]
 
 
