@@ -26,6 +26,13 @@ _WHITE = frozenset(p for p in range(0x3001) if unicodedata.category(chr(p)) == "
 Box = tuple[int, int, int, int]
 
 
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """`uint32[len(text)]`."""
+    # With its mark of byte order, left out here, it is encoded without a search for the codec:
+    # half the time for short texts.
+    return np.frombuffer(text.encode("utf-32", "surrogatepass"), np.uint32, -1, 4)
+
+
 @dataclass(frozen=True)
 class Coverage:
     """A set of code points, kept as sorted inclusive ranges."""
@@ -46,7 +53,7 @@ class Coverage:
 
     def of_text(self, text: str) -> npt.NDArray[np.bool_]:
         """`bool[len(text)]`: which characters of `text` are in the set."""
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        points = code_points(text)
         # The last entry is always False: it answers for everything beyond the set.
         return self._table.take(points, mode="clip")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fonts.coverage import code_points
 from renderers.set_text import (
     CLOSER,
     HYPHEN,
@@ -48,11 +49,6 @@ def _classes() -> Flags:
 
 
 CLASSES = _classes()
-
-
-def code_points(text: str) -> npt.NDArray[np.uint32]:
-    """`uint32[len(text)]`."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def opportunities(text: str) -> npt.NDArray[np.int32]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fonts.coverage import code_points
 from renderers.compiled import EXACT
 from renderers.compose import Characters
 from renderers.layout.sheet import Line
@@ -84,8 +85,9 @@ class Labels:
         """The text of `to_dict`, without its lists, and with `more` members at its end."""
         found = self.characters
         text = "".join([line.strip.text for line in self.lines])
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        data, ends = _characters_json(points, found.where, found.ends, found.boxes, found.shared)
+        data, ends = _characters_json(
+            code_points(text), found.where, found.ends, found.boxes, found.shared
+        )
         chars, start = data.tobytes(), 0
         said = self._lines()
         heights, boxes = self._x_heights([line[0] for line in said]), self.line_boxes.tolist()

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fonts.coverage import code_points
 from fonts.faces import Face
 from renderers import set_text
-from renderers.breaks import CLASSES, code_points
+from renderers.breaks import CLASSES
 from renderers.shaping import Floats, Ints, Shaper
 
 _ALIGN = {
