@@ -41,8 +41,10 @@ class Font(NamedTuple):
 
 
 class Shaper:
-    """Opens each face once and keeps it. `native` False, or a HarfBuzz whose functions cannot be
-    reached: texts are shaped by `shape`, through Python objects.
+    """Opens each face once and keeps it.
+
+    A `native` one hands out fonts for `set_text.set_text`. Where HarfBuzz' functions cannot be
+    reached, or on request, it is not native: then `shape` reads through Python objects.
     """
 
     def __init__(self, *, native: bool = True) -> None:
