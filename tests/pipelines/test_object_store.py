@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from pipelines import build_corpus, storage
 from pipelines.demo import DemoInputs
 from tests.pictures import tree
 from tests.pipelines.builds import write_config
-from tests.ray_cluster import free_port, wait_until
+from tests.s3_server import empty_bucket
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,34 +24,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     """An empty bucket on a server of its own."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    patch = pytest.MonkeyPatch()
-    patch.setenv("AWS_ENDPOINT_URL", url)
-    patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    try:
-        wait_until(lambda: _answers(url), f"{url} answers", 60)
-        fsspec.filesystem("s3").mkdir("corpora")
-        yield "s3://corpora"
-    finally:
-        patch.undo()
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
+    with empty_bucket() as url:
+        yield url
 
 
 def upload(folder: Path, url: str) -> None:

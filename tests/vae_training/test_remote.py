@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from tests.ray_cluster import free_port, wait_until
+from tests.s3_server import empty_bucket
 from vae_training.config import TrainSettings
 from vae_training.data import ranges
 from vae_training.data.curriculum import CorpusError
@@ -111,37 +109,10 @@ def test_a_server_without_ranges_is_told(url: str, handler: type[Ranged]) -> Non
 
 
 @pytest.fixture
-def bucket(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for name, value in (
-        ("ENDPOINT_URL", endpoint),
-        ("ACCESS_KEY_ID", "nobody"),
-        ("SECRET_ACCESS_KEY", "nothing"),
-        ("DEFAULT_REGION", "us-east-1"),
-    ):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    try:
-        wait_until(lambda: _answers(endpoint), f"{endpoint} answers", 60)
-        fs = fsspec.filesystem("s3")
-        fs.mkdir("corpora")
-        fs.put(str(corpus), "corpora/one", recursive=True)
-        yield "s3://corpora/one"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        fsspec.filesystem("http").info(url)
-    except Exception:  # nobody listens yet
-        return False
+def bucket(corpus: Path) -> Iterator[str]:
+    with empty_bucket() as url:
+        fsspec.filesystem("s3").put(str(corpus), f"{url}/one", recursive=True)
+        yield f"{url}/one"
     return True
 
 

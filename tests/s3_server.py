@@ -1,0 +1,53 @@
+"""A real S3 server over HTTP for tests, as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import fsspec
+import pytest
+
+from tests.ray_cluster import free_port, wait_until
+
+
+@contextmanager
+def empty_bucket() -> Iterator[str]:
+    """The URL of an empty bucket; while it is there, the environment points to its server."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    patch = pytest.MonkeyPatch()
+    for name, value in (
+        ("ENDPOINT_URL", url),
+        ("ACCESS_KEY_ID", "nobody"),
+        ("SECRET_ACCESS_KEY", "nothing"),
+        ("DEFAULT_REGION", "us-east-1"),
+    ):
+        patch.setenv(f"AWS_{name}", value)
+    try:
+        wait_until(lambda: _answers(url), f"{url} answers", 60)
+        # File systems are kept by their arguments: one of an earlier server would be found again.
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        fsspec.filesystem("s3").mkdir("corpora")
+        yield "s3://corpora"
+    finally:
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        patch.undo()
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
