@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photographs", metavar="DIR", type=Path, required=True)
-    parser.add_argument("--pages", metavar="N", type=int, default=90, help="of each document")
+    parser.add_argument("--pages", metavar="N", type=int, default=60, help="of each document")
     parser.add_argument("--screen-only", action="store_true", help="leave the counter as it is")
     given = parser.parse_args(argv)
     cv2.setNumThreads(1)
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     photos = [(f.name, photo) for f in folders for photo in photographs(f, _WRITTEN)]
     _fit_screen(photos, given.pages)
     if not given.screen_only:
-        _fit_lines([photo for _, photo in photos], max(1, given.pages // 3))
+        _fit_lines([photo for _, photo in photos], max(1, given.pages // 2))
     return 0
 
 

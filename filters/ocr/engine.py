@@ -32,8 +32,11 @@ class OcrEngine(Protocol):
         """Package, version, sha256 of the models and options: all that the results depend on."""
         ...
 
-    def ready(self) -> None:
-        """Load the models now; OcrUnavailable, with what to do, when they cannot run here."""
+    def ready(self, *, to_read: bool = False) -> None:
+        """Load the detector now, `to_read` also the recogniser.
+
+        OcrUnavailable, with what to do, when they cannot run here.
+        """
         ...
 
     def detect(self, rgb: Rgb) -> Polygons:

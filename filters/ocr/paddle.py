@@ -84,7 +84,8 @@ class PaddleOcrEngine(WindowedEngine):
         ]
         return self._id(*versions, *files)
 
-    def ready(self) -> None:
+    def ready(self, *, to_read: bool = False) -> None:
+        # The helper loads both models when it starts.
         self._started()
 
     def read_line(self, rgb: Rgb) -> tuple[str, float]:

@@ -55,8 +55,10 @@ class RapidOcrEngine(WindowedEngine):
         if device == "cuda":
             _check_for_cuda()
 
-    def ready(self) -> None:
-        assert self._detector and self._recogniser
+    def ready(self, *, to_read: bool = False) -> None:
+        assert self._detector
+        if to_read:
+            assert self._recogniser
 
     @functools.cached_property
     def engine_id(self) -> str:

@@ -105,6 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OcrUnavailable, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted: a table that was not whole is not there", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -130,7 +133,7 @@ class Scorer:
         self._of_thread = threading.local()
         # Loaded now, so that what is missing is said before work begins.
         engine = make()
-        engine.ready()
+        engine.ready(to_read=read)
         self._of_thread.density = TextDensity(engine)
 
     @property

@@ -17,7 +17,7 @@ class Ruler:
 
     engine_id = "ruler"
 
-    def ready(self) -> None:
+    def ready(self, *, to_read: bool = False) -> None:
         pass
 
     def detect(self, rgb: Rgb) -> Polygons:
