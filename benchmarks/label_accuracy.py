@@ -66,32 +66,32 @@ def measure(recipe: Recipe, labels: Labels) -> Iterator[Found]:
     glyphs = gather(labels.lines, atlas, recipe.phases)
     where, boxes = labels.characters.where, labels.characters.boxes / 100
     starts = [0, *labels.characters.ends.tolist()]
-    before = at = 0
-    for number, (strip, x, y) in enumerate(labels.lines):
+    begins_at = labels.lines.table()[:, 0].tolist()
+    at = 0
+    for number, line in enumerate(labels.lines):
         entries: dict[int, Box] = {}
         for i in range(starts[number], starts[number + 1]):
-            entries[int(where[i]) - before] = tuple(boxes[i].tolist())
-        begins = sorted(set(strip.clusters.tolist()))
-        ends = [*begins[1:], len(strip.text)]
+            entries[int(where[i]) - begins_at[number]] = tuple(boxes[i].tolist())
+        begins = sorted(set(line.clusters.tolist()))
+        ends = [*begins[1:], len(line.text)]
         for begin, end in zip(begins, ends, strict=True):
-            own = np.flatnonzero(strip.clusters == begin)
+            own = np.flatnonzero(line.clusters == begin)
             labelled = [entries[k] for k in range(begin, end) if k in entries]
             if not labelled:
                 continue
             box = _union(labelled)
             drawn = _drawn(glyphs, at + own, atlas)
-            text = strip.text[begin:end]
+            text = line.text[begin:end]
             pillow = None
             if (
                 len(own) == 1
-                and strip.size_px not in _bitmap_sizes(str(strip.face.path), strip.face.index)
-                and (len(text) > 1 or strip.glyphs[own[0]] == _nominal(strip.face, text))
+                and line.size_px not in _bitmap_sizes(str(line.face.path), line.face.index)
+                and (len(text) > 1 or line.glyphs[own[0]] == _nominal(line.face, text))
             ):
-                origin = x + strip.x[own[0]], y + strip.y[own[0]]
-                pillow = _worst(box, _pillow(strip.face, strip.size_px, text, origin, recipe))
+                origin = line.x + line.spots[own[0], 0], line.y + line.spots[own[0], 1]
+                pillow = _worst(box, _pillow(line.face, line.size_px, text, origin, recipe))
             yield Found(len(labelled), len(text) > 1, _worst(box, drawn), pillow)
-        before += len(strip.text)
-        at += len(strip.glyphs)
+        at += len(line.glyphs)
 
 
 def _union(boxes: list[Box]) -> Box:

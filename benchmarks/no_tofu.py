@@ -99,12 +99,12 @@ class Glyphs:
 def faults(labels: Labels, known: dict[tuple[str, int, str], str | None]) -> Counter[str]:
     """Wrong glyphs of a page, by what is wrong; `known` keeps what was looked at before."""
     wrong: Counter[str] = Counter()
-    for strip, _, _ in labels.lines:
-        face, clusters = strip.face, strip.clusters.tolist()
+    for line in labels.lines:
+        face, clusters = line.face, line.clusters.tolist()
         begins = sorted(set(clusters))
-        ends = dict(zip(begins, [*begins[1:], len(strip.text)], strict=True))
-        for glyph, begin in zip(strip.glyphs.tolist(), clusters, strict=True):
-            text = strip.text[begin : ends[begin]]
+        ends = dict(zip(begins, [*begins[1:], len(line.text)], strict=True))
+        for glyph, begin in zip(line.glyphs.tolist(), clusters, strict=True):
+            text = line.text[begin : ends[begin]]
             at = (face.key, glyph, text)
             if at not in known:
                 known[at] = glyphs_of(face).fault(glyph, text)
@@ -161,7 +161,7 @@ def draw_with(
         page += 1
         count += len(labels.characters.where)
         skipped += recipe.skipped_texts
-        seen.update(*(strip.text for strip, _, _ in labels.lines))
+        seen.update(*(line.text for line in labels.lines))
         wrong += faults(labels, known)
     return count, skipped, seen, wrong
 

@@ -61,19 +61,27 @@ def as_page(recipe: Recipe, labels: Labels, ground: Path, made: Renderer) -> dic
     """A page in plain words: lines with their places, and the paragraphs that they came from."""
     faces = {face.key: face for face in made.faces}
     lines: list[dict[str, Any]] = []
-    blocks: dict[int, dict[str, Any]] = {}
-    for (strip, x, y), colour in zip(labels.lines, labels.colours.tolist(), strict=True):
-        face = faces[strip.face.key]
-        common = {"path": str(face.path), "index": face.index, "size_px": strip.size_px}
-        lines.append(common | {"text": strip.text, "x": x, "y": y, "colour": colour})
-        known = blocks.setdefault(
-            id(strip.setting), common | {"text": "", "places": [], "width": 0.0}
-        )
+    blocks: list[dict[str, Any]] = []
+    ended = -1
+    for line, colour, box, (begin, end) in zip(
+        labels.lines,
+        labels.colours.tolist(),
+        labels.line_boxes.tolist(),
+        labels.lines.table()[:, :2].tolist(),
+        strict=True,
+    ):
+        face = faces[line.face.key]
+        common = {"path": str(face.path), "index": face.index, "size_px": line.size_px}
+        lines.append(common | {"text": line.text, "x": line.x, "y": line.y, "colour": colour})
+        # Between two lines of a text there is a space at the most.
+        if not 0 <= begin - ended <= 1:
+            blocks.append(common | {"text": "", "places": [], "width": 0.0})
+        known, ended = blocks[-1], end
         last = "" if known["text"].endswith(" ") or not known["text"].isascii() else " "
-        known["text"] += last * bool(known["text"]) + strip.text
-        known["places"].append((x, y))
-        known["width"] = max(known["width"], strip.length_px + strip.size_px)
-    return {"ground": str(ground), "lines": lines, "blocks": list(blocks.values())}
+        known["text"] += last * bool(known["text"]) + line.text
+        known["places"].append((line.x, line.y))
+        known["width"] = max(known["width"], box[2] - box[0] + line.size_px)
+    return {"ground": str(ground), "lines": lines, "blocks": blocks}
 
 
 class Peer:

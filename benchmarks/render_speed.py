@@ -140,13 +140,13 @@ def pillow(
     page = Image.fromarray(backdrop(ground, recipe.crop, size, (recipe.wash, recipe.wash_tone)))
     draw = ImageDraw.Draw(page)
     boxes = []
-    for (strip, x, y), colour in zip(labels.lines, labels.colours.tolist(), strict=True):
-        key = (strip.face.key, strip.size_px)
+    for drawn, colour in zip(labels.lines, labels.colours.tolist(), strict=True):
+        key = (drawn.face.key, drawn.size_px)
         font = opened.get(key)
         if font is None:
-            path, index = paths[strip.face.key]
-            font = opened[key] = ImageFont.truetype(path, strip.size_px, index=index)
-        text = strip.text
+            path, index = paths[drawn.face.key]
+            font = opened[key] = ImageFont.truetype(path, drawn.size_px, index=index)
+        text, x, y = drawn.text, drawn.x, drawn.y
         draw.text((x, y), text, fill=tuple(colour), font=font, anchor="ls")
         line = []
         for i, character in enumerate(text):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,7 +45,8 @@ class Coverage:
         return cls(tuple(_ranges(sorted(set(code_points)))))
 
     @cached_property
-    def _table(self) -> npt.NDArray[np.bool_]:
+    def table(self) -> npt.NDArray[np.bool_]:
+        """`bool[...]` by code point; the last entry, always False, answers for all beyond it."""
         table = np.zeros(self.ranges[-1][1] + 2 if self.ranges else 1, dtype=bool)
         for first, last in self.ranges:
             table[first : last + 1] = True
@@ -54,8 +55,7 @@ class Coverage:
     def of_text(self, text: str) -> npt.NDArray[np.bool_]:
         """`bool[len(text)]`: which characters of `text` are in the set."""
         points = code_points(text)
-        # The last entry is always False: it answers for everything beyond the set.
-        return self._table.take(points, mode="clip")
+        return self.table.take(points, mode="clip")
 
     def covers(self, text: str) -> bool:
         """Whether every character of `text` is in the set."""
@@ -64,9 +64,18 @@ class Coverage:
         # A search through bytes is several times as fast as numpy's `all` on so few.
         return b"\0" not in self.of_text(text).tobytes()
 
+    def covers_each(self, texts: Sequence[str]) -> list[bool]:
+        """`covers` of many texts, none of them empty, at the cost of one."""
+        joined = "".join(texts)
+        if not texts or self._printable_ascii and joined.isascii() and joined.isprintable():
+            return [True] * len(texts)
+        begins = np.cumsum([0, *map(len, texts[:-1])])
+        whole: list[bool] = np.logical_and.reduceat(self.of_text(joined), begins).tolist()
+        return whole
+
     @cached_property
     def _printable_ascii(self) -> bool:
-        return bool(self._table[0x20:0x7F].sum() == 0x7F - 0x20)
+        return bool(self.table[0x20:0x7F].sum() == 0x7F - 0x20)
 
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self.ranges)

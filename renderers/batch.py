@@ -134,7 +134,7 @@ class Maker:
                     picture=encode(rgb, job.ext),
                     label=labels.to_json(background=str(name)).encode(),
                     characters=len(labels.characters.where),
-                    shown="".join({c for line in labels.lines for c in line.strip.text}),
+                    shown="".join(sorted(set(labels.text()))),
                     skipped_texts=recipe.skipped_texts,
                 )
             )

@@ -9,17 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fonts.coverage import code_points
-from renderers.set_text import (
-    CLOSER,
-    HYPHEN,
-    INSEPARABLE,
-    OPENER,
-    SPACE,
-    WIDE,
-    break_starts,
-    text_flags,
-)
+from renderers.set_text import CLOSER, EDGE, HYPHEN, INSEPARABLE, OPENER, SPACE, WIDE
 
 Flags = npt.NDArray[np.uint8]
 
@@ -27,6 +17,8 @@ NEVER_FIRST = "。，、；：？！）」』》】〕〉’”…—·～％℃
 NEVER_LAST = "（「『《【〔〈‘“([{$￥#"
 _INSEPARABLE = "…—"
 _HYPHENS = "-/"
+# A phrase cut from a text neither begins nor ends with these.
+_EDGES = " ，。、；：？！,.;:?!）)》」』”’】(（《「『“‘【-—…"
 
 
 def _classes() -> Flags:
@@ -42,6 +34,7 @@ def _classes() -> Flags:
         (NEVER_LAST, OPENER),
         (_INSEPARABLE, INSEPARABLE),
         (_HYPHENS, HYPHEN),
+        (_EDGES, EDGE),
     ):
         for character in characters:
             table[ord(character)] |= flag
@@ -49,9 +42,3 @@ def _classes() -> Flags:
 
 
 CLASSES = _classes()
-
-
-def opportunities(text: str) -> npt.NDArray[np.int32]:
-    """Sorted indices at which a new line may begin; the last one is the length of the text."""
-    found: npt.NDArray[np.int32] = break_starts(text_flags(code_points(text), CLASSES))
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
+from renderers.dice import Dice
 
 STYLES = ("python", "c", "json")
 
@@ -30,18 +30,14 @@ class CodeLine(NamedTuple):
     deeper: int = 0
 
 
-def code_line(rng: np.random.Generator, style: str, depth: int) -> CodeLine:
+def code_line(dice: Dice, style: str, depth: int) -> CodeLine:
     """A line of `style` ("python", "c" or "json") at a depth of indentation, in printable ASCII."""
-    return _LINES[style](rng, depth)
+    return _LINES[style](dice, depth)
 
 
-def _pick(rng: np.random.Generator, options: tuple[str, ...] | list[str]) -> str:
-    return options[int(rng.integers(len(options)))]
-
-
-def _name(rng: np.random.Generator) -> str:
-    first, second = _pick(rng, _WORDS), _pick(rng, _WORDS)
-    kind = rng.random()
+def _name(dice: Dice) -> str:
+    first, second = dice.pick(_WORDS), dice.pick(_WORDS)
+    kind = dice.random()
     if kind < 0.5:
         return first
     if kind < 0.8:
@@ -49,77 +45,78 @@ def _name(rng: np.random.Generator) -> str:
     return f"{first}{second.capitalize()}" if kind < 0.95 else f"{first}_{second}".upper()
 
 
-def _number(rng: np.random.Generator) -> str:
-    kind = rng.random()
+def _number(dice: Dice) -> str:
+    kind = dice.random()
     if kind < 0.5:
-        return str(int(10 ** rng.uniform(0, 4)))
+        return str(int(10 ** dice.uniform(0, 4)))
     if kind < 0.8:
-        return f"{rng.uniform(0, 10):.{int(rng.integers(1, 5))}g}"
-    return f"0x{int(rng.integers(1 << 16)):04x}"
+        return f"{dice.uniform(0, 10):.{1 + dice.below(4)}g}"
+    return f"0x{dice.below(1 << 16):04x}"
 
 
-def _term(rng: np.random.Generator, depth: int = 2) -> str:
-    kind = int(rng.integers(7 if depth else 3))
+def _term(dice: Dice, depth: int = 2) -> str:
+    kind = dice.below(7 if depth else 3)
     if kind < 2:
-        return _name(rng)
+        return _name(dice)
     if kind == 2:
-        return _number(rng)
-    inner = _term(rng, depth - 1)
+        return _number(dice)
+    inner = _term(dice, depth - 1)
     if kind == 3:
-        return f"{_name(rng)}[{inner}]"
+        return f"{_name(dice)}[{inner}]"
     if kind == 4:
-        return f"{_pick(rng, _WORDS)}({inner}, {_term(rng, 0)})"
-    sign = _pick(rng, ("+", "-", "*", "/", "%", "<<", "&", "|"))
-    return f"{inner} {sign} {_term(rng, 0)}"
+        return f"{dice.pick(_WORDS)}({inner}, {_term(dice, 0)})"
+    sign = dice.pick(("+", "-", "*", "/", "%", "<<", "&", "|"))
+    return f"{inner} {sign} {_term(dice, 0)}"
 
 
-def _test(rng: np.random.Generator) -> str:
-    sign = _pick(rng, ("<", "<=", "==", "!=", ">", ">="))
-    return f"{_name(rng)} {sign} {_term(rng, 1)}"
+def _test(dice: Dice) -> str:
+    sign = dice.pick(("<", "<=", "==", "!=", ">", ">="))
+    return f"{_name(dice)} {sign} {_term(dice, 1)}"
 
 
-def _python(rng: np.random.Generator, depth: int) -> CodeLine:
-    kind = int(rng.integers(10))
+def _python(dice: Dice, depth: int) -> CodeLine:
+    kind = dice.below(10)
     if kind == 0:
         return CodeLine("# ", "", words=True)
     if kind == 1:
-        return CodeLine(f'{_pick(rng, ("print", "log", "warn"))}("', '")', words=True)
+        return CodeLine(f'{dice.pick(("print", "log", "warn"))}("', '")', words=True)
     if kind == 2:
-        start = _pick(rng, [f"if {_test(rng)}:", f"while {_test(rng)}:"])
+        start = dice.pick((f"if {_test(dice)}:", f"while {_test(dice)}:"))
         return CodeLine(start, deeper=1)
     if kind == 3:
-        return CodeLine(f"for {_pick(rng, _WORDS)} in {_term(rng, 1)}:", deeper=1)
+        return CodeLine(f"for {dice.pick(_WORDS)} in {_term(dice, 1)}:", deeper=1)
     if kind == 4 and not depth:
-        return CodeLine(f"def {_name(rng)}({_name(rng)}, {_name(rng)}={_number(rng)}):", deeper=1)
+        given = f"{_name(dice)}, {_name(dice)}={_number(dice)}"
+        return CodeLine(f"def {_name(dice)}({given}):", deeper=1)
     if kind == 5 and depth:
-        return CodeLine(f"return {_term(rng)}", deeper=-1)
+        return CodeLine(f"return {_term(dice)}", deeper=-1)
     if kind == 6:
-        return CodeLine(f"{_name(rng)}.{_pick(rng, _WORDS)}({_term(rng)})")
-    return CodeLine(f"{_name(rng)} {_pick(rng, ('=', '=', '+=', '*='))} {_term(rng)}")
+        return CodeLine(f"{_name(dice)}.{dice.pick(_WORDS)}({_term(dice)})")
+    return CodeLine(f"{_name(dice)} {dice.pick(('=', '=', '+=', '*='))} {_term(dice)}")
 
 
-def _c(rng: np.random.Generator, depth: int) -> CodeLine:
-    kind = int(rng.integers(9))
+def _c(dice: Dice, depth: int) -> CodeLine:
+    kind = dice.below(9)
     if kind == 0:
         return CodeLine("// ", "", words=True)
     if kind == 1:
-        return CodeLine('printf("', f'\\n", {_name(rng)});', words=True)
+        return CodeLine('printf("', f'\\n", {_name(dice)});', words=True)
     if kind == 2:
-        return CodeLine(f"if ({_test(rng)}) {{", deeper=1)
+        return CodeLine(f"if ({_test(dice)}) {{", deeper=1)
     if kind == 3:
-        i = _pick(rng, ("i", "j", "k"))
-        return CodeLine(f"for (int {i} = 0; {i} < {_name(rng)}; {i}++) {{", deeper=1)
+        i = dice.pick(("i", "j", "k"))
+        return CodeLine(f"for (int {i} = 0; {i} < {_name(dice)}; {i}++) {{", deeper=1)
     if kind in (4, 5) and depth:
         return CodeLine("}", deeper=-1)
     if kind == 6:
-        return CodeLine(f"{_pick(rng, _TYPES)} {_name(rng)} = {_term(rng)};")
+        return CodeLine(f"{dice.pick(_TYPES)} {_name(dice)} = {_term(dice)};")
     if kind == 7:
-        return CodeLine(f"{_name(rng)}->{_pick(rng, _WORDS)}({_term(rng)});")
-    return CodeLine(f"{_name(rng)} = {_term(rng)};")
+        return CodeLine(f"{_name(dice)}->{dice.pick(_WORDS)}({_term(dice)});")
+    return CodeLine(f"{_name(dice)} = {_term(dice)};")
 
 
-def _json(rng: np.random.Generator, depth: int) -> CodeLine:
-    kind, key = int(rng.integers(8)), f'"{_name(rng)}": '
+def _json(dice: Dice, depth: int) -> CodeLine:
+    kind, key = dice.below(8), f'"{_name(dice)}": '
     if kind < 2:
         return CodeLine(f'{key}"', '",', words=True)
     if kind == 2:
@@ -127,14 +124,14 @@ def _json(rng: np.random.Generator, depth: int) -> CodeLine:
     if kind == 3 and depth:
         return CodeLine("},", deeper=-1)
     if kind == 4:
-        numbers = ", ".join(_number(rng) for _ in range(int(rng.integers(1, 6))))
+        numbers = ", ".join(_number(dice) for _ in range(1 + dice.below(5)))
         return CodeLine(f"{key}[{numbers}],")
     if kind == 5:
-        return CodeLine(f"{key}{_pick(rng, ('true', 'false', 'null'))},")
-    return CodeLine(f"{key}{_number(rng)},")
+        return CodeLine(f"{key}{dice.pick(('true', 'false', 'null'))},")
+    return CodeLine(f"{key}{_number(dice)},")
 
 
-_LINES: dict[str, Callable[[np.random.Generator, int], CodeLine]] = {
+_LINES: dict[str, Callable[[Dice, int], CodeLine]] = {
     "python": _python,
     "c": _c,
     "json": _json,

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -18,7 +16,7 @@ from numba import njit
 from renderers import rasterise
 from renderers.atlas import Atlas
 from renderers.compiled import EXACT
-from renderers.layout.sheet import Line, Mark
+from renderers.layout.sheet import Mark, Placed
 from renderers.shaping import Ints
 
 Picture = npt.NDArray[np.uint8]
@@ -31,8 +29,8 @@ assert _PHASES == rasterise.PHASES
 class Glyphs:
     """All glyphs of a page, line after line.
 
-    `rows int32[lines, 6]`: first and last glyph in the galley, length of the text, px of the
-    baseline's start right and down, kind of face and size. `clusters` counts in the line's text.
+    `rows int32[lines, 6]`: first and last glyph in the galley, end of the text in its points, px of
+    the baseline's start right and down, kind of face and size. `clusters` are places in its points.
     `slot`, `x`, `y` say where each glyph's origin lies in px of the page, and `line_boxes
     int32[lines, 4]` is the ink of each line: x0, y0, x1, y1, half open; x1 < x0 for a line
     without ink.
@@ -50,7 +48,7 @@ class Glyphs:
 class Characters:
     """The characters of a page that have ink.
 
-    `where int32[n]` counts in the joined texts of the lines; line i has the characters
+    `where int32[n]` are places in the points of the galley; line i has the characters
     `ends[i - 1]` to `ends[i]`. `boxes int32[n, 4]` are x0, y0, x1, y1 in hundredths of a px, half
     open; whole px, except in x where characters share the box of a ligature (`shared bool[n]`).
     """
@@ -61,24 +59,18 @@ class Characters:
     shared: npt.NDArray[np.bool_]
 
 
-def gather(lines: Sequence[Line], atlas: Atlas, phases: int, *, scale: int = 1) -> Glyphs:
-    """Round every glyph of `lines`, all of one galley, to the pixel grid and rasterise the new.
+def gather(lines: Placed, atlas: Atlas, phases: int, *, scale: int = 1) -> Glyphs:
+    """Round every glyph of `lines` to the pixel grid and rasterise the new.
 
     `scale` makes everything so many times as large: sizes, places and boxes.
     """
-    if not lines:
-        none = np.zeros(0, dtype=np.int32)
-        return Glyphs(none.reshape(0, 6), none, none, none, none, none.reshape(0, 4))
-    galley = lines[0].strip.setting.galley
-    # Lines of one text share a setting, and a setting is of one kind.
-    kinds_of: dict[int, int] = {}
-    rows: list[tuple[int, ...]] = []
-    for (setting, text, first, last, _), x, y in lines:
-        kind = kinds_of.get(id(setting))
-        if kind is None:
-            kind = kinds_of[id(setting)] = atlas.kind(setting.face, setting.size_px * scale)
-        rows.append((first, last, len(text), x, y, kind))
-    table = np.array(rows, dtype=np.int32)
+    galley, lined = lines.galley, lines.table()
+    pairs, which = _pairs(lined)
+    kinds_of = [atlas.kind(galley.faces[face], size * scale) for face, size in pairs.tolist()]
+    table = np.empty((len(lined), 6), dtype=np.int32)
+    table[:, :2], table[:, 2] = lined[:, 2:4], lined[:, 1]
+    table[:, 3], table[:, 4] = lines.x, lines.y
+    table[:, 5] = np.array(kinds_of, dtype=np.int32)[which]
     glyphs, clusters, kinds, x, y, phase = _locate(
         table, galley.glyphs, galley.spots, phases, scale
     )
@@ -127,47 +119,64 @@ def backdrop(
         )
     left = int(crop[0] * (columns - width) + 0.5)
     top = int(crop[1] * (rows - height) + 0.5)
-    page = background[top : top + height, left : left + width]
+    page = background[top : top + height, left : left + width].copy()
     strength, tone = wash
-    return _towards(page, strength, tone) if strength else page.copy()
+    if strength:
+        _wash(page.reshape(height, -1), np.array([[0, 0, 0, width, height]]), _towards(wash, wash))
+    return page
 
 
 def furnish(page: Picture, marks: Sequence[Mark], plate: float, tone: int, rule_tone: int) -> None:
     """Draw plates (when `plate` > 0) and rules onto `page`, in place."""
-    for kind, x0, y0, x1, y1 in marks:
-        part = page[y0:y1, x0:x1]
-        if kind == "rule":
-            part[:] = _towards(part, 0.6, rule_tone)
-        elif plate:
-            part[:] = _towards(part, plate, tone)
+    drawn = [(kind == "rule", *sides) for kind, *sides in marks if plate or kind == "rule"]
+    if drawn:
+        _wash(
+            page.reshape(len(page), -1),
+            np.array(drawn, dtype=np.int64),
+            _towards((plate, tone), (0.6, rule_tone)),
+        )
 
 
-def _towards(part: Picture, strength: float, tone: int) -> Picture:
-    # A table of 256 values is exact, and several times faster than arithmetic on the picture.
-    return np.asarray(cv2.LUT(part, _table(strength, tone)), dtype=np.uint8)
-
-
-@lru_cache(maxsize=64)
-def _table(strength: float, tone: int) -> Picture:
-    return np.round(np.arange(256) * (1 - strength) + tone * strength).astype(np.uint8)
+def _towards(*washes: tuple[float, int]) -> npt.NDArray[np.uint16]:
+    """For each strength and tone what a value is multiplied by, and what is added, in 256ths."""
+    keep = [round(256 * (1 - strength)) for strength, _ in washes]
+    added = [tone * (256 - k) + 128 for k, (_, tone) in zip(keep, washes, strict=True)]
+    return np.array([keep, added], dtype=np.uint16).T.copy()
 
 
 def blend(page: Picture, glyphs: Glyphs, atlas: Atlas, colours: Picture) -> None:
     """Draw the glyphs onto `page`, in place; `colours uint8[lines, 3]`."""
     height, width = page.shape[:2]
-    count = len(glyphs.rows)
     _blend(
         page.reshape(-1),
         np.zeros((height, width), dtype=np.uint8),
-        np.empty((height, width), dtype=np.uint16 if count < 1 << 16 else np.int32),
         glyphs.rows,
         glyphs.slot,
         glyphs.x,
         glyphs.y,
         atlas.shapes,
         atlas.pixels,
-        colours.reshape(-1),
+        colours,
     )
+
+
+@njit(**EXACT)
+def _pairs(lined):  # type: ignore[no-untyped-def]
+    """The pairs of face and em that occur, int32[m, 2], and which each line has, int64[lines]."""
+    pairs = np.empty((len(lined), 2), np.int32)
+    which = np.empty(len(lined), np.int64)
+    count = 0
+    for line in range(len(lined)):
+        # A page has few, and neighbours share theirs: look from the last.
+        at = count - 1
+        while at >= 0 and (pairs[at, 0] != lined[line, 4] or pairs[at, 1] != lined[line, 5]):
+            at -= 1
+        if at < 0:
+            at = count
+            pairs[at, 0], pairs[at, 1] = lined[line, 4], lined[line, 5]
+            count += 1
+        which[line] = at
+    return pairs[:count], which
 
 
 @njit(**EXACT)
@@ -217,13 +226,16 @@ def _line_boxes(rows, slot, x, y, shapes):  # type: ignore[no-untyped-def]
 @njit(**EXACT)
 def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-def]
     """The members of `Characters`, in order."""
-    length = 0
+    length = at = 0
     for row in range(len(rows)):
-        length += rows[row, 2]
+        count = rows[row, 1] - rows[row, 0]
+        if count > 0:
+            length += rows[row, 2] - clusters[at]
+        at += count
     where, boxes = np.empty(length, np.int32), np.empty((length, 4), np.int32)
     shared, ends = np.zeros(length, np.bool_), np.empty(len(rows), np.int32)
     far = 1 << 20
-    count = at = before = 0
+    count = at = 0
     for row in range(len(rows)):
         stop = rows[row, 2]
         last = at + rows[row, 1] - rows[row, 0]
@@ -241,7 +253,7 @@ def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-
             if x1 < x0:
                 continue
             for k in range(parts):
-                where[count] = before + cluster + k
+                where[count] = cluster + k
                 boxes[count, 0] = np.rint((x0 + (x1 - x0) * k / parts) * 100)
                 boxes[count, 1] = y0 * 100
                 boxes[count, 2] = np.rint((x0 + (x1 - x0) * (k + 1) / parts) * 100)
@@ -249,52 +261,63 @@ def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-
                 shared[count] = parts > 1
                 count += 1
         ends[row] = count
-        before += stop
     return where[:count], ends, boxes[:count], shared[:count]
 
 
 @njit(**EXACT)
-def _blend(page, covered, owner, rows, slot, x, y, shapes, pixels, colours):  # type: ignore[no-untyped-def]
+def _wash(page, rectangles, towards):  # type: ignore[no-untyped-def]
+    """Blends rectangles of `page uint8[H, W * 3]` towards a tone.
+
+    `rectangles int64[n, 5]` are a row of `towards`, left, top, right and bottom.
+    """
+    for n in range(len(rectangles)):
+        kind, x0, y0, x1, y1 = rectangles[n]
+        keep, added = towards[kind, 0], towards[kind, 1]
+        for j in range(y0, y1):
+            row = page[j, 3 * x0 : 3 * x1]
+            for i in range(len(row)):
+                row[i] = (np.uint16(row[i]) * keep + added) >> np.uint16(8)
+
+
+@njit(**EXACT)
+def _blend(page, covered, rows, slot, x, y, shapes, pixels, colours):  # type: ignore[no-untyped-def]
     """Adds up the coverage of all glyphs, then blends each inked pixel once.
 
-    `page uint8[H * W * 3]`; `covered` and `owner` have H rows of W numbers: none covered yet.
+    `page uint8[H * W * 3]`; `covered uint8[H, W]` is all 0, before and after.
     """
     # Unsigned numbers throughout: a signed index may count from the end, which costs a check per
     # pixel. What lies outside the page never gets here.
     width = covered.shape[1]
-    covered, owner = covered.reshape(-1), owner.reshape(-1)
+    covered = covered.reshape(-1)
     full, half, three, next_row = np.uint32(255), np.uint32(127), np.uint64(3), np.uint64(width)
-    at = 0
+    one, two = np.uint64(1), np.uint64(2)
+    for n in range(len(slot)):
+        shape = shapes[slot[n]]
+        source, across = np.uint64(shape[0]), np.uint64(shape[3])
+        place = np.uint64((y[n] + shape[2]) * width + x[n] + shape[1])
+        for _ in range(shape[4]):
+            for i in range(across):
+                # Neighbours may share an antialiased pixel: their coverage adds up.
+                covered[place + i] = min(np.uint32(pixels[source + i]) + covered[place + i], full)
+            source += across
+            place += next_row
+    n = 0
     for row in range(len(rows)):
+        red, green, blue = (
+            np.uint32(colours[row, 0]), np.uint32(colours[row, 1]), np.uint32(colours[row, 2])
+        )  # fmt: skip
         for _ in range(rows[row, 1] - rows[row, 0]):
-            shape = shapes[slot[at]]
-            source, across = np.uint64(shape[0]), np.uint64(shape[3])
-            place = np.uint64((y[at] + shape[2]) * width + x[at] + shape[1])
-            at += 1
-            for _ in range(shape[4]):
-                for i in range(across):
-                    ink = np.uint32(pixels[source + i])
-                    if ink:
-                        # Neighbours may share an antialiased pixel: their coverage adds up.
-                        covered[place + i] = min(ink + covered[place + i], full)
-                        owner[place + i] = row
-                source += across
-                place += next_row
-    at = 0
-    for row in range(len(rows)):
-        for _ in range(rows[row, 1] - rows[row, 0]):
-            shape = shapes[slot[at]]
+            shape = shapes[slot[n]]
             across = np.uint64(shape[3])
-            place = np.uint64((y[at] + shape[2]) * width + x[at] + shape[1])
-            at += 1
+            place = np.uint64((y[n] + shape[2]) * width + x[n] + shape[1])
+            n += 1
             for _ in range(shape[4]):
                 for i in range(place, place + across):
                     alpha = np.uint32(covered[i])
                     if alpha:
                         covered[i] = 0
-                        rest, p, c = full - alpha, three * i, three * np.uint64(owner[i])
-                        for _ in range(3):
-                            page[p] = (page[p] * rest + colours[c] * alpha + half) // full
-                            p += np.uint64(1)
-                            c += np.uint64(1)
+                        rest, p = full - alpha, three * i
+                        page[p] = (page[p] * rest + red * alpha + half) // full
+                        page[p + one] = (page[p + one] * rest + green * alpha + half) // full
+                        page[p + two] = (page[p + two] * rest + blue * alpha + half) // full
                 place += next_row

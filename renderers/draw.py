@@ -8,6 +8,7 @@ import numpy as np
 
 from fonts.faces import Face, writing
 from renderers import camera, outline, shadow
+from renderers.dice import Dice
 from renderers.extras import NO_EXTRAS, Extras
 from renderers.layout import LAYOUTS
 from renderers.layout.base import Layout, Page
@@ -54,7 +55,7 @@ def draw_recipe(
     em_room = sheet[0] * sheet[1] / (1.15 * size_px * size_px)
     wanted = chosen.fill * em_room / _EM_PER_CHARACTER[language]
     keys, drawn, skipped = _texts(
-        rng, texts, language, [body, heading, *others], wanted, vertical=chosen.vertical
+        Dice(rng), texts, language, [body, heading, *others], wanted, vertical=chosen.vertical
     )
     contrast = 1.6 * (10.0 ** float(rng.uniform(0, 0.85)))
     washed = rng.random() < 0.4
@@ -161,7 +162,7 @@ def _layout(
 
 
 def _texts(
-    rng: np.random.Generator,
+    dice: Dice,
     texts: Mapping[str, TextSource],
     language: str,
     faces: Sequence[Face],
@@ -175,30 +176,35 @@ def _texts(
     skipped, length, tries = 0, 0, 0
     seen: set[str] = set()
     while length < wanted:
-        text = _paragraph(rng, texts, language)
-        # No paragraph twice on a page, unless the source has too few to fill it.
-        if text in seen and tries < _MAX_SKIPS:
-            tries += 1
-            continue
-        seen.add(text)
-        if vertical and _ascii_share(text) > _VERTICAL_ASCII_SHARE and tries < _MAX_SKIPS:
-            tries += 1
-            continue
-        face = next((f for f in (faces[0], *faces[2:]) if f.covers(text)), None)
-        if face is None:
-            skipped += 1
-            if skipped > _MAX_SKIPS + len(drawn):
-                raise ValueError(
-                    f"no face covers the {language} texts: {skipped} paragraphs were tried; "
-                    "give fonts with more characters or other texts"
-                )
-            continue
-        place = places.get(id(face))
-        if place is None:
-            place = places[id(face)] = len(keys)
-            keys.append(face.key)
-        drawn.append((place, text))
-        length += len(text)
+        batch: list[str] = []
+        missing = wanted - length
+        while missing > 0:
+            text = _paragraph(dice, texts, language)
+            if tries < _MAX_SKIPS and (
+                # No paragraph twice on a page, unless the source has too few to fill it.
+                text in seen or (vertical and _ascii_share(text) > _VERTICAL_ASCII_SHARE)
+            ):
+                tries += 1
+                continue
+            seen.add(text)
+            batch.append(text)
+            missing -= len(text)
+        for text, covered in zip(batch, faces[0].coverage.covers_each(batch), strict=True):
+            face = faces[0] if covered else next((f for f in faces[2:] if f.covers(text)), None)
+            if face is None:
+                skipped += 1
+                if skipped > _MAX_SKIPS + len(drawn):
+                    raise ValueError(
+                        f"no face covers the {language} texts: {skipped} paragraphs were tried; "
+                        "give fonts with more characters or other texts"
+                    )
+                continue
+            place = places.get(id(face))
+            if place is None:
+                place = places[id(face)] = len(keys)
+                keys.append(face.key)
+            drawn.append((place, text))
+            length += len(text)
     return keys, drawn, skipped
 
 
@@ -206,7 +212,7 @@ def _ascii_share(text: str) -> float:
     return len(text.encode("ascii", "ignore")) / len(text)
 
 
-def _paragraph(rng: np.random.Generator, texts: Mapping[str, TextSource], language: str) -> str:
+def _paragraph(dice: Dice, texts: Mapping[str, TextSource], language: str) -> str:
     if language == "mixed":
-        return mixed(rng, texts["zh"].draw(rng), texts["en"].draw(rng))
-    return texts[language].draw(rng)
+        return mixed(dice, texts["zh"].draw(dice), texts["en"].draw(dice))
+    return texts[language].draw(dice)

@@ -22,7 +22,8 @@ from renderers.shaping import Ints
 
 
 class Ink(NamedTuple):
-    """`covered uint8[H, W]` is how much of each pixel is ink, `owner int32[H, W]` whose line it is.
+    """`covered uint8[H, W]` is how much of each pixel is ink, `owner int32[H, W]` whose line it is,
+    the first where several share a pixel.
 
     `owner` means nothing where `covered` is 0.
     """
@@ -79,8 +80,9 @@ def _cover(covered, owner, counts, slot, x, y, shapes, pixels):  # type: ignore[
                     ink = np.int64(pixels[source + j * shape[3] + i])
                     if ink:
                         down, across = y[at] + shape[2] + j, x[at] + shape[1] + i
+                        if not covered[down, across]:
+                            owner[down, across] = row
                         covered[down, across] = min(255, ink + covered[down, across])
-                        owner[down, across] = row
             at += 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from fonts.coverage import code_points
 from renderers.compiled import EXACT
 from renderers.compose import Characters
-from renderers.layout.sheet import Line
+from renderers.layout.sheet import Placed
 from renderers.shaping import Floats, Ints
 
 Bytes = npt.NDArray[np.uint8]
@@ -29,7 +27,7 @@ class Labels:
     the other members of the label.
     """
 
-    lines: Sequence[Line]
+    lines: Placed
     characters: Characters
     line_boxes: Ints
     colours: npt.NDArray[np.uint8]
@@ -37,6 +35,11 @@ class Labels:
     facts: dict[str, Any]
     quads: Floats | None = None
     scales: Floats | None = None
+
+    def text(self) -> str:
+        """All that was drawn, line after line; spaces are left out."""
+        points = self.lines.galley.points[self.characters.where]
+        return points.tobytes().decode("utf-32-le", "surrogatepass")
 
     def to_dict(self) -> dict[str, Any]:
         """The label as plain lists and numbers, as it comes back from JSON.
@@ -48,128 +51,137 @@ class Labels:
         its quad [x, y, ...], the corners of its ink from the top left clockwise, and em_px, the em
         as it comes out in the line's middle; there x_height_px is measured with that.
         """
-        found = self.characters
-        text = "".join([line.strip.text for line in self.lines])
+        found, galley = self.characters, self.lines.galley
         sides = (found.boxes // 100).T.tolist()
-        rows = list(
-            map(list, zip(map(text.__getitem__, found.where.tolist()), *sides, strict=True))
-        )
+        rows = list(map(list, zip(self.text(), *sides, strict=True)))
         for i in np.flatnonzero(found.shared).tolist():
             rows[i][1::2] = (found.boxes[i, ::2] / 100).tolist()
         starts = [0, *found.ends.tolist()]
-        lines = self._lines()
-        heights = self._x_heights([line[0] for line in lines])
-        return {
-            "lines": [
-                {
-                    "text": said,
-                    "chars": rows[starts[number] : starts[number + 1]],
-                    "font": font,
-                    "size_px": size_px,
-                    "colour": colour,
-                    "contrast": contrast,
-                    "box": box,
-                    "x_height_px": height,
-                    **warp,
-                }
-                for number, ((said, font, size_px, colour, contrast), box, height, warp) in (
-                    enumerate(
-                        zip(lines, self.line_boxes.tolist(), heights, self._warps(), strict=True)
-                    )
-                )
-            ],
-            **self.facts,
-        }
+        numbers = self._numbers().tolist()
+        lines = []
+        for i, ((begin, end, _, _, face, size_px), colour, box) in enumerate(
+            zip(
+                self.lines.table().tolist(),
+                self.colours.tolist(),
+                self.line_boxes.tolist(),
+                strict=True,
+            )
+        ):
+            contrast, height, *warp = numbers[i]
+            line = {
+                "text": galley.text(begin, end),
+                "chars": rows[starts[i] : starts[i + 1]],
+                "font": galley.faces[face].key,
+                "size_px": size_px,
+                "colour": colour,
+                "contrast": contrast / 1000,
+                "box": box,
+                "x_height_px": height / 100,
+            }
+            if warp:
+                line["em_px"] = warp[0] / 100
+                line["quad"] = [side / 100 for side in warp[1:]]
+            lines.append(line)
+        return {"lines": lines, **self.facts}
 
     def to_json(self, **more: Any) -> str:
         """The text of `to_dict`, without its lists, and with `more` members at its end."""
-        found = self.characters
-        text = "".join([line.strip.text for line in self.lines])
-        data, ends = _characters_json(
-            code_points(text), found.where, found.ends, found.boxes, found.shared
+        found, galley = self.characters, self.lines.galley
+        fonts = [_dumps(face.key).encode() for face in galley.faces]
+        lines = _lines_json(
+            galley.points,
+            self.lines.table(),
+            found.where,
+            found.ends,
+            found.boxes,
+            found.shared,
+            np.frombuffer(bytearray(b"".join(fonts)), dtype=np.uint8),
+            np.cumsum([0, *map(len, fonts)]),
+            self.colours,
+            self.line_boxes,
+            self._numbers(),
+            _WORDS,
+            _WORD_ENDS,
         )
-        chars, start = data.tobytes(), 0
-        said = self._lines()
-        heights, boxes = self._x_heights([line[0] for line in said]), self.line_boxes.tolist()
-        fonts: dict[str, str] = {}
-        lines = []
-        for (words, font, size_px, colour, contrast), (x0, y0, x1, y1), height, warp, end in zip(
-            said, boxes, heights, self._warps(), ends.tolist(), strict=True
-        ):
-            # What differs is put between what does not: `_dumps` is slow for small things.
-            face = fonts.get(font) or fonts.setdefault(font, _dumps(font))
-            red, green, blue = colour
-            lines.append(
-                f'{{"text":{_dumps(words)},"chars":[{chars[start:end].decode()}],'
-                f'"font":{face},"size_px":{size_px},'
-                f'"colour":[{red},{green},{blue}],"contrast":{contrast!r},'
-                f'"box":[{x0},{y0},{x1},{y1}],"x_height_px":{height!r}'
-                f"{',' + _dumps(warp)[1:-1] if warp else ''}}}"
-            )
-            start = end
-        return f'{{"lines":[{",".join(lines)}],{_dumps(self.facts | more)[1:]}'
+        return f'{{"lines":[{lines.tobytes().decode()}],{_dumps(self.facts | more)[1:]}'
 
-    def _lines(self) -> list[tuple[str, str, int, list[int], float]]:
-        keys: dict[int, str] = {}
-        # Colour is three small ints, contrast a plain float: the label must survive JSON unchanged.
-        return [
-            (
-                strip.text,
-                keys.get(id(strip.face)) or keys.setdefault(id(strip.face), strip.face.key),
-                strip.size_px,
-                colour,
-                round(contrast, 3),
-            )
-            for (strip, _, _), colour, contrast in zip(
-                self.lines, self.colours.tolist(), self.contrasts.tolist(), strict=True
-            )
-        ]
+    def _numbers(self) -> npt.NDArray[np.int64]:
+        """Of each line, in whole numbers: contrast in thousandths; x-height in hundredths of a px.
 
-    def _x_heights(self, texts: Sequence[str]) -> list[float]:
-        known: dict[tuple[int, int, bool], float] = {}
-        scales = [1.0] * len(texts) if self.scales is None else self.scales.tolist()
-        heights = []
-        for (strip, _, _), text, scale in zip(self.lines, texts, scales, strict=True):
-            # In UTF-8 a Han character takes three bytes, two more than a letter.
-            han = not text.isascii() and len(text.encode()) > 2 * len(text)
-            kind = (id(strip.face), strip.size_px, han)
-            height = known.get(kind)
-            if height is None:
-                em = strip.face.han_height_em if han else strip.face.x_height_em
-                height = known[kind] = em * strip.size_px
-            heights.append(round(height * scale, 2))
-        return heights
-
-    def _warps(self) -> list[dict[str, Any]]:
-        if self.quads is None or self.scales is None:
-            return [{}] * len(self.lines)
-        return [
-            {
-                "em_px": round(scale * strip.size_px, 2),
-                "quad": [round(side, 2) for side in quad],
-            }
-            for (strip, _, _), quad, scale in zip(
-                self.lines, self.quads.tolist(), self.scales.tolist(), strict=True
-            )
-        ]
+        `int64[lines, 2]`, of a warped page `int64[lines, 11]`: also em_px and quad.
+        """
+        lined = self.lines.table()
+        faces = self.lines.galley.faces
+        kinds = np.array([(face.x_height_em, face.han_height_em) for face in faces])
+        han = _mostly_han(self.lines.galley.points, lined)
+        heights = kinds[lined[:, 4], han] * lined[:, 5]
+        columns = [1000 * self.contrasts, 100 * heights]
+        if self.quads is not None and self.scales is not None:
+            columns[1] *= self.scales
+            columns += [100 * self.scales * lined[:, 5], *(100 * self.quads.T)]
+        numbers: npt.NDArray[np.int64] = np.rint(np.stack(columns, axis=1)).astype(np.int64)
+        return numbers
 
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
+# What stands between the members of a line.
+_BETWEEN = (
+    '{"text":"',
+    '","chars":[',
+    '],"font":',
+    ',"size_px":',
+    ',"colour":[',
+    '],"contrast":',
+    ',"box":[',
+    '],"x_height_px":',
+    ',"em_px":',
+    ',"quad":[',
+)
+_WORDS = np.frombuffer(bytearray("".join(_BETWEEN).encode()), dtype=np.uint8)
+_WORD_ENDS = np.cumsum([0, *map(len, _BETWEEN)])
 _QUOTE, _BACKSLASH, _COMMA, _POINT, _MINUS, _ZERO = 34, 92, 44, 46, 45, 48
-_OPEN, _CLOSE, _SMALL_U = 91, 93, 117
+_OPEN, _CLOSE, _CLOSE_MEMBER, _SMALL_U = 91, 93, 125, 117
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 # A character is at most `\u001f`; four numbers have at most ten digits, a sign and a point each.
-_LONGEST = 64
+_LONGEST_CHARACTER, _LONGEST_LETTER, _LONGEST_NUMBER = 64, 6, 24
 
 
 @njit(**EXACT)
-def _characters_json(points, where, line_ends, boxes, shared):  # type: ignore[no-untyped-def]
-    """`["a",x0,y0,x1,y1],...` of each line as UTF-8, uint8[n], and where each line ends in it."""
-    out = np.empty(_LONGEST * len(where) + 1, np.uint8)
-    ends = np.empty(len(line_ends), np.int64)
+def _mostly_han(points, lined):  # type: ignore[no-untyped-def]
+    """Whether most characters of each line take three bytes in UTF-8, as Han does, int64[lines]."""
+    found = np.zeros(len(lined), np.int64)
+    for line in range(len(lined)):
+        more = 0
+        for i in range(lined[line, 0], lined[line, 1]):
+            more += (points[i] >= 0x80) + (points[i] >= 0x800) + (points[i] >= 0x10000)
+        found[line] = more > lined[line, 1] - lined[line, 0]
+    return found
+
+
+@njit(**EXACT)
+def _lines_json(  # type: ignore[no-untyped-def]
+    points, lined, where, line_ends, boxes, shared, fonts, font_ends, colours, line_boxes, numbers,
+    words, word_ends,
+):  # fmt: skip
+    """The lines of a label as UTF-8, uint8[n]: `{"text":...},...`."""
+    letters, longest = 0, 0
+    for line in range(len(lined)):
+        letters += lined[line, 1] - lined[line, 0]
+    for font in range(len(font_ends) - 1):
+        longest = max(longest, font_ends[font + 1] - font_ends[font])
+    each = longest + len(words) + _LONGEST_NUMBER * (8 + numbers.shape[1])
+    size = _LONGEST_CHARACTER * len(where) + _LONGEST_LETTER * letters + each * len(lined)
+    out = np.empty(size + 1, np.uint8)
     at = i = 0
-    for line in range(len(line_ends)):
+    for line in range(len(lined)):
+        if line:
+            out[at] = _COMMA
+            at += 1
+        at = _copy(out, at, words, word_ends, 0)
+        for letter in range(lined[line, 0], lined[line, 1]):
+            at = _character(out, at, np.int64(points[letter]))
+        at = _copy(out, at, words, word_ends, 1)
         first = i
         while i < line_ends[line]:
             if i > first:
@@ -181,36 +193,91 @@ def _characters_json(points, where, line_ends, boxes, shared):  # type: ignore[n
             at += 1
             for side in range(4):
                 out[at] = _COMMA
-                at = _number(out, at + 1, np.int64(boxes[i, side]), shared[i] and side % 2 == 0)
+                at += 1
+                if shared[i] and side % 2 == 0:
+                    at = _decimal(out, at, np.int64(boxes[i, side]), 2)
+                else:
+                    at = _whole(out, at, np.int64(boxes[i, side]) // 100)
             out[at] = _CLOSE
             at += 1
             i += 1
-        ends[line] = at
-    return out[:at], ends
+        at = _copy(out, at, words, word_ends, 2)
+        at = _copy(out, at, fonts, font_ends, lined[line, 4])
+        at = _copy(out, at, words, word_ends, 3)
+        at = _whole(out, at, np.int64(lined[line, 5]))
+        at = _wholes(out, _copy(out, at, words, word_ends, 4), colours[line])
+        at = _copy(out, at, words, word_ends, 5)
+        at = _decimal(out, at, numbers[line, 0], 3)
+        at = _wholes(out, _copy(out, at, words, word_ends, 6), line_boxes[line])
+        at = _decimal(out, _copy(out, at, words, word_ends, 7), numbers[line, 1], 2)
+        if numbers.shape[1] > 2:
+            at = _decimal(out, _copy(out, at, words, word_ends, 8), numbers[line, 2], 2)
+            at = _copy(out, at, words, word_ends, 9)
+            for side in range(3, numbers.shape[1]):
+                if side > 3:
+                    out[at] = _COMMA
+                    at += 1
+                at = _decimal(out, at, numbers[line, side], 2)
+            out[at] = _CLOSE
+            at += 1
+        out[at] = _CLOSE_MEMBER
+        at += 1
+    return out[:at]
 
 
 @njit(**EXACT)
-def _number(out, at, hundredths, fraction):  # type: ignore[no-untyped-def]
-    """Writes a whole number of px, or one with one or two decimals as Python shows a float."""
-    if hundredths < 0:
+def _copy(out, at, parts, ends, number):  # type: ignore[no-untyped-def]
+    for i in range(ends[number], ends[number + 1]):
+        out[at] = parts[i]
+        at += 1
+    return at
+
+
+@njit(**EXACT)
+def _wholes(out, at, values):  # type: ignore[no-untyped-def]
+    """Writes whole numbers with commas between them."""
+    for i in range(len(values)):
+        if i:
+            out[at] = _COMMA
+            at += 1
+        at = _whole(out, at, np.int64(values[i]))
+    return at
+
+
+@njit(**EXACT)
+def _whole(out, at, value):  # type: ignore[no-untyped-def]
+    if value < 0:
         out[at] = _MINUS
         at += 1
-        hundredths = -hundredths
-    whole, rest = hundredths // 100, hundredths % 100
+        value = -value
     digits = 1
-    while whole >= 10**digits:
+    while value >= 10**digits:
         digits += 1
     for k in range(digits):
-        out[at + digits - 1 - k] = _ZERO + whole % 10
-        whole //= 10
-    at += digits
-    if fraction:
-        out[at], out[at + 1] = _POINT, _ZERO + rest // 10
-        at += 2
-        if rest % 10:
-            out[at] = _ZERO + rest % 10
-            at += 1
-    return at
+        out[at + digits - 1 - k] = _ZERO + value % 10
+        value //= 10
+    return at + digits
+
+
+@njit(**EXACT)
+def _decimal(out, at, value, places):  # type: ignore[no-untyped-def]
+    """Writes value / 10**places as Python shows that float."""
+    if value < 0:
+        out[at] = _MINUS
+        at += 1
+        value = -value
+    scale = 10**places
+    at = _whole(out, at, value // scale)
+    rest = value % scale
+    out[at] = _POINT
+    at += 1
+    while True:
+        scale //= 10
+        out[at] = _ZERO + rest // scale
+        at += 1
+        rest %= scale
+        if rest == 0:
+            return at
 
 
 @njit(**EXACT)

@@ -3,51 +3,113 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from renderers.compiled import EXACT
+from renderers.dice import Dice
+from renderers.shaping import Floats, Ints
+
+_LETTERS = np.frombuffer(b"ABCDEFGHJKLMNPQRSTUVWXYZ", dtype=np.uint8).astype(np.uint32)
+_ZERO, _COMMA, _POINT, _MINUS, _PLUS, _COLON, _PERCENT, _DOLLAR, _E = map(ord, "0,.-+:%$e")
+# The longest has six digits in groups, a sign and two decimals.
+_LONGEST = 16
 
 
-def number_like(rng: np.random.Generator) -> str:
-    """A number with its unit or punctuation, 1 to 14 ASCII characters."""
-    # One call for three draws: a page of tables has hundreds of numbers.
-    drawn = rng.random(3).tolist()
-    kind, whole, part = int(8 * drawn[0]), int(10 ** (6 * drawn[1])), int(100 * drawn[2])
-    if kind == 0:
-        return f"{whole:,}"
-    if kind == 1:
-        return f"{whole % 10000}.{part:02d}"
-    if kind == 2:
-        return f"{whole % 1000}.{part % 10}%"
-    if kind == 3:
-        return f"{1950 + whole % 90}-{1 + part % 12:02d}-{1 + whole % 28:02d}"
-    if kind == 4:
-        return f"{part % 24:02d}:{whole % 60:02d}"
-    if kind == 5:
-        return f"${whole:,}.{part:02d}"
-    if kind == 6:
-        return f"{'ABCDEFGHJKLMNPQRSTUVWXYZ'[part % 24]}{whole % 100}-{part:02d}"
-    return f"{'-' if part % 2 else '+'}{part / 10:.1f}e{whole % 9}"
+def write_numbers(drawn: Floats) -> tuple[npt.NDArray[np.uint32], Ints]:
+    """Numbers with their unit or punctuation, 1 to 14 ASCII characters each.
+
+    `drawn float64[n, 3]` are numbers from 0 up to 1 that decide on them. Gives their code points,
+    one number after the other, and where each of them ends, `int32[n]`.
+    """
+    out = np.empty(_LONGEST * len(drawn), dtype=np.uint32)
+    ends = np.empty(len(drawn), dtype=np.int32)
+    return out[: _write(drawn, _LETTERS, out, ends)], ends
 
 
-def equation_like(rng: np.random.Generator) -> str:
+@njit(**EXACT)
+def _write(drawn, letters, out, ends):  # type: ignore[no-untyped-def]
+    at = 0
+    for i in range(len(drawn)):
+        kind, part = np.int64(8 * drawn[i, 0]), np.int64(100 * drawn[i, 2])
+        # As many numbers of each length up to six digits, and evenly drawn within a length: a
+        # logarithm would not have the same bits everywhere.
+        size = 6 * drawn[i, 1]
+        decade = np.int64(size)
+        whole = np.int64(10**decade * (1 + 9 * (size - decade)))
+        if kind == 0:
+            at = _grouped(out, at, whole)
+        elif kind == 1:
+            at = _digits(out, at, whole % 10000, 1)
+            at = _digits(out, _sign(out, at, _POINT), part, 2)
+        elif kind == 2:
+            at = _digits(out, at, whole % 1000, 1)
+            at = _digits(out, _sign(out, at, _POINT), part % 10, 1)
+            at = _sign(out, at, _PERCENT)
+        elif kind == 3:
+            at = _digits(out, at, 1950 + whole % 90, 4)
+            at = _digits(out, _sign(out, at, _MINUS), 1 + part % 12, 2)
+            at = _digits(out, _sign(out, at, _MINUS), 1 + whole % 28, 2)
+        elif kind == 4:
+            at = _digits(out, at, part % 24, 2)
+            at = _digits(out, _sign(out, at, _COLON), whole % 60, 2)
+        elif kind == 5:
+            at = _grouped(out, _sign(out, at, _DOLLAR), whole)
+            at = _digits(out, _sign(out, at, _POINT), part, 2)
+        elif kind == 6:
+            at = _digits(out, _sign(out, at, letters[part % 24]), whole % 100, 1)
+            at = _digits(out, _sign(out, at, _MINUS), part, 2)
+        else:
+            at = _digits(out, _sign(out, at, _MINUS if part % 2 else _PLUS), part // 10, 1)
+            at = _digits(out, _sign(out, at, _POINT), part % 10, 1)
+            at = _digits(out, _sign(out, at, _E), whole % 9, 1)
+        ends[i] = at
+    return at
+
+
+@njit(**EXACT)
+def _sign(out, at, sign):  # type: ignore[no-untyped-def]
+    out[at] = sign
+    return at + 1
+
+
+@njit(**EXACT)
+def _digits(out, at, value, least):  # type: ignore[no-untyped-def]
+    """Writes a whole number with `least` digits or more; where it ends."""
+    count = least
+    while value >= 10**count:
+        count += 1
+    for k in range(count - 1, -1, -1):
+        out[at + k] = _ZERO + value % 10
+        value //= 10
+    return at + count
+
+
+@njit(**EXACT)
+def _grouped(out, at, value):  # type: ignore[no-untyped-def]
+    """Writes a whole number below a million, its thousands set off by a comma."""
+    if value < 1000:
+        return _digits(out, at, value, 1)
+    at = _digits(out, at, value // 1000, 1)
+    return _digits(out, _sign(out, at, _COMMA), value % 1000, 3)
+
+
+def equation_like(dice: Dice) -> str:
     """A line that looks like a formula, in printable ASCII."""
     names = "abcdefghknmpqrstuvwxyz"
 
-    def name() -> str:
-        return names[int(rng.integers(len(names)))]
-
     def term(depth: int) -> str:
-        kind = int(rng.integers(5 if depth else 3))
+        kind = dice.below(5 if depth else 3)
         if kind == 0:
-            return f"{int(rng.integers(2, 99))}{name()}"
+            return f"{2 + dice.below(97)}{dice.pick(names)}"
         if kind == 1:
-            return f"{name()}_{int(rng.integers(10))}^{int(rng.integers(2, 5))}"
+            return f"{dice.pick(names)}_{dice.below(10)}^{2 + dice.below(3)}"
         if kind == 2:
-            return f"{rng.uniform(0, 10):.2f}"
+            return f"{dice.uniform(0, 10):.2f}"
         if kind == 3:
-            return f"({term(depth - 1)} {'+-*/'[int(rng.integers(4))]} {term(depth - 1)})"
-        function = ("sin", "cos", "log", "exp", "max", "sqrt")[int(rng.integers(6))]
+            return f"({term(depth - 1)} {dice.pick('+-*/')} {term(depth - 1)})"
+        function = dice.pick(("sin", "cos", "log", "exp", "max", "sqrt"))
         return f"{function}({term(depth - 1)})"
 
-    right = f" {'+-*/'[int(rng.integers(4))]} ".join(
-        term(2) for _ in range(int(rng.integers(1, 4)))
-    )
-    return f"{name()}({name()}) {('=', '<=', '>', '~')[int(rng.integers(4))]} {right}"
+    right = f" {dice.pick('+-*/')} ".join(term(2) for _ in range(1 + dice.below(3)))
+    return f"{dice.pick(names)}({dice.pick(names)}) {dice.pick(('=', '<=', '>', '~'))} {right}"

@@ -34,7 +34,7 @@ from renderers.extras import NO_EXTRAS, Extras
 from renderers.ink import Ink, cover, lay
 from renderers.labels import Labels
 from renderers.layout import LAYOUTS
-from renderers.layout.sheet import Line, Sheet, Text
+from renderers.layout.sheet import Placed, Sheet, Text
 from renderers.parameters import LANGUAGES, SIZE_BANDS, VERSION, Recipe
 from renderers.shaping import Floats, Shaper
 from renderers.text_sources import TextSource
@@ -129,7 +129,7 @@ class Renderer:
         inside = _inside(found.glyphs, recipe)
         if not inside.all():
             left_out = int((~inside).sum())
-            lines = [line for line, keep in zip(lines, inside.tolist(), strict=True) if keep]
+            lines = lines.where(inside)
             found = self._set_down(lines, recipe)
         ground, spread = _ground(page, found)
         colours = _colours(recipe, rng, ground, spread)
@@ -162,7 +162,7 @@ class Renderer:
             },
         )
 
-    def _set_down(self, lines: Sequence[Line], recipe: Recipe) -> _Found:
+    def _set_down(self, lines: Placed, recipe: Recipe) -> _Found:
         if not recipe.quad:
             return _Found(gather(lines, self._atlas, recipe.phases), self._atlas)
         carried = warp.carry(lines, self._atlas, recipe.quad, recipe.height, recipe.width)
@@ -171,7 +171,6 @@ class Renderer:
     def _lay_out(self, recipe: Recipe, rng: np.random.Generator) -> Sheet:
         if recipe.layout not in LAYOUTS:
             raise ValueError(f"unknown layout {recipe.layout!r}; there are {', '.join(LAYOUTS)}")
-        faces = [self._face(key) for key in recipe.fonts]
         width, height = (
             warp.sheet_size(recipe.quad) if recipe.quad else (recipe.width, recipe.height)
         )
@@ -180,9 +179,8 @@ class Renderer:
             height=height,
             size_px=recipe.size_px,
             language=recipe.language,
-            texts=[Text(text, faces[font]) for font, text in recipe.texts],
-            body=faces[0],
-            heading=faces[1],
+            texts=[Text(text, font) for font, text in recipe.texts],
+            faces=[self._face(key) for key in recipe.fonts],
             shaper=self._shaper,
             rng=rng,
             tracking_px=recipe.tracking_px,
@@ -200,9 +198,9 @@ class Renderer:
             )
         return face
 
-    def _fonts_used(self, lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
-        faces = {id(line.strip.face): line.strip.face for line in lines}
-        used = sorted(face.key for face in faces.values())
+    def _fonts_used(self, lines: Placed) -> dict[str, dict[str, Any]]:
+        numbers = np.flatnonzero(np.bincount(lines.table()[:, 4])).tolist()
+        used = sorted({lines.galley.faces[number].key for number in numbers})
         return {
             key: {
                 "name": self._by_key[key].name,

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import carray, njit, types
 from numba.extending import intrinsic
 
 from renderers.compiled import EXACT
 
-# Flags of a character. White space; what stands in a full square, as Han does; kinds of marks;
-# and what is added to them in a text: a line may begin here.
-SPACE, WIDE, CLOSER, OPENER, INSEPARABLE, HYPHEN, START = 1, 2, 4, 8, 16, 32, 64
+# Flags of a character. White space; what stands in a full square, as Han does; kinds of marks; what
+# is added in a text: a line may begin here; what a phrase neither begins nor ends with.
+SPACE, WIDE, CLOSER, OPENER, INSEPARABLE, HYPHEN, START, EDGE = 1, 2, 4, 8, 16, 32, 64, 128
 LEFT, JUSTIFY, RIGHT, CENTER = range(4)
 
 # A justified line is left as it is when its gaps would have to open wider than this, in em:
@@ -51,55 +51,114 @@ _BUFFER, _FONT, _LANGUAGE, _UPEM = range(len(CALLS), FONT)
 
 
 @njit(**EXACT)
-def set_text(  # type: ignore[no-untyped-def]
-    font, points, classes, vertical, size, align, indent, tracking, whole, room, rooms, most,
-    glyphs, spots, rows, lengths, used,
+def mark(points, ends, classes, flags, begin):  # type: ignore[no-untyped-def]
+    """Writes `flags uint8[...]` of the texts that stand in `points` from `begin` on.
+
+    They end at `ends int32[n]`. A flag is the class of its code point, and START where a line may
+    begin before it.
+    """
+    at = begin
+    for text in range(len(ends)):
+        before = np.uint8(0)
+        first = at
+        while at < ends[text]:
+            after = classes[min(points[at], len(classes) - 1)]
+            flags[at] = after
+            # A comma of a Latin font after Han, or the other way round, still counts as Chinese:
+            # curly quotes are shared by both scripts.
+            wide = ((before | after) & WIDE) != 0
+            hyphen = (before & HYPHEN) != 0 and after & ~EDGE == 0
+            if (
+                at > first
+                and ((before & SPACE) != 0 or wide or hyphen)
+                and after & (CLOSER | SPACE) == 0
+                and before & OPENER == 0
+                and before & after & INSEPARABLE == 0
+            ):
+                flags[at] |= START
+            before = after
+            at += 1
+
+
+@njit(**EXACT)
+def set_texts(  # type: ignore[no-untyped-def]
+    fonts, points, flags, texts, styles, rooms, indents, shares, covers, tracking, whole, vertical,
+    done, tables, used, lines,
 ):  # fmt: skip
-    """Shape `points uint32[n]` with a `font` (see FONT) and set them: the rest as `set_shaped`."""
-    infos, places = _shape(font, points, vertical)
-    return set_shaped(
-        infos, places, font[_UPEM], points, classes, vertical,
-        size, align, indent, tracking, whole, room, rooms, most,
-        glyphs, spots, rows, lengths, used,
-    )  # fmt: skip
+    """Shape and set `texts int32[n, 3]`, of which `done` are set: begin and end in `points`, font.
+
+    Of `fonts int64[m, FONT]`. `styles` are four int32 arrays: em, alignment, whether the heading's
+    font (number 1) is to be used where `covers bool[...]` says that it can, and how many lines at
+    the most. `rooms` and `indents` are float64 arrays in px. All six have an entry per text, or one
+    for all. Line i of a text has `shares[i % len(shares)]` of its room.
+
+    Writes, behind `used` glyphs and `lines` lines that are set already, the four `tables`: `glyphs
+    int32[..., 2]` (glyph, place in `points`), `spots float64[..., 2]` (px from the line's start to
+    the right and down), `rows int32[..., 6]` (begin and end in `points`, first and last in
+    `glyphs`, font, em), `ways float64[..., 2]` (px along the line, number of its text). Returns how
+    many texts are done, glyphs used and lines set: fewer than there are where tables are full.
+    """
+    sizes, aligns, headings, mosts = styles
+    for i in range(done, len(texts)):
+        font = font_of(points, texts[i], headings[i % len(headings)], covers)
+        infos, places = _shape(fonts[font], points, texts[i, 0], texts[i, 1], vertical)
+        style = (
+            sizes[i % len(sizes)], aligns[i % len(aligns)], mosts[i % len(mosts)],
+            rooms[i % len(rooms)], indents[i % len(indents)], tracking, whole, vertical,
+        )  # fmt: skip
+        after = set_shaped(
+            infos, places, fonts[font, _UPEM], flags, texts[i], i, font, style, shares,
+            tables, used, lines,
+        )  # fmt: skip
+        if after[0] < 0:
+            return i, used, lines
+        used, lines = after
+    return len(texts), used, lines
+
+
+@njit(**EXACT)
+def font_of(points, text, heading, covers):  # type: ignore[no-untyped-def]
+    """The number of the font for a text: its own, or the heading's."""
+    if not heading:
+        return np.int64(text[2])
+    for i in range(text[0], text[1]):
+        if not covers[min(points[i], len(covers) - 1)]:
+            return np.int64(text[2])
+    return np.int64(1)
 
 
 @njit(**EXACT)
 def set_shaped(  # type: ignore[no-untyped-def]
-    infos, places, upem, points, classes, vertical,
-    size, align, indent, tracking, whole, room, rooms, most,
-    glyphs, spots, rows, lengths, used,
+    infos, places, upem, flags, text, number, font, style, shares, tables, used, lines
 ):  # fmt: skip
-    """Set shaped text, `infos` and `places int32[n, FIELDS]`, in `most` lines at the most.
+    """Set one shaped text, `infos` and `places int32[n, FIELDS]`; the rest as in `set_texts`.
 
-    Line i has `rooms[i]` px, the last of them all that follow; without `rooms` each has `room` px.
-    Writes, behind the `used` glyphs that are set already, `glyphs int32[m, 2]` (glyph, character of
-    its line) and `spots float64[m, 2]` (px from the line's start to the right and down); and `rows
-    int32[lines, 4]` (begin and end in the text, first and last in `glyphs`) and `lengths
-    float64[lines]` in px. Gives how many glyphs are then used, how many lines there are, and the
-    row and length of the first, most often the only one. Where `glyphs` has no room it writes
-    nothing, and the first number is negative: minus how many glyphs it has to have.
+    Returns how many glyphs and lines there are then, or (-1, -1) when a table is full.
     """
-    count = len(infos)
+    size, align, most, room, indent, tracking, whole, vertical = style
+    glyphs, spots, rows, ways = tables
+    count, begin = len(infos), text[0]
     if count == 0:
-        return used, 0, 0, 0, 0, 0, 0.0
-    if used + count > len(glyphs):
-        return -(used + count), 0, 0, 0, 0, 0, 0.0
-    lines = _set_lines(
-        infos, places, upem, text_flags(points, classes), vertical,
-        (size, tracking, whole, align), indent, room, rooms, most,
-        spots[used : used + count], rows, lengths,
+        return used, lines
+    length = text[1] - begin
+    if used + count > len(glyphs) or lines + min(most, length) > len(rows):
+        return -1, -1
+    new = _set_lines(
+        infos, places, upem, flags[begin : text[1]], vertical,
+        (size, tracking, whole, align), indent, room, shares, most,
+        spots[used : used + count], rows[lines:], ways[lines:],
     )  # fmt: skip
-    if lines == 0:
-        return used, 0, 0, 0, 0, 0, 0.0
-    for line in range(lines):
+    for line in range(lines, lines + new):
         for i in range(rows[line, 2], rows[line, 3]):
             glyphs[used + i, 0] = infos[i, 0]
-            glyphs[used + i, 1] = infos[i, 2] - rows[line, 0]
+            glyphs[used + i, 1] = infos[i, 2] + begin
+        rows[line, 0] += begin
+        rows[line, 1] += begin
         rows[line, 2] += used
         rows[line, 3] += used
-    first = rows[0]
-    return used + count, lines, first[0], first[1], first[2], first[3], lengths[0]
+        rows[line, 4], rows[line, 5] = font, size
+        ways[line, 1] = number
+    return used + count, lines + new
 
 
 @intrinsic
@@ -120,23 +179,27 @@ def _call(typing_context, address, arguments):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _int32_at(typing_context, address):  # type: ignore[no-untyped-def]
-    """The int32 at an address."""
+def _ints_at(typing_context, address):  # type: ignore[no-untyped-def]
+    """A pointer to int32 out of an address."""
 
     def generate(context, builder, signature, given):  # type: ignore[no-untyped-def]
-        return builder.load(builder.inttoptr(given[0], ir.IntType(32).as_pointer()))
+        return builder.inttoptr(given[0], ir.IntType(32).as_pointer())
 
-    return types.int32(types.int64), generate
+    return types.CPointer(types.int32)(types.int64), generate
 
 
 @njit(**EXACT)
-def _shape(font, points, vertical):  # type: ignore[no-untyped-def]
-    """Glyph infos and positions, int32[n, FIELDS] each, of uint32 code points."""
-    count = np.int64(len(points))
+def _shape(font, points, begin, end, vertical):  # type: ignore[no-untyped-def]
+    """Glyph infos and positions, int32[n, FIELDS] each, of a text in uint32 code points.
+
+    Both lie in HarfBuzz' buffer, until the next text is shaped.
+    """
+    count = np.int64(end - begin)
     none = np.int64(0)
     buffer = font[_BUFFER]
     _call(font[0], (buffer,))
-    _call(font[1], (buffer, np.int64(points.ctypes.data), count, none, count))
+    place = np.int64(points.ctypes.data) + _BYTES_EACH * begin
+    _call(font[1], (buffer, place, count, none, count))
     _call(font[2], (buffer,))
     _call(font[3], (buffer, np.int64(_TOP_TO_BOTTOM if vertical else _LEFT_TO_RIGHT)))
     _call(font[4], (buffer, font[_LANGUAGE]))
@@ -144,63 +207,16 @@ def _shape(font, points, vertical):  # type: ignore[no-untyped-def]
     # An unsigned int: the upper half of the word is not set.
     glyphs = _call(font[6], (buffer,)) & 0xFFFFFFFF
     return (
-        _copied(_call(font[7], (buffer, none)), glyphs),
-        _copied(_call(font[8], (buffer, none)), glyphs),
+        carray(_ints_at(_call(font[7], (buffer, none))), (glyphs, FIELDS)),
+        carray(_ints_at(_call(font[8], (buffer, none))), (glyphs, FIELDS)),
     )
 
 
 @njit(**EXACT)
-def _copied(address, rows):  # type: ignore[no-untyped-def]
-    """int32[rows, FIELDS] from an address."""
-    table = np.empty((rows, FIELDS), np.int32)
-    flat = table.reshape(-1)
-    for i in range(len(flat)):
-        flat[i] = _int32_at(address + _BYTES_EACH * i)
-    return table
-
-
-@njit(**EXACT)
-def text_flags(points, classes):  # type: ignore[no-untyped-def]
-    """uint8[n]: the class of each code point, and START where a line may begin before it."""
-    flags = np.empty(len(points), np.uint8)
-    before = np.uint8(0)
-    for i in range(len(points)):
-        after = classes[min(points[i], len(classes) - 1)]
-        flags[i] = after
-        # A comma of a Latin font after Han, or the other way round, still counts as Chinese: curly
-        # quotes are shared by both scripts.
-        wide = ((before | after) & WIDE) != 0
-        hyphen = (before & HYPHEN) != 0 and after == 0
-        if (
-            i > 0
-            and ((before & SPACE) != 0 or wide or hyphen)
-            and after & (CLOSER | SPACE) == 0
-            and before & OPENER == 0
-            and before & after & INSEPARABLE == 0
-        ):
-            flags[i] |= START
-        before = after
-    return flags
-
-
-@njit(**EXACT)
-def break_starts(flags):  # type: ignore[no-untyped-def]
-    """Where START is set, and the length of the text, int32[...]."""
-    starts = np.empty(len(flags) + 1, np.int32)
-    count = 0
-    for i in range(len(flags)):
-        if flags[i] & START:
-            starts[count] = i
-            count += 1
-    starts[count] = len(flags)
-    return starts[: count + 1]
-
-
-@njit(**EXACT)
 def _set_lines(  # type: ignore[no-untyped-def]
-    infos, places, upem, flags, vertical, style, indent, room, rooms, most, out, rows, lengths
+    infos, places, upem, flags, vertical, style, indent, room, shares, most, out, rows, ways
 ):  # fmt: skip
-    """As `set_shaped`; glyphs are counted from the first in `infos`, `out` has their places."""
+    """As `set_shaped`; glyphs are counted from the first in `infos`, characters from the text's."""
     size, tracking, whole, _ = style
     count, length = len(infos), len(flags)
     pen = np.empty(count + 1)
@@ -212,11 +228,11 @@ def _set_lines(  # type: ignore[no-untyped-def]
         out[i, 0] = places[i, 2] / upem * size
         out[i, 1] = -places[i, 3] / upem * size
     every = room
-    room = every - indent
+    room = every * shares[0] - indent
     if pen[count] <= room and not flags[length - 1] & SPACE:
         # Most cells and phrases fit on one line: no breaks to look for.
         rows[0, 0], rows[0, 1], rows[0, 2], rows[0, 3] = 0, length, 0, count
-        lengths[0] = _place(out, infos, flags, pen, rows[0], room, indent, True, vertical, style)
+        ways[0, 0] = _place(out, infos, flags, pen, rows[0], room, indent, True, vertical, style)
         return 1
 
     # For each place where a line may start: that character, the end of the text before it without
@@ -245,7 +261,7 @@ def _set_lines(  # type: ignore[no-untyped-def]
     lines = position = k = 0  # position: the character at which the next line starts
     while position < length and lines < most:
         own_indent = indent if lines == 0 else 0.0
-        room = (rooms[min(lines, len(rooms) - 1)] if len(rooms) else every) - own_indent
+        room = every * shares[lines % len(shares)] - own_indent
         first = glyph_of[position]
         reach = pen[first] + room + 1e-6
         low, high = k, last + 1
@@ -267,7 +283,7 @@ def _set_lines(  # type: ignore[no-untyped-def]
             final = fits >= last or following >= length
             rows[lines, 0], rows[lines, 1] = position, stop
             rows[lines, 2], rows[lines, 3] = first, glyph_of[stop]
-            lengths[lines] = _place(
+            ways[lines, 0] = _place(
                 out, infos, flags, pen, rows[lines], room, own_indent, final, vertical, style
             )
             lines += 1

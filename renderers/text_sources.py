@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fonts.charsets import character_set
+from renderers.dice import Dice
 from renderers.text_clean import paragraphs
 from renderers.text_files import UnreadableText, documents
 
@@ -58,36 +57,36 @@ class TextSource:
             raise UnreadableText(f"no {language} prose in {places}")
         return cls(language, tuple(found), top_up_share)
 
-    def draw(self, rng: np.random.Generator) -> str:
+    def draw(self, dice: Dice) -> str:
         """A paragraph, or for a `top_up_share` of the calls one of evenly drawn characters."""
-        if rng.random() < self.top_up_share:
-            return balanced(rng, self.language)
-        return self.paragraphs[int(rng.integers(len(self.paragraphs)))]
+        if dice.random() < self.top_up_share:
+            return balanced(dice, self.language)
+        return dice.pick(self.paragraphs)
 
 
-def balanced(rng: np.random.Generator, language: str) -> str:
+def balanced(dice: Dice, language: str) -> str:
     """24 to 96 characters, drawn evenly from the character set of `language`, in short groups."""
     characters = character_set(language)
-    count = int(rng.integers(24, 97))
-    drawn = "".join(map(characters.__getitem__, rng.integers(len(characters), size=count).tolist()))
-    groups, at = [], 0
-    for length in rng.integers(2, 9, size=count).tolist():
-        if at >= count:
-            break
-        groups.append(drawn[at : at + length])
-        at += length
-    return ("，" if language == "zh" else " ").join(groups)
+    count = 24 + dice.below(73)
+    separator = "，" if language == "zh" else " "
+    # Drawn all at once: single draws would cost as much as the rest of a recipe.
+    drawn = [characters[int(len(characters) * at)] for at in dice.many(count)]
+    at = 2 + dice.below(7)
+    while at < count:
+        drawn[at] = separator + drawn[at]
+        at += 2 + dice.below(7)
+    return "".join(drawn)
 
 
-def mixed(rng: np.random.Generator, chinese: str, english: str) -> str:
+def mixed(dice: Dice, chinese: str, english: str) -> str:
     """`chinese` with one to four short runs of `english` words set into it, none of them twice."""
     words = english.split()
     pieces = re.split(r"(?<=[，。；、！？])", chinese)
-    start = int(rng.integers(len(words)))
-    for _ in range(int(rng.integers(1, 5))):
-        count = int(rng.integers(1, 5))
+    start = dice.below(len(words))
+    for _ in range(1 + dice.below(4)):
+        count = 1 + dice.below(4)
         run, start = " ".join(words[start : start + count]), start + count
         if not run:
             break
-        pieces.insert(int(rng.integers(len(pieces) + 1)), f" {run} " if rng.random() < 0.6 else run)
+        pieces.insert(dice.below(len(pieces) + 1), f" {run} " if dice.random() < 0.6 else run)
     return "".join(pieces).strip()

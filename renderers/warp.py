@@ -23,7 +23,7 @@ from renderers.atlas import FAINT, Atlas
 from renderers.compiled import EXACT
 from renderers.compose import Glyphs, Picture, gather
 from renderers.ink import Ink, blank, underlay
-from renderers.layout.sheet import Line, Mark
+from renderers.layout.sheet import Mark, Placed
 from renderers.shaping import Floats, Ints
 
 # x and y of the corners in px of the page: top left, top right, bottom right, bottom left.
@@ -122,7 +122,7 @@ def _inverse(m: Floats) -> Floats:
     )
 
 
-def carry(lines: Sequence[Line], atlas: Atlas, quad: Quad, height: int, width: int) -> Warped:
+def carry(lines: Placed, atlas: Atlas, quad: Quad, height: int, width: int) -> Warped:
     """Warp the glyphs of `lines`, set on the flat sheet, to a page of `height` x `width` px.
 
     A line that does not lie inside the page altogether leaves no ink; its box tells.
@@ -253,8 +253,9 @@ def _see(covered, owner, row, box, x, y, shape, pixels, inverse):  # type: ignor
             seen = (total + _FINE * _FINE // 2) // (_FINE * _FINE)
             if seen >= _FAINT:
                 a, b, c, d = min(a, i), min(b, j), max(c, i + 1), max(d, j + 1)
+                if not covered[j, i]:
+                    owner[j, i] = row
                 covered[j, i] = min(255, seen + covered[j, i])
-                owner[j, i] = row
     if c < a:
         a, b, c, d = 0, 0, 0, 0
     box[0], box[1], box[2], box[3] = a, b, c, d

@@ -33,35 +33,31 @@ def place(sheet: Sheet, p: Params) -> None:
     y = _headline(sheet, m, inner, int(p["title_px"]))
     count, gap = int(p["columns"]), int(p["gap"])
     width = (inner - (count - 1) * gap) // count
-    for column in range(count):
-        x = m + column * (width + gap)
-        if column and p["rules"]:
+    lefts = [m + column * (width + gap) for column in range(count)]
+    if p["rules"]:
+        for x in lefts[1:]:
             sheet.rule(x - gap // 2 - 1, y, x - gap // 2, sheet.height - m)
-        pour_sections(
-            sheet,
-            x,
-            y,
-            width,
-            sheet.height - m,
-            pitch=row,
-            align=str(p["align"]),
-            indent_px=2 * size,
-            section=int(p["section"]),
-        )
+    pour_sections(
+        sheet,
+        [(x, y, sheet.height - m) for x in lefts],
+        width,
+        pitch=row,
+        align=str(p["align"]),
+        indent_px=2 * size,
+        section=int(p["section"]),
+    )
 
 
 def _headline(sheet: Sheet, x: int, width: int, size: int) -> float:
     y = float(x)
     title = sheet.phrase(0.9 * width, size_px=size, fresh=True)
-    if title is not None:
-        for strip in sheet.set(title, width, size_px=size, heading=True, max_lines=1):
-            sheet.put(strip, x, y)
-            y += round(1.25 * size)
+    if len(title):
+        sheet.put(sheet.set(title, width, size_px=size, heading=True, max_lines=1), x, y)
+        y += round(1.25 * size)
     byline = sheet.phrase(0.4 * width, fresh=True)
-    if byline is not None:
-        for strip in sheet.set(byline, width, max_lines=1):
-            sheet.put(strip, x, y)
-            y += round(1.5 * sheet.size_px)
+    if len(byline):
+        sheet.put(sheet.set(byline, width, max_lines=1), x, y)
+        y += round(1.5 * sheet.size_px)
     return y
 
 

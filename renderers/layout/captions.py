@@ -25,21 +25,24 @@ def place(sheet: Sheet, p: Params) -> None:
     across = max(1, (sheet.width - 2 * m) // int(p["cell_width"]))
     down = max(1, (sheet.height - 2 * m) // (lines * row + size))
     width, height = (sheet.width - 2 * m) / across, (sheet.height - 2 * m) / down
-    room = width - size
-    for cell in range(across * down):
-        left, top = m + cell % across * width, m + cell // across * height
-        words = sheet.phrase(room * float(sheet.rng.uniform(0.5, lines)), fresh=True)
-        if words is None:
-            return
-        strips = sheet.set(words, room, max_lines=lines)
-        x = left + float(sheet.rng.uniform(0, room - max(s.length_px for s in strips) + 1))
-        # Half an em at the least to the caption below.
-        y = top + float(sheet.rng.uniform(0, height - len(strips) * row - size / 2))
-        reach = max(s.length_px for s in strips)
-        sheet.plate(x - size / 3, y - 1, x + reach + size / 3, y + len(strips) * row)
-        for strip in strips:
-            sheet.put(strip, x, y)
-            y += row
+    room, count = width - size, across * down
+    rng = sheet.rng
+    words = sheet.phrases(room * rng.uniform(0.5, lines, count), fresh=True)
+    count = len(words)
+    set_lines = sheet.set(words, room, max_lines=lines)
+    of, first = set_lines.of, set_lines.firsts()
+    reach = np.zeros(count)
+    np.maximum.at(reach, of, set_lines.length_px)
+    tall = set_lines.counts(count) * row
+    cell = np.arange(count)
+    left = m + cell % across * width + rng.random(count) * np.maximum(0, room - reach + 1)
+    # Half an em at the least to the caption below.
+    top = m + cell // across * height + rng.random(count) * (height - tall - size / 2)
+    plates = np.stack([left - size / 3, top - 1, left + reach + size / 3, top + tall], axis=1)
+    for plate in plates.tolist():
+        sheet.plate(*plate)
+    number = np.arange(len(of)) - np.flatnonzero(first)[of]
+    sheet.put(set_lines, left[of], top[of] + row * number)
 
 
 LAYOUT = Layout("captions", draw, place, fill=0.6)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from renderers.code_text import STYLES, code_line
+from renderers.dice import Dice
 from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
-from renderers.layout.sheet import Sheet, Text
+from renderers.layout.sheet import Batch, Sheet
+from renderers.typeset import Texts
 
 _MAX_DEPTH = 4
 
@@ -26,6 +31,20 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
+class _Row(NamedTuple):
+    """A line of the listing: where it begins, how much room it has, and what it says.
+
+    `words_px` is how much prose stands between `before` and `after`, 0 for none.
+    """
+
+    x: int
+    y: int
+    room: int
+    before: str
+    after: str
+    words_px: float
+
+
 def place(sheet: Sheet, p: Params) -> None:
     """Line after line, deeper after each that opens a block; a line too long is cut at the edge."""
     m, row, size = int(p["margin"]), int(p["pitch"]), sheet.size_px
@@ -33,38 +52,53 @@ def place(sheet: Sheet, p: Params) -> None:
     width = (sheet.width - 2 * m - (count - 1) * gap) // count
     gutter = round(2.6 * size) if number else 0
     sheet.plate(0, 0, sheet.width, sheet.height)
-    depth = 0
+    tops = range(m, sheet.height - m - row + 1, row)
+    rows, depth = [], 0
     for column in range(count):
-        x = m + column * (width + gap)
+        left = m + column * (width + gap)
         if column and number:
-            sheet.rule(x - gap // 2 - 1, m, x - gap // 2, sheet.height - m)
-        for y in range(m, sheet.height - m - row + 1, row):
-            if number:
-                label = Text(str(number), sheet.body)
-                for strip in sheet.set(label, gutter - size // 2, align="right", max_lines=1):
-                    sheet.put(strip, x, y)
-                number += 1
-            depth = _line(sheet, x + gutter, y, width - gutter, depth, p)
+            sheet.rule(left - gap // 2 - 1, m, left - gap // 2, sheet.height - m)
+        for top in tops:
+            line, depth = _line(sheet.dice, left + gutter, top, width - gutter, depth, p)
+            rows.append(line)
+    texts = _with_words(sheet, rows)
+    x, y, rooms = (np.array([line[i] for line in rows]) for i in range(3))
+    code = sheet.set(texts, rooms, max_lines=1)
+    batches = [Batch(code, x[code.of], y[code.of], code.of)]
+    if number:
+        numbers = sheet.words([str(number + i) for i in range(len(rows))])
+        lines = sheet.set(numbers, gutter - size // 2, align="right", max_lines=1)
+        lefts = np.repeat(m + np.arange(count) * (width + gap), len(tops))
+        batches.insert(0, Batch(lines, lefts[lines.of], y[lines.of], lines.of))
+    sheet.put_in_order(*batches)
 
 
-def _line(sheet: Sheet, x: int, y: int, width: int, depth: int, p: Params) -> int:
-    """Set one line; the depth of the next one."""
+def _line(dice: Dice, x: int, y: int, width: int, depth: int, p: Params) -> tuple[_Row, int]:
+    """A line at `depth`; the depth of the next one."""
     step = int(p["indent"])
-    line = code_line(sheet.rng, str(p["style"]), depth)
+    line = code_line(dice, str(p["style"]), depth)
     after = max(0, depth + line.deeper)
     # A closing bracket stands where its line was opened.
     left = step * min(depth, after)
     room = width - left
-    text = Text(line.before + line.after, sheet.body)
-    if line.words:
-        words = sheet.phrase(room * float(sheet.rng.uniform(0.2, 0.6)))
-        if words is not None:
-            text = Text(line.before + words.text + line.after, words.face)
-    for strip in sheet.set(text, room, max_lines=1):
-        sheet.put(strip, x + left, y)
-    if not sheet.rng.integers(6) and line.deeper <= 0:
+    words_px = room * dice.uniform(0.2, 0.6) if line.words else 0.0
+    if not dice.below(6) and line.deeper <= 0:
         after = max(0, after - 1)
-    return after if after <= _MAX_DEPTH and 3 * after * step <= width else 0
+    deeper = after if after <= _MAX_DEPTH and 3 * after * step <= width else 0
+    return _Row(x + left, y, room, line.before, line.after, words_px), deeper
+
+
+def _with_words(sheet: Sheet, rows: Sequence[_Row]) -> Texts:
+    """The texts of the lines, with prose where it belongs, in its face."""
+    wordy = [line for line in rows if line.words_px]
+    phrases = sheet.phrases(np.array([line.words_px for line in wordy]))
+    said = iter(zip(sheet.read(phrases), phrases[:, 2].tolist(), strict=True))
+    texts, faces = [], []
+    for line in rows:
+        words, face = next(said, ("", 0)) if line.words_px else ("", 0)
+        texts.append(line.before + words + line.after)
+        faces.append(face)
+    return sheet.words(texts, faces)
 
 
 LAYOUT = Layout("code", draw, place, fill=0.25, monospaced=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
-from renderers.layout.sheet import Sheet, Text
+from renderers.layout.sheet import Batch, Bools, Sheet
+from renderers.typeset import CENTER, LEFT, Texts
 
 
 def draw(rng: np.random.Generator, page: Page) -> Params:
@@ -27,56 +28,74 @@ def place(sheet: Sheet, p: Params) -> None:
     """Column after column of rows `label ... value`, with a heading over each group of rows."""
     m, count, gap = int(p["margin"]), int(p["columns"]), int(p["gap"])
     width = (sheet.width - 2 * m - (count - 1) * gap) // count
-    for column in range(count):
-        x = m + column * (width + gap)
-        sheet.plate(x - m // 2, m // 2, x + width + m // 2, sheet.height - m // 2)
-        _column(sheet, x, m, width, sheet.height - m, p)
-
-
-def _column(sheet: Sheet, x: int, top: int, width: int, bottom: int, p: Params) -> None:
-    row, every = int(p["pitch"]), int(p["divide_rows"])
-    y, line = top, 0
-    while y + row <= bottom:
-        if line % every == 0:
-            title = sheet.phrase(0.6 * width, fresh=True)
-            if title is None:
-                return
-            for strip in sheet.set(title, width, align="center", heading=True, max_lines=1):
-                sheet.put(strip, x, y)
-            sheet.rule(x, y + row - 1, x + width, y + row)
-        elif not _entry(sheet, x, y, width, p):
-            return
-        y, line = y + row, line + 1
-
-
-def _entry(sheet: Sheet, x: int, y: int, width: int, p: Params) -> bool:
-    size = sheet.size_px
-    label = sheet.phrase(width * float(sheet.rng.uniform(0.2, 0.55)))
-    if label is None:
-        return False
-    wordy = sheet.rng.random() > float(p["numbers"])
-    words = sheet.phrase(0.33 * width) if wordy else None
-    value = words or sheet.number()
-    left = sheet.set(label, width * 0.58)[:1]
-    right = sheet.set(value, width * 0.38)
+    row, every, size = int(p["pitch"]), int(p["divide_rows"]), sheet.size_px
+    tops = np.arange(m, sheet.height - m - row + 1, row)
+    lefts = m + np.arange(count) * (width + gap)
+    for left_px in lefts.tolist():
+        edges = left_px - m // 2, left_px + width + m // 2
+        sheet.plate(edges[0], m // 2, edges[1], sheet.height - m // 2)
+    title = np.tile(np.arange(len(tops)) % every == 0, count)
+    labels, values, amounts = _entries(sheet, width, title, p)
+    shown = len(labels)
+    title, x, y = title[:shown], np.repeat(lefts, len(tops))[:shown], np.tile(tops, count)[:shown]
+    left = sheet.set(
+        labels,
+        np.where(title, width, 0.58 * width),
+        align=np.where(title, CENTER, LEFT),
+        heading=title,
+        max_lines=1,
+    )
+    right = sheet.set(values, 0.38 * width, max_lines=2)
     # Words may be cut at the end of the field; half a number would be wrong.
-    right = right[:1] if words else [strip for strip in right if len(right) == 1]
-    start = 0.0
-    for strip in left:
-        sheet.put(strip, x, y)
-        start = strip.length_px + size / 2
-    end = float(width)
-    for strip in right:
-        end = width - strip.length_px
-        sheet.put(strip, x + end, y)
+    whole = right.counts(len(values)) == 1
+    right = right.where(right.firsts() & (whole | ~amounts)[right.of])
+    entry = np.flatnonzero(~title)[right.of]
+    # Between label and value.
+    start, end = np.zeros(shown), np.full(shown, float(width))
+    start[left.of] = left.length_px + size / 2
+    end[entry] -= right.length_px
     room = end - size / 2 - start
-    if p["join"] == "line" and room > size:
-        sheet.rule(x + start, y + size, x + start + room, y + size + 1)
-    elif p["join"] == "dots" and room > 2 * size:
-        dots = Text("." * int(room / (0.6 * size)), sheet.body)
-        for strip in sheet.set(dots, room, max_lines=1):
-            sheet.put(strip, x + start, y)
-    return True
+    batches = [
+        Batch(left, x[left.of], y[left.of], left.of),
+        Batch(right, (x + end)[entry], y[entry], entry),
+    ]
+    if p["join"] == "dots":
+        led = np.flatnonzero(~title & (room > 2 * size))
+        dots = (room[led] / (0.6 * size)).astype(int).tolist()
+        leaders = sheet.set(sheet.words(["." * n for n in dots]), room[led], max_lines=1)
+        at = led[leaders.of]
+        batches.append(Batch(leaders, (x + start)[at], y[at], at))
+    sheet.put_in_order(*batches)
+    for i in np.flatnonzero(title).tolist():
+        sheet.rule(x[i], y[i] + row - 1, x[i] + width, y[i] + row)
+    if p["join"] == "line":
+        for i in np.flatnonzero(~title & (room > size)).tolist():
+            sheet.rule(x[i] + start[i], y[i] + size, x[i] + start[i] + room[i], y[i] + size + 1)
+
+
+def _entries(sheet: Sheet, width: int, title: Bools, p: Params) -> tuple[Texts, Texts, Bools]:
+    """Labels, titles among them; values of those that are not titles; which of these are amounts.
+
+    Where texts are used up there are fewer labels, and fewer values.
+    """
+    rng, count = sheet.rng, len(title)
+    wordy = (rng.random(count) > float(p["numbers"])) & ~title
+    lengths = np.empty((count, 2))
+    lengths[:, 0] = np.where(title, 0.6, rng.uniform(0.2, 0.55, count)) * width
+    lengths[:, 1] = 0.33 * width
+    wanted = np.stack([np.ones(count, dtype=bool), wordy], axis=1)
+    fresh = np.stack([title, np.zeros(count, dtype=bool)], axis=1)
+    words = sheet.phrases(lengths[wanted], fresh=fresh[wanted])
+    is_value = np.flatnonzero(wanted)[: len(words)] % 2 == 1
+    labels = words[~is_value]
+    entries = ~title[: len(labels)]
+    amounts = ~wordy[: len(labels)][entries]
+    values = np.zeros((len(amounts), 3), dtype=np.int32)
+    places = np.flatnonzero(~amounts)
+    said = words[is_value]
+    values[places[: len(said)]] = said
+    values[amounts] = sheet.numbers(int(amounts.sum()))
+    return labels, values, amounts
 
 
 LAYOUT = Layout("form", draw, place, fill=0.7)

@@ -31,10 +31,8 @@ def place(sheet: Sheet, p: Params) -> None:
     sheet.plate(0, 0, sheet.width, sheet.height)
     pour_sections(
         sheet,
-        m,
-        m,
+        [(m, m, sheet.height - m)],
         sheet.width - 2 * m,
-        sheet.height - m,
         pitch=int(p["pitch"]),
         align=str(p["align"]),
         indent_px=float(p["indent"]),

@@ -30,25 +30,23 @@ def place(sheet: Sheet, p: Params) -> None:
     sheet.plate(0, 0, sheet.width, sheet.height)
     for block in count():
         # The second block is body text: a page belongs to the band of its body size.
-        scale = 1.0 if block == 1 else _SCALES[int(sheet.rng.integers(len(_SCALES)))]
+        scale = 1.0 if block == 1 else sheet.dice.pick(_SCALES)
         size = max(sheet.size_px, round(scale * sheet.size_px))
         row = max(size + 1, round(float(p["spacing"]) * size))
         if y + row > sheet.height - m:
             return
         large = size > sheet.size_px
-        lines = float(sheet.rng.uniform(0.4, 1.6 if large else float(p["most_lines"])))
+        lines = sheet.dice.uniform(0.4, 1.6 if large else float(p["most_lines"]))
         text = sheet.phrase(lines * width, size_px=size, fresh=True)
-        if text is None:
+        if not len(text):
             return
         align = str(p["align"])
         if align == "mixed":
-            align = ("left", "center", "right")[int(sheet.rng.integers(3))]
-        for strip in sheet.set(text, width, size_px=size, align=align, heading=large):
-            if y + row > sheet.height - m:
-                return
-            sheet.put(strip, m, y)
-            y += row
-        y += size // 2
+            align = sheet.dice.pick(("left", "center", "right"))
+        block_lines = sheet.set(text, width, size_px=size, align=align, heading=large)
+        here = block_lines.where(slice(0, (sheet.height - m - y) // row))
+        sheet.put(here, m, y + row * np.arange(len(here.rows)))
+        y += row * len(here.rows) + size // 2
 
 
 LAYOUT = Layout("poster", draw, place, fill=0.6)

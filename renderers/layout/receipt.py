@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from renderers.layout.base import Layout, Page, Params, margin
-from renderers.layout.sheet import Sheet, Text
+from renderers.layout.sheet import Batch, Bools, Sheet
+from renderers.typeset import CENTER, LEFT, Texts
 
 
 def draw(rng: np.random.Generator, page: Page) -> Params:
@@ -24,92 +26,116 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
 
 
 def place(sheet: Sheet, p: Params) -> None:
-    """Slip after slip, each on a plate of its own and down to the foot of the page."""
-    m, slips, size = int(p["margin"]), int(p["slips"]), sheet.size_px
-    width = (sheet.width - 2 * m - (slips - 1) * 2 * size) // slips
-    for slip in range(slips):
-        x = m + slip * (width + 2 * size)
-        sheet.plate(x - m // 2, m // 2, x + width + m // 2, sheet.height - m // 2)
-        y = m
-        while y + 8 * int(p["pitch"]) <= sheet.height - m:
-            below = _slip(sheet, x, y, width, sheet.height - m, p)
-            if below is None:
-                return
-            y = below + 2 * int(p["pitch"])
+    """Slip after slip, each on a plate of its own and down to the foot of the page.
 
+    The rows of a slip are a name, date and time, a divider, items, a divider, the total, thanks.
+    """
+    m, row, rng = int(p["margin"]), int(p["pitch"]), sheet.rng
+    count, size = int(p["slips"]), sheet.size_px
+    width = (sheet.width - 2 * m - (count - 1) * 2 * size) // count
+    slips = _slips(sheet, width, p)
+    tall = slips[:, 2]
+    slip = np.repeat(np.arange(len(slips)), tall)
+    number = np.arange(len(slip)) - np.repeat(np.cumsum(tall) - tall, tall)
+    x, y, left = slips[slip, 0], slips[slip, 1] + number * row, tall[slip] - number
+    name, date, total, thanks = number == 0, number == 1, left == 2, left == 1
+    divider = (number == 2) | (left == 3)
+    item = ~(name | date | total | thanks | divider)
 
-def _slip(sheet: Sheet, x: int, y: int, width: int, bottom: int, p: Params) -> int | None:
-    """One receipt; where it ends, or None when texts are used up."""
-    row = int(p["pitch"])
-    name = sheet.phrase(0.8 * width, fresh=True)
-    if name is None:
-        return None
-    for strip in sheet.set(name, width, align="center", heading=True, max_lines=1):
-        sheet.put(strip, x, y)
-    y += row
-    rng = sheet.rng
-    year, month, day = rng.integers((2010, 1, 1), (2040, 13, 29)).tolist()
-    hour, minute = rng.integers((24, 60)).tolist()
-    date, time = f"{year}-{month:02d}-{day:02d}", f"{hour:02d}:{minute:02d}"
-    _pair(sheet, x, y, width, date, time)
-    y = _divide(sheet, x, y + row, width, p)
-    total = 0
-    room, items = (bottom - y) // row - 4, int(rng.integers(3, 14))
-    # Where another slip would not fit below, this one goes on to the foot of the page.
-    for _ in range(items if room - items >= 10 else room):
-        item = sheet.phrase(width * float(rng.uniform(0.25, 0.6)))
-        if item is None:
-            return None
-        price, count = int(10 ** rng.uniform(2, 4.5)), int(rng.integers(1, 5))
-        total += price * count
-        _pair(sheet, x, y, width, item, f"{count} x {price / 100:.2f}")
-        y += row
-    y = _divide(sheet, x, y, width, p)
-    label = sheet.phrase(0.3 * width)
-    _pair(sheet, x, y, width, label or "Total", f"{p['money']}{total / 100:,.2f}", heading=True)
-    y += row
-    thanks = sheet.phrase(0.7 * width)
-    if thanks is not None:
-        for strip in sheet.set(thanks, width, align="center", max_lines=1):
-            sheet.put(strip, x, y)
-        y += row
-    return y
+    worded = np.flatnonzero(name | item | total | thanks)
+    shares = rng.uniform(0.25, 0.6, len(slip))
+    shares[name], shares[total], shares[thanks] = 0.8, 0.3, 0.7
+    words = sheet.phrases(shares[worded] * width, fresh=name[worded])
+    if len(words) < len(worded):
+        # Texts are used up: a slip that would not be complete is left out.
+        whole = int(np.searchsorted(slip, slip[worded[len(words)]]))
+        x, y, slip, name, date, item, total, thanks, divider = (
+            part[:whole] for part in (x, y, slip, name, date, item, total, thanks, divider)
+        )
+        worded = worded[worded < whole]
+    said = np.zeros((len(slip), 3), dtype=np.int32)
+    said[worded] = words[: len(worded)]
+    paired = np.flatnonzero(date | item | total)
+    amounts, said[date] = _amounts(sheet, slip[item], total[paired], item[paired], p)
 
-
-def _pair(
-    sheet: Sheet,
-    x: int,
-    y: int,
-    width: int,
-    left: Text | str,
-    right: str,
-    *,
-    heading: bool = False,
-) -> None:
-    """Words at the left, an amount at the right; words that do not fit beside it are cut."""
-    amounts = sheet.set(Text(right, sheet.body), width, heading=heading)
-    if len(amounts) != 1:
-        return
-    start = width - amounts[0].length_px
-    sheet.put(amounts[0], x + start, y)
-    words = left if isinstance(left, Text) else Text(left, sheet.body)
-    room = start - sheet.size_px
-    strips = sheet.set(words, room, heading=heading, max_lines=1) if room > 0 else []
-    for strip in strips:
-        if strip.length_px <= room:
-            sheet.put(strip, x, y)
-
-
-def _divide(sheet: Sheet, x: int, y: int, width: int, p: Params) -> int:
-    sign, row = str(p["divider"]), int(p["pitch"])
+    right = sheet.set(amounts, width, heading=total[paired], max_lines=2)
+    # Half an amount would be wrong.
+    right = right.where((right.counts(len(paired)) == 1)[right.of])
+    room = np.zeros(len(slip))
+    room[paired[right.of]] = width - right.length_px - size
+    room[name | thanks] = width
+    named = np.flatnonzero(room > 0)
+    words_set = sheet.set(
+        said[named],
+        room[named],
+        align=np.where(name | thanks, CENTER, LEFT)[named],
+        heading=(name | total)[named],
+        max_lines=1,
+    )
+    # Words are cut where they meet the amount; one that fits in no way is left out.
+    words_set = words_set.where(words_set.length_px <= room[named[words_set.of]])
+    at, amount_at = named[words_set.of], paired[right.of]
+    batches = [
+        Batch(words_set, x[at], y[at], at),
+        Batch(right, x[amount_at] + width - right.length_px, y[amount_at], amount_at),
+    ]
+    rows, sign = np.flatnonzero(divider), str(p["divider"])
     if sign == "rule":
-        sheet.rule(x, y + row // 2, x + width, y + row // 2 + 1)
-        return y + row
-    (one,) = sheet.set(Text(sign, sheet.body), 4 * sheet.size_px)
-    line = Text(sign * max(1, int(width / one.length_px)), sheet.body)
-    for strip in sheet.set(line, width, max_lines=1):
-        sheet.put(strip, x, y)
-    return y + row
+        for left_px, top in zip(x[rows].tolist(), (y[rows] + row // 2).tolist(), strict=True):
+            sheet.rule(left_px, top, left_px + width, top + 1)
+    else:
+        one = sheet.set(sheet.words([sign]), 4 * size).length_px[0]
+        texts = np.repeat(sheet.words([sign * max(1, int(width / one))]), len(rows), axis=0)
+        lines = sheet.set(texts, width, max_lines=1)
+        batches.append(Batch(lines, x[rows[lines.of]], y[rows[lines.of]], rows[lines.of]))
+    sheet.put_in_order(*batches)
+
+
+def _slips(sheet: Sheet, width: int, p: Params) -> npt.NDArray[np.int64]:
+    """Left, top and number of rows of each slip, `int64[n, 3]`; draws their plates."""
+    m, row, size = int(p["margin"]), int(p["pitch"]), sheet.size_px
+    slips = []
+    for column in range(int(p["slips"])):
+        x, y = m + column * (width + 2 * size), m
+        sheet.plate(x - m // 2, m // 2, x + width + m // 2, sheet.height - m // 2)
+        while y + 8 * row <= sheet.height - m:
+            rows, wanted = (sheet.height - m - y) // row, 9 + sheet.dice.below(11)
+            # Where another slip would not fit below, this one goes on to the foot of the page.
+            rows = wanted if rows - wanted >= 10 else rows
+            slips.append((x, y, rows))
+            y += (rows + 2) * row
+    return np.array(slips, dtype=np.int64).reshape(-1, 3)
+
+
+def _amounts(
+    sheet: Sheet,
+    slip: npt.NDArray[np.int64],
+    total: Bools,
+    item: Bools,
+    p: Params,
+) -> tuple[Texts, Texts]:
+    """What stands at the right of rows that are totals, items or dates; and the dates.
+
+    `slip` says for each item whose it is.
+    """
+    dice = sheet.dice
+    prices = (10 ** sheet.rng.uniform(2, 4.5, len(slip))).astype(np.int64)
+    counts = sheet.rng.integers(1, 5, len(slip))
+    sums = iter(np.bincount(slip, prices * counts).tolist())
+    items = iter(zip(counts.tolist(), prices.tolist(), strict=True))
+    amounts, dates = [], []
+    for is_total, is_item in zip(total.tolist(), item.tolist(), strict=True):
+        if is_total:
+            amounts.append(f"{p['money']}{next(sums) / 100:,.2f}")
+        elif is_item:
+            count, price = next(items)
+            amounts.append(f"{count} x {price / 100:.2f}")
+        else:
+            amounts.append(f"{dice.below(24):02d}:{dice.below(60):02d}")
+            day = f"{1 + dice.below(12):02d}-{1 + dice.below(28):02d}"
+            dates.append(f"{2010 + dice.below(30)}-{day}")
+    texts = sheet.words([*amounts, *dates])
+    return texts[: len(amounts)], texts[len(amounts) :]
 
 
 LAYOUT = Layout("receipt", draw, place, fill=0.6)

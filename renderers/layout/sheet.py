@@ -1,45 +1,94 @@
 """The page while a layout fills it: texts come in, placed lines and marks come out.
 
-Positions are whole px; y grows downwards. A line stands on its baseline; `top_to_baseline` says
-how far below the top of its row that is.
+Layouts work in batches: many texts are cut, set and placed with one call each. Positions are whole
+px; y grows downwards. A line stands on its baseline, which lies below the top of its row.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fonts.faces import Face
-from renderers.breaks import opportunities
-from renderers.numbers import equation_like, number_like
-from renderers.shaping import Shaper
-from renderers.typeset import Galley, Strip
+from renderers.dice import Dice
+from renderers.numbers import equation_like, write_numbers
+from renderers.phrases import Phrases
+from renderers.shaping import Floats, Ints, Shaper
+from renderers.typeset import Galley, Lines, Texts
 
-# Han ink reaches .85 em above the baseline and .09 below, Latin capitals .72, descenders -.22.
+# From the top of a row to its baseline: Han ink reaches .85 em above the baseline and .09 below,
+# Latin capitals .72, descenders -.22.
 _ASCENT_EM = 0.86
 # Mean advance of a character in em, to guess how many fit in a cell.
 _EM_PER_CHARACTER = {"en": 0.52, "zh": 0.98, "mixed": 0.8}
-_BULLET_SIGNS = "*+^ "
-_EDGES = " ，。、；：？！,.;:?!）)》」』”’】(（《「『“‘【-—…"
+
+Bools = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[Any]
 
 
 class Text(NamedTuple):
-    """A paragraph on one line, and a face that covers it."""
+    """A paragraph on one line, and the number of a face that covers it."""
 
     text: str
-    face: Face
+    face: int
 
 
 class Line(NamedTuple):
-    """A set line and the pixel at which its baseline starts."""
+    """A placed line as a person would look at it.
 
-    strip: Strip
+    `x` and `y` are the px at which its baseline starts. Of its n glyphs there are the ids, for each
+    the first character of `text` that it draws, and px from that start to the right and down:
+    `glyphs int32[n]`, `clusters int32[n]`, `spots float64[n, 2]`.
+    """
+
+    text: str
+    face: Face
+    size_px: int
     x: int
     y: int
+    glyphs: Ints
+    clusters: Ints
+    spots: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The lines of a page in reading order: `rows int32[n]` of the galley, and where they start.
+
+    `x` and `y int32[n]` are px of the page. Looked at one by one they are `Line`s.
+    """
+
+    galley: Galley
+    rows: Ints
+    x: Ints
+    y: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Line]:
+        galley = self.galley
+        places = zip(self.x.tolist(), self.y.tolist(), strict=True)
+        for (begin, end, first, last, face, size), (x, y) in zip(
+            self.table().tolist(), places, strict=True
+        ):
+            glyphs, clusters = galley.glyphs[first:last].T
+            spots = galley.spots[first:last]
+            text = galley.text(begin, end)
+            yield Line(text, galley.faces[face], size, x, y, glyphs, clusters - begin, spots)
+
+    def table(self) -> Ints:
+        """The lines' rows of the galley, `int32[n, 6]`."""
+        table: Ints = self.galley.rows[self.rows]
+        return table
+
+    def where(self, which: Bools) -> Placed:
+        """Some of the lines."""
+        return Placed(self.galley, self.rows[which], self.x[which], self.y[which])
 
 
 class Mark(NamedTuple):
@@ -52,8 +101,24 @@ class Mark(NamedTuple):
     y1: int
 
 
+class Batch(NamedTuple):
+    """Lines to be put: where the left and top of their rows are, and what they are ordered by."""
+
+    lines: Lines
+    x: float | Numbers
+    top: float | Numbers
+    order: npt.NDArray[np.int64]
+
+    def spread(self, side: float | Numbers) -> Numbers:
+        """A side of each line, where it is the same for all too."""
+        return side if isinstance(side, np.ndarray) else np.full(len(self.order), side)
+
+
 class Sheet:
-    """What a layout may do: take texts, set them, put lines and marks on the page."""
+    """What a layout may do: take texts, set them, put lines and marks on the page.
+
+    `rng` and `dice` draw what a layout leaves to chance, many numbers or single ones.
+    """
 
     def __init__(
         self,
@@ -62,9 +127,8 @@ class Sheet:
         height: int,
         size_px: int,
         language: str,
-        texts: Iterable[Text],
-        body: Face,
-        heading: Face,
+        texts: Sequence[Text],
+        faces: Sequence[Face],
         shaper: Shaper,
         rng: np.random.Generator,
         tracking_px: float = 0.0,
@@ -72,127 +136,123 @@ class Sheet:
     ) -> None:
         self.width, self.height, self.size_px = width, height, size_px
         self.language = language
-        self.body, self.heading = body, heading
-        self.rng = rng
-        self.lines: list[Line] = []
+        self.rng, self.dice = rng, Dice(rng)
         self.marks: list[Mark] = []
-        self._texts = iter(texts)
-        self._galley = Galley(shaper, tracking_px=tracking_px, whole_px=whole_px)
-        # A text that phrases are being cut from, where a cut may be, and where the next begins.
-        self._phrase: tuple[Text, list[int], int] | None = None
-        self._left: deque[Text] = deque()
-        self._carried: deque[Strip] = deque()
+        self._galley = Galley(shaper, faces, tracking_px=tracking_px, whole_px=whole_px)
+        self._phrases = Phrases(
+            self._galley,
+            self._galley.write([text.text for text in texts], [text.face for text in texts]),
+        )
+        self._put: list[tuple[Ints, float | Numbers, float | Numbers]] = []
 
-    def text(self) -> Text | None:
-        """The next paragraph, then what phrases left over; None when all is used up."""
-        text = next(self._texts, None)
-        return self._left.popleft() if text is None and self._left else text
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """The body's face, the heading's, and others of the texts."""
+        return self._galley.faces
 
-    def phrase(
-        self, length_px: float, *, size_px: int | None = None, fresh: bool = False
-    ) -> Text | None:
-        """The next few words, about as many as fit in `length_px`; `fresh` begins a paragraph."""
+    def texts(self, area_px: float) -> Texts:
+        """The next paragraphs, then what phrases left over: about as much as fills so many px.
+
+        At least one, while there are any; `area_px` is px of width, of all rows together.
+        """
+        em = _EM_PER_CHARACTER[self.language] * self.size_px
+        return self._phrases.whole(int(area_px / em))
+
+    def phrases(
+        self,
+        lengths_px: Floats,
+        *,
+        size_px: int | None = None,
+        fresh: bool | Bools = False,
+    ) -> Texts:
+        """The next few words for each length, about as many as fit in it, while there are any.
+
+        `fresh` ones begin a paragraph.
+        """
         em = _EM_PER_CHARACTER[self.language] * (size_px or self.size_px)
-        limit = max(2, int(length_px / em))
-        if fresh and self._phrase is not None:
-            rest, _, begin = self._phrase
-            if words := rest.text[begin:].lstrip(_EDGES):
-                self._left.append(Text(words, rest.face))
-            self._phrase = None
-        while True:
-            if self._phrase is None:
-                text = self.text()
-                if text is None:
-                    return None
-                self._phrase = (text, opportunities(text.text).tolist(), 0)
-            text, breaks, start = self._phrase
-            following = bisect_right(breaks, start)
-            stop = breaks[max(following, bisect_right(breaks, start + limit) - 1)]
-            self._phrase = (text, breaks, stop) if stop < len(text.text) else None
-            words = text.text[start:stop].strip(_EDGES).lstrip(_BULLET_SIGNS)
-            if words:
-                return Text(words, text.face)
+        characters = np.maximum(2, lengths_px / em).astype(np.int32)
+        begins = fresh if isinstance(fresh, np.ndarray) else np.full(len(characters), fresh)
+        return self._phrases.cut(characters, begins)
 
-    def number(self) -> Text:
-        """A number, date or amount in the body face."""
-        return Text(number_like(self.rng), self.body)
+    def phrase(self, length_px: float, *, size_px: int | None = None, fresh: bool = False) -> Texts:
+        """One phrase; empty when all texts are used up."""
+        return self.phrases(np.array([length_px]), size_px=size_px, fresh=fresh)
 
-    def equation(self) -> Text:
-        """A line that looks like a formula, in the body face."""
-        return Text(equation_like(self.rng), self.body)
+    def numbers(self, count: int) -> Texts:
+        """Numbers, dates and amounts in the body's face."""
+        return self._galley.write_points(*write_numbers(self.rng.random((count, 3))))
+
+    def equations(self, count: int) -> Texts:
+        """Lines that look like formulas, in the body's face."""
+        return self.words([equation_like(self.dice) for _ in range(count)])
+
+    def words(self, texts: Sequence[str], faces: int | Sequence[int] | Ints = 0) -> Texts:
+        """Texts that a layout makes up; in the body's face (0) if nothing else is said."""
+        return self._galley.write(texts, faces)
+
+    def read(self, texts: Texts) -> list[str]:
+        """What the texts say."""
+        return [self._galley.text(begin, end) for begin, end, _ in texts.tolist()]
 
     def set(
         self,
-        text: Text,
-        length: float | Callable[[int], float],
+        texts: Texts,
+        room: float | Numbers,
         *,
         size_px: int | None = None,
-        align: str = "left",
+        align: str | Ints = "left",
         indent_px: float = 0.0,
-        heading: bool = False,
+        heading: bool | Bools = False,
         vertical: bool = False,
         max_lines: int = 1_000_000,
-    ) -> list[Strip]:
-        """Set `text` in lines of `length` px; `heading` uses the heading face if it covers it."""
-        face = self.heading if heading and self.heading.covers(text.text) else text.face
+        shares: Floats | None = None,
+    ) -> Lines:
+        """Set `texts` in lines of `room` px: see `Galley.set`."""
         return self._galley.set(
-            face,
-            text.text,
-            size_px or self.size_px,
-            length,
+            texts,
+            room,
+            size_px=size_px or self.size_px,
             align=align,
             indent_px=indent_px,
+            heading=heading,
             vertical=vertical,
             max_lines=max_lines,
+            shares=shares,
         )
 
-    def put(self, strip: Strip, x: float, top: float) -> None:
-        """Place a horizontal line with its row's top at `top`."""
-        baseline = round(top) + top_to_baseline(strip.size_px)
-        self.lines.append(Line(strip, round(x), baseline))
-
-    def put_down(self, strip: Strip, centre: float, top: float) -> None:
-        """Place a vertical line around the x `centre`, starting at `top`."""
-        self.lines.append(Line(strip, round(centre), round(top)))
-
-    def pour(
+    def put(
         self,
-        x: float,
-        top: float,
-        width: int,
-        bottom: float,
-        *,
-        pitch: int,
-        align: str = "left",
-        indent_px: float = 0.0,
-        gap_px: int = 0,
-        paragraphs: int = 1_000_000,
-    ) -> float:
-        """Fill a column until `bottom`, or with so many new paragraphs; returns the next row's top.
+        lines: Lines,
+        x: float | Numbers,
+        top: float | Numbers,
+    ) -> None:
+        """Place horizontal lines with the left and the top of their rows there."""
+        self._put_rows(lines.rows, x, top)
 
-        What is left of the last paragraph goes into the next column that is poured, which should
-        have the same width. `align` may be "ragged": left, with lines of drawn length.
+    def _put_rows(
+        self,
+        rows: Ints,
+        x: float | Numbers,
+        top: float | Numbers,
+    ) -> None:
+        if len(rows):
+            sizes = self._galley.rows[rows, 5]
+            self._put.append((rows, x, np.rint(top) + np.rint(_ASCENT_EM * sizes)))
+
+    def put_in_order(self, *batches: Batch) -> None:
+        """As `put`, for lines of several calls of `set` that are to be read in another order.
+
+        Lines of the same `order` stay in the order in which they are given.
         """
-        y = top
-        while y + pitch <= bottom:
-            if not self._carried:
-                text = self.text() if paragraphs else None
-                if text is None:
-                    return y
-                paragraphs -= 1
-                self._carried.extend(self._column_lines(text, width, align, indent_px))
-            while self._carried and y + pitch <= bottom:
-                self.put(self._carried.popleft(), x, y)
-                y += pitch
-            if not self._carried:
-                y += gap_px
-        return y
+        order = np.argsort(np.concatenate([batch.order for batch in batches]), kind="stable")
+        parts = [(b.lines.rows, b.spread(b.x), b.spread(b.top)) for b in batches]
+        rows, x, top = (np.concatenate(part)[order] for part in zip(*parts, strict=True))
+        self._put_rows(rows, x, top)
 
-    def _column_lines(self, text: Text, width: int, align: str, indent_px: float) -> list[Strip]:
-        if align != "ragged":
-            return self.set(text, width, align=align, indent_px=indent_px)
-        shares = self.rng.uniform(0.72, 1.0, size=64)
-        return self.set(text, lambda i: width * float(shares[i % 64]), indent_px=indent_px)
+    def put_down(self, lines: Lines, centre: float | Numbers, top: float) -> None:
+        """Place vertical lines around the x `centre`, starting at `top`."""
+        if len(lines.rows):
+            self._put.append((lines.rows, centre, top))
 
     def rule(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """A straight line of the page's furniture, as a filled rectangle."""
@@ -208,7 +268,20 @@ class Sheet:
         if left < right and top < bottom:
             self.marks.append(Mark(kind, left, top, right, bottom))
 
-
-def top_to_baseline(size_px: int) -> int:
-    """Px from the top of a row to its baseline."""
-    return round(_ASCENT_EM * size_px)
+    @property
+    def lines(self) -> Placed:
+        """The lines that were put, in that order."""
+        rows = [rows for rows, _, _ in self._put] or [np.zeros(0, dtype=np.int32)]
+        counts = list(map(len, rows))
+        x, y = np.empty(sum(counts)), np.empty(sum(counts))
+        at = 0
+        for count, (_, across, down) in zip(counts, self._put, strict=False):
+            x[at : at + count] = across
+            y[at : at + count] = down
+            at += count
+        return Placed(
+            self._galley,
+            np.concatenate(rows),
+            np.rint(x).astype(np.int32),
+            np.rint(y).astype(np.int32),
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from renderers.layout.base import Layout, Page, Params, margin, pitch
-from renderers.layout.sheet import Sheet, Text
+from renderers.layout.sheet import Batch, Sheet
+from renderers.typeset import Lines
 
 _BULLETS = "•·–-*"
 
@@ -25,45 +26,60 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
 
 def place(sheet: Sheet, p: Params) -> None:
     """Title, an optional rule under it, bullets down each column."""
-    m, size, row = int(p["margin"]), sheet.size_px, int(p["pitch"])
+    m, size = int(p["margin"]), sheet.size_px
     y = m
     sheet.plate(0, 0, sheet.width, sheet.height)
-    title_px = int(p["title_px"])
-    title = sheet.phrase(0.9 * (sheet.width - 2 * m), size_px=title_px, fresh=True)
-    if title is not None:
-        for strip in sheet.set(
-            title, sheet.width - 2 * m, size_px=title_px, heading=True, max_lines=1
-        ):
-            sheet.put(strip, m, y)
+    title_px, inner = int(p["title_px"]), sheet.width - 2 * m
+    title = sheet.phrase(0.9 * inner, size_px=title_px, fresh=True)
+    if len(title):
+        sheet.put(sheet.set(title, inner, size_px=title_px, heading=True, max_lines=1), m, y)
         y += round(1.35 * title_px)
         if p["ruled"]:
             sheet.rule(m, y, sheet.width - m, y + max(1, size // 8))
             y += size // 2
     count = int(p["columns"])
-    width = (sheet.width - 2 * m - (count - 1) * 2 * size) // count
+    width = (inner - (count - 1) * 2 * size) // count
+    kinds = _BULLETS[int(p["bullet"]) :]
+    signs = [next((b for b in kinds if face.covers(b)), "-") for face in sheet.faces]
+    marks = sheet.set(sheet.words(signs, range(len(signs))), 4 * size, max_lines=1)
     for column in range(count):
-        _bullets(sheet, m + column * (width + 2 * size), y, width, sheet.height - m, row, p)
+        x = m + column * (width + 2 * size)
+        _bullets(sheet, x, y, width, sheet.height - m, marks, p)
 
 
-def _bullets(sheet: Sheet, x: int, top: int, width: int, bottom: int, row: int, p: Params) -> None:
-    size, y = sheet.size_px, top
-    level = 0
+def _bullets(
+    sheet: Sheet, x: int, top: int, width: int, bottom: int, marks: Lines, p: Params
+) -> None:
+    size, row, rng, y = sheet.size_px, int(p["pitch"]), sheet.rng, top
+    hang = round(1.2 * size)
     while y + row <= bottom:
-        words = sheet.phrase(width * float(sheet.rng.uniform(0.4, 2.8)), fresh=True)
-        if words is None:
+        # About as many as there is room for: a bullet has two lines or so.
+        count = max(2, (bottom - y) // (2 * row))
+        words = sheet.phrases(width * rng.uniform(0.4, 2.8, count), fresh=True)
+        if not len(words):
             return
-        indent = level * 2 * size
-        sign = next((b for b in _BULLETS[int(p["bullet"]) :] if words.face.covers(b)), "-")
-        (mark,) = sheet.set(Text(sign, words.face), 4 * size)
-        strips = sheet.set(words, width - indent - round(1.2 * size), max_lines=3)
-        if y + len(strips) * row > bottom:
+        # The first of a column is never nested.
+        nested = (rng.random(len(words)) < float(p["nested"])) & (
+            (np.arange(len(words)) > 0) | (y > top)
+        )
+        faces = words[:, 2].astype(np.int64)
+        indents = nested * 2 * size
+        lines = sheet.set(words, width - indents - hang, max_lines=3)
+        counts = lines.counts(len(words))
+        tall = counts * row + size // 4
+        tops = y + np.cumsum(tall) - tall
+        fits = tops + counts * row <= bottom
+        fits[np.argmin(fits) if not fits.all() else len(fits) :] = False
+        here = lines.where(fits[lines.of])
+        number = np.arange(len(here.of)) - np.flatnonzero(here.firsts())[here.of]
+        shown = np.flatnonzero(fits)
+        sheet.put_in_order(
+            Batch(marks.where(faces[shown]), x + indents[shown], tops[shown], shown),
+            Batch(here, x + indents[here.of] + hang, tops[here.of] + row * number, here.of),
+        )
+        if not fits.all():
             return
-        sheet.put(mark, x + indent, y)
-        for strip in strips:
-            sheet.put(strip, x + indent + round(1.2 * size), y)
-            y += row
-        y += size // 4
-        level = int(sheet.rng.random() < float(p["nested"]))
+        y = int(tops[-1] + tall[-1])
 
 
 LAYOUT = Layout("slide", draw, place, fill=0.8)

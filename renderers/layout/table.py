@@ -6,6 +6,7 @@ import numpy as np
 
 from renderers.layout.base import Layout, Page, Params, margin
 from renderers.layout.sheet import Sheet
+from renderers.typeset import LEFT, RIGHT
 
 
 def draw(rng: np.random.Generator, page: Page) -> Params:
@@ -28,37 +29,39 @@ def place(sheet: Sheet, p: Params) -> None:
     sheet.plate(0, 0, sheet.width, sheet.height)
     y = m
     while y + 4 * row <= sheet.height - m:
-        caption = sheet.phrase(inner * float(sheet.rng.uniform(0.3, 0.95)), fresh=True)
-        if caption is None:
+        caption = sheet.phrase(inner * sheet.dice.uniform(0.3, 0.95), fresh=True)
+        if not len(caption):
             return
-        for strip in sheet.set(caption, inner, max_lines=1):
-            sheet.put(strip, m, y)
-        rows = min(int(sheet.rng.integers(4, 24)), (sheet.height - m - y) // row - 1)
+        sheet.put(sheet.set(caption, inner, max_lines=1), m, y)
+        rows = min(4 + sheet.dice.below(20), (sheet.height - m - y) // row - 1)
         y = _table(sheet, m, y + row, inner, rows, p) + row
 
 
 def _table(sheet: Sheet, x: int, top: int, width: int, rows: int, p: Params) -> int:
-    count, row, size = int(p["columns"]), int(p["pitch"]), sheet.size_px
-    shares = sheet.rng.uniform(0.7, 1.4, size=count)
+    count, row, size, rng = int(p["columns"]), int(p["pitch"]), sheet.size_px, sheet.rng
+    shares = rng.uniform(0.7, 1.4, size=count)
     edges = x + np.round(np.cumsum(np.concatenate([[0.0], shares])) / shares.sum() * width)
-    numeric = sheet.rng.random(count) < float(p["numeric"])
     # An amount at the right of its cell stands apart from words at the left of the next.
     pad = max(2, size // 2)
-    for line in range(rows):
-        y = top + line * row
-        for column in range(count):
-            left, right = int(edges[column]), int(edges[column + 1])
-            room = right - left - 2 * pad
-            is_number = bool(numeric[column]) and line > 0
-            share = float(sheet.rng.uniform(0.4, 0.95))
-            cell = sheet.number() if is_number else sheet.phrase(share * room)
-            if cell is None:
-                continue
-            align = "right" if is_number else "left"
-            strips = sheet.set(cell, room, align=align, heading=line == 0, max_lines=2)
-            # Words may be cut at the end of the cell, as table columns do; half a number is wrong.
-            if strips and not (is_number and len(strips) > 1):
-                sheet.put(strips[0], left + pad, y + (row - size) // 2)
+    rooms = np.tile(np.diff(edges) - 2 * pad, rows)
+    lefts, line = np.tile(edges[:-1] + pad, rows), np.repeat(np.arange(rows), count)
+    numeric = np.tile(rng.random(count) < float(p["numeric"]), rows) & (line > 0)
+    wordy = np.flatnonzero(~numeric)
+    phrases = sheet.phrases(rng.uniform(0.4, 0.95, len(wordy)) * rooms[wordy])
+    cells = np.zeros((len(line), 3), dtype=np.int32)
+    cells[wordy[: len(phrases)]] = phrases
+    cells[numeric] = sheet.numbers(len(line) - len(wordy))
+    set_lines = sheet.set(
+        cells,
+        rooms,
+        align=np.where(numeric, RIGHT, LEFT),
+        heading=line == 0,
+        max_lines=2,
+    )
+    # Words may be cut at the end of the cell, as table columns do; half a number is wrong.
+    whole = set_lines.counts(len(cells)) == 1
+    here = set_lines.where(set_lines.firsts() & (whole | ~numeric)[set_lines.of])
+    sheet.put(here, lefts[here.of], top + line[here.of] * row + (row - size) // 2)
     _rules(sheet, edges, top, rows, p)
     return top + rows * row
 

@@ -39,16 +39,18 @@ def place(sheet: Sheet, p: Params) -> None:
 def _register(sheet: Sheet, top: int, height: int, m: int, step: int, p: Params) -> bool:
     centre = float(sheet.width - m - step // 2)
     while centre - step / 2 >= m:
-        text = sheet.text()
-        if text is None:
+        columns = int((centre - step / 2 - m) // step) + 1
+        texts = sheet.texts(columns * height)
+        if not len(texts):
             return False
-        for strip in sheet.set(text, height, indent_px=float(p["indent"]), vertical=True):
-            if centre - step / 2 < m:
-                break
-            sheet.put_down(strip, centre, top)
-            if p["rules"]:
-                sheet.rule(centre - step / 2, top, centre - step / 2 + 1, top + height)
-            centre -= step
+        lines = sheet.set(texts, height, indent_px=float(p["indent"]), vertical=True)
+        here = lines.where(slice(0, columns))
+        centres = centre - step * np.arange(len(here.rows))
+        sheet.put_down(here, centres, top)
+        if p["rules"]:
+            for x in (centres - step / 2).tolist():
+                sheet.rule(x, top, x + 1, top + height)
+        centre -= step * len(here.rows)
     return True
 
 

@@ -64,9 +64,10 @@ def test_shaping_and_drawing_use_the_same_instance(tmp_path: Path) -> None:
     write_variable_font(tmp_path / "a.ttf", "abc")
     regular, bold = discover([tmp_path], cache=tmp_path / "cache")
     for native in (True, False):
-        galley = Galley(Shaper(native=native))
-        ((plain,), (wide,)) = (galley.set(face, "abc", 1000, 9e9) for face in (regular, bold))
-        assert (wide.x - plain.x).tolist() == [0, 200, 400]
+        galley = Galley(Shaper(native=native), [regular, bold])
+        rows = galley.set(galley.write(["abc"] * 2, [0, 1]), 9e9, size_px=1000).rows
+        plain, wide = (galley.spots[first:last, 0] for first, last in galley.rows[rows, 2:4])
+        assert (wide - plain).tolist() == [0, 200, 400]
     atlas = Atlas()
     for letter in "abc":
         thin, thick = (

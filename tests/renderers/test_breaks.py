@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from renderers.breaks import NEVER_FIRST, NEVER_LAST, opportunities
+from fonts.coverage import code_points
+from renderers import set_text
+from renderers.breaks import CLASSES, NEVER_FIRST, NEVER_LAST
 
 
-def _pieces(text: str) -> list[str]:
-    stops = opportunities(text).tolist()
-    return [text[a:b] for a, b in zip([0, *stops[:-1]], stops, strict=True)]
+def _pieces(*texts: str) -> list[str]:
+    """Several texts stand one after the other."""
+    points = code_points("".join(texts)).copy()
+    flags = np.zeros(len(points), dtype=np.uint8)
+    set_text.mark(points, np.cumsum(list(map(len, texts)), dtype=np.int32), CLASSES, flags, 0)
+    stops = [*np.flatnonzero(flags & set_text.START).tolist(), len(points)]
+    return ["".join(texts)[a:b] for a, b in zip([0, *stops[:-1]], stops, strict=True)]
 
 
 def test_latin_breaks_after_spaces_and_inner_hyphens() -> None:
@@ -33,5 +40,5 @@ def test_double_dashes_and_ellipses_stay_whole() -> None:
         assert any(pair in piece for piece in _pieces(f"他说{pair}好"))
 
 
-def test_empty_text_has_no_place_to_break_but_its_end() -> None:
-    assert opportunities("").tolist() == [0]
+def test_a_text_does_not_know_the_one_before_it() -> None:
+    assert _pieces("one ", "two three") == ["one two ", "three"]

@@ -11,7 +11,7 @@ from fonts.faces import Face, discover
 from renderers.atlas import Atlas
 from renderers.colour import LocalLuminance, luminance
 from renderers.compose import blend, characters, gather
-from renderers.layout.sheet import Line
+from renderers.layout.sheet import Placed
 from renderers.shaping import Shaper
 from renderers.typeset import Galley
 from tests.pictures import scene
@@ -25,10 +25,12 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
     return discover([folder], cache=folder / "cache")[0]
 
 
-def _lines(face: Face) -> list[Line]:
-    strips = Galley(Shaper()).set(face, "some words to set " * 6, 12, 150.0)
+def _lines(face: Face) -> Placed:
+    galley = Galley(Shaper(), [face])
+    rows = galley.set(galley.write(["some words to set " * 6]), 150.0, size_px=12).rows
     # Rows 5 px apart: lines run into each other.
-    return [Line(strip, 10 + n, 20 + 5 * n) for n, strip in enumerate(strips)]
+    number = np.arange(len(rows), dtype=np.int32)
+    return Placed(galley, rows, 10 + number, 20 + 5 * number)
 
 
 def test_ink_adds_up_and_is_blended_once(face: Face) -> None:
@@ -36,7 +38,7 @@ def test_ink_adds_up_and_is_blended_once(face: Face) -> None:
     glyphs = gather(lines, atlas, 4)
     colours = np.random.default_rng(0).integers(0, 256, (len(lines), 3), dtype=np.uint8)
     page = np.ascontiguousarray(scene(200, 120))
-    total, owner = np.zeros(page.shape[:2], dtype=np.int64), np.zeros(page.shape[:2], dtype=int)
+    total, owner = np.zeros(page.shape[:2], dtype=np.int64), np.full(page.shape[:2], -1)
     counts = glyphs.rows[:, 1] - glyphs.rows[:, 0]
     numbers = np.repeat(np.arange(len(lines)), counts)
     for number, slot, x, y in zip(numbers, glyphs.slot, glyphs.x, glyphs.y, strict=True):
@@ -44,7 +46,7 @@ def test_ink_adds_up_and_is_blended_once(face: Face) -> None:
         ink = atlas.pixels[start : start + width * height].reshape(height, width)
         part = np.s_[y + top : y + top + height, x + left : x + left + width]
         total[part] += ink
-        owner[part][ink > 0] = number
+        owner[part][(ink > 0) & (owner[part] < 0)] = number
     alpha = np.minimum(total, 255)[..., None]
     under, over = page.astype(np.int64), colours[owner].astype(np.int64)
     blend(page, glyphs, atlas, colours)
@@ -57,8 +59,9 @@ def test_characters_lie_inside_the_boxes_of_their_lines(face: Face) -> None:
     glyphs = gather(lines, atlas, 1)
     found = characters(glyphs, atlas)
     assert not found.shared.any()
-    text = "".join(line.strip.text for line in lines)
-    assert "".join(text[i] for i in found.where) == text.replace(" ", "")
+    text = "".join(line.text for line in lines)
+    drawn = "".join(map(chr, lines.galley.points[found.where]))
+    assert drawn == text.replace(" ", "")
     starts = [0, *found.ends[:-1]]
     for box, first, last in zip(glyphs.line_boxes, starts, found.ends, strict=True):
         own = found.boxes[first:last] // 100
@@ -66,9 +69,9 @@ def test_characters_lie_inside_the_boxes_of_their_lines(face: Face) -> None:
         assert own[:, 2:].max(axis=0).tolist() == box[2:].tolist()
 
 
-def test_no_lines_are_no_glyphs() -> None:
+def test_no_lines_are_no_glyphs(face: Face) -> None:
     atlas = Atlas()
-    glyphs = gather([], atlas, 1)
+    glyphs = gather(_lines(face).where(np.zeros(len(_lines(face)), dtype=bool)), atlas, 1)
     assert glyphs.line_boxes.shape == (0, 4)
     assert len(characters(glyphs, atlas).where) == 0
 

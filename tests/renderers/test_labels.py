@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import Face, discover
 from renderers.compose import Characters
 from renderers.labels import Labels
-from renderers.layout.sheet import Line
+from renderers.layout.sheet import Placed
 from renderers.shaping import Shaper
 from renderers.typeset import Galley
 from tests.tiny_font import write_font
@@ -26,7 +26,8 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
 
 
 def _labels(face: Face) -> Labels:
-    strips = Galley(Shaper()).set(face, TEXT, 10, 1000.0)
+    galley = Galley(Shaper(), [face])
+    rows = galley.set(galley.write([TEXT]), 1000.0, size_px=10).rows
     count = len(TEXT)
     rng = np.random.default_rng(3)
     boxes = rng.integers(0, 3000, size=(count, 4), dtype=np.int32)
@@ -35,7 +36,7 @@ def _labels(face: Face) -> Labels:
     boxes[:, 1::2] = boxes[:, 1::2] // 100 * 100
     boxes[0] = 1200, 0, 1250, 100
     return Labels(
-        lines=[Line(strip, 3, 9) for strip in strips],
+        lines=Placed(galley, rows, np.full(1, 3, dtype=np.int32), np.full(1, 9, dtype=np.int32)),
         characters=Characters(
             np.arange(count, dtype=np.int32), np.array([count], dtype=np.int32), boxes, shared
         ),
@@ -57,10 +58,19 @@ def test_the_json_is_that_of_the_lists(face: Face) -> None:
     assert labels.to_json().replace("\\u0009", "\\t") == written
 
 
-def test_a_page_without_lines_has_a_label() -> None:
+def test_a_warped_line_has_its_quad_in_both(face: Face) -> None:
+    quads = np.array([[1.5, -0.25, 290.128, 3.0, 288.0, 14.0, 2.005, 12.0]])
+    labels = replace(_labels(face), quads=quads, scales=np.array([1.037]))
+    (line,) = labels.to_dict()["lines"]
+    assert line["em_px"] == 10.37
+    assert line["quad"] == pytest.approx(quads[0], abs=0.0051)
+    assert json.loads(labels.to_json())["lines"] == [line]
+
+
+def test_a_page_without_lines_has_a_label(face: Face) -> None:
     none = np.zeros(0, dtype=np.int32)
     labels = Labels(
-        lines=[],
+        lines=Placed(Galley(Shaper(), [face]), none, none, none),
         characters=Characters(none, none, none.reshape(0, 4), none.astype(bool)),
         line_boxes=none.reshape(0, 4),
         colours=np.zeros((0, 3), dtype=np.uint8),
@@ -68,19 +78,3 @@ def test_a_page_without_lines_has_a_label() -> None:
         facts={"left_out": 0},
     )
     assert labels.to_dict() == json.loads(labels.to_json()) == {"lines": [], "left_out": 0}
-
-
-def test_reading_through_objects_gives_the_same_glyphs(face: Face, tmp_path: Path) -> None:
-    for text in ("Hello, world", TEXT, "x", ""):
-        for vertical in (False, True):
-            one, two = (
-                Galley(Shaper(native=native)).set(face, text, 12, 30.0, vertical=vertical)
-                for native in (True, False)
-            )
-            assert [strip.text for strip in one] == [strip.text for strip in two]
-            for strip, other in zip(one, two, strict=True):
-                assert np.array_equal(strip.glyphs, other.glyphs)
-                assert np.array_equal(strip.clusters, other.clusters)
-                assert np.array_equal(strip.x, other.x)
-                assert np.array_equal(strip.y, other.y)
-                assert strip.length_px == other.length_px

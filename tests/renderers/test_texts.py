@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fonts.charsets import ASCII_PRINTABLE, GB2312_LEVEL_1, GB2312_LEVEL_2, character_set
+from renderers.dice import Dice
 from renderers.text_clean import clean, paragraphs
 from renderers.text_files import UnreadableText, documents
 from renderers.text_sources import TextSource, mixed
@@ -79,15 +80,15 @@ def test_an_empty_source_is_an_error() -> None:
 
 
 def test_top_up_reaches_every_character() -> None:
-    rng = np.random.default_rng(0)
+    dice = Dice(np.random.default_rng(0))
     for language, draws in (("en", 120), ("zh", 2000)):
         source = TextSource(language, (ENGLISH,), top_up_share=1.0)
-        seen = set("".join(source.draw(rng) for _ in range(draws)))
+        seen = set("".join(source.draw(dice) for _ in range(draws)))
         assert set(character_set(language)) <= seen
 
 
 def test_mixing_keeps_the_chinese_and_adds_english() -> None:
-    text = mixed(np.random.default_rng(1), CHINESE, ENGLISH)
+    text = mixed(Dice(np.random.default_rng(1)), CHINESE, ENGLISH)
     assert [c for c in text if c in set(CHINESE)] == list(CHINESE)
     assert any(word in text for word in ENGLISH.split())
 
@@ -96,7 +97,7 @@ def test_no_english_word_is_set_into_a_paragraph_twice() -> None:
     words = [f"word{number}" for number in range(12)]
     counts = []
     for seed in range(60):
-        text = mixed(np.random.default_rng(seed), CHINESE, " ".join(words))
+        text = mixed(Dice(np.random.default_rng(seed)), CHINESE, " ".join(words))
         found = re.findall(r"word\d+?(?=word|\D|$)", text)
         assert len(found) == len(set(found)) > 0
         counts.append(len(found))

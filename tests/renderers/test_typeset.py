@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import Face, discover
+from renderers.layout.sheet import Line, Placed
 from renderers.shaping import Shaper
-from renderers.typeset import Galley, Strip
+from renderers.typeset import CENTER, JUSTIFY, LEFT, RIGHT, Galley, Lines
 from tests.tiny_font import CHINESE, write_font
 
 PROSE = "The quick brown fox jumps over the lazy dog, then rests (for a while) in the shade."
@@ -22,60 +24,141 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
     return discover([folder], cache=folder / "cache")[0]
 
 
-def _set(face: Face, text: str, size_px: int, lengths: Any, **style: Any) -> list[Strip]:
-    return Galley(Shaper()).set(face, text, size_px, lengths, **style)
+def _set(face: Face, text: str, size_px: int, room: float, **style: Any) -> list[Line]:
+    galley = Galley(Shaper(), [face])
+    return _shown(galley, galley.set(galley.write([text]), room, size_px=size_px, **style))
+
+
+def _shown(galley: Galley, lines: Lines) -> list[Line]:
+    nowhere = np.zeros(len(lines.rows), dtype=np.int32)
+    return list(Placed(galley, lines.rows, nowhere, nowhere))
+
+
+def _lengths(face: Face, text: str, size_px: int, room: float, **style: Any) -> list[float]:
+    galley = Galley(Shaper(), [face])
+    lines = galley.set(galley.write([text]), room, size_px=size_px, **style)
+    return lines.length_px.tolist()
 
 
 @pytest.mark.parametrize("text", [PROSE, HAN, HAN + PROSE])
 @pytest.mark.parametrize("width", [40, 97, 180])
 @pytest.mark.parametrize("align", ["left", "justify", "right", "center"])
 def test_lines_fit_and_lose_nothing(face: Face, text: str, width: int, align: str) -> None:
-    strips = _set(face, text, 10, lambda _: width, align=align)
-    assert "".join(s.text for s in strips).replace(" ", "") == text.replace(" ", "")
-    for strip in strips:
-        assert strip.length_px <= width + 1e-6 or len(strip.text) == 1
-        assert strip.x.min() >= 0
-        assert len(strip.glyphs) == len(strip.clusters) == len(strip.text)
+    lines = _set(face, text, 10, width, align=align)
+    assert "".join(line.text for line in lines).replace(" ", "") == text.replace(" ", "")
+    for line, length in zip(lines, _lengths(face, text, 10, width, align=align), strict=True):
+        assert length <= width + 1e-6 or len(line.text) == 1
+        assert line.spots[:, 0].min() >= 0
+        assert len(line.glyphs) == len(line.clusters) == len(line.text)
 
 
 def test_a_word_longer_than_the_line_is_broken(face: Face) -> None:
-    strips = _set(face, "x" * 200, 8, lambda _: 50)
-    assert len(strips) > 3
-    assert max(s.length_px for s in strips) <= 50
-    assert "".join(s.text for s in strips) == "x" * 200
+    lines = _set(face, "x" * 200, 8, 50)
+    assert len(lines) > 3
+    assert max(_lengths(face, "x" * 200, 8, 50)) <= 50
+    assert "".join(line.text for line in lines) == "x" * 200
 
 
 def test_justified_lines_end_at_the_edge_and_the_last_one_does_not(face: Face) -> None:
-    strips = _set(face, PROSE * 3, 10, lambda _: 200, align="justify")
-    assert np.mean([s.length_px == 200 for s in strips[:-1]]) > 0.7
-    assert strips[-1].length_px < 200
+    lengths = _lengths(face, PROSE * 3, 10, 200, align="justify")
+    assert np.mean([length == 200 for length in lengths[:-1]]) > 0.7
+    assert lengths[-1] < 200
 
 
 def test_whole_pixels_mean_whole_positions(face: Face) -> None:
-    for strip in _set(face, PROSE, 7, lambda _: 90, align="justify"):
-        assert np.array_equal(strip.x, np.round(strip.x))
+    for line in _set(face, PROSE, 7, 90, align="justify"):
+        assert np.array_equal(line.spots, np.round(line.spots))
 
 
 def test_the_first_line_is_indented(face: Face) -> None:
-    first, second, *_ = _set(face, PROSE, 10, lambda _: 120, indent_px=20)
-    assert first.x[0] - second.x[0] == 20
+    first, second, *_ = _set(face, PROSE, 10, 120, indent_px=20)
+    assert first.spots[0, 0] - second.spots[0, 0] == 20
+
+
+def test_ragged_lines_take_their_shares(face: Face) -> None:
+    lengths = _lengths(face, PROSE * 5, 10, 200, shares=np.array([1.0, 0.5]))
+    assert max(lengths[1::2]) <= 100 < min(lengths[:-1:2])
+
+
+def test_a_batch_is_set_as_its_texts_one_by_one(face: Face) -> None:
+    texts, rooms = [PROSE, HAN, "a", PROSE * 2], np.array([60.0, 90.0, 40.0, 150.0])
+    sizes, most = np.array([8, 12, 10, 9]), np.array([2, 9, 9, 3])
+    aligns = np.array([LEFT, RIGHT, CENTER, JUSTIFY])
+    galley = Galley(Shaper(), [face])
+    lines = galley.set(
+        galley.write(texts), rooms, size_px=sizes, align=aligns, max_lines=most, indent_px=3.0
+    )
+    batch = iter(_shown(galley, lines))
+    for text, room, size, align, few in zip(texts, rooms, sizes, aligns, most, strict=True):
+        alone = Galley(Shaper(), [face])
+        own = alone.set(
+            alone.write([text]),
+            float(room),
+            size_px=int(size),
+            align=np.array([align]),
+            max_lines=int(few),
+            indent_px=3.0,
+        )
+        for one in _shown(alone, own):
+            other = next(batch)
+            assert (one.text, one.size_px) == (other.text, other.size_px)
+            assert np.array_equal(one.spots, other.spots)
+    assert next(batch, None) is None
+    assert lines.counts(5).tolist()[:1] == [2] and lines.counts(5)[4] == 0
+    assert np.flatnonzero(lines.firsts()).tolist() == [
+        int(np.flatnonzero(lines.of == text)[0]) for text in range(4)
+    ]
+
+
+def test_headings_take_their_face_where_it_covers_them(face: Face, tmp_path: Path) -> None:
+    write_font(tmp_path / "latin.ttf", ASCII_PRINTABLE)
+    (latin,) = discover([tmp_path], cache=tmp_path / "cache")
+    for native in (True, False):
+        galley = Galley(Shaper(native=native), [face, latin])
+        texts = galley.write(["plain", "heading", "春眠"])
+        heading = np.array([False, True, True])
+        lines = galley.set(texts, 500.0, size_px=9, heading=heading)
+        assert [line.face for line in _shown(galley, lines)] == [face, latin, face]
 
 
 def test_no_line_of_chinese_begins_with_a_pause(face: Face) -> None:
     for width in range(30, 130, 7):
-        for strip in _set(face, HAN * 5, 10, width):
-            assert strip.text[0] not in "，。？）》"
-            assert strip.text[-1] not in "（《" or len(strip.text) == 1
+        for line in _set(face, HAN * 5, 10, width):
+            assert line.text[0] not in "，。？）》"
+            assert line.text[-1] not in "（《" or len(line.text) == 1
 
 
 def test_a_galley_that_grows_keeps_what_was_set(face: Face) -> None:
-    small, large = Galley(Shaper(), room=8), Galley(Shaper())
     texts = (PROSE, "a", HAN, PROSE * 4)
-    grown, roomy = (
-        [strip for text in texts for strip in galley.set(face, text, 9, 100.0)]
-        for galley in (small, large)
-    )
-    for one, two in zip(grown, roomy, strict=True):
-        assert (one.text, one.first, one.last) == (two.text, two.first, two.last)
+    pages = []
+    for room in (8, 1 << 13):
+        galley = Galley(Shaper(), [face], room=room)
+        pages.append(
+            [_shown(galley, galley.set(galley.write([t]), 100.0, size_px=9)) for t in texts]
+        )
+    small, large = (sum(page, []) for page in pages)
+    for one, two in zip(small, large, strict=True):
+        assert one.text == two.text
         assert np.array_equal(one.glyphs, two.glyphs)
-        assert np.array_equal(one.x, two.x)
+        assert np.array_equal(one.clusters, two.clusters)
+        assert np.array_equal(one.spots, two.spots)
+
+
+@pytest.mark.parametrize("text", ["Hello, world", HAN, "x", ""])
+@pytest.mark.parametrize("vertical", [False, True])
+def test_reading_through_objects_gives_the_same_glyphs(
+    face: Face, text: str, vertical: bool
+) -> None:
+    pages = []
+    for native in (True, False):
+        galley = Galley(Shaper(native=native), [face])
+        lines = galley.set(galley.write([text]), 30.0, size_px=12, vertical=vertical)
+        pages.append((_shown(galley, lines), lines.length_px))
+    (one, lengths), (two, others) = pages
+    assert np.array_equal(lengths, others)
+    assert len(one) == len(two) and bool(one) == bool(text)
+    for line, other in zip(one, two, strict=True):
+        assert line.text == other.text
+        assert np.array_equal(line.glyphs, other.glyphs)
+        assert np.array_equal(line.clusters, other.clusters)
+        assert np.array_equal(line.spots, other.spots)

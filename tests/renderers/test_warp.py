@@ -12,7 +12,7 @@ from fonts.faces import Face, discover
 from renderers.atlas import Atlas
 from renderers.compose import characters, gather
 from renderers.ink import cover
-from renderers.layout.sheet import Line, Mark
+from renderers.layout.sheet import Mark, Placed
 from renderers.shaping import Shaper
 from renderers.typeset import Galley
 from renderers.warp import carry, draw_quad, furnish, matrix, sheet_size
@@ -29,9 +29,11 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
     return discover([folder], cache=folder / "cache")[0]
 
 
-def _lines(face: Face, size_px: int = 10, width: float = 170.0) -> list[Line]:
-    strips = Galley(Shaper()).set(face, "some words to set " * 6, size_px, width)
-    return [Line(strip, 8, 20 + 16 * n) for n, strip in enumerate(strips)]
+def _lines(face: Face, size_px: int = 10, width: float = 170.0) -> Placed:
+    galley = Galley(Shaper(), [face])
+    rows = galley.set(galley.write(["some words to set " * 6]), width, size_px=size_px).rows
+    number = np.arange(len(rows), dtype=np.int32)
+    return Placed(galley, rows, 0 * number + 8, 20 + 16 * number)
 
 
 def _map(m: Any, x: float, y: float) -> Any:
@@ -123,14 +125,15 @@ def test_quads_hold_their_lines(face: Face) -> None:
     assert (warped.scales > 0.8).all() and (warped.scales < 1.2).all()
 
 
-def test_no_lines_are_no_ink() -> None:
-    warped = carry([], Atlas(), SLANTED, 160, 240)
+def test_no_lines_are_no_ink(face: Face) -> None:
+    lines = _lines(face)
+    warped = carry(lines.where(np.zeros(len(lines), dtype=bool)), Atlas(), SLANTED, 160, 240)
     assert not warped.ink.covered.any()
     assert len(characters(warped.glyphs, warped).where) == len(warped.quads) == 0
 
 
 def test_a_line_that_leaves_the_page_leaves_no_ink(face: Face) -> None:
-    warped = carry(_lines(face, width=600.0)[:1], Atlas(), SLANTED, 160, 240)
+    warped = carry(_lines(face, width=600.0), Atlas(), SLANTED, 160, 240)
     assert not warped.ink.covered.any()
     assert warped.glyphs.line_boxes[0, 2] > 240
 

@@ -1,0 +1,43 @@
+"""Small draws by the dozen: a call of numpy's generator costs as much as ten draws from a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+_BLOCK = 64
+
+T = TypeVar("T")
+
+
+class Dice:
+    """Draws single numbers out of blocks of `rng`, which may be used beside it."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._left: list[float] = []
+
+    def random(self) -> float:
+        """From 0 up to 1."""
+        if not self._left:
+            self._left = self._rng.random(_BLOCK).tolist()
+        return self._left.pop()
+
+    def many(self, count: int) -> list[float]:
+        """So many numbers from 0 up to 1."""
+        drawn: list[float] = self._rng.random(count).tolist()
+        return drawn
+
+    def below(self, count: int) -> int:
+        """A whole number from 0 up to `count`, which is left out."""
+        return int(count * self.random())
+
+    def uniform(self, low: float, high: float) -> float:
+        """From `low` up to `high`."""
+        return low + (high - low) * self.random()
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of `options`."""
+        return options[int(len(options) * self.random())]
