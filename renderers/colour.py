@@ -9,6 +9,7 @@ from numba import njit
 from renderers.compiled import EXACT
 
 Floats = npt.NDArray[np.float64]
+LocalLight = tuple[Floats, Floats]
 
 # WCAG 2.1, "relative luminance": the weights of linear red, green and blue.
 _WEIGHTS = np.array([0.2126, 0.7152, 0.0722])
@@ -71,34 +72,35 @@ def tints(rng: np.random.Generator, count: int, *, saturation: float) -> Floats:
     return 1 - saturation + saturation * pure
 
 
-class LocalLuminance:
-    """Mean and spread of luminance in any rectangle, from summed tables over every second pixel."""
+def local_luminance(rgb: npt.NDArray[np.uint8], boxes: npt.NDArray[np.int32]) -> LocalLight:
+    """Mean and standard deviation of luminance, `float64[n]` each, in parts of `uint8[H, W, 3]`.
 
-    def __init__(self, rgb: npt.NDArray[np.uint8]) -> None:
-        self._sum, self._squares = _summed(rgb, _RED, _GREEN, _BLUE)
-
-    def of(self, boxes: npt.NDArray[np.int32]) -> tuple[Floats, Floats]:
-        """Mean and standard deviation, `float64[n]` each, for `int32[n, 4]` x0, y0, x1, y1 px."""
-        mean, spread = _mean_and_spread(self._sum, self._squares, boxes)
-        return mean, spread
+    `boxes int32[n, 4]` are x0, y0, x1, y1 in px. Every second pixel counts, one at the least.
+    """
+    mean, spread = _mean_and_spread(rgb, boxes, _RED, _GREEN, _BLUE)
+    return mean, spread
 
 
 @njit(**EXACT)
-def _mean_and_spread(sums, squares, boxes):  # type: ignore[no-untyped-def]
-    """Out of the tables of `_summed`, for each box; at least one entry of them counts."""
-    rows, columns = sums.shape
+def _mean_and_spread(rgb, boxes, red, green, blue):  # type: ignore[no-untyped-def]
+    rows, columns = (rgb.shape[0] + 1) // 2, (rgb.shape[1] + 1) // 2
     count = len(boxes)
     mean, spread = np.empty(count), np.empty(count)
-    for i in range(count):
-        x0 = min(max(boxes[i, 0] // 2, 0), columns - 2)
-        y0 = min(max(boxes[i, 1] // 2, 0), rows - 2)
-        x1 = min(max((boxes[i, 2] + 1) // 2, x0 + 1), columns - 1)
-        y1 = min(max((boxes[i, 3] + 1) // 2, y0 + 1), rows - 1)
+    for n in range(count):
+        x0 = min(max(boxes[n, 0] // 2, 0), columns - 1)
+        y0 = min(max(boxes[n, 1] // 2, 0), rows - 1)
+        x1 = min(max((boxes[n, 2] + 1) // 2, x0 + 1), columns)
+        y1 = min(max((boxes[n, 3] + 1) // 2, y0 + 1), rows)
+        total, squares = 0.0, 0.0
+        for j in range(y0, y1):
+            for i in range(x0, x1):
+                pixel = rgb[2 * j, 2 * i]
+                light = np.float64(red[pixel[0]] + green[pixel[1]] + blue[pixel[2]])
+                total += light
+                squares += light * light
         area = (x1 - x0) * (y1 - y0)
-        own = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / area
-        square = (squares[y1, x1] - squares[y0, x1] - squares[y1, x0] + squares[y0, x0]) / area
-        own, square = min(max(own, 0.0), 1.0), min(max(square, 0.0), 1.0)
-        mean[i], spread[i] = own, np.sqrt(max(square - own * own, 0.0))
+        own, square = total / area, squares / area
+        mean[n], spread[n] = own, np.sqrt(max(square - own * own, 0.0))
     return mean, spread
 
 
@@ -126,21 +128,3 @@ def _text_colours(ground, spread, contrast, tint, dark_first, steps):  # type: i
             # How many steps lie below: the same bits on every machine, which a power is not.
             colours[i, k] = np.searchsorted(steps, linear)
     return colours
-
-
-@njit(**EXACT)
-def _summed(rgb, red, green, blue):  # type: ignore[no-untyped-def]
-    """Luminance of every second pixel, and its square, summed over all above and to the left."""
-    rows, columns = (rgb.shape[0] + 1) // 2, (rgb.shape[1] + 1) // 2
-    sums = np.zeros((rows + 1, columns + 1))
-    squares = np.zeros((rows + 1, columns + 1))
-    for j in range(rows):
-        line, square = 0.0, 0.0
-        for i in range(columns):
-            pixel = rgb[2 * j, 2 * i]
-            light = np.float64(red[pixel[0]] + green[pixel[1]] + blue[pixel[2]])
-            line += light
-            square += light * light
-            sums[j + 1, i + 1] = sums[j, i + 1] + line
-            squares[j + 1, i + 1] = squares[j, i + 1] + square
-    return sums, squares

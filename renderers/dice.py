@@ -25,14 +25,14 @@ class Dice:
             self._left = self._rng.random(_BLOCK).tolist()
         return self._left.pop()
 
-    def many(self, count: int) -> list[float]:
-        """So many numbers from 0 up to 1."""
-        drawn: list[float] = self._rng.random(count).tolist()
-        return drawn
-
     def below(self, count: int) -> int:
         """A whole number from 0 up to `count`, which is left out."""
         return int(count * self.random())
+
+    def many_below(self, count: int, draws: int) -> list[int]:
+        """So many `draws` of `below`."""
+        drawn: list[int] = (count * self._rng.random(draws)).astype(np.int64).tolist()
+        return drawn
 
     def uniform(self, low: float, high: float) -> float:
         """From `low` up to `high`."""

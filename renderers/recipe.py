@@ -19,7 +19,7 @@ from fonts.faces import Face
 from renderers import draw, outline, shadow, warp
 from renderers.atlas import Atlas
 from renderers.camera import photograph
-from renderers.colour import LocalLuminance, contrast_ratio, luminance, text_colours, tints
+from renderers.colour import contrast_ratio, local_luminance, luminance, text_colours, tints
 from renderers.compose import (
     Glyphs,
     Picture,
@@ -222,14 +222,13 @@ def _inside(glyphs: Glyphs, recipe: Recipe) -> np.typing.NDArray[np.bool_]:
 
 def _ground(page: Picture, found: _Found) -> tuple[Floats, Floats]:
     """Mean and spread of luminance, `float64[lines]` each, where each line is to lie."""
-    light = LocalLuminance(page)
     if found.quads is None:
-        return light.of(found.glyphs.line_boxes)
+        return local_luminance(page, found.glyphs.line_boxes)
     # The upright box of a slanted line holds much that is not under it: take its glyphs' boxes.
     boxes = found.shaped.shapes[:, [1, 2, 3, 4]]
     areas = (boxes[:, 2] * boxes[:, 3]).astype(np.float64)
     boxes[:, 2:] += boxes[:, :2]
-    mean, spread = light.of(boxes)
+    mean, spread = local_luminance(page, boxes)
     counts = found.glyphs.rows[:, 1] - found.glyphs.rows[:, 0]
     owner = np.repeat(np.arange(len(counts)), counts)
     total, first, second = (

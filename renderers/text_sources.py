@@ -70,7 +70,7 @@ def balanced(dice: Dice, language: str) -> str:
     count = 24 + dice.below(73)
     separator = "，" if language == "zh" else " "
     # Drawn all at once: single draws would cost as much as the rest of a recipe.
-    drawn = [characters[int(len(characters) * at)] for at in dice.many(count)]
+    drawn = list(map(characters.__getitem__, dice.many_below(len(characters), count)))
     at = 2 + dice.below(7)
     while at < count:
         drawn[at] = separator + drawn[at]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from renderers.colour import LocalLuminance, contrast_ratio, luminance, text_colours, tints
+from renderers.colour import contrast_ratio, local_luminance, luminance, text_colours, tints
 
 
 def test_black_on_white_is_21_to_1() -> None:
@@ -43,6 +43,6 @@ def test_local_luminance_is_the_mean_and_spread_of_the_box() -> None:
     rgb = np.zeros((40, 60, 3), dtype=np.uint8)
     rgb[:, 30:] = 255
     boxes = np.array([[0, 0, 30, 40], [30, 4, 60, 9], [0, 0, 60, 40], [59, 39, 60, 40]])
-    mean, spread = LocalLuminance(rgb).of(boxes.astype(np.int32))
+    mean, spread = local_luminance(rgb, boxes.astype(np.int32))
     assert mean == pytest.approx([0, 1, 0.5, 1], abs=1e-5)
     assert spread == pytest.approx([0, 0, 0.5, 0], abs=1e-3)

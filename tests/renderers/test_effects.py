@@ -13,7 +13,7 @@ from fonts.faces import discover
 from renderers import camera, outline, shadow
 from renderers import recipe as recipes
 from renderers.camera import Camera, photograph
-from renderers.colour import LocalLuminance, contrast_ratio, luminance
+from renderers.colour import contrast_ratio, local_luminance, luminance
 from renderers.compose import blend, gather
 from renderers.extras import Extras
 from renderers.ink import Ink, cover, lay
@@ -132,9 +132,8 @@ def test_contrast_is_measured_with_what_lies_under_the_letters(
         assert (old["chars"], old["colour"]) == (new["chars"], new["colour"])
     if warped:
         return
-    light = LocalLuminance(page)
     for line in labels["lines"]:
-        mean, _ = light.of(np.array([line["box"]], dtype=np.int32))
+        mean, _ = local_luminance(page, np.array([line["box"]], dtype=np.int32))
         own = luminance(np.array(line["colour"], dtype=np.uint8))
         assert line["contrast"] == pytest.approx(float(contrast_ratio(own, mean)[0]), abs=0.01)
 
@@ -220,10 +219,9 @@ def test_contrast_of_a_slanted_line_is_that_of_what_lies_under_it(renderer: Rend
         _draw(renderer, 3, Extras(tilt_degrees=5), layout="captions"), plate=0.0, wash=0.0
     )
     _, labels = renderer.render(recipe, background)
-    light = LocalLuminance(background)
     for line in labels["lines"]:
         boxes = np.array([char[1:] for char in line["chars"]])
-        mean, _ = light.of(boxes.astype(np.int32))
+        mean, _ = local_luminance(background, boxes.astype(np.int32))
         areas = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).astype(float)
         own = luminance(np.array(line["colour"], dtype=np.uint8))
         wanted = contrast_ratio(own, np.average(mean, weights=areas))
