@@ -7,7 +7,6 @@ bucket, layout, text, fonts and background are drawn from one generator.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,13 +35,14 @@ from pipelines.sample import (
 from pipelines.sources import Source
 from renderers.extras import Extras
 from renderers.garbage import keep_loaded
+from renderers.labels import Labels
 from renderers.output import encode
 from renderers.recipe import VERSION as RENDERER_VERSION
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
 
 # Raised when the same settings would draw other images.
-_VERSION = 4
+_VERSION = 5
 _SOURCE = "synth"
 # Backgrounds are crops of up to this many canvases across, so that one photograph gives both
 # detail and overview.
@@ -192,7 +192,7 @@ class _Drawer:
         # Slots walk through the shard's backgrounds in order, so each is decoded about once.
         row = shard.backgrounds[slot * len(shard.backgrounds) // shard.samples]
         background = _crop(self._background(row), bucket.width, bucket.height, rng)
-        rgb, label = self._page(rng, language, band, bucket, background)
+        rgb, labels = self._page(rng, language, band, bucket, background)
         ext, data = s.format, encode(rgb, s.format)
         key = sample_key(_SOURCE, hashlib.sha256(data).hexdigest())
         group = Group(
@@ -202,7 +202,6 @@ class _Drawer:
             language=language,
             size_band=band,
         )
-        chars = sum(len(line["chars"]) for line in label["lines"])
         return tar.Stored(
             key=key,
             ext=ext,
@@ -212,8 +211,8 @@ class _Drawer:
             group=group,
             source=_SOURCE,
             parent=row["key"],
-            label={"key": key, "background": row["key"]} | table_label(label),
-            chars_per_mpx=chars * 1e6 / (bucket.width * bucket.height),
+            label=labels.to_table_json(key=key, background=row["key"]),
+            chars_per_mpx=len(labels.characters.where) * 1e6 / (bucket.width * bucket.height),
         )
 
     def _page(
@@ -223,7 +222,7 @@ class _Drawer:
         band: str,
         bucket: Bucket,
         background: NDArray[np.uint8],
-    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    ) -> tuple[NDArray[np.uint8], Labels]:
         # A drawn phrase may be too long for a narrow page; such a page stays empty and teaches
         # nothing.
         for _ in range(_PAGE_ATTEMPTS):
@@ -235,9 +234,9 @@ class _Drawer:
                 height=bucket.height,
                 extras=self._extras,
             )
-            rgb, label = self._renderer.render(drawn, background)
-            if label["lines"]:
-                return rgb, label
+            rgb, labels = self._renderer.draw(drawn, background)
+            if len(labels.lines):
+                return rgb, labels
         raise SynthError(
             f"{_PAGE_ATTEMPTS} pages of {bucket} px in {language} at {band} px stayed empty: do"
             " the fonts in synth.fonts write the texts in synth.texts?"
@@ -254,26 +253,6 @@ class _Drawer:
             if len(self._decoded) > _CACHED_BACKGROUNDS:
                 self._decoded.popitem(last=False)
         return self._decoded[key]
-
-
-def table_label(label: dict[str, Any]) -> dict[str, Any]:
-    """The renderer's label in a shape that fits a table, for readers that build one.
-
-    A character is `{"char", "box"}` with box x0, y0, x1, y1 in px; the recipe, whose names differ
-    from layout to layout, is JSON in a string; fonts are a list.
-    """
-    lines = [
-        line
-        | {
-            "chars": [
-                {"char": char, "box": [float(v) for v in box]} for char, *box in line["chars"]
-            ]
-        }
-        for line in label["lines"]
-    ]
-    fonts = [{"face": face} | facts for face, facts in label["fonts"].items()]
-    recipe = json.dumps(label["recipe"], ensure_ascii=False, sort_keys=True)
-    return label | {"lines": lines, "fonts": fonts, "recipe": recipe}
 
 
 def _crop(

@@ -19,7 +19,10 @@ _BLOCK = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """A sample as it lies in a shard: encoded bytes, their size in px, and what is known of it."""
+    """A sample as it lies in a shard: encoded bytes, their size in px, and what is known of it.
+
+    `label` is the JSON beside it, written or still to be written.
+    """
 
     key: str
     ext: str
@@ -29,7 +32,7 @@ class Stored:
     group: Group
     source: str
     parent: str
-    label: dict[str, Any]
+    label: dict[str, Any] | str
     clarity: float | None = None
     chars_per_mpx: float | None = None
 
@@ -44,7 +47,10 @@ class ShardWriter:
 
     def add(self, sample: Stored) -> None:
         """Write `<key>.<ext>` and `<key>.json`."""
-        text = json.dumps(sample.label, ensure_ascii=False, sort_keys=True).encode()
+        said = sample.label
+        if not isinstance(said, str):
+            said = json.dumps(said, ensure_ascii=False, sort_keys=True)
+        text = said.encode()
         offset = self._member(f"{sample.key}.{sample.ext}", sample.data)
         json_offset = self._member(f"{sample.key}.json", text)
         self._rows.append(

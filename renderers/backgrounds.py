@@ -33,6 +33,8 @@ class Backgrounds:
         self._places: dict[Path, tuple[Path, int, int]] = {}
         self._paths = self._pictures(paths)
         self._decoded: OrderedDict[Path, Picture] = OrderedDict()
+        # Of pictures that were decoded once: one that is too small is not decoded again.
+        self._sizes: dict[Path, tuple[int, int]] = {}
         self.refused: dict[Path, str] = {}
         if not self._paths:
             places = ", ".join(map(str, paths)) or "no path at all"
@@ -48,6 +50,9 @@ class Backgrounds:
         order = rng.permutation(len(self._paths))
         for index in order:
             path = self._paths[int(index)]
+            rows, columns = self._sizes.get(path, (height, width))
+            if rows < height or columns < width:
+                continue
             picture = self._picture(path)
             if picture is None:
                 continue
@@ -70,6 +75,7 @@ class Backgrounds:
             self.refused[path] = got.why
             return None
         self._decoded[path] = got.rgb
+        self._sizes[path] = got.rgb.shape[0], got.rgb.shape[1]
         if len(self._decoded) > _KEPT:
             self._decoded.popitem(last=False)
         return got.rgb

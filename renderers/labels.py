@@ -86,6 +86,19 @@ class Labels:
 
     def to_json(self, **more: Any) -> str:
         """The text of `to_dict`, without its lists, and with `more` members at its end."""
+        return self._json(self.facts | more, named=False)
+
+    def to_table_json(self, **more: Any) -> str:
+        """As `to_json`, in a shape that fits a table, for readers that build one.
+
+        A character is `{"char", "box"}` with box x0, y0, x1, y1 in px, all floats; the recipe is
+        JSON in a string, as its names differ from layout to layout; fonts are a list.
+        """
+        fonts = [{"face": face} | facts for face, facts in self.facts.get("fonts", {}).items()]
+        recipe = _dumps(self.facts.get("recipe"))
+        return self._json(self.facts | {"fonts": fonts, "recipe": recipe} | more, named=True)
+
+    def _json(self, facts: dict[str, Any], *, named: bool) -> str:
         found, galley = self.characters, self.lines.galley
         fonts = [_dumps(face.key).encode() for face in galley.faces]
         lines = _lines_json(
@@ -102,8 +115,9 @@ class Labels:
             self._numbers(),
             _WORDS,
             _WORD_ENDS,
+            named,
         )
-        return f'{{"lines":[{lines.tobytes().decode()}],{_dumps(self.facts | more)[1:]}'
+        return f'{{"lines":[{lines.tobytes().decode()}],{_dumps(facts)[1:]}'
 
     def _numbers(self) -> npt.NDArray[np.int64]:
         """Of each line, in whole numbers: contrast in thousandths; x-height in hundredths of a px.
@@ -125,7 +139,7 @@ class Labels:
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-# What stands between the members of a line.
+# What stands between the members of a line, and of a character that is named.
 _BETWEEN = (
     '{"text":"',
     '","chars":[',
@@ -137,14 +151,17 @@ _BETWEEN = (
     '],"x_height_px":',
     ',"em_px":',
     ',"quad":[',
+    '{"char":"',
+    '","box":[',
 )
 _WORDS = np.frombuffer(bytearray("".join(_BETWEEN).encode()), dtype=np.uint8)
 _WORD_ENDS = np.cumsum([0, *map(len, _BETWEEN)])
 _QUOTE, _BACKSLASH, _COMMA, _POINT, _MINUS, _ZERO = 34, 92, 44, 46, 45, 48
 _OPEN, _CLOSE, _CLOSE_MEMBER, _SMALL_U = 91, 93, 125, 117
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-# A character is at most `\u001f`; four numbers have at most ten digits, a sign and a point each.
-_LONGEST_CHARACTER, _LONGEST_LETTER, _LONGEST_NUMBER = 64, 6, 24
+# A letter is at most `\u001f`; the four numbers of a character have at most ten digits, a sign and
+# two decimals each, and their names are 21 signs.
+_LONGEST_CHARACTER, _LONGEST_LETTER, _LONGEST_NUMBER = 96, 6, 24
 
 
 @njit(**EXACT)
@@ -162,7 +179,7 @@ def _mostly_han(points, lined):  # type: ignore[no-untyped-def]
 @njit(**EXACT)
 def _lines_json(  # type: ignore[no-untyped-def]
     points, lined, where, line_ends, boxes, shared, fonts, font_ends, colours, line_boxes, numbers,
-    words, word_ends,
+    words, word_ends, named,
 ):  # fmt: skip
     """The lines of a label as UTF-8, uint8[n]: `{"text":...},...`."""
     letters, longest = 0, 0
@@ -187,19 +204,30 @@ def _lines_json(  # type: ignore[no-untyped-def]
             if i > first:
                 out[at] = _COMMA
                 at += 1
-            out[at], out[at + 1] = _OPEN, _QUOTE
-            at = _character(out, at + 2, np.int64(points[where[i]]))
-            out[at] = _QUOTE
-            at += 1
+            if named:
+                at = _copy(out, at, words, word_ends, 10)
+            else:
+                out[at], out[at + 1] = _OPEN, _QUOTE
+                at += 2
+            at = _character(out, at, np.int64(points[where[i]]))
+            if named:
+                at = _copy(out, at, words, word_ends, 11)
+            else:
+                out[at], out[at + 1] = _QUOTE, _COMMA
+                at += 2
             for side in range(4):
-                out[at] = _COMMA
-                at += 1
-                if shared[i] and side % 2 == 0:
+                if side:
+                    out[at] = _COMMA
+                    at += 1
+                if named or (shared[i] and side % 2 == 0):
                     at = _decimal(out, at, np.int64(boxes[i, side]), 2)
                 else:
                     at = _whole(out, at, np.int64(boxes[i, side]) // 100)
             out[at] = _CLOSE
             at += 1
+            if named:
+                out[at] = _CLOSE_MEMBER
+                at += 1
             i += 1
         at = _copy(out, at, words, word_ends, 2)
         at = _copy(out, at, fonts, font_ends, lined[line, 4])

@@ -58,6 +58,20 @@ def test_the_json_is_that_of_the_lists(face: Face) -> None:
     assert labels.to_json().replace("\\u0009", "\\t") == written
 
 
+def test_the_table_json_is_that_of_the_lists_with_names(face: Face) -> None:
+    labels = _labels(face)
+    labels.facts["recipe"] = {"size_px": 10}
+    lists = labels.to_dict()["lines"]
+    table = json.loads(labels.to_table_json(key="k"))
+    assert (table["key"], json.loads(table["recipe"])) == ("k", {"size_px": 10})
+    assert table["fonts"] == [{"face": face.key, "name": "Tiny “Ü”"}]
+    for line, own in zip(lists, table["lines"], strict=True):
+        chars = own.pop("chars")
+        assert [[char["char"], *char["box"]] for char in chars] == line.pop("chars")
+        assert all(type(side) is float for char in chars for side in char["box"])
+        assert own == line
+
+
 def test_a_warped_line_has_its_quad_in_both(face: Face) -> None:
     quads = np.array([[1.5, -0.25, 290.128, 3.0, 288.0, 14.0, 2.005, 12.0]])
     labels = replace(_labels(face), quads=quads, scales=np.array([1.037]))
