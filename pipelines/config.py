@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.engine import EngineSettings
-from pipelines.sample import DENSITIES, GENERAL, KINDS, RUNGS, TEXT_SYNTH
+from pipelines.sample import DENSITIES, GENERAL, KINDS, RUNGS, TEXT_SYNTH, band_key
 from pipelines.settings import Settings
 from pipelines.sources import AnySource
 
@@ -154,6 +154,7 @@ class PackSettings(Settings):
 
 LANGUAGES = ("en", "zh", "mixed")
 SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
+_BAND_KEYS = (*SIZE_BANDS, *(f"{name} {band}" for name in LANGUAGES for band in SIZE_BANDS))
 _PARTS = {"en": ("en",), "zh": ("zh",), "mixed": ("en", "zh")}
 
 
@@ -193,7 +194,7 @@ class SynthSettings(Settings):
     )
     size_bands: dict[str, float] = Field(
         {"5-7": 1.0, "8-10": 1.0, "11-14": 1.0, "15-20": 1.0},
-        description="weights of the em sizes in px",
+        description="weights of the em sizes in px; one for a language, as `zh 5-7`, goes before",
     )
     texts: dict[str, tuple[str, ...]] = Field(
         {}, description="text files or folders per language, e.g. {en: [a.txt], zh: [b.jsonl]}"
@@ -220,7 +221,16 @@ class SynthSettings(Settings):
     @field_validator("size_bands")
     @classmethod
     def _size_bands(cls, weights: dict[str, float]) -> dict[str, float]:
-        return _weights("size_bands", weights, SIZE_BANDS)
+        # A zero for one language says something where the others have a weight.
+        return weights | _weights("size_bands", weights, _BAND_KEYS)
+
+    @model_validator(mode="after")
+    def _a_band_for_each_language(self) -> SynthSettings:
+        for name in self.languages:
+            keys = (band_key(self.size_bands, name, band) for band in SIZE_BANDS)
+            if not any(self.size_bands.get(key, 0.0) for key in keys):
+                raise ValueError(f"size_bands needs a weight above 0 for {name}")
+        return self
 
     @model_validator(mode="after")
     def _texts_for_languages(self) -> SynthSettings:
@@ -253,7 +263,9 @@ class PhaseSettings(Settings):
     rungs: dict[int, Weight] = Field(description="weights, e.g. {256: 1, 512: [0, 1]}")
     kinds: dict[str, Weight] = Field(description="weights, e.g. {general: 0.6, document: 0.4}")
     size_bands: dict[str, Weight] | None = Field(
-        None, description="weights of em sizes inside text_synth, e.g. {5-7: 1}; none: equal"
+        None,
+        description="weights of em sizes inside text_synth, e.g. {5-7: 1, zh 5-7: 0.5}: one for a"
+        " language goes before; none: equal",
     )
     densities: dict[str, Weight] | None = Field(
         None,
@@ -269,13 +281,19 @@ class PhaseSettings(Settings):
             raise ValueError(f"no such kind: {sorted(unknown)}; kinds are {list(KINDS)}")
         if unknown_rungs := set(self.rungs) - set(RUNGS):
             raise ValueError(f"no such rung: {sorted(unknown_rungs)}; rungs are {list(RUNGS)}")
+        if unknown_bands := set(self.size_bands or {}) - set(_BAND_KEYS):
+            raise ValueError(
+                f"no such size band: {sorted(unknown_bands)}; size bands are {list(SIZE_BANDS)},"
+                " each also for one language, as in `zh 5-7`"
+            )
         if unknown_densities := set(self.densities or {}) - set(DENSITIES):
             raise ValueError(
                 f"no such density: {sorted(unknown_densities)}; densities are {list(DENSITIES)}"
             )
         weighted = [("rungs", self.rungs.values()), ("kinds", self.kinds.values())]
-        if self.densities is not None:
-            weighted.append(("densities", self.densities.values()))
+        for part, given in (("size_bands", self.size_bands), ("densities", self.densities)):
+            if given is not None:
+                weighted.append((part, given.values()))
         for name, weights in weighted:
             ends = [end for w in weights for end in (w if isinstance(w, tuple) else (w,))]
             if any(end < 0 for end in ends) or not any(ends):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -96,6 +97,12 @@ class Group:
     language: str | None = None
     size_band: str | None = None
     density: str | None = None
+
+
+def band_key(weights: Mapping[str, Any], language: str | None, size_band: str) -> str:
+    """The key in weights of em sizes for a language: its own, such as "zh 5-7", before "5-7"."""
+    own = f"{language} {size_band}"
+    return own if own in weights else size_band
 
 
 # One row per stored sample, in a Parquet file beside each tar. `offset` and `bytes` are those of

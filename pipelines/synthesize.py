@@ -28,6 +28,7 @@ from pipelines.sample import (
     TEXT_SYNTH,
     Bucket,
     Group,
+    band_key,
     buckets,
     generator,
     sample_key,
@@ -37,8 +38,8 @@ from renderers.extras import Extras
 from renderers.garbage import keep_loaded
 from renderers.labels import Labels
 from renderers.output import encode
+from renderers.recipe import SIZE_BANDS, Renderer
 from renderers.recipe import VERSION as RENDERER_VERSION
-from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
 
 # Raised when the same settings would draw other images.
@@ -186,7 +187,8 @@ class _Drawer:
         s = self._job.settings
         rng = generator(self._job.seed, TEXT_SYNTH, shard.rung, shard.number, slot)
         language = _draw(rng, s.languages)
-        band = _draw(rng, s.size_bands)
+        keys = {band: band_key(s.size_bands, language, band) for band in SIZE_BANDS}
+        band = _draw(rng, {band: s.size_bands.get(key, 0.0) for band, key in keys.items()})
         shapes = buckets(shard.rung)
         bucket = shapes[int(rng.integers(len(shapes)))]
         # Slots walk through the shard's backgrounds in order, so each is decoded about once.

@@ -267,6 +267,7 @@ def test_drafts_of_killed_writers_and_old_sheets_are_removed(
         (("--plan.max_aspect", ".inf"), "finite"),
         (("--plan.quotas", "{general: -1}"), "quotas are counts"),
         (("--synth.size_bands", "{5-9: 1}"), "size_bands are"),
+        (("--synth.size_bands", "{zh 5-7: 1}"), "size_bands needs a weight above 0 for en"),
         (("--plan.rung_weights", "{256: 0}"), "must not all be 0"),
     ],
 )

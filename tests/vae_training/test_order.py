@@ -102,6 +102,26 @@ def test_kinds_and_bands_come_as_weighted() -> None:
     assert share == pytest.approx(expected)
 
 
+def test_a_band_of_one_language_has_its_own_weight() -> None:
+    groups = [
+        Group(kind=TEXT_SYNTH, rung=256, bucket="256x256", language=name, size_band=band)
+        for name in ("en", "zh")
+        for band in ("5-7", "8-10")
+    ]
+    phase = make_phase(
+        kinds={TEXT_SYNTH: FLAT},
+        size_bands={"5-7": FLAT, "8-10": FLAT, "zh 5-7": Ramp(0.0, 2.0)},
+    )
+    mixtures = Mixtures((phase,), groups, [10, 10, 10, 30])
+    for progress, expected in ((0.0, [0.5, 0.125, 0, 0.375]), (1.0, [0.25, 0.0625, 0.5, 0.1875])):
+        share = np.zeros(len(groups))
+        for cell, chance in zip(
+            mixtures.at(0, progress).cells, mixtures.at(0, progress).weights, strict=True
+        ):
+            share[cell.groups] += chance * cell.weights
+        assert share == pytest.approx(expected)
+
+
 def test_a_ramp_moves_the_mixture() -> None:
     mixtures = Mixtures(
         (make_phase(kinds={GENERAL: Ramp(1, 0), TEXT_SYNTH: Ramp(0, 1)}),), GROUPS, COUNTS

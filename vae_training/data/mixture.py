@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.sample import TEXT_SYNTH, Bucket, Group
+from pipelines.sample import TEXT_SYNTH, Bucket, Group, band_key
 from vae_training.data.curriculum import CorpusError, Phase, Ramp
 
 
@@ -141,7 +141,9 @@ def _part_weights(phase: Phase, kind: str) -> dict[str, Ramp] | None:
 def _part(phase: Phase, group: Group) -> str | None:
     """The part of its kind that a group is weighted as; None: as the kind."""
     if group.kind == TEXT_SYNTH:
-        return group.size_band
+        if group.size_band is None:
+            return None
+        return band_key(phase.size_bands or {}, group.language, group.size_band)
     # Without weights of their own, dense and other tiles come as the corpus holds them.
     return group.density if phase.densities is not None else None
 
