@@ -50,7 +50,7 @@ from renderers.text_sources import TextSource
 _SIDE = 512
 _PAGES = 100
 _PEER_PAGES = 20
-_IMAGES = 3 * BLOCK
+_IMAGES = 2 * BLOCK
 _KEPT = 12
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]

@@ -33,7 +33,7 @@ from renderers.text_sources import TextSource
 
 DrawBackground = Callable[[np.random.Generator, int, int], tuple[str | Path, npt.NDArray[np.uint8]]]
 
-BLOCK, BACKGROUNDS = 64, 8
+BLOCK, BACKGROUNDS = 128, 8
 # Tasks in flight per process: enough to keep all busy, few enough to bound memory.
 _WINDOW = 3
 
