@@ -21,6 +21,14 @@ _HYPHENS = "-/"
 _EDGES = " ，。、；：？！,.;:?!）)》」』”’】(（《「『“‘【-—…"
 
 
+# Combining marks and variation selectors belong to the character before them.
+_MARKS = (
+    *((0x300, 0x370), (0x483, 0x48A), (0x591, 0x5BE), (0x610, 0x61B), (0x64B, 0x660)),
+    *((0x1AB0, 0x1B00), (0x1DC0, 0x1E00), (0x20D0, 0x2100), (0x302A, 0x3030), (0x3099, 0x309B)),
+    *((0xFE00, 0xFE10), (0xFE20, 0xFE30)),
+)
+
+
 def _classes() -> Flags:
     """The flags of each code point, of those beyond as of the last."""
     table = np.zeros(0x30000, dtype=np.uint8)
@@ -28,6 +36,8 @@ def _classes() -> Flags:
         table[first:last] |= WIDE
     table[0xFF00:0xFFF0] |= WIDE
     table[0x20000:0x30000] |= WIDE
+    for first, last in _MARKS:
+        table[first:last] |= CLOSER
     for characters, flag in (
         (" \u3000", SPACE),
         (NEVER_FIRST, CLOSER),

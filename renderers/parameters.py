@@ -84,17 +84,38 @@ class Recipe:
                 f"this program replays recipes of version {VERSION}; got {values.get('version')!r}"
             )
         known = dict(values)
-        for name in ("fonts", "crop", "contrast"):
-            known[name] = tuple(known.get(name, ()))
-        known["texts"] = tuple((int(font), str(text)) for font, text in known.get("texts", ()))
-        known["quad"] = tuple((float(x), float(y)) for x, y in known.get("quad", ()))
         try:
+            for name in ("fonts", "crop", "contrast"):
+                known[name] = tuple(known[name])
+            known["texts"] = tuple((int(font), str(text)) for font, text in known["texts"])
+            known["quad"] = tuple((float(x), float(y)) for x, y in known.get("quad", ()))
             for name, effect in _EFFECTS.items():
                 if known.get(name) is not None:
                     known[name] = effect(**known[name])
-            return cls(**known)
-        except TypeError as error:
+            recipe = cls(**known)
+        except KeyError as error:
+            raise ValueError(f"not a recipe: it has no {error}") from None
+        except (TypeError, ValueError) as error:
             raise ValueError(f"not a recipe: {error}") from None
+        recipe._check()
+        return recipe
+
+    def _check(self) -> None:
+        """ValueError for what compiled code would take at its word."""
+        low, high = band_limits(self.size_band)
+        wrong = None
+        if len(self.fonts) < 2:
+            wrong = "fonts are two or more: of the body and of headings"
+        elif not all(0 <= font < len(self.fonts) for font, _ in self.texts):
+            wrong = f"a text's font is one of 0 to {len(self.fonts) - 1}"
+        elif not low <= self.size_px <= high:
+            wrong = f"size_px {self.size_px} is not in the band {self.size_band}"
+        elif self.phases not in (1, 4):
+            wrong = f"phases are 1 or 4; got {self.phases}"
+        elif any("\ud800" <= c <= "\udfff" for _, text in self.texts for c in text):
+            wrong = "a text has half of a surrogate pair"
+        if wrong:
+            raise ValueError(f"not a recipe: {wrong}")
 
 
 def band_limits(size_band: str) -> tuple[int, int]:

@@ -46,8 +46,11 @@ class Phrases:
 
         A `fresh` one begins a paragraph; what is left of the last one then comes later.
         """
-        while self._state[0] + len(characters) > len(self._texts):
-            self._texts = np.concatenate([self._texts, np.empty_like(self._texts)])
+        # Each phrase may leave the rest of a paragraph.
+        short = self._state[0] + len(characters) - len(self._texts)
+        if short > 0:
+            more = np.empty((max(short, len(self._texts)), 3), dtype=np.int32)
+            self._texts = np.concatenate([self._texts, more])
         out = np.empty((len(characters), 3), dtype=np.int32)
         galley = self._galley
         found = _cut(galley.points, galley.flags, self._texts, self._state, characters, fresh, out)
@@ -77,6 +80,9 @@ def _cut(points, flags, texts, state, characters, fresh, out):  # type: ignore[n
                 state[1] += 1
             text = texts[state[2]]
             begin = state[3]
+            if begin >= text[1]:
+                state[2] = -1
+                continue
             # The last allowed break within the length; the first one when none is.
             end = min(begin + characters[i], text[1])
             while end > begin and end < text[1] and not flags[end] & _START:

@@ -87,9 +87,9 @@ def set_texts(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Shape and set `texts int32[n, 3]`, of which `done` are set: begin and end in `points`, font.
 
-    Of `fonts int64[m, FONT]`. `styles` are four int32 arrays: em, alignment, whether the heading's
-    font (number 1) is to be used where `covers bool[...]` says that it can, and how many lines at
-    the most. `rooms` and `indents` are float64 arrays in px. All six have an entry per text, or one
+    Of `fonts int64[m, FONT]`. `styles` are four int32 arrays: em, alignment, the font that is to be
+    used where `covers bool[...]` says that it can (of a heading; else -1), how many lines at the
+    most. `rooms` and `indents` are float64 arrays in px. All six have an entry per text, or one
     for all. Line i of a text has `shares[i % len(shares)]` of its room.
 
     Writes, behind `used` glyphs and `lines` lines that are set already, the four `tables`: `glyphs
@@ -118,13 +118,13 @@ def set_texts(  # type: ignore[no-untyped-def]
 
 @njit(**EXACT)
 def font_of(points, text, heading, covers):  # type: ignore[no-untyped-def]
-    """The number of the font for a text: its own, or the heading's."""
-    if not heading:
+    """The number of the font for a text: its own, or `heading` where that is one and covers it."""
+    if heading < 0:
         return np.int64(text[2])
     for i in range(text[0], text[1]):
         if not covers[min(points[i], len(covers) - 1)]:
             return np.int64(text[2])
-    return np.int64(1)
+    return np.int64(heading)
 
 
 @njit(**EXACT)
@@ -222,7 +222,9 @@ def _set_lines(  # type: ignore[no-untyped-def]
     pen = np.empty(count + 1)
     pen[0] = 0.0
     for i in range(count):
-        advance = (-places[i, 1] if vertical else places[i, 0]) / upem * size + tracking
+        advance = (-places[i, 1] if vertical else places[i, 0]) / upem * size
+        if _ends_cluster(infos, i, count):
+            advance += tracking
         pen[i + 1] = pen[i] + (np.rint(advance) if whole else advance)
         # Fonts have y upwards.
         out[i, 0] = places[i, 2] / upem * size
@@ -253,7 +255,11 @@ def _set_lines(  # type: ignore[no-untyped-def]
     for character in range(1, length + 1):
         if not flags[character - 1] & SPACE:
             ink_end = character
-        if character == length or flags[character] & START:
+        # Where shaping made one of what stands before and after, as of a letter and its mark, a
+        # break would leave the second without ink.
+        glyph = glyph_of[character]
+        whole_cluster = glyph < count and infos[glyph, 2] == character
+        if character == length or (flags[character] & START and whole_cluster):
             last += 1
             starts[last], ends[last] = character, ink_end
             end_pens[last] = pen[glyph_of[ink_end]]
@@ -289,6 +295,12 @@ def _set_lines(  # type: ignore[no-untyped-def]
             lines += 1
         position = following
     return lines
+
+
+@njit(**EXACT)
+def _ends_cluster(infos, i, last):  # type: ignore[no-untyped-def]
+    """Whether glyph i is the last of those that belong together, as a letter and its marks do."""
+    return i + 1 >= last or infos[i + 1, 2] != infos[i, 2]
 
 
 @njit(**EXACT)
@@ -331,7 +343,7 @@ def _place(out, infos, flags, pen, row, room, indent, final, vertical, style):  
         gap_flag = WIDE if mostly_wide else SPACE
         gaps = 0
         for i in range(first, last - 1):
-            gaps += (flags[infos[i, 2]] & gap_flag) != 0
+            gaps += (flags[infos[i, 2]] & gap_flag) != 0 and _ends_cluster(infos, i, last)
         most = (_MAX_GAP_WIDE_EM if mostly_wide else _MAX_GAP_EM) * size
         if gaps and room - length <= gaps * most:
             gap = (room - length) / gaps
@@ -344,7 +356,7 @@ def _place(out, infos, flags, pen, row, room, indent, final, vertical, style):  
             moved = passed * gap
             if whole:
                 moved = np.floor(moved + 1e-9)
-            passed += (flags[infos[i, 2]] & gap_flag) != 0
+            passed += (flags[infos[i, 2]] & gap_flag) != 0 and _ends_cluster(infos, i, last)
         place = (pen[i] - pen[first]) + moved
         out[i, along] = (place + shift + indent) + out[i, along]
     return length + moved + indent

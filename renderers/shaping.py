@@ -43,7 +43,7 @@ class Font(NamedTuple):
 class Shaper:
     """Opens each face once and keeps it.
 
-    A `native` one hands out fonts for `set_text.set_text`. Where HarfBuzz' functions cannot be
+    A `native` one hands out fonts for `set_text.set_texts`. Where HarfBuzz' functions cannot be
     reached, or on request, it is not native: then `shape` reads through Python objects.
     """
 

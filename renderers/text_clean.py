@@ -24,6 +24,8 @@ _LATIN = re.compile(r"[A-Za-z]")
 _SENTENCE_END = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+")
 # UTF-8 read as Latin-1 or cp1252 (first two), UTF-8 read as GBK, and uninitialised memory.
 _MOJIBAKE = re.compile(r"[ÃÂ][\u0080-\u00bf]|â€|ï»¿|锟斤|斤拷|烫烫|屯屯|[\ufffd\u0080-\u009f]")
+# Hebrew, Arabic, Syriac, Thaana and their presentation forms.
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe]")
 
 
 def paragraphs(document: str, language: str) -> Iterator[str]:
@@ -36,9 +38,12 @@ def paragraphs(document: str, language: str) -> Iterator[str]:
 
 
 def clean(text: str) -> str:
-    """NFC, one line, only characters that print; "" when the text is mojibake."""
+    """NFC, one line, only characters that print.
+
+    "" for mojibake, and for text with words that run from right to left: lines do not.
+    """
     text = unicodedata.normalize("NFC", text)
-    if _MOJIBAKE.search(text):
+    if _MOJIBAKE.search(text) or _RIGHT_TO_LEFT.search(text):
         return ""
     # Cf holds joiners and direction marks, Co private use, Cn unassigned, So emoji and dingbats.
     text = "".join(

@@ -38,6 +38,8 @@ class TextSource:
                 f"the {self.language} text source has no usable paragraph: give prose in that "
                 "language, at least a line of it"
             )
+        if not all(self.paragraphs):
+            raise ValueError(f"the {self.language} text source has an empty paragraph")
 
     @classmethod
     def from_paths(

@@ -50,6 +50,11 @@ class Lines(NamedTuple):
         """How many lines each of `texts` texts has, `int64[texts]`."""
         return np.bincount(self.of, minlength=texts)
 
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """The number of each line in its text, from 0, `int64[n]`."""
+        every = np.arange(len(self.of))
+        return every - np.maximum.accumulate(np.where(self.firsts(), every, 0))
+
     def firsts(self) -> npt.NDArray[np.bool_]:
         """Which lines are the first of their text, `bool[n]`."""
         first = np.ones(len(self.of), dtype=bool)
@@ -90,7 +95,8 @@ class Galley:
         self._shaper = shaper
         self._opened = [shaper.font(face) for face in self.faces]
         self._fonts = np.stack([font.native for font in self._opened])
-        self._covers = self.faces[min(1, len(self.faces) - 1)].coverage.table
+        self._heading = min(1, len(self.faces) - 1)
+        self._covers = self.faces[self._heading].coverage.table
         self._tracking_px, self._whole_px = float(tracking_px), whole_px
 
     def write(self, texts: Sequence[str], faces: int | Sequence[int] | Ints = 0) -> Texts:
@@ -114,6 +120,8 @@ class Galley:
         texts[:1, 0] = begin
         texts[1:, 0] = texts[:-1, 1]
         texts[:, 2] = faces
+        if len(texts) and not 0 <= texts[:, 2].min() <= texts[:, 2].max() < len(self.faces):
+            raise ValueError(f"a text's face is one of 0 to {len(self.faces) - 1}; got {faces}")
         set_text.mark(self.points, texts[:, 1].copy(), CLASSES, self.flags, begin)
         return texts
 
@@ -146,7 +154,7 @@ class Galley:
         styles = (
             _column(size_px, np.int32),
             _column(_ALIGN[align] if isinstance(align, str) else align, np.int32),
-            _column(heading, np.int32),
+            np.where(_column(heading, np.bool_), self._heading, -1).astype(np.int32),
             _column(max_lines, np.int32),
         )
         shares = _EVEN if shares is None else shares

@@ -30,7 +30,7 @@ def place(sheet: Sheet, p: Params) -> None:
     words = sheet.phrases(room * rng.uniform(0.5, lines, count), fresh=True)
     count = len(words)
     set_lines = sheet.set(words, room, max_lines=lines)
-    of, first = set_lines.of, set_lines.firsts()
+    of = set_lines.of
     reach = np.zeros(count)
     np.maximum.at(reach, of, set_lines.length_px)
     tall = set_lines.counts(count) * row
@@ -41,8 +41,7 @@ def place(sheet: Sheet, p: Params) -> None:
     plates = np.stack([left - size / 3, top - 1, left + reach + size / 3, top + tall], axis=1)
     for plate in plates.tolist():
         sheet.plate(*plate)
-    number = np.arange(len(of)) - np.flatnonzero(first)[of]
-    sheet.put(set_lines, left[of], top[of] + row * number)
+    sheet.put(set_lines, left[of], top[of] + row * set_lines.numbers())
 
 
 LAYOUT = Layout("captions", draw, place, fill=0.6)

@@ -50,9 +50,11 @@ def place(sheet: Sheet, p: Params) -> None:
     m, row, size = int(p["margin"]), int(p["pitch"]), sheet.size_px
     count, gap, number = int(p["columns"]), int(p["gap"]), int(p["number"])
     width = (sheet.width - 2 * m - (count - 1) * gap) // count
-    gutter = round(2.6 * size) if number else 0
     sheet.plate(0, 0, sheet.width, sheet.height)
     tops = range(m, sheet.height - m - row + 1, row)
+    # A digit takes up to .65 em.
+    digits = len(str(number + count * len(tops)))
+    gutter = round((0.65 * digits + 0.6) * size) if number else 0
     rows, depth = [], 0
     for column in range(count):
         left = m + column * (width + gap)

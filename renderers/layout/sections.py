@@ -52,7 +52,7 @@ def pour_sections(
         phrases = sheet.phrases(np.full(len(titled), 0.9 * width), fresh=True)
         headings = sheet.set(phrases, width, heading=True, max_lines=1)
         # Each stands above the first line of its paragraph.
-        above = np.flatnonzero(lines.firsts())[titled[: len(phrases)]]
+        above = np.searchsorted(lines.of, titled[headings.of])
         x, top = np.empty(len(lines.of)), np.empty(len(lines.of))
         title_x, title_top = np.empty(len(above)), np.empty(len(above))
         fitting = _flow(

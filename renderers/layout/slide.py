@@ -71,11 +71,10 @@ def _bullets(
         fits = tops + counts * row <= bottom
         fits[np.argmin(fits) if not fits.all() else len(fits) :] = False
         here = lines.where(fits[lines.of])
-        number = np.arange(len(here.of)) - np.flatnonzero(here.firsts())[here.of]
         shown = np.flatnonzero(fits)
         sheet.put_in_order(
             Batch(marks.where(faces[shown]), x + indents[shown], tops[shown], shown),
-            Batch(here, x + indents[here.of] + hang, tops[here.of] + row * number, here.of),
+            Batch(here, x + indents[here.of] + hang, tops[here.of] + row * here.numbers(), here.of),
         )
         if not fits.all():
             return

@@ -17,6 +17,7 @@ from renderers.colour import contrast_ratio, local_luminance, luminance
 from renderers.compose import blend, gather
 from renderers.extras import Extras
 from renderers.ink import Ink, cover, lay
+from renderers.layout import LAYOUTS
 from renderers.outline import Outline
 from renderers.parameters import Recipe
 from renderers.recipe import Renderer
@@ -209,6 +210,48 @@ def test_recipes_with_unknown_effects_are_refused(renderer: Renderer, tmp_path: 
     plain = _draw(renderer, 0, Extras(shadow=1)).to_json()
     with pytest.raises(ValueError, match="not a recipe"):
         Recipe.from_json(plain | {"shadow": {"size": 3}})
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"fonts": ["a"]}, "two or more"),
+        ({"texts": [[9, "one"]]}, "font is one of 0 to"),
+        ({"texts": [[-1, "one"]]}, "font is one of 0 to"),
+        ({"texts": [[0, "\ud800"]]}, "surrogate"),
+        ({"texts": "one"}, "not a recipe"),
+        ({"size_px": 0}, "not in the band"),
+        ({"phases": 3}, "1 or 4"),
+        ({"size_band": "0-9"}, "size band"),
+    ],
+)
+def test_a_recipe_that_would_lead_astray_is_refused(
+    renderer: Renderer, change: dict[str, Any], why: str
+) -> None:
+    plain = json.loads(json.dumps(_draw(renderer, 3, Extras()).to_json()))
+    assert Recipe.from_json(plain)
+    with pytest.raises(ValueError, match=why):
+        Recipe.from_json(plain | change)
+    del plain["fonts"]
+    with pytest.raises(ValueError, match="it has no 'fonts'"):
+        Recipe.from_json(plain)
+
+
+def test_a_recipe_without_texts_is_an_empty_page(renderer: Renderer) -> None:
+    for layout in LAYOUTS.values():
+        if "en" in layout.languages:
+            recipe = replace(_draw(renderer, 3, Extras(), layout=layout.name), texts=())
+            page, labels = renderer.render(recipe, np.full((300, 300, 3), 255, dtype=np.uint8))
+            # Numbers and code are made up, words are not.
+            assert labels["left_out"] == 0
+
+
+def test_no_line_number_of_a_listing_is_cut(renderer: Renderer) -> None:
+    drawn = _draw(renderer, 3, Extras(), layout="code", height=512)
+    recipe = replace(drawn, params=drawn.params | {"number": 996, "columns": 1})
+    _, labels = renderer.render(recipe, np.full((600, 300, 3), 255, dtype=np.uint8))
+    numbers = [int(line["text"]) for line in labels["lines"] if line["text"].isdigit()]
+    assert numbers[:8] == list(range(996, 1004))
 
 
 def test_contrast_of_a_slanted_line_is_that_of_what_lies_under_it(renderer: Renderer) -> None:

@@ -73,6 +73,16 @@ def test_whole_paragraphs_come_in_order_until_there_are_enough_characters(face: 
     assert _cut(phrases, galley, 9, "-") == []
 
 
+def test_no_texts_and_empty_ones_give_no_phrases(face: Face) -> None:
+    for texts in ([], ["", ""], ["", " ， "]):
+        galley = Galley(Shaper(), [face])
+        phrases = Phrases(galley, galley.write(texts))
+        assert _cut(phrases, galley, 4, "f-f") == []
+    galley = Galley(Shaper(), [face])
+    phrases = Phrases(galley, galley.write(["", "abcdef ghi", ""]))
+    assert _cut(phrases, galley, 4, "---") == ["abcdef", "ghi"]
+
+
 def test_numbers_are_short_printable_and_of_all_kinds() -> None:
     points, ends = write_numbers(np.random.default_rng(0).random((4000, 3)))
     text = points.tobytes().decode("utf-32-le")

@@ -35,6 +35,12 @@ def test_mojibake_is_refused(broken: str) -> None:
     assert clean(broken) == ""
 
 
+def test_words_from_right_to_left_are_refused() -> None:
+    assert clean("Latin words and שלום in one line") == ""
+    assert clean("words and العربية") == ""
+    assert clean("Latin words and Ωμέγα in one line")
+
+
 def test_lines_are_joined_as_the_script_wants_it() -> None:
     assert list(paragraphs("one line\nof English prose", "en")) == ["one line of English prose"]
     assert list(paragraphs("很难避免遇到\n与你意见不和", "zh")) == ["很难避免遇到与你意见不和"]
@@ -77,6 +83,8 @@ def test_unusable_paths_are_named(tmp_path: Path) -> None:
 def test_an_empty_source_is_an_error() -> None:
     with pytest.raises(ValueError, match="no usable paragraph"):
         TextSource("en", ())
+    with pytest.raises(ValueError, match="empty paragraph"):
+        TextSource("en", (ENGLISH, ""))
 
 
 def test_top_up_reaches_every_character() -> None:

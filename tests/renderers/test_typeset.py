@@ -162,3 +162,36 @@ def test_reading_through_objects_gives_the_same_glyphs(
         assert np.array_equal(line.glyphs, other.glyphs)
         assert np.array_equal(line.clusters, other.clusters)
         assert np.array_equal(line.spots, other.spots)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_mark_stays_with_its_letter(tmp_path: Path, native: bool) -> None:
+    write_font(tmp_path / "marks.ttf", ASCII_PRINTABLE + CHINESE + "\u0301\u0302")
+    (marked,) = discover([tmp_path], cache=tmp_path / "cache")
+    text = "中\u0301文q\u0301\u0302b-\u0301" * 9
+    for room in (11, 37, 90):
+        for align in ("left", "justify"):
+            galley = Galley(Shaper(native=native), [marked], tracking_px=2.0)
+            texts = galley.write([text])
+            for line in _shown(galley, galley.set(texts, room, size_px=12, align=align)):
+                assert line.text[0] not in "\u0301\u0302"
+                begins = np.flatnonzero(np.diff(line.clusters, prepend=-1))
+                # Within a cluster nothing opens: neither tracking nor the gaps of justified lines.
+                free = Galley(Shaper(native=native), [marked])
+                plain = _shown(free, free.set(free.write([line.text]), 9e9, size_px=12))[0]
+                for first, last in zip(begins, [*begins[1:], len(line.clusters)], strict=True):
+                    own, other = line.spots[first:last, 0], plain.spots[first:last, 0]
+                    assert np.allclose(own - own[0], other - other[0], atol=1.01)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_page_of_one_face_has_it_for_headings_too(face: Face, native: bool) -> None:
+    galley = Galley(Shaper(native=native), [face])
+    lines = galley.set(galley.write(["one"]), 500.0, size_px=9, heading=True)
+    assert [line.face for line in _shown(galley, lines)] == [face]
+
+
+def test_a_face_that_is_not_there_is_refused(face: Face) -> None:
+    for number in (1, -1):
+        with pytest.raises(ValueError, match="face is one of 0 to 0"):
+            Galley(Shaper(), [face]).write(["one"], number)
