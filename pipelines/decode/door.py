@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from pipelines.decode.fault import SLUGS, Fault, Limits, Refused
 from pipelines.decode.jpeg import decode_jpeg
 from pipelines.decode.others import decode_bmp, decode_gif, decode_tiff
-from pipelines.decode.pixels import Luma, Pixels, Rgb, to_luma
+from pipelines.decode.pixels import Colours, Luma, Pixels, Rgb, arranged
 from pipelines.decode.png import decode_png
 from pipelines.decode.webp import decode_webp
+
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
 class Decoded:
     """An upright picture: uint8[H, W, 3] RGB, the format's name, and for JPEG its IJG quality.
 
+    Whoever asked for BGR finds that in `rgb`.
     `jpeg_quality` in [1, 100] is read off the luma table in the header, None for other formats.
     It tells of the last encoding only, nothing of earlier ones.
     """
@@ -40,15 +43,20 @@ class DecodedLuma:
 
 
 def decode(
-    data: bytes, limits: Limits | None = None, scratch: Pixels | None = None
+    data: bytes,
+    limits: Limits | None = None,
+    scratch: Pixels | None = None,
+    *,
+    bgr: bool = False,
 ) -> Decoded | Fault:
     """Decode the bytes of an image file strictly; a `Fault` for anything that is not whole.
 
     File names play no part. Memory stays within `limits.max_bytes`; the default limits allow
     200 megapixels. Whoever decodes many pictures one after the other gives a `scratch`, uint8[N]:
     pixels may then lie in it, until the next call, and no fresh memory has to be mapped for them.
+    With `bgr` the colours come in the order blue, green, red, which costs nothing for JPEG.
     """
-    found = _guarded(data, limits or Limits(), grey=False, scratch=scratch)
+    found = _guarded(data, limits or _LIMITS, "bgr" if bgr else "rgb", scratch)
     return found if isinstance(found, Fault) else Decoded(*found)
 
 
@@ -58,15 +66,15 @@ def decode_luma(data: bytes, limits: Limits | None = None) -> DecodedLuma | Faul
     That differs by a rounding error from the luma of the decoded colours, by more only where those
     were clipped. For other formats it is the luma of `decode`.
     """
-    found = _guarded(data, limits or Limits(), grey=True)
+    found = _guarded(data, limits or _LIMITS, "grey")
     return found if isinstance(found, Fault) else DecodedLuma(*found)
 
 
 def _guarded(
-    data: bytes, limits: Limits, grey: bool, scratch: Pixels | None = None
+    data: bytes, limits: Limits, colours: Colours, scratch: Pixels | None = None
 ) -> tuple[Pixels, str, float | None] | Fault:
     try:
-        return _decode(data, limits, grey, scratch)
+        return _decode(data, limits, colours, scratch)
     except Refused as refused:
         return refused.fault
     except MemoryError:
@@ -124,7 +132,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def _decode(
-    data: bytes, limits: Limits, grey: bool, scratch: Pixels | None
+    data: bytes, limits: Limits, colours: Colours, scratch: Pixels | None
 ) -> tuple[Pixels, str, float | None]:
     if not data:
         raise Refused("empty", SLUGS["empty"])
@@ -132,7 +140,7 @@ def _decode(
     if name is None:
         raise Refused("not_an_image", f"first bytes {data[:8].hex(' ')}")
     if name == "jpeg":
-        pixels, quality = decode_jpeg(data, limits, grey, scratch)
+        pixels, quality = decode_jpeg(data, limits, colours, scratch)
         return pixels, name, quality
     decoder = {
         "png": decode_png,
@@ -147,4 +155,4 @@ def _decode(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         rgb = decoder(data, limits)
-    return to_luma(rgb) if grey else rgb, name, None
+    return arranged(rgb, colours), name, None

@@ -17,7 +17,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from pipelines.decode.fault import Limits, Refused, check_size
-from pipelines.decode.pixels import Pixels, exif_orientation, to_luma, upright
+from pipelines.decode.pixels import Colours, Pixels, arranged, exif_orientation, upright
 
 
 class _JpegHeader(NamedTuple):
@@ -27,21 +27,25 @@ class _JpegHeader(NamedTuple):
     progressive: bool
     adobe: bool
     orientation: int
-    luma_table: bytes | None
+    quality: float | None
 
+
+_SEGMENT = struct.Struct(">BBH").unpack_from
 
 # More passes than any encoder writes; each costs time in proportion to the announced size.
 _MAX_SCANS = 100
 
 
 def decode_jpeg(
-    data: bytes, limits: Limits, grey: bool = False, scratch: NDArray[np.uint8] | None = None
+    data: bytes,
+    limits: Limits,
+    colours: Colours = "rgb",
+    scratch: NDArray[np.uint8] | None = None,
 ) -> tuple[Pixels, float | None]:
     """The picture and its IJG quality in [1, 100]; Refused, or an error of the decoder.
 
-    The picture is uint8[H, W, 3], or with `grey` uint8[H, W], the stored luma as it is, which
-    spares the decoder a fifth to a third of its work. A colour picture that fits into `scratch`,
-    uint8[N], may be a view of it.
+    Grey is the stored luma as it is, which spares the decoder a fifth to a third of its work. A
+    colour picture that fits into `scratch`, uint8[N], may be a view of it.
     """
     header = _jpeg_header(data)
     # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits.
@@ -55,24 +59,22 @@ def decode_jpeg(
         # Adobe stores ink upside down: 255 is no ink. That is all but every CMYK file.
         ink = cmyk if header.adobe else 255 - cmyk
         white = ink[:, :, 3:].astype(np.uint16)
-        pixels = ((ink[:, :, :3] * white + 127) // 255).astype(np.uint8)
-        pixels = to_luma(pixels) if grey else pixels
-    elif grey:
+        pixels = arranged(((ink[:, :, :3] * white + 127) // 255).astype(np.uint8), colours)
+    elif colours == "grey":
         pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
     else:
         fits = scratch is not None and len(scratch) >= 3 * header.width * header.height
         buffer = scratch if fits else None
-        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True, buffer=buffer)
-    quality = _ijg_quality(header.luma_table) if header.luma_table else None
-    return upright(pixels, header.orientation), quality
+        pixels = simplejpeg.decode_jpeg(data, colours, strict=True, buffer=buffer)
+    return upright(pixels, header.orientation), header.quality
 
 
 def _jpeg_header(data: bytes) -> _JpegHeader:
-    tables: dict[int, bytes] = {}
+    tables: list[bytes] = []
     frame, adobe, orientation = None, False, 1
     for marker, body in _jpeg_segments(data):
         if marker == 0xDB:
-            tables |= _quantisation_tables(body)
+            tables.append(body)
         elif marker == 0xE1 and body[:6] == b"Exif\0\0":
             orientation = exif_orientation(body[6:])
         elif marker == 0xEE and body[:5] == b"Adobe":
@@ -87,22 +89,21 @@ def _jpeg_header(data: bytes) -> _JpegHeader:
     height, width, components = struct.unpack(">HHB", body[1:6])
     if components not in (1, 3, 4):
         raise Refused("unsupported_format", f"JPEG with {components} components")
-    return _JpegHeader(
-        width, height, components, marker in (0xC2, 0xCA), adobe, orientation, tables.get(body[8])
-    )
+    quality = _quality(tuple(tables), body[8])
+    progressive = marker in (0xC2, 0xCA)
+    return _JpegHeader(width, height, components, progressive, adobe, orientation, quality)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Marker and body of every segment before the first scan."""
-    at = 2
-    while True:
-        while data[at : at + 2] == b"\xff\xff":  # fill bytes
-            at += 1
-        if at + 4 > len(data):
-            raise Refused("truncated", "ends within the header")
-        if data[at] != 0xFF:
+    at, last = 2, len(data) - 4
+    while at <= last:
+        first, marker, length = _SEGMENT(data, at)
+        if first != 0xFF:
             raise Refused("corrupt", f"no marker at byte {at}")
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
         if marker == 0xDA:
             return
         if length < 2 or at + 2 + length > len(data):
@@ -110,19 +111,23 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             raise Refused(slug, f"segment {marker:x} at byte {at} claims {length} bytes")
         yield marker, data[at + 4 : at + 2 + length]
         at += 2 + length
+    raise Refused("truncated", "ends within the header")
 
 
-def _quantisation_tables(body: bytes) -> dict[int, bytes]:
-    """Table id -> 64 steps in zigzag order as big-endian 16-bit numbers."""
-    found, at = {}, 0
-    while at < len(body):
-        wide, table = divmod(body[at], 16)
-        size = 128 if wide else 64
-        steps = np.frombuffer(body[at + 1 : at + 1 + size], ">u2" if wide else "u1")
-        if len(steps) == 64:
-            found[table] = steps.astype(">u2").tobytes()
-        at += 1 + size
-    return found
+@functools.lru_cache(maxsize=512)
+def _quality(segments: tuple[bytes, ...], luma: int) -> float | None:
+    """The IJG quality of the table number `luma` of these segments; None if they lack it."""
+    tables: dict[int, NDArray[np.float64]] = {}
+    for body in segments:
+        at = 0
+        while at < len(body):
+            wide, table = divmod(body[at], 16)
+            size = 128 if wide else 64
+            steps = np.frombuffer(body[at + 1 : at + 1 + size], ">u2" if wide else "u1")
+            if len(steps) == 64:
+                tables[table] = steps.astype(np.float64)
+            at += 1 + size
+    return _ijg_quality(tables[luma]) if luma in tables else None
 
 
 # The luma table of the JPEG standard (ITU T.81, Annex K.1), which IJG quality scales.
@@ -155,10 +160,9 @@ def _ijg_tables() -> NDArray[np.float64]:
     return tables
 
 
-@functools.lru_cache(maxsize=4096)
-def _ijg_quality(table: bytes) -> float:
+def _ijg_quality(table: NDArray[np.float64]) -> float:
     """The quality whose table is nearest: exact for IJG encoders, close for other tables."""
     # In logarithms, because a step of 2 for 1 is as large a change as 80 for 40.
-    steps = np.log(np.maximum(np.frombuffer(table, ">u2"), 1).astype(np.float64))
+    steps = np.log(np.maximum(table, 1.0))
     distance = np.abs(np.log(_ijg_tables()) - steps).sum(axis=1)
     return float(1 + np.argmin(distance))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ from pipelines.decode.fault import Refused
 Rgb = NDArray[np.uint8]
 Luma = NDArray[np.uint8]
 Pixels = NDArray[np.uint8]
+
+# How pixels are asked for: uint8[H, W, 3] in either order, or uint8[H, W].
+Colours = Literal["rgb", "bgr", "grey"]
 
 
 def to_rgb(image: Image.Image) -> Rgb:
@@ -57,6 +61,13 @@ def exif_orientation(tiff: bytes) -> int:
 def to_luma(rgb: Rgb) -> Luma:
     """uint8[H, W]: 0.299 R + 0.587 G + 0.114 B, as JPEG defines it (ITU T.871)."""
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+
+
+def arranged(rgb: Rgb, colours: Colours) -> Pixels:
+    """The pixels of uint8[H, W, 3] as they are asked for."""
+    if colours == "grey":
+        return to_luma(rgb)
+    return rgb if colours == "rgb" else np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
 
 
 def upright(rgb: Pixels, orientation: int) -> Pixels:

@@ -62,6 +62,21 @@ def png(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 0
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_colours_come_in_the_other_order_when_asked_for(form: str) -> None:
+    data = saved(RGB, form)
+    found = decode(data, scratch=np.empty(RGB.size, dtype=np.uint8), bgr=True)
+    assert isinstance(found, Decoded) and found.rgb.flags.c_contiguous
+    assert np.array_equal(found.rgb[:, :, ::-1], good(data).rgb)
+
+
+def test_ink_comes_in_the_other_order_too() -> None:
+    data = saved(Image.fromarray(RGB).convert("CMYK"), "JPEG")
+    found = decode(data, bgr=True)
+    assert isinstance(found, Decoded)
+    assert np.array_equal(found.rgb[:, :, ::-1], good(data).rgb)
+
+
 @pytest.mark.parametrize("form", ("PNG", "BMP", "TIFF"))
 def test_lossless_formats_give_the_same_pixels(form: str) -> None:
     found = good(saved(RGB, form))

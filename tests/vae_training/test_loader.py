@@ -13,7 +13,7 @@ import torch
 from pipelines.sample import GENERAL, Bucket
 from vae_training.config import TrainSettings
 from vae_training.data.curriculum import CorpusError
-from vae_training.data.loader import Batch, Loader, centre_crop, crop_at
+from vae_training.data.loader import Batch, Loader, centre_crop, crop_at, mirror, read_rgb
 from vae_training.run import Data, open_data, oversized
 
 STEPS = 12
@@ -79,6 +79,31 @@ def test_text_is_neither_flipped_nor_moved(corpus: Path, write: SimpleNamespace)
                 assert np.array_equal(pixels, rgb)
                 found += 1
     assert found
+
+
+def test_general_images_are_cropped_and_half_of_them_flipped(corpus: Path) -> None:
+    data = open_corpus(corpus)
+    found = {False: 0, True: 0}
+    for batch in batches(data):
+        for row, pixels in zip(batch.rows, batch.pixels.numpy(), strict=True):
+            if data.order.groups[data.shards.group[row]].kind == GENERAL:
+                rgb = read_rgb(data.shards, row, batch.draw.bucket)
+                assert isinstance(rgb, np.ndarray)
+                windows = [
+                    np.lib.stride_tricks.sliding_window_view(side, pixels.shape)[:, :, 0]
+                    for side in (rgb, rgb[:, ::-1])
+                ]
+                same = [(w == pixels).all(axis=(2, 3, 4)).any() for w in windows]
+                assert sum(same) == 1
+                found[bool(same[1])] += 1
+    assert min(found.values()) > 0.25 * sum(found.values())
+
+
+def test_bytes_read_backwards_mirror_a_picture() -> None:
+    rgb = np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3)
+    target = np.zeros((5, 6, 3), dtype=np.uint8)
+    mirror(rgb[1:6, 2:8, ::-1], target)
+    assert np.array_equal(target, rgb[1:6, 2:8][:, ::-1])
 
 
 def test_a_damaged_image_is_replaced_the_same_way_each_time(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import vae_training.data.order as order_module
 from pipelines.sample import GENERAL, TEXT_REAL, TEXT_SYNTH, Bucket, Group
 from vae_training.data.curriculum import CorpusError, Phase, Ramp
 from vae_training.data.mixture import Mixtures
@@ -122,6 +123,13 @@ def test_a_band_of_one_language_has_its_own_weight() -> None:
         assert share == pytest.approx(expected)
 
 
+def test_draws_follow_the_chances() -> None:
+    cell = Mixtures((make_phase(),), GROUPS, COUNTS).at(0, 0.5).cells[0]
+    drawn = cell.draw(np.random.default_rng(0), 40_000)
+    for group, weight in zip(cell.groups, cell.weights, strict=True):
+        assert (drawn == group).mean() == pytest.approx(weight, abs=0.01)
+
+
 def test_a_ramp_moves_the_mixture() -> None:
     mixtures = Mixtures(
         (make_phase(kinds={GENERAL: Ramp(1, 0), TEXT_SYNTH: Ramp(0, 1)}),), GROUPS, COUNTS
@@ -130,6 +138,21 @@ def test_a_ramp_moves_the_mixture() -> None:
         {GROUPS[g].kind for cell in mixtures.at(0, t).cells for g in cell.groups} for t in (0, 1)
     ]
     assert kinds == [{GENERAL}, {TEXT_SYNTH}]
+
+
+def test_the_order_does_not_depend_on_how_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows() -> list[tuple[int, ...]]:
+        order = make_order()
+        state, found = order.start(), []
+        for _ in range(30):
+            draw = order.draw(state)
+            state = draw.after
+            found.append(draw.rows)
+        return found
+
+    whole = rows()
+    monkeypatch.setattr(order_module, "_BLOCK", 3)  # groups have 7 to 40 members
+    assert rows() == whole
 
 
 def test_drawing_depends_on_the_state_alone() -> None:

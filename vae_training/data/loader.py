@@ -111,7 +111,8 @@ class Loader:
     ) -> Coming:
         slots, view = self._slots(draw), pixels.numpy()
         # One generator a batch: to make one takes a twentieth of the decoding of a small image.
-        chances = generator(self.order.seed, "crop", draw.step).random((len(draw.rows), 3))
+        rng = generator(self.order.seed, "crop", draw.step)
+        chances = rng.random((len(draw.rows), 3)).tolist()
 
         def fill(places: range) -> list[Filled]:
             return [self._fill(view[i], draw, slots[i], chances[slots[i]]) for i in places]
@@ -123,7 +124,7 @@ class Loader:
         return draw, pixels, jobs
 
     def _fill(
-        self, target: NDArray[np.uint8], draw: Draw, slot: int, chance: NDArray[np.float64]
+        self, target: NDArray[np.uint8], draw: Draw, slot: int, chance: list[float]
     ) -> Filled:
         """Fill `target` with the image of a slot; the row that did it, and the faults before.
 
@@ -131,17 +132,17 @@ class Loader:
         and whether to flip.
         """
         row, group, faults = draw.rows[slot], draw.groups[slot], []
+        flip = self.order.groups[group].kind == GENERAL and chance[2] < 0.5
         for attempt in range(_ATTEMPTS):
-            rgb = read_rgb(self.shards, row, draw.bucket, _SCRATCH.get())
-            if not isinstance(rgb, Fault):
-                flip = self.order.groups[group].kind == GENERAL and chance[2] < 0.5
-                crop = crop_at(rgb, draw.bucket, chance[0], chance[1])
-                if flip:  # numpy would copy a mirrored view 20 times slower
-                    cv2.flip(crop, 1, dst=target)
+            image = read_rgb(self.shards, row, draw.bucket, _SCRATCH.get(), bgr=flip)
+            if not isinstance(image, Fault):
+                crop = crop_at(image, draw.bucket, chance[0], chance[1])
+                if flip:
+                    mirror(crop, target)
                 else:
                     target[:] = crop
                 return row, faults
-            faults.append(f"{rgb.slug}: {self.shards.where(row)}")
+            faults.append(f"{image.slug}: {self.shards.where(row)}")
             row = self.order.substitute(draw.step, slot, group, attempt)
         raise CorpusError(
             f"{_ATTEMPTS} images in a row cannot be read, the last: {faults[-1]}: the shard is"
@@ -150,19 +151,35 @@ class Loader:
 
 
 def read_rgb(
-    shards: Shards, row: int, bucket: Bucket, scratch: NDArray[np.uint8] | None = None
+    shards: Shards,
+    row: int,
+    bucket: Bucket,
+    scratch: NDArray[np.uint8] | None = None,
+    *,
+    bgr: bool = False,
 ) -> NDArray[np.uint8] | Fault:
     """The whole image of a row, uint8[H, W, 3], at least as large as `bucket`; else a fault.
 
-    Its pixels may lie in `scratch`, as `decode` has it.
+    Its pixels may lie in `scratch`, and its colours come as blue, green, red with `bgr`, as
+    `decode` has it.
     """
-    image = decode(shards.read(row), scratch=scratch)
+    image = decode(shards.read(row), scratch=scratch, bgr=bgr)
     if isinstance(image, Fault):
         return image
     height, width, _ = image.rgb.shape
     if width < bucket.width or height < bucket.height:
         return Fault("too_small", f"{width}x{height} px do not fill the bucket {bucket}")
     return image.rgb
+
+
+def mirror(bgr: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
+    """Fill `target`, RGB, with the mirror image of `bgr`; both uint8[H, W, 3].
+
+    A row of bytes read backwards has its pixels mirrored and their colours in the other order.
+    That takes half the time of moving pixels of three bytes, and a twentieth of a numpy view's.
+    """
+    rows = len(bgr)
+    cv2.flip(bgr.reshape(rows, -1), 1, dst=target.reshape(rows, -1))
 
 
 class _Scratch(threading.local):

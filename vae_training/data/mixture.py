@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,10 @@ class Cell:
     groups: NDArray[np.int64]
     weights: NDArray[np.float64]
 
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        """`count` numbers of groups by their chances."""
+        return self.groups[_by_chance(self.weights, rng.random(count))]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
@@ -33,6 +38,16 @@ class Mixture:
 
     cells: tuple[Cell, ...]
     weights: NDArray[np.float64]
+
+    def draw(self, rng: np.random.Generator) -> Cell:
+        """A cell by its chance."""
+        return self.cells[int(_by_chance(self.weights, rng.random()))]
+
+
+def _by_chance(weights: NDArray[np.float64], drawn: Any) -> Any:
+    """The places that numbers in [0, 1) fall on: `Generator.choice` without its checks."""
+    borders = weights.cumsum()
+    return (borders / borders[-1]).searchsorted(drawn, side="right")
 
 
 class Mixtures:

@@ -11,6 +11,7 @@ all have come once.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -21,9 +22,13 @@ from numpy.typing import NDArray
 
 from pipelines.sample import Bucket, Group, generator
 from vae_training.data.curriculum import CorpusError
-from vae_training.data.mixture import Mixture, Mixtures
+from vae_training.data.mixture import Mixtures
 from vae_training.data.permutation import permuted
 from vae_training.data.schedule import Schedule
+
+# Positions of a permutation that are computed together: one by one, a batch of four would cost
+# as much as a twentieth of decoding it.
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,8 @@ class Order:
         self.seed = seed
         rows = np.flatnonzero(training)
         self._members = [rows[group[rows] == number] for number in range(len(groups))]
+        # The block at hand of every group, and the one behind it.
+        self._block = functools.lru_cache(2 * len(groups))(self._walk)
 
     def sizes(self) -> list[int]:
         """Images per group that training walks through."""
@@ -114,7 +121,8 @@ class Order:
         phase, progress = self.schedule.at(state.step)
         rng = generator(self.seed, "batch", state.step)
         mixture = self.mixtures.at(phase, progress)
-        rung, bucket, numbers = _choose(mixture, self.size, rng)
+        cell = mixture.draw(rng)
+        numbers = cell.draw(rng, self.size.of(cell.bucket))
         counters = list(state.counters)
         rows = np.empty(len(numbers), dtype=np.int64)
         for number in np.unique(numbers).tolist():
@@ -125,8 +133,8 @@ class Order:
             step=state.step,
             phase=phase,
             progress=progress,
-            rung=rung,
-            bucket=bucket,
+            rung=cell.rung,
+            bucket=cell.bucket,
             rows=tuple(rows.tolist()),
             groups=tuple(numbers.tolist()),
             after=State(step=state.step + 1, counters=tuple(counters)),
@@ -139,21 +147,17 @@ class Order:
         return int(members[rng.integers(len(members))])
 
     def _next(self, group: int, count: int, k: int) -> NDArray[np.int64]:
+        """The `k` rows of a group that follow on the `count` it has given."""
+        parts: list[NDArray[np.int64]] = []
+        while k:
+            epoch, position = divmod(count, len(self._members[group]))
+            block, start = divmod(position, _BLOCK)
+            parts.append(self._block(group, epoch, block)[start : start + k])
+            count, k = count + len(parts[-1]), k - len(parts[-1])
+        return np.concatenate(parts)
+
+    def _walk(self, group: int, epoch: int, block: int) -> NDArray[np.int64]:
+        """The rows at positions `block` * 1024 and on of an epoch; fewer at its end."""
         members = self._members[group]
-        positions = np.arange(count, count + k)
-        rows = np.empty(k, dtype=np.int64)
-        for epoch in np.unique(positions // len(members)).tolist():
-            chosen = positions // len(members) == epoch
-            walked = permuted(
-                positions[chosen] % len(members), len(members), self.seed, group, epoch
-            )
-            rows[chosen] = members[walked]
-        return rows
-
-
-def _choose(
-    mixture: Mixture, size: BatchSize, rng: np.random.Generator
-) -> tuple[int, Bucket, NDArray[np.int64]]:
-    cell = mixture.cells[rng.choice(len(mixture.cells), p=mixture.weights)]
-    numbers = rng.choice(cell.groups, size=size.of(cell.bucket), p=cell.weights)
-    return cell.rung, cell.bucket, numbers
+        positions = np.arange(block * _BLOCK, min((block + 1) * _BLOCK, len(members)))
+        return members[permuted(positions, len(members), self.seed, group, epoch)]

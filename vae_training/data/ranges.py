@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import fsspec
@@ -63,6 +64,7 @@ class _File:
     def read(self, offset: int, size: int) -> bytes:
         return os.pread(self._handle, size, offset)
 
-    def __del__(self) -> None:
+    # Bound here, because a process that ends may have emptied `os` by then.
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if hasattr(self, "_handle"):
-            os.close(self._handle)
+            close(self._handle)
