@@ -59,6 +59,10 @@ class TrainSettings(Settings):
     lpips_weights: str | None = Field(None, description="VGG-16 weights file; none: LPIPS off")
     dino: str | None = Field(None, description="folder of a DINOv2 model; none: alignment off")
     dino_layer: int | None = Field(None, ge=1, description="layer to align with; none: the middle")
+    align_weight: Literal["fixed", "adaptive"] = Field(
+        "fixed", description="fixed: lambda_align; adaptive: times a ratio of gradient norms"
+    )
+    align_weight_max: float = Field(1e4, gt=0, description="largest ratio where it is adaptive")
     seed: int = Field(0, ge=0, description="of weights, order and crops")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     workers: int = Field(2, ge=1, description="decoding threads per process")

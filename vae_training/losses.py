@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vae_training.adaptive import adaptive_weight
 from vae_training.alignment import Projector, margin_cosine, margin_distance
 from vae_training.data.curriculum import LossWeights
 from vae_training.features import Features
@@ -17,13 +18,23 @@ from vae_training.perceptual import Lpips
 
 
 class Objective(nn.Module):
-    """Autoencoder and projector in one module, so that DDP sees one forward per step."""
+    """Autoencoder and projector in one module, so that DDP sees one forward per step.
+
+    `adaptive` is the largest weight from gradient norms that lambda_align is multiplied with while
+    training; None leaves lambda_align as it is.
+    """
 
     def __init__(
-        self, autoencoder: Autoencoder, lpips: Lpips | None, features: Features | None
+        self,
+        autoencoder: Autoencoder,
+        lpips: Lpips | None,
+        features: Features | None,
+        *,
+        adaptive: float | None = None,
     ) -> None:
         super().__init__()
         self.autoencoder = autoencoder
+        self.adaptive = adaptive
         self.projector = (
             Projector(autoencoder.config.latent_channels, features.width) if features else None
         )
@@ -40,8 +51,9 @@ class Objective(nn.Module):
     def forward(self, x: Tensor, weights: LossWeights) -> dict[str, Tensor]:
         """Image float[B, 3, H, W] in [-1, 1] -> scalars: `loss` and its unweighted terms.
 
-        A term whose weight is zero, or whose model is not there, is not computed. Beside them
-        stands `squared_error` float[B], the mean of each image, which no gradient follows.
+        A term whose weight is zero, or whose model is not there, is not computed. No gradient
+        follows what stands beside them: `align_weight`, that of the alignment where it adapts, and
+        `squared_error` float[B], the mean of each image.
         """
         lpips, features = self._frozen
         z = self.autoencoder.encode(x).latent_dist.mode()
@@ -60,7 +72,13 @@ class Objective(nn.Module):
                     mapped = self.projector(z)
                     terms["mcos"] = margin_cosine(mapped, f, weights.m_cos)
                     terms["mdms"] = margin_distance(mapped, f, weights.m_dist)
-                    loss = loss + weights.align * (terms["mcos"] + terms["mdms"])
+                    align = terms["mcos"] + terms["mdms"]
+                    weight: float | Tensor = weights.align
+                    if self.adaptive is not None and torch.is_grad_enabled():
+                        last = self.autoencoder.encoder.conv_out.weight
+                        weight = weight * adaptive_weight(loss, align, last, self.adaptive)
+                        terms["align_weight"] = weight
+                    loss = loss + weight * align
                 else:  # DDP waits for a gradient of every parameter
                     loss = loss + 0.0 * self.projector.map.weight.sum()
             with torch.no_grad():

@@ -80,7 +80,8 @@ def build_objective(settings: TrainSettings, curriculum: Curriculum) -> tuple[Ob
             notes.append(f"{name} is off: {', '.join(asked)} ask for it; give --{setting} PATH")
         elif there is None:
             notes.append(f"{name} is off: no phase asks for it")
-    return Objective(model, lpips, features), notes
+    adaptive = settings.align_weight_max if settings.align_weight == "adaptive" else None
+    return Objective(model, lpips, features, adaptive=adaptive), notes
 
 
 def oversized(settings: TrainSettings, data: Data) -> list[str]:

@@ -33,6 +33,8 @@ _COURSE = (
     "ema_decay",
     "precision",
     "dino_layer",
+    "align_weight",
+    "align_weight_max",
 )
 # Names by weight instead of by number, so that any number of ranks can read them.
 _BY_NAME = StateDictOptions(flatten_optimizer_state_dict=True)
@@ -71,7 +73,7 @@ def changes(settings: TrainSettings, found: Checkpoint) -> list[str]:
     return [
         f"{name} was {was[name]}, from here on it is {now[name]}"
         for name in _COURSE
-        if was[name] != now[name]
+        if name in was and was[name] != now[name]  # an older version may lack it
     ]
 
 

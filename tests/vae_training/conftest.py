@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -163,6 +164,20 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def dino(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small DINOv2 with random weights, in the folder layout of transformers."""
+    folder = tmp_path_factory.mktemp("dino")
+    from transformers import Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

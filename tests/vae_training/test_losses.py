@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vae_training.adaptive import adaptive_weight
 from vae_training.alignment import Projector, margin_cosine, margin_distance
 from vae_training.data.curriculum import LossWeights
 from vae_training.features import load_features
@@ -125,20 +126,6 @@ def test_a_missing_weights_file_says_what_to_download(tmp_path: Path) -> None:
         load_features(str(tmp_path), None)
 
 
-@pytest.fixture(scope="module")
-def dino(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A small DINOv2 with random weights, in the folder layout of transformers."""
-    folder = tmp_path_factory.mktemp("dino")
-    from transformers import Dinov2Config, Dinov2Model
-
-    torch.manual_seed(0)
-    config = Dinov2Config(
-        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=28, patch_size=14
-    )
-    Dinov2Model(config).save_pretrained(folder)
-    return str(folder)
-
-
 @pytest.mark.parametrize("model", ["f16", "f32"])
 def test_features_lie_on_the_latent_grid_without_gradient(dino: str, model: str) -> None:
     features = load_features(dino, None)
@@ -164,3 +151,37 @@ def test_alignment_trains_the_projector(dino: str) -> None:
 def test_a_wrong_layer_is_told(dino: str) -> None:
     with pytest.raises(ValueError, match="layers 1 to 4; got 9"):
         load_features(dino, 9)
+
+
+def test_the_adaptive_weight_is_the_ratio_of_gradient_norms_by_hand() -> None:
+    # L_rec = sum (W x)^2 has the gradient 2 W x x^T, L_align = sum V W x has V^T x^T.
+    w = torch.tensor([[3.0, 0.0], [0.0, 4.0]], requires_grad=True)
+    x, v = torch.tensor([1.0, 1.0]), torch.tensor([0.6, 0.8])
+    weight = adaptive_weight((w @ x).square().sum(), v @ w @ x, w, 1e4)
+    # |2 W x x^T| = 2 |W x| |x| = 2 * 5 * sqrt 2 and |V^T x^T| = |V| |x| = 1 * sqrt 2.
+    assert weight.item() == pytest.approx(10.0) and not weight.requires_grad
+    assert adaptive_weight((w @ x).square().sum(), v @ w @ x, w, 7.0).item() == 7.0
+    # Margins that are met give no gradient at all: a weight as large as allowed, of nothing.
+    assert adaptive_weight((w @ x).square().sum(), (0 * w).sum(), w, 7.0).item() == 7.0
+    assert adaptive_weight((0 * w).sum(), (0 * w).sum(), w, 7.0).item() == 0.0
+
+
+def test_an_adaptive_alignment_pulls_as_hard_as_the_reconstruction(dino: str) -> None:
+    objective = Objective(build("tiny"), None, load_features(dino, 1), adaptive=1e4)
+    x, weights = random(1, 3, 32, 48).float().clamp(-1, 1), LossWeights(align=0.5, m_cos=0.1)
+    terms = objective(x, weights)
+    align = terms["mcos"] + terms["mdms"]
+    assert terms["loss"].item() == pytest.approx(
+        (terms["l1"] + terms["align_weight"] * align).item()
+    )
+    last = objective.autoencoder.encoder.conv_out.weight
+    gradients = [
+        torch.autograd.grad(loss, last, retain_graph=True)[0].double().norm().item()
+        for loss in (terms["l1"], align)
+    ]
+    assert terms["align_weight"].item() == pytest.approx(0.5 * gradients[0] / gradients[1])
+    terms["loss"].backward()
+    assert last.grad.isfinite().all() and not terms["align_weight"].requires_grad
+    with torch.no_grad():
+        assert "align_weight" not in objective(x, weights)
+    assert "align_weight" not in Objective(build("tiny"), None, load_features(dino, 1))(x, weights)

@@ -66,6 +66,19 @@ def losses(out: Path) -> list[tuple[int, float, float]]:
     return [(row["step"], row["loss"], row["grad_norm"]) for row in rows]
 
 
+def column(out: Path, name: str) -> list[float]:
+    rows = [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
+    return [row[name] for row in rows]
+
+
+def assert_close(one: Path, two: Path, steps: int) -> None:
+    """The same losses but for rounding; AdamW makes that grow from step to step."""
+    pairs = list(zip(losses(one), losses(two), strict=True))
+    assert len(pairs) == steps and pairs[0][1] == pytest.approx(pairs[0][0], rel=1e-5)
+    for a, b in pairs:
+        assert b == pytest.approx(a, rel=1e-2)
+
+
 @pytest.fixture(scope="module")
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A run from start to end."""
@@ -331,23 +344,22 @@ def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     )
 
 
-def assert_close(one: Path, two: Path, steps: int) -> None:
-    """The same losses but for rounding; AdamW makes that grow from step to step."""
-    pairs = list(zip(losses(one), losses(two), strict=True))
-    assert len(pairs) == steps and pairs[0][1] == pytest.approx(pairs[0][0], rel=1e-5)
-    for a, b in pairs:
-        assert b == pytest.approx(a, rel=1e-2)
-
-
 @pytest.mark.slow
-def test_two_ranks_train_like_one(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
+def test_two_ranks_train_like_one(corpus: Path, tmp_path: Path, dino: str, sharding: str) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    run(corpus, one, steps=3, batch_multiple=2)
-    process = torchrun(corpus, two, "--steps", "3", "--validate_every", "2")
+    adaptive = {"dino": dino, "align_weight": "adaptive"}
+    run(corpus, one, steps=3, batch_multiple=2, **adaptive)
+    more = [part for name, value in adaptive.items() for part in (f"--{name}", value)]
+    process = torchrun(
+        corpus, two, "--steps", "3", "--validate_every", "2", "--sharding", sharding, *more
+    )
     said, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert "validation after step 2" in said
     assert_close(one, two, 3)
+    weights = [column(out, "align_weight") for out in (one, two)]
+    assert weights[1] == pytest.approx(weights[0], rel=1e-3) and min(weights[0]) > 0
 
 
 @pytest.mark.slow
