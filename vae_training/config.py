@@ -55,7 +55,11 @@ class TrainSettings(Settings):
         "auto", description="of the model's products: bf16 or fp32; auto: bf16 on a GPU"
     )
     compile: bool = Field(False, description="torch.compile the model, once per bucket")
+    phases: bool = Field(False, description="up-sample by four 2x2 convolutions, same results")
     recompute: bool = Field(False, description="recompute activations to save memory")
+    recompute_levels: int | None = Field(
+        None, ge=1, description="of so many levels only, from full resolution down; none: all"
+    )
     lpips_weights: str | None = Field(None, description="VGG-16 weights file; none: LPIPS off")
     dino: str | None = Field(None, description="folder of a DINOv2 model; none: alignment off")
     dino_layer: int | None = Field(None, ge=1, description="layer to align with; none: the middle")

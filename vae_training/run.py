@@ -70,7 +70,10 @@ def build_objective(settings: TrainSettings, curriculum: Curriculum) -> tuple[Ob
         encoder_skip=settings.encoder_skip,
         decoder_skip=settings.decoder_skip,
     )
-    model.recompute_activations(settings.recompute)
+    model.use_phases(settings.phases)
+    model.recompute_activations(
+        settings.recompute or settings.recompute_levels is not None, settings.recompute_levels
+    )
     lpips = load_lpips(settings.lpips_weights) if settings.lpips_weights else None
     features = load_features(settings.dino, settings.dino_layer) if settings.dino else None
     notes = []

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from vae_training.config import TrainSettings
 from vae_training.data.curriculum import LossWeights
 from vae_training.export import export
 from vae_training.losses import Objective
-from vae_training.model import Autoencoder, build
+from vae_training.model import Autoencoder, blocks, build, halves
 from vae_training.optimizer import rate
 from vae_training.parallel import compile_halves
 from vae_training.ranks import join
@@ -328,6 +329,34 @@ def test_sigterm_saves_and_the_same_command_goes_on(
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert "resuming" in done.stdout
     assert losses(tmp_path) == losses(whole[0])
+
+
+def test_phases_and_recomputed_levels_are_settings_that_change_no_loss(
+    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: Counter[str] = Counter()
+    real_stage, real_phases = halves.Half.stage, blocks._up_in_phases
+
+    def stage(half: Any, part: Any, h: torch.Tensor, depth: int) -> torch.Tensor:
+        def counted(h: torch.Tensor) -> torch.Tensor:
+            # Counting FLOPs goes through a model without memory.
+            ran[f"{type(half).__name__} {depth}"] += half.training and not h.is_meta
+            return part(h)
+
+        return real_stage(half, counted, h, depth)
+
+    def phases(*given: Any) -> torch.Tensor:
+        ran["phases"] += 1
+        return real_phases(*given)
+
+    monkeypatch.setattr(halves.Half, "stage", stage)
+    monkeypatch.setattr(blocks, "_up_in_phases", phases)
+    more = ["--steps", "6", "--threads", "1", "--phases", "true", "--recompute_levels", "2"]
+    assert train.main(["--corpus", str(corpus), "--out", str(tmp_path), *SMALL, *more]) == 0
+    assert_close(whole[0], tmp_path, 6)
+    assert ran["phases"] >= 4 * 6
+    assert [ran[f"Encoder {depth}"] for depth in range(3)] == [12, 12, 6]
+    assert [ran[f"Decoder {depth}"] for depth in (1, 2)] == [12, 6]
 
 
 def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
