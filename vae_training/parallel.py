@@ -19,6 +19,9 @@ _SHAPES = 64
 def compile_halves(objective: Objective, backend: str = "inductor") -> None:
     """Compile encoder and decoder in place, once per bucket; names of weights stay as they are."""
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
+    if objective.adaptive is not None:
+        # Gradients for the weight come first, and the real backward pass needs the same memory.
+        torch._functorch.config.donated_buffer = False
     for half in (objective.autoencoder.encoder, objective.autoencoder.decoder):
         half.compile(dynamic=False, backend=backend)
 

@@ -24,6 +24,7 @@ from vae_training.checkpoint import Checkpoint, CheckpointError
 from vae_training.config import TrainSettings
 from vae_training.data.curriculum import LossWeights
 from vae_training.export import export
+from vae_training.features import load_features
 from vae_training.losses import Objective
 from vae_training.model import Autoencoder, blocks, build, halves
 from vae_training.optimizer import rate
@@ -302,13 +303,23 @@ def test_wandb_that_is_not_installed_is_told(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_compiling_keeps_names_and_results() -> None:
-    objective = Objective(build("tiny"), None, None)
-    x, names = torch.zeros(1, 3, 32, 32), set(objective.state_dict())
-    plain = objective(x, LossWeights())["loss"]
-    # The eager backend traces as the real one does, without a minute of C++ compilation.
-    compile_halves(objective, backend="eager")
-    assert objective(x, LossWeights())["loss"] == plain
+@pytest.mark.parametrize(("backend", "adaptive"), [("eager", None), ("aot_eager", 1e4)])
+def test_compiling_keeps_names_and_results(dino: str, backend: str, adaptive: float | None) -> None:
+    torch.manual_seed(0)
+    objective = Objective(build("tiny"), None, load_features(dino, 1), adaptive=adaptive)
+    x, names = torch.rand(1, 3, 32, 32) * 2 - 1, set(objective.state_dict())
+
+    def losses_and_gradients() -> list[torch.Tensor]:
+        objective.zero_grad()
+        terms = objective(x, LossWeights(align=0.5))
+        terms["loss"].backward()
+        return [terms["loss"].detach(), *(p.grad.clone() for p in objective.trained())]
+
+    plain = losses_and_gradients()
+    # These trace as the real backend does, the second both ways, without a minute of compilation.
+    compile_halves(objective, backend=backend)
+    for a, b in zip(plain, losses_and_gradients(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
     assert set(objective.state_dict()) == names
 
 
