@@ -93,7 +93,9 @@ class Order:
         self.size = size
         self.seed = seed
         rows = np.flatnonzero(training)
-        self._members = [rows[group[rows] == number] for number in range(len(groups))]
+        numbers = group[rows]
+        borders = np.cumsum(np.bincount(numbers, minlength=len(groups)))[:-1]
+        self._members = np.split(rows[np.argsort(numbers, kind="stable")], borders)
         # The block at hand of every group, and the one behind it.
         self._block = functools.lru_cache(2 * len(groups))(self._walk)
 

@@ -1,30 +1,39 @@
 """The index of a corpus in memory, and reads of single images out of its tars.
 
-One row per stored image, as numpy columns (about 40 bytes a row besides the keys). Tars are read
-by offset: pread on a local disk, ranged requests through fsspec elsewhere.
+One row per stored image, as numpy columns: 32 bytes a row besides the keys. Tars are read by
+offset: pread on a local disk, ranged requests through fsspec elsewhere.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import fsspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.sample import INDEX_SCHEMA, Group
+from pipelines.sample import INDEX_SCHEMA, Bucket, Group
 from vae_training.data.curriculum import CorpusError
 from vae_training.data.ranges import Reader, reader_of
 
-_COLUMNS = ["shard", "key", "offset", "bytes", "width", "height", "parent"]
+_COLUMNS = ["shard", "key", "offset", "bytes", "parent"]
 _GROUP = ["kind", "rung", "bucket", "language", "size_band", "density"]
+_INDEXES_AT_ONCE = 16  # most of the time is waiting, where the corpus is far away
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shards:
-    """All rows of a corpus, sorted by shard, then as the index has them."""
+    """All rows of a corpus, sorted by shard, then as the index has them.
+
+    `parent` numbers what a sample was cut from by a hash of its name, so that samples of one parent
+    have the same number.
+    """
 
     corpus: str
     names: tuple[str, ...]  # tar paths below the corpus
@@ -33,8 +42,8 @@ class Shards:
     bytes: NDArray[np.int64]
     group: NDArray[np.int32]  # row -> number in groups
     groups: tuple[Group, ...]
+    parent: NDArray[np.uint64]
     keys: pa.ChunkedArray
-    parents: pa.ChunkedArray
     reader: Reader
 
     def __len__(self) -> int:
@@ -84,21 +93,35 @@ def open_shards(corpus: str) -> Shards:
     names = sorted(p.removesuffix(".parquet") for p in sizes if p.endswith(".parquet"))
     if not names:
         raise CorpusError(f"{corpus}/shards holds no shard index: build the corpus first")
-    tables = [_index(fs, root, corpus, name, sizes) for name in names]
-    table = pa.concat_tables(tables).combine_chunks()
-    groups, numbers = _groups(table)
+    with ThreadPoolExecutor(_INDEXES_AT_ONCE, thread_name_prefix="index") as pool:
+        parts = list(pool.map(lambda name: _index(fs, root, corpus, name, sizes), names))
+    groups = tuple(sorted({g for part in parts for g in part.groups}, key=_in_order))
+    number = {group: i for i, group in enumerate(groups)}
+    local = (np.array([number[g] for g in p.groups], dtype=np.int32)[p.group] for p in parts)
     return Shards(
         corpus=corpus,
         names=tuple(f"{name}.tar" for name in names),
-        shard=np.repeat(np.arange(len(names), dtype=np.int32), [t.num_rows for t in tables]),
-        offset=table["offset"].to_numpy(),
-        bytes=table["bytes"].to_numpy(),
-        group=numbers,
+        shard=np.repeat(np.arange(len(names), dtype=np.int32), [len(p.keys) for p in parts]),
+        offset=np.concatenate([p.offset for p in parts]),
+        bytes=np.concatenate([p.bytes for p in parts]),
+        group=np.concatenate(list(local)),
         groups=groups,
-        keys=table["key"],
-        parents=table["parent"],
+        parent=np.concatenate([p.parent for p in parts]),
+        keys=pa.chunked_array([p.keys for p in parts]),
         reader=reader_of(corpus),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The index of one tar; `group` counts in its own `groups`."""
+
+    offset: NDArray[np.int64]
+    bytes: NDArray[np.int64]
+    group: NDArray[np.int64]
+    groups: tuple[Group, ...]
+    parent: NDArray[np.uint64]
+    keys: pa.StringArray
 
 
 def _sizes(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, int]:
@@ -114,7 +137,7 @@ def _sizes(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, int]:
 
 def _index(
     fs: fsspec.AbstractFileSystem, root: str, corpus: str, name: str, sizes: dict[str, int]
-) -> pa.Table:
+) -> _Part:
     path, tar = f"{corpus}/{name}.parquet", f"{name}.tar"
     if tar not in sizes:
         raise CorpusError(
@@ -123,33 +146,63 @@ def _index(
         )
     try:
         with fs.open(f"{root}/{name}.parquet", "rb") as file:
-            table = pq.read_table(file, columns=_COLUMNS + _GROUP)
+            source = pq.ParquetFile(file)
+            missing = set(_COLUMNS + _GROUP) - set(source.schema_arrow.names)
+            table = source.read(columns=_COLUMNS + _GROUP)
         table = table.cast(pa.schema([INDEX_SCHEMA.field(n) for n in table.column_names]))
     except (pa.ArrowInvalid, ValueError) as error:
         raise CorpusError(
             f"{path} is no shard index ({error}): delete it and build again"
         ) from None
-    if missing := set(_COLUMNS + _GROUP) - set(table.column_names):
+    if missing:
         raise CorpusError(f"{path} lacks the columns {sorted(missing)}: delete it and build again")
-    if wrong := set(table["shard"].to_pylist()) - {tar}:
+    if wrong := set(pc.unique(table["shard"]).to_pylist()) - {tar}:
         raise CorpusError(f"{path} speaks of {min(wrong)}, not of {tar}: delete both, build again")
-    end = max(
-        (o + b for o, b in zip(*(table[c].to_pylist() for c in ("offset", "bytes")), strict=True)),
-        default=0,
-    )
-    if end > sizes[tar]:
+    offset, size = table["offset"].to_numpy(), table["bytes"].to_numpy()
+    keys = table["key"].combine_chunks()
+    for row in np.flatnonzero((offset < 0) | (size < 1))[:1]:
+        raise CorpusError(
+            f"{path} places {keys[row]} at byte {offset[row]} with {size[row]} bytes: delete both"
+            f" it and {tar}, build again"
+        )
+    if (end := int((offset + size).max(initial=0))) > sizes[tar]:
         raise CorpusError(
             f"{corpus}/{tar} has {sizes[tar]} bytes, its index needs {end}: the tar is truncated"
             " or the index is of another; delete both and build the corpus again"
         )
-    return table
+    groups, group = _groups(table)
+    for bucket in {g.bucket for g in groups}:
+        try:
+            Bucket.parse(bucket)
+        except ValueError as error:
+            raise CorpusError(f"{path}: {error}: delete it and build again") from None
+    names = table["parent"].combine_chunks().dictionary_encode()
+    return _Part(
+        offset=offset,
+        bytes=size,
+        group=group,
+        groups=groups,
+        parent=hashes(names.dictionary.to_pylist())[names.indices.to_numpy()],
+        keys=keys,
+    )
 
 
-def _groups(table: pa.Table) -> tuple[tuple[Group, ...], NDArray[np.int32]]:
-    columns = table.select(_GROUP)
-    distinct = columns.group_by(_GROUP).aggregate([]).to_pylist()
-    distinct.sort(key=lambda g: tuple("" if g[c] is None else str(g[c]) for c in _GROUP))
-    number = {tuple(g[c] for c in _GROUP): i for i, g in enumerate(distinct)}
-    rows = zip(*(columns[c].to_pylist() for c in _GROUP), strict=True)
-    numbers = np.fromiter((number[row] for row in rows), dtype=np.int32, count=table.num_rows)
-    return tuple(Group(**g) for g in distinct), numbers
+def hashes(names: Iterable[str]) -> NDArray[np.uint64]:
+    """The first 64 bits of a hash of each name: numbers that no corpus has by design."""
+    digests = (hashlib.sha256(f"holdout:{name}".encode()).digest()[:8] for name in names)
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
+
+
+def _groups(table: pa.Table) -> tuple[tuple[Group, ...], NDArray[np.int64]]:
+    """The distinct groups of a table, and the place of each row's among them."""
+    code = np.zeros(table.num_rows, dtype=np.int64)
+    for name in _GROUP:
+        column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
+        code = code * len(column.dictionary) + column.indices.to_numpy()
+    _, first, group = np.unique(code, return_index=True, return_inverse=True)
+    return tuple(Group(**row) for row in table.select(_GROUP).take(first).to_pylist()), group
+
+
+def _in_order(group: Group) -> tuple[str, ...]:
+    values = (getattr(group, name) for name in _GROUP)
+    return tuple("" if value is None else str(value) for value in values)
