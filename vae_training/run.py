@@ -18,6 +18,7 @@ from vae_training.data.shards import Shards, open_shards
 from vae_training.features import load_features
 from vae_training.losses import Objective
 from vae_training.model import build
+from vae_training.model.configs import config
 from vae_training.perceptual import load_lpips
 
 
@@ -42,6 +43,7 @@ def open_data(settings: TrainSettings, world: int) -> Data:
     curriculum = read_curriculum(settings.corpus)
     shards = open_shards(settings.corpus)
     _check_counts(curriculum, shards)
+    _check_buckets(settings, shards)
     holdout = hold_out(shards, settings.validation_samples)
     size = BatchSize(pixels=settings.batch_pixels or 0, multiple=multiple)
     counts = np.bincount(shards.group[holdout.training], minlength=len(shards.groups)).tolist()
@@ -123,4 +125,16 @@ def _check_counts(curriculum: Curriculum, shards: Shards) -> None:
                 f"{shards.corpus}/curriculum.json counts {samples} samples of {group}, the shard"
                 f" indexes hold {held.get(group, 0)}: a shard is missing or left over; build the"
                 " corpus again"
+            )
+
+
+def _check_buckets(settings: TrainSettings, shards: Shards) -> None:
+    f = config(settings.model).f
+    for group in shards.groups:
+        bucket = Bucket.parse(group.bucket)
+        if min(bucket) < f or bucket.width % f or bucket.height % f:
+            raise CorpusError(
+                f"{shards.corpus}/shards/{group.kind}/{group.rung} holds images of {bucket} px,"
+                f" and {settings.model} takes sides that are multiples of {f}: build the corpus"
+                " again, or choose another --model"
             )
