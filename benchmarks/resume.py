@@ -2,7 +2,7 @@
 
     python benchmarks/resume.py --corpus corpus --steps 200
 
-Writes benchmarks/results/resume.json. Three questions:
+Ten minutes on two cores. Writes benchmarks/results/resume.json. Three questions:
 
 - losses: a run from start to end, and one that is sent SIGTERM at a random step, resumed with
   another number of decoding threads, killed (SIGKILL) at a random step, and resumed again, with
@@ -42,6 +42,7 @@ from vae_training.run import open_data
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CHECKPOINT_EVERY = 7
+_BATCH_PIXELS = 2 * 256 * 256  # small, so that 400 steps take minutes
 
 
 def train(
@@ -51,7 +52,7 @@ def train(
     command = [sys.executable, "vae_training/train.py", "--corpus", corpus, "--out", str(out)]
     command += ["--model", "tiny", "--steps", str(steps), "--threads", "1"]
     command += ["--workers", str(workers), "--checkpoint_every", str(_CHECKPOINT_EVERY)]
-    command += ["--validate_every", "50"]
+    command += ["--batch_pixels", str(_BATCH_PIXELS), "--validate_every", "100"]
     with open(out.with_suffix(".log"), "a") as log:
         process = subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=log)
         while stop and process.poll() is None:
@@ -178,9 +179,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         facts = {
-            "command": f"python benchmarks/resume.py --steps {given.steps} --seed {given.seed}",
+            "command": f"python benchmarks/resume.py --corpus corpus --steps {given.steps}"
+            f" --seed {given.seed}",
+            "date": datetime.date.today().isoformat(),
+            "device": f"CPU, {platform.machine()}, {os.cpu_count()} cores",
             "torch": torch.__version__,
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "ranks": ranks(corpus, given.steps, folder),
             "losses": losses(corpus, given.steps, folder, given.seed),
         }
