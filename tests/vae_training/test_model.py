@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vae_training.model import CONFIGS, Autoencoder, build
-from vae_training.model.blocks import Down, Up
+from vae_training.model.blocks import Down, RmsNorm, Up
 from vae_training.model.skip import fold, grow, shrink, unfold
 
 TINY = dataclasses.replace(
@@ -78,6 +78,19 @@ def test_a_local_skip_adds_means_and_repeats_of_two_by_two_pixels() -> None:
         torch.nn.init.zeros_(part.conv.weight)
         torch.nn.init.zeros_(part.conv.bias)
         assert torch.allclose(part(x), expected, atol=1e-6)
+
+
+def test_autocast_leaves_the_norm_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watched(x: torch.Tensor, *rest: object) -> torch.Tensor:
+        seen.append((x.dtype, torch.is_autocast_enabled("cpu")))
+        return x
+
+    monkeypatch.setattr("vae_training.model.blocks.F.rms_norm", watched)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        RmsNorm(4)(image(1, 4, 2, 2).bfloat16())
+    assert seen == [(torch.bfloat16, False)]
 
 
 def test_a_new_gsc_model_is_its_skip_and_keeps_flat_greys() -> None:

@@ -5,6 +5,8 @@ Convolutions only. RMS norm rather than group norm, because 32 groups cannot car
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,8 +21,19 @@ class RmsNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # In channels_last memory the permuted tensor is contiguous: one fused kernel, no copy.
-        normed = F.rms_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight.to(x.dtype), 1e-6)
-        return normed.permute(0, 3, 1, 2)
+        x, weight = x.permute(0, 2, 3, 1), self.weight.to(x.dtype)
+        with _without_autocast(x.device.type):
+            return F.rms_norm(x, weight.shape, weight, 1e-6).permute(0, 3, 1, 2)
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    """Keeps the norm in the precision of what goes in.
+
+    Since torch 2.12 autocast casts it to float32, and what comes out stays float32: that adds half
+    to the activations kept. The kernel sums in float32 by itself.
+    """
+    known = torch.amp.is_autocast_available(device)  # not on the meta device
+    return torch.autocast(device, enabled=False) if known else nullcontext()
 
 
 class ResidualBlock(nn.Module):
