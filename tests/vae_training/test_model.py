@@ -9,6 +9,7 @@ import torch
 from vae_training.model import CONFIGS, Autoencoder, build
 from vae_training.model.blocks import Down, RmsNorm, Up
 from vae_training.model.skip import fold, grow, shrink, unfold
+from vae_training.model.start import unused
 
 TINY = dataclasses.replace(
     CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=12, d_enc=4, d_dec=8
@@ -93,16 +94,53 @@ def test_autocast_leaves_the_norm_alone(monkeypatch: pytest.MonkeyPatch) -> None
     assert seen == [(torch.bfloat16, False)]
 
 
-def test_a_new_gsc_model_is_its_skip_and_keeps_flat_greys() -> None:
+def test_a_new_gsc_model_keeps_flat_greys() -> None:
     x = torch.full((1, 3, 16, 16), 0.5)
     assert torch.allclose(small()(x).sample, x, atol=1e-6)
+
+
+def test_a_new_encoder_writes_for_grey_what_the_skip_does() -> None:
+    x = image(1, 1, 32, 32).expand(1, 3, 32, 32)
+    z = build("tiny").encode(x).latent_dist.mode()
+    assert torch.allclose(z, shrink(x, 16, 64), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_directions_of_colour_are_orthonormal_and_none_of_flat_areas(name: str) -> None:
+    codes = unused(CONFIGS[name].latent_channels, CONFIGS[name].f)
+    assert torch.allclose(codes @ codes.T, torch.eye(2), atol=1e-5)
+    assert torch.allclose(codes.sum(dim=1), torch.zeros(2), atol=1e-5)
+
+
+def test_a_new_gsc_model_shows_weak_colours_and_its_skips_alone_do_not() -> None:
+    x = torch.tensor([0.1, -0.1, 0.0]).reshape(1, 3, 1, 1).expand(1, 3, 32, 32)
+    shown = build("tiny")(x).sample
+    # The code also shows as a pattern in grey, so means are compared.
+    assert torch.allclose(shown.mean(dim=(2, 3)), x.mean(dim=(2, 3)), atol=0.02)
+    assert torch.allclose(grow(shrink(x, 16, 64), 16, 3), torch.zeros(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("change", [{"d_enc": 2}, {"d_dec": 2}, {"latent_channels": 2}])
+def test_a_model_too_narrow_for_colour_starts_as_its_skip(change: dict[str, int]) -> None:
+    model, x = small(**change), image(1, 3, 16, 16)
+    skip = grow(shrink(x, 4, model.config.latent_channels), 4, 3)
+    assert torch.equal(model(x).sample, skip)
+
+
+@pytest.mark.parametrize("skip", ["lsc", "gsc"])
+def test_a_new_deep_path_is_linear_between_its_outer_convolutions(skip: str) -> None:
+    model = small(encoder_skip=skip, decoder_skip=skip)
+    for levels, channels in ((model.encoder.levels, 4), (model.decoder.levels, 16)):
+        run = torch.nn.Sequential(*levels)
+        a, b = image(1, channels, 16, 16), image(1, channels, 16, 16).flip(2)
+        assert torch.allclose(run(a + b), run(a) + run(b), atol=1e-5)
 
 
 @pytest.mark.parametrize("skip", ["gsc", "lsc", "nsc"])
 def test_every_weight_gets_a_gradient(skip: str) -> None:
     model = small(encoder_skip=skip, decoder_skip=skip)
-    torch.nn.init.normal_(model.encoder.conv_out.weight, std=0.1)
-    torch.nn.init.normal_(model.decoder.conv_out.weight, std=0.1)
+    for parameter in model.parameters():  # some start at zero
+        torch.nn.init.normal_(parameter, std=0.1)
     (model(image(1, 3, 16, 16)).sample ** 2).mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 

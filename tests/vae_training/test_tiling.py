@@ -26,6 +26,9 @@ def model(**changes: object) -> Autoencoder:
         CONFIGS["tiny"], f=8, widths=(1, 1, 2, 2), d_enc=4, d_dec=4, latent_channels=12, **changes
     )
     made = Autoencoder(**dataclasses.asdict(shape))
+    for part in made.modules():  # a new one is linear and sees no further than its block
+        if isinstance(part, torch.nn.Conv2d):
+            part.reset_parameters()
     for half in (made.encoder, made.decoder):
         torch.nn.init.normal_(half.conv_out.weight, std=0.2)
     for parameter in made.parameters():

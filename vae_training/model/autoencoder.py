@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from vae_training.model.blocks import Up
-from vae_training.model.configs import Config, config
+from vae_training.model.configs import GSC, Config, config
 from vae_training.model.halves import Decoder, Encoder, Tiling
+from vae_training.model.start import start_with_colour
 from vae_training.quirks import hide_broken_torchvision
 
 hide_broken_torchvision()
@@ -81,6 +82,8 @@ class Autoencoder(ModelMixin, ConfigMixin):
         self.register_to_config(block_out_channels=[d_enc * width for width in widths])
         self.encoder = Encoder(shape)
         self.decoder = Decoder(shape)
+        if (encoder_skip, decoder_skip) == (GSC, GSC) and not self.encoder.conv_out.weight.is_meta:
+            start_with_colour(self.encoder, self.decoder, f)
         self.use_slicing = False
 
     @property

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from vae_training.model.blocks import Down, ResidualBlock, RmsNorm, Up
-from vae_training.model.configs import GSC, LSC, Config
+from vae_training.model.configs import GSC, LSC, NSC, Config
 from vae_training.model.skip import grow, shrink
+from vae_training.model.start import start_linear
 from vae_training.model.tiling import Grid
 
 # With this log variance a sample of the posterior is its mean: nothing in the loss trains it,
@@ -98,7 +99,9 @@ class Encoder(Half):
         channels = config.latent_channels
         nn.init.zeros_(self.conv_out.weight[channels:].data)
         nn.init.constant_(self.conv_out.bias.data[channels:], _LOG_VARIANCE)
-        if config.encoder_skip == GSC:  # our choice: start as the skip alone
+        if config.encoder_skip != NSC:
+            start_linear(self)
+        if config.encoder_skip == GSC:  # start as the skip alone
             nn.init.zeros_(self.conv_out.weight.data)
             nn.init.zeros_(self.conv_out.bias.data[:channels])
 
@@ -158,7 +161,11 @@ class Decoder(Half):
             self.levels.append(nn.Sequential(*blocks))
         self.norm_out = RmsNorm(width)
         self.conv_out = nn.Conv2d(width, 3, 3, padding=1)
-        if config.decoder_skip == GSC and not self.conv_out.weight.is_meta:
+        if self.conv_out.weight.is_meta:
+            return
+        if config.decoder_skip != NSC:
+            start_linear(self)
+        if config.decoder_skip == GSC:  # start as the skip alone
             nn.init.zeros_(self.conv_out.weight)
             nn.init.zeros_(self.conv_out.bias)
 
