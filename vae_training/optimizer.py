@@ -26,7 +26,7 @@ def make_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Ad
 
 def rate(settings: TrainSettings, step: int, total: int) -> float:
     """The learning rate of `step`: a linear warm-up, then cosine down to 5 %, or constant."""
-    peak = settings.lr or 0.0
+    peak = settings.lr
     warmup = min(settings.warmup_steps, total // 10)
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)
