@@ -127,6 +127,11 @@ def main() -> int:
                     rows[step] = "out of memory"
                     print(f"{name} {px} px  {step:<16} out of memory: lower --batch", flush=True)
                     continue
+                except Exception as error:  # compilers raise all kinds; the other steps still tell
+                    said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+                    rows[step] = f"failed: {said}"
+                    print(f"{name} {px} px  {step:<16} failed: {said}", flush=True)
+                    continue
                 rows[step] = found
                 print(
                     f"{name} {px} px  {step:<16} {found['images_per_s']:8.2f} images/s"

@@ -3,25 +3,34 @@
     python benchmarks/loader_speed.py [--peers DIR]
 
 The shards are made on the spot: crops of the demo's photographs as JPEG, a few percent larger than
-their bucket, 600 at 256 px and 96 at 1,024 px, in plain WebDataset tars. Each loader hands out
-batches of uint8[B, H, W, 3] of the bucket's size, cropped and flipped by chance:
+their bucket, 600 at 256 px and 96 at 1,024 px, in plain WebDataset tars.
 
-- `simplejpeg`: decoding the same bytes out of memory, strictly, in one thread: what must be done;
-- `ours`: the loader of the trainer, two threads;
+What must be done by anybody, and all that this does:
+
+- `simplejpeg`: decodes the same bytes strictly, out of memory, one after the other in one thread;
+  no file is read, nothing is cropped, flipped or gathered, and each picture has fresh memory.
+
+Loaders, which read files in a random order and hand out batches of uint8[B, H, W, 3] of the
+bucket's size, cropped and flipped by chance, from two workers:
+
+- `ours`: the loader of the trainer, two threads. Beside that it draws the order of training, walks
+  through the headers, checks limits, and would replace damaged images;
 - `torchdata`: StatefulDataLoader over an indexed dataset that reads by pread and decodes with
   simplejpeg, two processes; torchdata is looked for in DIR too (pip install --no-deps --target DIR
   torchdata);
 - `webdataset`: WebDataset with a shuffle buffer through its own WebLoader, two processes, decoding
   as its documentation has it ("rgb8", with Pillow) and with simplejpeg.
 
-CPU time of all processes and threads, user and system, median of the rounds; a round runs every
-loader once, each in a process of its own, and counts only what comes after the first batch.
-Writes benchmarks/results/loader_speed.json.
+CPU time of all processes and threads, user and system, median and least of the rounds (what else
+runs on a machine only adds to it, by taking caches away). A round runs every loader once, each in a
+process of its own, over several epochs. Reading the index is not counted, starting threads or
+processes (by fork) is. Writes benchmarks/results/loader_speed.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import multiprocessing
 import os
@@ -31,6 +40,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +155,12 @@ class Indexed(torch.utils.data.Dataset[torch.Tensor]):
         return torch.from_numpy(augment(rgb, self.rung, self.rng))
 
 
+# Each loader gives 0 when it is set up, then the images of every batch.
+
+
 def pure(corpus: Path, rung: int) -> Iterator[int]:
     stored = [read(place) for place in index(corpus)]
+    yield 0
     for _ in range(_EPOCHS[rung]):
         for data in stored:
             simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
@@ -161,6 +175,7 @@ def ours(corpus: Path, rung: int) -> Iterator[int]:
     )
     data = open_data(settings, 1)
     loader = Loader(shards=data.shards, order=data.order, workers=_WORKERS)
+    yield 0
     for loaded in loader.batches(data.order.start(), steps):
         yield len(loaded.pixels)
 
@@ -169,8 +184,13 @@ def torchdata(corpus: Path, rung: int) -> Iterator[int]:
     from torchdata.stateful_dataloader import StatefulDataLoader
 
     loader = StatefulDataLoader(
-        Indexed(corpus, rung), batch_size=RUNGS[rung][1], shuffle=True, num_workers=_WORKERS
+        Indexed(corpus, rung),
+        batch_size=RUNGS[rung][1],
+        shuffle=True,
+        num_workers=_WORKERS,
+        multiprocessing_context="fork",
     )
+    yield 0
     for _ in range(_EPOCHS[rung]):
         for pixels in loader:
             yield len(pixels)
@@ -189,7 +209,13 @@ def webdataset(corpus: Path, rung: int, *, fast: bool) -> Iterator[int]:
     dataset = wds.WebDataset(tars, shardshuffle=len(tars)).shuffle(100)
     dataset = dataset.decode(decode_fast) if fast else dataset.decode("rgb8")
     dataset = dataset.to_tuple("jpg").map(lambda t: torch.from_numpy(augment(t[0], rung, rng)))
-    loader = wds.WebLoader(dataset, batch_size=RUNGS[rung][1], num_workers=_WORKERS)
+    loader = wds.WebLoader(
+        dataset,
+        batch_size=RUNGS[rung][1],
+        num_workers=_WORKERS,
+        multiprocessing_context="fork",
+    )
+    yield 0
     for _ in range(_EPOCHS[rung]):
         for pixels in loader:
             yield len(pixels)
@@ -219,15 +245,14 @@ def cpu_s() -> float:
 
 
 def measure(name: str, corpus: Path, rung: int, answer: Any) -> None:
-    """Send CPU seconds and images. Starting workers is part of it: they live for all epochs."""
+    """Send CPU seconds and images."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     images = LOADERS[name](corpus, rung)
-    first = next(images) if name in ("simplejpeg", "ours") else 0
+    next(images)
     began = cpu_s()
     count = sum(images)
-    del images
-    answer.send((cpu_s() - began, count, first))
+    answer.send((cpu_s() - began, count))
 
 
 def one(name: str, corpus: Path, rung: int) -> float:
@@ -237,7 +262,7 @@ def one(name: str, corpus: Path, rung: int) -> float:
     process = context.Process(target=measure, args=(name, corpus, rung, theirs))
     process.start()
     theirs.close()  # so that a process that dies is the end of the pipe
-    seconds, count, _ = mine.recv()
+    seconds, count = mine.recv()
     process.join()
     return 1e3 * seconds / count
 
@@ -245,12 +270,12 @@ def one(name: str, corpus: Path, rung: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--peers", type=Path, help="folder of packages that only this needs")
-    parser.add_argument("--only", help="names of loaders, by comma; writes no file")
+    parser.add_argument("--only", help="loaders beside simplejpeg, by comma; writes no file")
     parser.add_argument("--rounds", type=int, default=_ROUNDS)
     given = parser.parse_args()
     if given.peers:
         sys.path.append(str(given.peers))  # which spawned processes take over
-    names = given.only.split(",") if given.only else list(LOADERS)
+    names = ["simplejpeg", *given.only.split(",")] if given.only else list(LOADERS)
     table: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for rung, (count, batch) in RUNGS.items():
@@ -269,14 +294,17 @@ def main() -> int:
                 "cpu_ms_per_image": row,
                 "runs": {name: [round(t, 3) for t in times] for name, times in runs.items()},
             }
-            if "simplejpeg" in row:
-                share = {name: round(row["simplejpeg"] / ms, 3) for name, ms in row.items()}
-                table[str(rung)]["share_of_decoding"] = share
-                print(rung, {name: (row[name], share[name]) for name in row}, flush=True)
+            for what, chosen in (("median", statistics.median), ("least", min)):
+                ms = {name: chosen(times) for name, times in runs.items()}
+                share = {name: round(ms["simplejpeg"] / ms[name], 3) for name in names}
+                table[str(rung)][f"share_of_decoding_{what}"] = share
+                print(rung, what, {name: (round(ms[name], 3), share[name]) for name in names})
     if not given.only:
         facts = {
-            "command": "python benchmarks/loader_speed.py",
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "command": "python benchmarks/loader_speed.py" + " --peers DIR" * bool(given.peers),
+            "date": datetime.date.today().isoformat(),
+            "device": f"CPU, {platform.machine()}, {os.cpu_count()} cores",
+            "versions": {name: version(name) for name in ("simplejpeg", "webdataset", "torchdata")},
             "workers": _WORKERS,
             "rungs": table,
         }
