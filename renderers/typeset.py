@@ -62,6 +62,17 @@ class Lines(NamedTuple):
         return first
 
 
+class _Order(NamedTuple):
+    """What is to be set, as `set_text.set_texts` has it."""
+
+    texts: Texts
+    styles: tuple[Ints, Ints, Ints, Ints]
+    rooms: Floats
+    indents: Floats
+    shares: Floats
+    vertical: bool
+
+
 class Galley:
     """The text of one page and the lines set from it, in tables that grow.
 
@@ -150,19 +161,23 @@ class Galley:
         longer than a line is broken where it must be. White space at the ends of a line is dropped.
         What does not fit in `max_lines` is left out.
         """
-        texts = np.ascontiguousarray(texts, dtype=np.int32)
-        styles = (
-            _column(size_px, np.int32),
-            _column(_ALIGN[align] if isinstance(align, str) else align, np.int32),
-            np.where(_column(heading, np.bool_), self._heading, -1).astype(np.int32),
-            _column(max_lines, np.int32),
+        order = _Order(
+            np.ascontiguousarray(texts, dtype=np.int32),
+            (
+                _column(size_px, np.int32),
+                _column(_ALIGN[align] if isinstance(align, str) else align, np.int32),
+                np.where(_column(heading, np.bool_), self._heading, -1).astype(np.int32),
+                _column(max_lines, np.int32),
+            ),
+            _column(room, np.float64),
+            _column(indent_px, np.float64),
+            _EVEN if shares is None else shares,
+            vertical,
         )
-        shares = _EVEN if shares is None else shares
-        rooms, indents = _column(room, np.float64), _column(indent_px, np.float64)
         first, done = self._lines, 0
         setter = self._set_native if self._shaper.native else self._set_through_objects
         while True:
-            done = setter(texts, styles, rooms, indents, shares, vertical, done)
+            done = setter(order, done)
             if done == len(texts):
                 break
             self.glyphs, self.spots = _doubled(self.glyphs), _doubled(self.spots)
@@ -174,16 +189,9 @@ class Galley:
             ways[:, 0].copy(),
         )
 
-    def _set_native(
-        self,
-        texts: Texts,
-        styles: tuple[Ints, ...],
-        rooms: Floats,
-        indents: Floats,
-        shares: Floats,
-        vertical: bool,
-        done: int,
-    ) -> int:
+    def _set_native(self, order: _Order, done: int) -> int:
+        """How many texts are set; fewer than all when a table is full."""
+        texts, styles, rooms, indents, shares, vertical = order
         done, self._used, self._lines = set_text.set_texts(
             self._fonts, self.points, self.flags, texts, styles, rooms, indents, shares,
             self._covers, self._tracking_px, self._whole_px, vertical, done,
@@ -191,17 +199,9 @@ class Galley:
         )  # fmt: skip
         return done
 
-    def _set_through_objects(
-        self,
-        texts: Texts,
-        styles: tuple[Ints, ...],
-        rooms: Floats,
-        indents: Floats,
-        shares: Floats,
-        vertical: bool,
-        done: int,
-    ) -> int:
-        sizes, aligns, headings, mosts = styles
+    def _set_through_objects(self, order: _Order, done: int) -> int:
+        """As `_set_native`, with texts shaped one by one."""
+        texts, (sizes, aligns, headings, mosts), rooms, indents, shares, vertical = order
         for i in range(done, len(texts)):
             heading = headings[i % len(headings)]
             number = set_text.font_of(self.points, texts[i], heading, self._covers)

@@ -35,7 +35,7 @@ from vae_training.optimizer import make_optimizer, rate
 from vae_training.ranks import Ranks
 from vae_training.run import Data
 from vae_training.speed import peak_flops, training_flops_per_px
-from vae_training.validation import Report, to_model, validate
+from vae_training.validation import Report, decibels, to_model, validate
 
 _KEYS_TOLD = 16
 
@@ -295,8 +295,8 @@ def _psnr_sums(errors: list[float], kinds: list[str], names: list[str]) -> list[
     """Sums of PSNR in dB, then counts, per name, of images with these mean squared errors."""
     sums: dict[str, float] = defaultdict(float)
     for error, kind in zip(errors, kinds, strict=True):
-        # Images lie in [-1, 1], so that the peak is 2. A non-finite error ends the step anyway.
-        sums[kind] += min(100.0, 10.0 * math.log10(4.0 / error)) if error > 0 else 100.0
+        # Images lie in [-1, 1]. A non-finite error ends the step anyway.
+        sums[kind] += decibels(error * 127.5**2) if math.isfinite(error) else 0.0
     return [sums[name] for name in names] + [float(kinds.count(name)) for name in names]
 
 

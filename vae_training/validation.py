@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +70,12 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     for nothing and loses 33 to one level in a hundredth of its values: two of eight pages would
     outweigh all text in their mean.
     """
-    error = np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)
-    return float(10.0 * np.log10(255.0**2 / max(float(error), _UNSEEN)))
+    return decibels(float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)))
+
+
+def decibels(error: float) -> float:
+    """As `psnr`, of a mean squared error in levels of 255."""
+    return 10.0 * math.log10(255.0**2 / max(error, _UNSEEN))
 
 
 @torch.no_grad()

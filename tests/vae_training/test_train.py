@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 import torch
@@ -34,7 +33,7 @@ from vae_training.snapshot import settle
 from vae_training.speed import peak_flops, training_flops_per_px
 from vae_training.start import prepare
 from vae_training.trainer import NonFiniteLoss, Outcome
-from vae_training.validation import Pair, psnr, to_model, to_pixels
+from vae_training.validation import to_model
 
 SCRIPT = Path(train.__file__)
 SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "2"]
@@ -159,29 +158,6 @@ def test_the_warm_up_is_linear_and_the_cosine_ends_low() -> None:
     assert rates[:10] == sorted(rates[:10]) and max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True) and 0.04 < rates[-1] < 0.07
     assert rate(settings.model_copy(update={"schedule": "constant"}), 99, 100) == 1.0
-
-
-def test_pixels_survive_the_way_to_the_model_and_back() -> None:
-    pixels = torch.arange(192, dtype=torch.uint8).reshape(1, 8, 8, 3)
-    assert torch.equal(to_pixels(to_model(pixels)), pixels)
-
-
-def test_psnr_of_a_known_error() -> None:
-    a = np.zeros((4, 4, 3), dtype=np.uint8)
-    assert psnr(a, a + 255) == 0.0
-    assert psnr(a, a + 2) == pytest.approx(42.11, abs=0.01)
-    assert psnr(a, a) == psnr(a, a + 1) == pytest.approx(48.13, abs=0.01)
-
-
-def test_a_grid_has_two_rows_per_kind() -> None:
-    from vae_training.grid import draw_grid
-
-    red = np.zeros((300, 280, 3), dtype=np.uint8) + np.array([255, 0, 0], dtype=np.uint8)
-    pair = Pair(original=red, reconstruction=255 - red, psnr=1.0, skip_psnr=1.0)
-    one, two = draw_grid({"a": [pair]}, "t"), draw_grid({"a": [pair], "b": [pair] * 3}, "t")
-    assert two.height - one.height == one.height - 22
-    assert one.getpixel((100, 150)) == (255, 0, 0)
-    assert one.getpixel((100, 150 + 260)) == (0, 255, 255)
 
 
 def test_the_command_says_what_is_off_and_where_to_look(
