@@ -183,8 +183,16 @@ def test_the_command_says_what_is_off_and_where_to_look(
     ],
 )
 def test_a_wrong_command_has_a_readable_error(
-    corpus: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
 ) -> None:
+    # Elsewhere, because a run may lie where the command is given.
+    monkeypatch.chdir(tmp_path)
     assert train.main([str(corpus) if a == "CORPUS" else a for a in arguments]) == code
     assert message in capsys.readouterr().err
 
