@@ -136,7 +136,7 @@ def _drawn(page: Glyphs, which: np.ndarray[Any, Any], atlas: Atlas) -> Box | Non
         page.slot[which],
         page.x[which] - np.int32(left),
         page.y[which] - np.int32(top),
-        page.line_boxes[:1],
+        np.array([[0, 0, _CANVAS, _CANVAS]], np.int32),
     )
     blend(canvas, alone, atlas, np.full((1, 3), 255, np.uint8))
     return _ink(canvas[:, :, 0], left, top)

@@ -16,13 +16,13 @@ class Dice:
     """Draws single numbers out of blocks of `rng`, which may be used beside it."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+        self.rng = rng
         self._left: list[float] = []
 
     def random(self) -> float:
         """From 0 up to 1."""
         if not self._left:
-            self._left = self._rng.random(_BLOCK).tolist()
+            self._left = self.rng.random(_BLOCK).tolist()
         return self._left.pop()
 
     def below(self, count: int) -> int:
@@ -31,7 +31,7 @@ class Dice:
 
     def many_below(self, count: int, draws: int) -> list[int]:
         """So many `draws` of `below`."""
-        drawn: list[int] = (count * self._rng.random(draws)).astype(np.int64).tolist()
+        drawn: list[int] = (count * self.rng.random(draws)).astype(np.int64).tolist()
         return drawn
 
     def uniform(self, low: float, high: float) -> float:

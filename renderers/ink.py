@@ -3,7 +3,8 @@
     ink = cover(glyphs, atlas, height, width)
     lay(page, ink, colours)
 
-gives the same bytes as `compose.blend`, which keeps no maps and is faster.
+gives the same bytes as `compose.blend`, which keeps no maps and is faster; only a pixel that two
+lines share belongs to the first of them here, and is blended once.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from renderers.warp import Quad
 LANGUAGES = ("en", "zh", "mixed")
 SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
 # Raised when the same recipe or the same draw would give another picture.
-VERSION = 3
+VERSION = 4
 
 _EFFECTS = {"shadow": Shadow, "outline": Outline, "camera": Camera}
 

@@ -38,6 +38,7 @@ from renderers.layout.sheet import Placed, Sheet, Text
 from renderers.parameters import LANGUAGES, SIZE_BANDS, VERSION, Recipe
 from renderers.shaping import Floats, Shaper
 from renderers.text_sources import TextSource
+from renderers.wardrobe import Wardrobe
 
 __all__ = ["LANGUAGES", "SIZE_BANDS", "VERSION", "Recipe", "Renderer"]
 
@@ -60,6 +61,7 @@ class Renderer:
             raise ValueError("a renderer needs at least one face; fonts.faces.discover finds them")
         self.faces = tuple(faces)
         self.texts = dict(texts)
+        self._wardrobe = Wardrobe(self.faces)
         self._by_key = {face.key: face for face in faces}
         self._shaper = Shaper()
         self._atlas = Atlas()
@@ -88,7 +90,7 @@ class Renderer:
                 raise ValueError(f"there is no text source for {name}; given: {have}")
         return draw.draw_recipe(
             rng,
-            faces=self.faces,
+            wardrobe=self._wardrobe,
             texts=self.texts,
             language=language,
             size_band=size_band,

@@ -9,14 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from fonts.charsets import character_set
+from fonts.coverage import code_points
 from renderers.dice import Dice
 from renderers.text_clean import paragraphs
 from renderers.text_files import UnreadableText, documents
 
 TOP_UP_SHARE = 0.15
+# The fewest and the most characters of a text that is drawn for this.
+_TOP_UP = (24, 96)
+_MEAN_TOP_UP = sum(_TOP_UP) / 2
 
 
 @dataclass(frozen=True)
@@ -59,25 +67,51 @@ class TextSource:
             raise UnreadableText(f"no {language} prose in {places}")
         return cls(language, tuple(found), top_up_share)
 
-    def draw(self, dice: Dice) -> str:
-        """A paragraph, or for a `top_up_share` of the calls one of evenly drawn characters."""
-        if dice.random() < self.top_up_share:
-            return balanced(dice, self.language)
-        return dice.pick(self.paragraphs)
+    @cached_property
+    def mean_length(self) -> float:
+        """Of a drawn text, in characters."""
+        prose = sum(map(len, self.paragraphs)) / len(self.paragraphs)
+        return prose + self.top_up_share * (_MEAN_TOP_UP - prose)
+
+    def draw(self, dice: Dice, count: int) -> list[str]:
+        """Paragraphs; a `top_up_share` of them, by chance, are of evenly drawn characters."""
+        drawn = list(map(self.paragraphs.__getitem__, dice.many_below(len(self.paragraphs), count)))
+        topped_up = np.flatnonzero(dice.rng.random(count) < self.top_up_share).tolist()
+        for place, text in zip(
+            topped_up, balanced(dice, self.language, len(topped_up)), strict=True
+        ):
+            drawn[place] = text
+        return drawn
 
 
-def balanced(dice: Dice, language: str) -> str:
-    """24 to 96 characters, drawn evenly from the character set of `language`, in short groups."""
-    characters = character_set(language)
-    count = 24 + dice.below(73)
-    separator = "，" if language == "zh" else " "
+def balanced(dice: Dice, language: str, count: int) -> list[str]:
+    """Texts of characters drawn evenly from the character set of `language`, in short groups.
+
+    Each has 24 to 96 of them.
+    """
+    low, high = _TOP_UP
+    ends = np.cumsum([low + draw for draw in dice.many_below(high + 1 - low, count)]).tolist()
     # Drawn all at once: single draws would cost as much as the rest of a recipe.
-    drawn = list(map(characters.__getitem__, dice.many_below(len(characters), count)))
-    at = 2 + dice.below(7)
-    while at < count:
-        drawn[at] = separator + drawn[at]
-        at += 2 + dice.below(7)
-    return "".join(drawn)
+    total = ends[-1] if ends else 0
+    everything = _code_points(language)
+    places = dice.many_below(len(everything), total)
+    drawn = everything[places].tobytes().decode("utf-32-le")
+    groups = dice.many_below(7, total // 2 + count)
+    separator = "，" if language == "zh" else " "
+    texts, begin = [], 0
+    for end in ends:
+        pieces = []
+        while begin < end:
+            after = min(begin + 2 + groups.pop(), end)
+            pieces.append(drawn[begin:after])
+            begin = after
+        texts.append(separator.join(pieces))
+    return texts
+
+
+@cache
+def _code_points(language: str) -> npt.NDArray[np.uint32]:
+    return code_points(character_set(language)).copy()
 
 
 def mixed(dice: Dice, chinese: str, english: str) -> str:

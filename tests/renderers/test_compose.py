@@ -26,32 +26,50 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
 
 
 def _lines(face: Face) -> Placed:
-    galley = Galley(Shaper(), [face])
+    galley = Galley(Shaper(), [face], tracking_px=-3.0)
     rows = galley.set(galley.write(["some words to set " * 6]), 150.0, size_px=12).rows
     # Rows 5 px apart: lines run into each other.
     number = np.arange(len(rows), dtype=np.int32)
     return Placed(galley, rows, 10 + number, 20 + 5 * number)
 
 
-def test_ink_adds_up_and_is_blended_once(face: Face) -> None:
+def test_ink_of_a_line_adds_up_and_later_lines_lie_on_top(face: Face) -> None:
     lines, atlas = _lines(face), Atlas()
     glyphs = gather(lines, atlas, 4)
     colours = np.random.default_rng(0).integers(0, 256, (len(lines), 3), dtype=np.uint8)
     page = np.ascontiguousarray(scene(200, 120))
-    total, owner = np.zeros(page.shape[:2], dtype=np.int64), np.full(page.shape[:2], -1)
+    expected = page.astype(np.int64)
     counts = glyphs.rows[:, 1] - glyphs.rows[:, 0]
     numbers = np.repeat(np.arange(len(lines)), counts)
-    for number, slot, x, y in zip(numbers, glyphs.slot, glyphs.x, glyphs.y, strict=True):
-        start, left, top, width, height = atlas.shapes[slot].tolist()
-        ink = atlas.pixels[start : start + width * height].reshape(height, width)
-        part = np.s_[y + top : y + top + height, x + left : x + left + width]
-        total[part] += ink
-        owner[part][(ink > 0) & (owner[part] < 0)] = number
-    alpha = np.minimum(total, 255)[..., None]
-    under, over = page.astype(np.int64), colours[owner].astype(np.int64)
+    inked, most = np.zeros(page.shape[:2], dtype=np.int64), 0
+    for number, colour in enumerate(colours.astype(np.int64)):
+        total = np.zeros(page.shape[:2], dtype=np.int64)
+        own = numbers == number
+        for slot, x, y in zip(glyphs.slot[own], glyphs.x[own], glyphs.y[own], strict=True):
+            start, left, top, width, height = atlas.shapes[slot].tolist()
+            ink = atlas.pixels[start : start + width * height].reshape(height, width)
+            total[y + top : y + top + height, x + left : x + left + width] += ink
+        most = max(most, int(total.max()))
+        inked += total > 0
+        alpha = np.minimum(total, 255)[..., None]
+        expected = (expected * (255 - alpha) + colour * alpha + 127) // 255
     blend(page, glyphs, atlas, colours)
-    assert (total > 255).any()
-    assert np.array_equal(page, (under * (255 - alpha) + over * alpha + 127) // 255)
+    assert most > 255
+    assert inked.max() > 1
+    assert np.array_equal(page, expected)
+
+
+def test_a_line_without_ink_is_passed_over(face: Face) -> None:
+    lines, atlas = _lines(face), Atlas()
+    glyphs = gather(lines, atlas, 1)
+    colours = np.zeros((len(lines), 3), dtype=np.uint8)
+    page, rest = np.full((2, 120, 200, 3), 255, dtype=np.uint8)
+    glyphs.line_boxes[0] = 1 << 20, 1 << 20, -(1 << 20), -(1 << 20)
+    blend(page, glyphs, atlas, colours)
+    others = gather(lines.where(np.arange(len(lines)) > 0), atlas, 1)
+    blend(rest, others, atlas, colours[1:])
+    assert (rest < 255).any()
+    assert np.array_equal(page, rest)
 
 
 def test_characters_lie_inside_the_boxes_of_their_lines(face: Face) -> None:

@@ -27,7 +27,7 @@ from renderers.warp import sheet_size
 from tests.pictures import scene
 from tests.tiny_font import write_font
 
-ENGLISH = ("It was a bright cold day in April, and the clocks were striking thirteen (or so).",)
+ENGLISH = ("The rain had stopped by noon, and the roofs of the old mill were steaming (or so).",)
 EVERYTHING = Extras(tilt_degrees=6, perspective=0.2, shadow=1, outline=1, camera=1)
 
 

@@ -13,7 +13,7 @@ from renderers import synth_text
 from tests.pictures import scene
 from tests.tiny_font import write_font
 
-PROSE = "It was a bright cold day in April, and the clocks were striking thirteen.\n\n" * 3
+PROSE = "The rain had stopped by noon, and the roofs of the old mill were steaming.\n\n" * 3
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from renderers.text_sources import TextSource
 from tests.tiny_font import CHINESE, write_font
 
 ENGLISH = (
-    "It was a bright cold day in April, and the clocks were striking thirteen (or so).",
+    "The rain had stopped by noon, and the roofs of the old mill were steaming (or so).",
     "Affluent officials file waffles: ligatures, f.i., matter; so do $1,234.56 and 99%!",
 )
 HAN = (

@@ -15,7 +15,7 @@ from renderers.output import page_writer
 from tests.pictures import scene
 from tests.tiny_font import write_font
 
-PROSE = "It was a bright cold day in April, and the clocks were striking thirteen.\n\n"
+PROSE = "The rain had stopped by noon, and the roofs of the old mill were steaming.\n\n"
 
 
 @pytest.fixture
