@@ -42,6 +42,7 @@ SCORE_SCHEMA = pa.schema(
         ("script", pa.string()),
         ("text_stage", pa.string()),
         ("text_cells", pa.list_(pa.float32())),
+        ("ink_cells", pa.list_(pa.uint8())),
         *((name, pa.float32()) for name in _FLOATS),
         ("slug", pa.string()),
         ("why", pa.string()),

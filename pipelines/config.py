@@ -89,6 +89,13 @@ class PlanSettings(Settings):
     min_tile_chars_per_256: float = Field(
         20, ge=0, description="text is cut into tiles; those with fewer characters are left out"
     )
+    min_ink_levels: int = Field(
+        8,
+        ge=0,
+        le=255,
+        description="pages and tiles of text are blank, and dropped, where no 32 px cell inside"
+        " has pixels that differ by so many levels of 255 (0 keeps all); print differs by 100",
+    )
     top_chars_per_256: float = Field(
         200,
         ge=0,

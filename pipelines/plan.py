@@ -25,14 +25,14 @@ from pipelines.sample import DOCUMENT, GENERAL, REST, TEXT_REAL, TOP, Bucket, bu
 from pipelines.tiles import CELL_PX, choose_tiles, draw_bucket
 
 # Raised when the same settings would give another plan, or the same plan other shards.
-_VERSION = 2
+_VERSION = 3
 PACK_VERSION = 2
 
 # Where an image was read says nothing of what a shard holds: the same corpus at another place has
 # the same recipes.
 _ADDRESS = ["unit", "uri", "offset"]
 # Nor does what an image is beside others: it would change with every image more.
-_NOT_PACKED = [*_ADDRESS, "text_rank"]
+_NOT_PACKED = [*_ADDRESS, "text_rank", "blank_tiles"]
 
 # Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
 _JPEG_BYTES_PER_PX = 0.5
@@ -50,7 +50,14 @@ _TILE = pa.struct(
         ("density", pa.string()),
     ]
 )
-_TEXT_SCHEMA = pa.schema([("id", pa.int64()), ("bucket", pa.string()), ("tiles", pa.list_(_TILE))])
+_TEXT_SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("bucket", pa.string()),
+        ("tiles", pa.list_(_TILE)),
+        ("blank_tiles", pa.int32()),
+    ]
+)
 _BATCH_ROWS = 50_000
 
 TABLES = ("selected", "dropped", "rejected", "shards")
@@ -110,6 +117,7 @@ def _judge(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
         SELECT *,
             CASE WHEN side < {s.min_side_px} OR side < {min(s.rung_weights)} THEN 'too_small'
                  WHEN greatest(width, height) > side * {s.max_aspect} THEN 'too_elongated'
+                 WHEN kind <> '{GENERAL}' AND list_max(ink_cells) < {s.min_ink_levels} THEN 'blank'
                  WHEN clarity < CASE kind WHEN '{GENERAL}' THEN {s.min_clarity}
                                           ELSE {s.min_clarity_text} END
                  THEN CASE WHEN noise >= blur AND noise >= compression THEN 'noisy'
@@ -154,7 +162,7 @@ def _drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
 
 
 def _place(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
-    """`placed`: rung and bucket for all, tiles for text; text without a dense tile is dropped."""
+    """`placed`: rung and bucket for all, tiles for text; text without any tile is dropped."""
     db.execute(
         f"""
         CREATE TEMP TABLE with_rung AS
@@ -166,13 +174,15 @@ def _place(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
     db.execute(
         f"""
         CREATE TEMP TABLE placed AS
-        SELECT w.* EXCLUDE (slug, text_cells),
+        SELECT w.* EXCLUDE (slug, text_cells, ink_cells),
                CASE WHEN w.slug IS NOT NULL THEN w.slug
-                    WHEN w.kind <> '{GENERAL}' AND len(t.tiles) = 0 THEN 'no_text' END AS slug,
+                    WHEN w.kind <> '{GENERAL}' AND len(t.tiles) = 0
+                    THEN CASE WHEN t.blank_tiles > 0 THEN 'blank' ELSE 'no_text' END
+                    END AS slug,
                CASE WHEN w.slug IS NOT NULL THEN NULL
                     WHEN w.kind = '{GENERAL}' THEN {_bucket_sql(config.plan)}
                     ELSE t.bucket END AS bucket,
-               t.tiles AS tiles
+               t.tiles AS tiles, t.blank_tiles AS blank_tiles
         FROM with_rung w LEFT JOIN text_tiles t USING (id)
         """
     )
@@ -219,7 +229,7 @@ def _middle(low: Bucket, high: Bucket) -> float:
 def _text_tiles(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> Iterator[pa.RecordBatch]:
     rows: Any = db.sql(
         f"""
-        SELECT id, sha256, width, height, rung, text_cells FROM with_rung
+        SELECT id, sha256, width, height, rung, text_cells, ink_cells FROM with_rung
         WHERE slug IS NULL AND kind <> '{GENERAL}' ORDER BY id
         """
     )
@@ -235,14 +245,16 @@ def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
         cells = [_UNKNOWN_CHARS] * (-(-width // CELL_PX) * -(-height // CELL_PX))
     bucket = draw_bucket(config.seed, row["sha256"], width, height, row["rung"])
     if bucket is None:
-        return {"id": row["id"], "bucket": None, "tiles": []}
-    tiles = choose_tiles(
+        return {"id": row["id"], "bucket": None, "tiles": [], "blank_tiles": 0}
+    ink = row["ink_cells"]
+    tiles, blank = choose_tiles(
         width,
         height,
         bucket,
         np.array(cells, np.float32),
         min_chars_per_256=config.plan.min_tile_chars_per_256,
         max_tiles=config.plan.max_tiles_per_image,
+        inked=None if ink is None else np.array(ink) >= config.plan.min_ink_levels,
     )
     top = config.plan.top_chars_per_256 * bucket.width * bucket.height / CELL_PX**2
     measured = row["text_cells"] is not None
@@ -254,7 +266,7 @@ def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
         }
         for t in tiles
     ]
-    return {"id": row["id"], "bucket": str(bucket), "tiles": kept}
+    return {"id": row["id"], "bucket": str(bucket), "tiles": kept, "blank_tiles": blank}
 
 
 def _apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:

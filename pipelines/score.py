@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import pyarrow as pa
 
-from filters import hashing
+from filters import hashing, ink
 from filters.clarity import Clarity
 from filters.ocr.engine import OcrUnavailable
 from pipelines import decode as door
@@ -52,6 +52,7 @@ def versions(settings: ScoreSettings) -> dict[str, Any]:
         "decode": door.VERSION,
         "clarity": Clarity().version,
         "hashing": hashing.VERSION,
+        "ink": ink.VERSION,
         "text": _density(settings.ocr).version if settings.text else None,
     }
 
@@ -146,6 +147,9 @@ def _row(
     try:
         for score in filters:
             row |= score(picture)
+        # Only text is cut into tiles, of which some may be blank.
+        if source.content == "document" or row.get("chars_est"):
+            row |= ink.ink_cells(picture.rgb)
     except (MemoryError, OcrUnavailable):
         # No picture is to blame: the unit is tried again, on another worker.
         raise

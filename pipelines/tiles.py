@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from filters.ink import CELL_PX as INK_PX
 from pipelines.sample import Bucket, buckets, generator
 
 CELL_PX = 256
@@ -25,6 +26,13 @@ class Tile(NamedTuple):
     width: int
     height: int
     chars: float
+
+
+class Chosen(NamedTuple):
+    """The tiles to cut, and how many others would have been taken but are blank."""
+
+    tiles: list[Tile]
+    blank: int
 
 
 def draw_bucket(seed: int, sha256: str, width: int, height: int, rung: int) -> Bucket | None:
@@ -46,12 +54,15 @@ def choose_tiles(
     *,
     min_chars_per_256: float,
     max_tiles: int,
-) -> list[Tile]:
+    inked: NDArray[np.bool_] | None = None,
+) -> Chosen:
     """Tiles of `bucket`'s size with enough characters, in reading order, at most `max_tiles`.
 
     Tiles stand side by side from the top left; the last of a row or column is moved back to the
     edge when at least half of it is new. `cells` is float32[ceil(H/256) * ceil(W/256)], row-major.
-    When there are too many, those with most characters stay.
+    When there are too many, those with most characters stay. `inked` is bool[ceil(H/32) *
+    ceil(W/32)]: a tile without any such cell wholly inside is blank, whatever the coarser cells
+    of characters say. None: nothing is known of ink.
     """
     rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
     grid = np.asarray(cells, np.float32).reshape(rows, columns)
@@ -62,8 +73,25 @@ def choose_tiles(
         for x in _starts(width, bucket.width)
     ]
     enough = [tile for tile in tiles if tile.chars >= floor]
-    densest = sorted(enough, key=lambda tile: -tile.chars)[:max_tiles]
-    return sorted(densest, key=lambda tile: (tile.y, tile.x))
+    printed = enough
+    if inked is not None:
+        ink = inked.reshape(-(-height // INK_PX), -(-width // INK_PX))
+        printed = [tile for tile in enough if _has_ink(ink, tile, width, height)]
+    densest = sorted(printed, key=lambda tile: -tile.chars)[:max_tiles]
+    tiles = sorted(densest, key=lambda tile: (tile.y, tile.x))
+    return Chosen(tiles, len(enough) - len(printed))
+
+
+def _has_ink(ink: NDArray[np.bool_], tile: Tile, width: int, height: int) -> bool:
+    down = _inside(tile.y, tile.height, height)
+    across = _inside(tile.x, tile.width, width)
+    return bool(ink[down, across].any())
+
+
+def _inside(start: int, size: int, total: int) -> slice:
+    """The cells of ink that lie wholly in a tile; the last one ends with the image."""
+    stop = start + size
+    return slice(-(-start // INK_PX), -(-stop // INK_PX) if stop == total else stop // INK_PX)
 
 
 def _starts(total: int, size: int) -> list[int]:

@@ -12,12 +12,22 @@ from pipelines.report.console import clock
 
 
 def count_images(plan_folder: str) -> dict[str, Any]:
-    """Images selected (by kind), dropped and rejected (by slug), and their sum as `listed`."""
+    """Images selected (by kind), dropped and rejected (by slug), and their sum as `listed`.
+
+    `tiles_left_out` counts, by slug, what was not cut out of images of text.
+    """
     selected = _counts(plan_folder, "selected", "kind")
     dropped = _counts(plan_folder, "dropped", "slug")
     rejected = _counts(plan_folder, "rejected", "slug")
     listed = sum(sum(counts.values()) for counts in (selected, dropped, rejected))
-    return {"listed": listed, "selected": selected, "dropped": dropped, "rejected": rejected}
+    counts = {"listed": listed, "selected": selected, "dropped": dropped, "rejected": rejected}
+    return counts | {"tiles_left_out": {"blank": _blank_tiles(plan_folder)}}
+
+
+def _blank_tiles(folder: str) -> int:
+    paths = [storage.join(folder, f"{name}.parquet") for name in ("selected", "dropped")]
+    (row,) = storage.query(paths, "SELECT coalesce(sum(blank_tiles), 0) AS n FROM stored")
+    return int(row["n"])
 
 
 def _counts(folder: str, name: str, column: str) -> dict[str, int]:
@@ -43,6 +53,8 @@ def images_table(counts: dict[str, Any]) -> Table:
             table.add_row(
                 fate if i == 0 else "", reason, f"{count:,}", end_section=i == len(rows) - 1
             )
+    for reason, count in counts["tiles_left_out"].items():
+        table.add_row("tiles left out", reason, f"{count:,}")
     return table
 
 

@@ -27,6 +27,7 @@ def report_page(
     fates = [("listed", "", counts["listed"])]
     for fate in ("rejected", "dropped", "selected"):
         fates += [(fate, reason, count) for reason, count in counts[fate].items()]
+    fates += [("tiles left out", *pair) for pair in counts["tiles_left_out"].items()]
     shards = [(*(g[name] or "" for name in _GROUP), g["samples"]) for g in curriculum["groups"]]
     phases = [
         (p["name"], p["samples"], _weights(p["rungs"]), _weights(p["kinds"]), _weights(p["align"]))

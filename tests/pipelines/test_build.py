@@ -9,13 +9,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines import build_corpus, plan, settings
 from pipelines.config import CorpusConfig
 from pipelines.demo import DemoInputs
-from tests.pictures import tree
+from tests.pictures import encoded, page, tree
 from tests.pipelines.builds import run, write_config
 
 
@@ -160,6 +162,7 @@ def test_every_setting_of_the_plan_and_of_packing_makes_another_plan() -> None:
             "max_aspect": 2.0,
             "min_text_chars_per_mpx": 1.0,
             "min_tile_chars_per_256": 1.0,
+            "min_ink_levels": 1,
             "top_chars_per_256": 1.0,
             "max_tiles_per_image": 1,
             "duplicate_bits": 1,
@@ -295,3 +298,30 @@ def test_a_source_that_is_not_there_ends_with_1_and_names_it(
     argv = ["--sources", sources, "--out", str(tmp_path / "c"), "--engine.workers", "0"]
     assert build_corpus.main(argv) == 1
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_no_blank_tile_of_a_page_is_packed(tmp_path: Path, demo: DemoInputs) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    printed = np.full((560, 600, 3), 255, np.uint8)
+    printed[:, :280] = page(280, 560)
+    (pages / "half.png").write_bytes(encoded(printed, "png"))
+    (pages / "empty.png").write_bytes(encoded(np.full_like(printed, 250), "png"))
+    config = write_config(
+        tmp_path / "corpus.yaml",
+        tmp_path,
+        demo,
+        sources=[{"name": "p", "type": "folder", "uri": str(pages), "content": "document"}],
+        plan={"min_clarity_text": 0.0, "rung_weights": {256: 1.0}},
+        score={"text": False},  # nothing is known of characters: each tile may hold some
+        synth={"samples": {}},
+    )
+    corpus = tmp_path / "corpus"
+    assert run(config, corpus) == 0
+    images = json.loads((corpus / "corpus.json").read_text())["images"]
+    assert images["selected"] == {"document": 1} and images["dropped"] == {"blank": 1}
+    rows = index_rows(corpus)
+    assert rows and images["tiles_left_out"]["blank"] > 0
+    for row in rows:
+        data = (corpus / row["shard"]).read_bytes()[row["offset"] : row["offset"] + row["bytes"]]
+        assert np.ptp(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)) > 100

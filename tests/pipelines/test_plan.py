@@ -90,11 +90,35 @@ def test_every_row_is_in_exactly_one_table(tmp_path: Path) -> None:
         ({"width": 400, "height": 200}, "too_small"),
         ({"width": 2000, "height": 400}, "too_elongated"),
         ({"content": "document"}, "no_text"),
+        ({"content": "document", "ink_cells": [7] * 19 * 15, "clarity": 0.0}, "blank"),
     ],
 )
 def test_drops_carry_their_reason(tmp_path: Path, changes: dict[str, Any], slug: str) -> None:
     made = make(tmp_path, [row(0), row(1, **changes)])
     assert slugs(made) == {"1.jpg": slug}
+
+
+def test_blank_tiles_are_left_out_and_counted(tmp_path: Path) -> None:
+    half = np.zeros((15, 19), np.uint8)
+    half[:, :8] = 200
+    made = make(
+        tmp_path,
+        [
+            text_row(0, width=608, height=480, ink_cells=half.ravel().tolist()),
+            text_row(1, width=608, height=480, ink_cells=[200] + [0] * (15 * 19 - 1)),
+            text_row(2, width=608, height=480, ink_cells=[200] * 15 * 19),
+            row(3, ink_cells=[0] * 15 * 19),
+        ],
+        plan={"rung_weights": {256: 1.0}},
+    )
+    blank = {r["member"]: r["blank_tiles"] for r in made["selected"]}
+    assert slugs(made) == {} and blank["0.jpg"] > 0 and blank["2.jpg"] == 0
+    assert blank["3.jpg"] is None  # a general image is not judged by its ink
+    for found in made["selected"]:
+        if found["member"] == "0.jpg":
+            assert all(tile["x"] < 256 for tile in found["tiles"])
+        if found["member"] == "1.jpg":
+            assert [(tile["x"], tile["y"]) for tile in found["tiles"]] == [(0, 0)]
 
 
 def test_equal_bytes_are_kept_once(tmp_path: Path) -> None:

@@ -51,6 +51,14 @@ def test_where_the_models_lie_changes_no_score(folder: Path) -> None:
     assert [[r[k] for k in keys] for r in rows] == [[r[k] for k in keys] for r in same]
 
 
+def test_ink_is_measured_where_text_is_cut_into_tiles(folder: Path) -> None:
+    page_row, photo_row = scored(folder, ScoreSettings())
+    assert len(page_row["ink_cells"]) == 10 * 7
+    # White above the first line and at the right edge, black letters between.
+    assert page_row["ink_cells"][9] == 0 and max(page_row["ink_cells"]) > 100
+    assert photo_row["ink_cells"] is None
+
+
 def test_a_missing_model_or_device_is_said_before_anything_is_read(folder: Path) -> None:
     nowhere = ScoreSettings(ocr=OcrSettings(models=str(folder / "nowhere")))
     with pytest.raises(OcrUnavailable, match="nowhere.*export_models --out"):

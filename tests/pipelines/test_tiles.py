@@ -20,7 +20,7 @@ def tiles(
         min_chars_per_256=10,
         max_tiles=most,
     )
-    return [(tile.x, tile.y) for tile in found]
+    return [(tile.x, tile.y) for tile in found.tiles]
 
 
 def test_only_tiles_with_text_are_cut() -> None:
@@ -43,7 +43,7 @@ def test_a_large_tile_counts_all_its_cells() -> None:
 
 
 def test_a_tile_between_cells_counts_their_shares() -> None:
-    (tile,) = choose_tiles(
+    ((tile,), _) = choose_tiles(
         288,
         256,
         Bucket(288, 224),
@@ -60,3 +60,25 @@ def test_the_bucket_depends_on_the_image_and_fits() -> None:
     assert drawn == {Bucket(256, 256), Bucket(288, 224)}
     assert draw_bucket(0, "ab", 300, 260, 256) == draw_bucket(0, "ab", 300, 260, 256)
     assert draw_bucket(0, "ab", 200, 200, 256) is None
+
+
+def inked(width: int, height: int, cell: tuple[int, int]) -> tuple[list[tuple[int, int]], int]:
+    """Left edges of chosen tiles, and how many are blank, where ink is in one 32 px cell only."""
+    ink = np.zeros((-(-height // 32), -(-width // 32)), bool)
+    ink[cell] = True
+    cells = np.full(-(-height // 256) * -(-width // 256), 100, np.float32)
+    found = choose_tiles(
+        width, height, SQUARE, cells, min_chars_per_256=10, max_tiles=1, inked=ink.ravel()
+    )
+    return [(tile.x, tile.y) for tile in found.tiles], found.blank
+
+
+def test_blank_tiles_are_counted_and_take_no_place() -> None:
+    assert inked(768, 256, (7, 16)) == ([(512, 0)], 2)
+    assert inked(768, 256, (0, 7)) == ([(0, 0)], 2)
+
+
+def test_a_tile_at_the_edge_sees_the_cut_off_cells_and_none_that_it_only_touches() -> None:
+    # Tiles from 0 and from 144 = 4.5 cells; the last cell is cut off at 400 = 12.5 cells.
+    assert inked(400, 256, (3, 12)) == ([(144, 0)], 1)
+    assert inked(400, 256, (3, 4)) == ([(0, 0)], 1)
