@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -16,7 +19,7 @@ from vae_training.ranks import Ranks
 _SHAPES = 64
 
 
-def compile_halves(objective: Objective, backend: str = "inductor") -> None:
+def compile_halves(objective: Objective, backend: str | Callable[..., Any] = "inductor") -> None:
     """Compile encoder and decoder in place, once per bucket; names of weights stay as they are."""
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
     if objective.adaptive is not None:

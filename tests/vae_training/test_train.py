@@ -16,9 +16,11 @@ import psutil
 import pytest
 import torch
 from PIL import Image
+from torch._dynamo.testing import CompileCounter
 
 import vae_training.trainer as trainer_module
-from vae_training import train
+from pipelines.sample import RUNGS, buckets
+from vae_training import parallel, train
 from vae_training.checkpoint import Checkpoint, CheckpointError
 from vae_training.config import TrainSettings
 from vae_training.data.curriculum import LossWeights
@@ -305,6 +307,20 @@ def test_compiling_keeps_names_and_results(dino: str, backend: str, adaptive: fl
     for a, b in zip(plain, losses_and_gradients(), strict=True):
         assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
     assert set(objective.state_dict()) == names
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_each_bucket_is_compiled_once_and_none_falls_back() -> None:
+    # torch goes back to plain Python after 8 shapes, without a word.
+    assert sum(len(buckets(rung)) for rung in RUNGS) <= parallel._SHAPES
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    objective = Objective(build("tiny"), None, None)
+    compile_halves(objective, backend=counter)
+    shapes = [(16 * (1 + n % 3), 16 * (1 + n // 3)) for n in range(12)]
+    for height, width in [*shapes, *shapes]:
+        objective(torch.zeros(1, 3, height, width), LossWeights())
+    assert counter.frame_count == 2 * len(shapes)
 
 
 @pytest.mark.slow
