@@ -47,7 +47,7 @@ from renderers.parameters import SIZE_BANDS, Recipe
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
 
-_SIDE = 512
+SIDE = 512
 _PAGES = 100
 _PEER_PAGES = 20
 _IMAGES = 2 * BLOCK
@@ -67,12 +67,12 @@ def renderer(language: str) -> Renderer:
 def draw_recipe(made: Renderer, language: str, number: int) -> Recipe:
     rng = generator(0, "render_speed", language, number)
     band = SIZE_BANDS[int(rng.integers(len(SIZE_BANDS)))]
-    return made.draw_recipe(rng, language=language, size_band=band, width=_SIDE, height=_SIDE)
+    return made.draw_recipe(rng, language=language, size_band=band, width=SIDE, height=SIDE)
 
 
 def backgrounds() -> list[Picture]:
     pictures, rng = Backgrounds(demo_inputs().photos), np.random.default_rng(0)
-    return [pictures.draw(rng, _SIDE, _SIDE)[1] for _ in range(_KEPT)]
+    return [pictures.draw(rng, SIDE, SIDE)[1] for _ in range(_KEPT)]
 
 
 def cpu_s(work: Callable[[], object]) -> float:
@@ -187,7 +187,7 @@ def images(language: str, ext: str, runs: int) -> float:
         language=language,
         bands=SIZE_BANDS,
         layouts=(),
-        canvas=_SIDE,
+        canvas=SIDE,
         count=_IMAGES,
         seed=0,
         ext=ext,
@@ -250,7 +250,7 @@ def main() -> int:
         "command": "python benchmarks/render_speed.py",
         "unit": "per second of CPU time of one thread, median",
         "runs": given.runs,
-        "pages": f"{_PAGES} of {_SIDE} x {_SIDE} px, 5 to 20 px, all layouts; "
+        "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; "
         f"{_PEER_PAGES} for Pillow; {_IMAGES} for images",
         "pillow": f"{Image.__version__}, {'raqm' if features.check('raqm') else 'basic layout'}",
         "characters": {
