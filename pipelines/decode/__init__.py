@@ -8,7 +8,15 @@ nothing else of ours.
 
 from __future__ import annotations
 
-from pipelines.decode.door import Decoded, DecodedLuma, decode, decode_luma, sniff
+from pipelines.decode.door import (
+    Decoded,
+    DecodedLuma,
+    Opened,
+    decode,
+    decode_luma,
+    open_image,
+    sniff,
+)
 from pipelines.decode.fault import SLUGS, Fault, Limits
 from pipelines.decode.pixels import Luma, Rgb, to_luma
 
@@ -23,9 +31,11 @@ __all__ = [
     "Fault",
     "Limits",
     "Luma",
+    "Opened",
     "Rgb",
     "decode",
     "decode_luma",
+    "open_image",
     "sniff",
     "to_luma",
 ]

@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 
 from pipelines.decode.fault import SLUGS, Fault, Limits, Refused
-from pipelines.decode.jpeg import decode_jpeg
+from pipelines.decode.jpeg import decode_jpeg, fill_jpeg, read_header
 from pipelines.decode.others import decode_bmp, decode_gif, decode_tiff
 from pipelines.decode.pixels import Colours, Luma, Pixels, Rgb, arranged
 from pipelines.decode.png import decode_png
@@ -42,21 +42,14 @@ class DecodedLuma:
     jpeg_quality: float | None = None
 
 
-def decode(
-    data: bytes,
-    limits: Limits | None = None,
-    scratch: Pixels | None = None,
-    *,
-    bgr: bool = False,
-) -> Decoded | Fault:
+def decode(data: bytes, limits: Limits | None = None, *, bgr: bool = False) -> Decoded | Fault:
     """Decode the bytes of an image file strictly; a `Fault` for anything that is not whole.
 
     File names play no part. Memory stays within `limits.max_bytes`; the default limits allow
-    200 megapixels. Whoever decodes many pictures one after the other gives a `scratch`, uint8[N]:
-    pixels may then lie in it, until the next call, and no fresh memory has to be mapped for them.
-    With `bgr` the colours come in the order blue, green, red, which costs nothing for JPEG.
+    200 megapixels. With `bgr` the colours come in the order blue, green, red, which costs nothing
+    for JPEG.
     """
-    found = _guarded(data, limits or _LIMITS, "bgr" if bgr else "rgb", scratch)
+    found = _guarded(data, limits or _LIMITS, "bgr" if bgr else "rgb")
     return found if isinstance(found, Fault) else Decoded(*found)
 
 
@@ -70,26 +63,76 @@ def decode_luma(data: bytes, limits: Limits | None = None) -> DecodedLuma | Faul
     return found if isinstance(found, Fault) else DecodedLuma(*found)
 
 
+class Opened:
+    """A file of which the place and the size of the pixels are known: `pixels`, uint8[H, W, 3].
+
+    They are there once `decode` has given None; it gives a fault when the file is damaged.
+    """
+
+    __slots__ = ("_colours", "_data", "_scratch", "pixels")
+
+    def __init__(
+        self, pixels: Pixels, data: bytes = b"", scratch: Pixels | None = None, colours: str = ""
+    ) -> None:
+        self.pixels, self._data, self._scratch, self._colours = pixels, data, scratch, colours
+
+    def decode(self) -> Fault | None:
+        if self._scratch is None:
+            return None
+        try:
+            fill_jpeg(self._data, self._colours, self._scratch, self.pixels)
+        except Exception as error:
+            return _fault(error)
+        return None
+
+
+def open_image(data: bytes, scratch: Pixels, *, bgr: bool = False) -> Opened | Fault:
+    """As `decode`, in two steps: whoever decodes many files first opens some, then decodes each.
+
+    A decoder drives the interpreter out of the caches, so what Python does between two pictures
+    takes several times as long as in a loop of its own. Most JPEGs wait to be decoded into
+    `scratch`, one after the other; all else is decoded at once, into memory of its own.
+    """
+    colours: Colours = "bgr" if bgr else "rgb"
+    if data.startswith(_JPEG):
+        try:
+            header = read_header(data, _LIMITS)
+        except Exception as error:
+            return _fault(error)
+        size = 3 * header.width * header.height
+        if header.components != 4 and header.orientation == 1 and size <= len(scratch):
+            pixels = scratch[:size].reshape(header.height, header.width, 3)
+            return Opened(pixels, data, scratch, colours)
+    found = _guarded(data, _LIMITS, colours)
+    return found if isinstance(found, Fault) else Opened(found[0])
+
+
 def _guarded(
-    data: bytes, limits: Limits, colours: Colours, scratch: Pixels | None = None
+    data: bytes, limits: Limits, colours: Colours
 ) -> tuple[Pixels, str, float | None] | Fault:
     try:
-        return _decode(data, limits, colours, scratch)
-    except Refused as refused:
-        return refused.fault
-    except MemoryError:
+        return _decode(data, limits, colours)
+    except Exception as error:
+        return _fault(error)
+
+
+def _fault(error: Exception) -> Fault:
+    """What an error tells of a file: decoders raise all kinds of them on foreign bytes."""
+    if isinstance(error, Refused):
+        return error.fault
+    if isinstance(error, MemoryError):
         return Fault("too_much_memory", "the machine has not enough memory to decode this")
-    except Exception as error:  # decoders raise all kinds of errors on foreign bytes
-        said = str(error) or type(error).__name__
-        # "Premature end of JPEG file" is a missing end; the "data segment" ends early by bit rot.
-        ends = ("premature end of jpeg", "truncated", "not enough", "unexpected end")
-        slug = "truncated" if any(words in said.lower() for words in ends) else "corrupt"
-        return Fault(slug, said)
+    said = str(error) or type(error).__name__
+    # "Premature end of JPEG file" is a missing end; the "data segment" ends early by bit rot.
+    ends = ("premature end of jpeg", "truncated", "not enough", "unexpected end")
+    slug = "truncated" if any(words in said.lower() for words in ends) else "corrupt"
+    return Fault(slug, said)
 
 
+_JPEG = b"\xff\xd8\xff"
 # Magic bytes: (offset, bytes, name). RIFF and ISO media files need a second look.
 _MAGIC = (
-    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, _JPEG, "jpeg"),
     (0, b"\x89PNG\r\n\x1a\n", "png"),
     (8, b"WEBP", "webp"),
     (0, b"GIF87a", "gif"),
@@ -131,17 +174,15 @@ def sniff(data: bytes) -> str | None:
     return "svg" if head.startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096] else None
 
 
-def _decode(
-    data: bytes, limits: Limits, colours: Colours, scratch: Pixels | None
-) -> tuple[Pixels, str, float | None]:
+def _decode(data: bytes, limits: Limits, colours: Colours) -> tuple[Pixels, str, float | None]:
     if not data:
         raise Refused("empty", SLUGS["empty"])
     name = sniff(data)
     if name is None:
         raise Refused("not_an_image", f"first bytes {data[:8].hex(' ')}")
     if name == "jpeg":
-        pixels, quality = decode_jpeg(data, limits, colours, scratch)
-        return pixels, name, quality
+        header = read_header(data, limits)
+        return decode_jpeg(data, header, colours), name, header.quality
     decoder = {
         "png": decode_png,
         "webp": decode_webp,

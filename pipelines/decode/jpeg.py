@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,33 +19,33 @@ from pipelines.decode.fault import Limits, Refused, check_size
 from pipelines.decode.pixels import Colours, Pixels, arranged, exif_orientation, upright
 
 
-class _JpegHeader(NamedTuple):
+class JpegHeader(NamedTuple):
+    """What stands before the first scan. `tables` are the segments with quantisation tables."""
+
     width: int
     height: int
     components: int
     progressive: bool
+    luma_table: int
     adobe: bool
     orientation: int
-    quality: float | None
+    tables: tuple[bytes, ...]
+
+    @property
+    def quality(self) -> float | None:
+        """The IJG quality in [1, 100]; None when the table of the luma is missing."""
+        return _quality(self.tables, self.luma_table)
 
 
 _SEGMENT = struct.Struct(">BBH").unpack_from
+_FRAME = struct.Struct(">HHB2xB").unpack_from
 
 # More passes than any encoder writes; each costs time in proportion to the announced size.
 _MAX_SCANS = 100
 
 
-def decode_jpeg(
-    data: bytes,
-    limits: Limits,
-    colours: Colours = "rgb",
-    scratch: NDArray[np.uint8] | None = None,
-) -> tuple[Pixels, float | None]:
-    """The picture and its IJG quality in [1, 100]; Refused, or an error of the decoder.
-
-    Grey is the stored luma as it is, which spares the decoder a fifth to a third of its work. A
-    colour picture that fits into `scratch`, uint8[N], may be a view of it.
-    """
+def read_header(data: bytes, limits: Limits) -> JpegHeader:
+    """The header of a picture that keeps the limits; Refused for any other."""
     header = _jpeg_header(data)
     # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits.
     per_px = 6 + 2 * header.components * header.progressive
@@ -54,6 +53,24 @@ def decode_jpeg(
     check_size(header.width, header.height, per_px, limits)
     if header.progressive and data.count(b"\xff\xda") > _MAX_SCANS:
         raise Refused("too_many_scans", f"more than {_MAX_SCANS} scans")
+    return header
+
+
+def fill_jpeg(data: bytes, colours: str, scratch: Pixels, pixels: Pixels) -> None:
+    """Decode an upright picture into `scratch`, uint8[N], of which `pixels` is a view.
+
+    An error of the decoder when it is damaged.
+    """
+    found = simplejpeg.decode_jpeg(data, colours, strict=True, buffer=scratch)
+    if found.shape != pixels.shape:
+        raise ValueError(f"the decoder finds {found.shape} where the header has {pixels.shape}")
+
+
+def decode_jpeg(data: bytes, header: JpegHeader, colours: Colours) -> Pixels:
+    """The picture whose header was read; an error of the decoder when it is damaged.
+
+    Grey is the stored luma as it is, which spares the decoder a fifth to a third of its work.
+    """
     if header.components == 4:
         cmyk = simplejpeg.decode_jpeg(data, colorspace="CMYK", strict=True)
         # Adobe stores ink upside down: 255 is no ink. That is all but every CMYK file.
@@ -63,39 +80,14 @@ def decode_jpeg(
     elif colours == "grey":
         pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
     else:
-        fits = scratch is not None and len(scratch) >= 3 * header.width * header.height
-        buffer = scratch if fits else None
-        pixels = simplejpeg.decode_jpeg(data, colours, strict=True, buffer=buffer)
-    return upright(pixels, header.orientation), header.quality
+        pixels = simplejpeg.decode_jpeg(data, colours, strict=True)
+    return upright(pixels, header.orientation)
 
 
-def _jpeg_header(data: bytes) -> _JpegHeader:
+def _jpeg_header(data: bytes) -> JpegHeader:
+    """What the segments before the first scan say."""
     tables: list[bytes] = []
     frame, adobe, orientation = None, False, 1
-    for marker, body in _jpeg_segments(data):
-        if marker == 0xDB:
-            tables.append(body)
-        elif marker == 0xE1 and body[:6] == b"Exif\0\0":
-            orientation = exif_orientation(body[6:])
-        elif marker == 0xEE and body[:5] == b"Adobe":
-            adobe = True
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            if marker not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA) or body[0] != 8:
-                raise Refused("unsupported_format", f"JPEG variant {marker:x}, {body[0]} bits")
-            frame = (marker, body)
-    if frame is None:
-        raise Refused("corrupt", "no frame header before the first scan")
-    marker, body = frame
-    height, width, components = struct.unpack(">HHB", body[1:6])
-    if components not in (1, 3, 4):
-        raise Refused("unsupported_format", f"JPEG with {components} components")
-    quality = _quality(tuple(tables), body[8])
-    progressive = marker in (0xC2, 0xCA)
-    return _JpegHeader(width, height, components, progressive, adobe, orientation, quality)
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and body of every segment before the first scan."""
     at, last = 2, len(data) - 4
     while at <= last:
         first, marker, length = _SEGMENT(data, at)
@@ -105,13 +97,37 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             at += 1
             continue
         if marker == 0xDA:
-            return
-        if length < 2 or at + 2 + length > len(data):
+            break
+        body, end = at + 4, at + 2 + length
+        if length < 2 or end > len(data):
             slug = "corrupt" if length < 2 else "truncated"
             raise Refused(slug, f"segment {marker:x} at byte {at} claims {length} bytes")
-        yield marker, data[at + 4 : at + 2 + length]
-        at += 2 + length
-    raise Refused("truncated", "ends within the header")
+        at = end
+        if marker == 0xC4:
+            continue
+        if marker == 0xDB:
+            tables.append(data[body:end])
+        elif marker == 0xE1 and data.startswith(b"Exif\0\0", body, end):
+            orientation = exif_orientation(data[body + 6 : end])
+        elif marker == 0xEE and data.startswith(b"Adobe", body, end):
+            adobe = True
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC8, 0xCC):
+            frame = _frame(marker, data[body:end])
+    else:
+        raise Refused("truncated", "ends within the header")
+    if frame is None:
+        raise Refused("corrupt", "no frame header before the first scan")
+    return JpegHeader(*frame, adobe, orientation, tuple(tables))
+
+
+def _frame(marker: int, body: bytes) -> tuple[int, int, int, bool, int]:
+    """Width, height, components, whether in passes, and the number of the luma's table."""
+    if marker not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA) or body[0] != 8:
+        raise Refused("unsupported_format", f"JPEG variant {marker:x}, {body[0]} bits")
+    height, width, components, luma_table = _FRAME(body, 1)
+    if components not in (1, 3, 4):
+        raise Refused("unsupported_format", f"JPEG with {components} components")
+    return width, height, components, marker in (0xC2, 0xCA), luma_table
 
 
 @functools.lru_cache(maxsize=512)

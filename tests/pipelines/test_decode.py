@@ -18,8 +18,10 @@ from pipelines.decode import (
     DecodedLuma,
     Fault,
     Limits,
+    Opened,
     decode,
     decode_luma,
+    open_image,
     sniff,
     to_luma,
 )
@@ -65,9 +67,56 @@ def png(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 0
 @pytest.mark.parametrize("form", FORMATS)
 def test_colours_come_in_the_other_order_when_asked_for(form: str) -> None:
     data = saved(RGB, form)
-    found = decode(data, scratch=np.empty(RGB.size, dtype=np.uint8), bgr=True)
+    found = decode(data, bgr=True)
     assert isinstance(found, Decoded) and found.rgb.flags.c_contiguous
     assert np.array_equal(found.rgb[:, :, ::-1], good(data).rgb)
+
+
+def opened(data: bytes, room_bytes: int = RGB.size, **options: Any) -> Rgb | str:
+    """The pixels that come in two steps, or the slug of the fault."""
+    scratch = np.full(room_bytes, 7, dtype=np.uint8)
+    found = open_image(data, scratch, **options)
+    fault = found if isinstance(found, Fault) else found.decode()
+    if fault is not None:
+        return fault.slug
+    assert isinstance(found, Opened)
+    return found.pixels.copy()
+
+
+@pytest.mark.parametrize("bgr", [False, True])
+@pytest.mark.parametrize("form", [*FORMATS, "grey", "turned", "ink", "progressive"])
+def test_two_steps_give_the_same_pixels(form: str, bgr: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    special = {
+        "grey": lambda: saved(Image.fromarray(RGB).convert("L"), "JPEG"),
+        "turned": lambda: saved(RGB, "JPEG", exif=exif),
+        "ink": lambda: saved(Image.fromarray(RGB).convert("CMYK"), "JPEG"),
+        "progressive": lambda: saved(RGB, "JPEG", progressive=True),
+    }
+    data = special[form]() if form in special else saved(RGB, form)
+    whole = decode(data, bgr=bgr)
+    assert isinstance(whole, Decoded)
+    for room_bytes in (RGB.size + 5, RGB.size - 1):
+        assert np.array_equal(opened(data, room_bytes, bgr=bgr), whole.rgb)
+
+
+def test_two_steps_tell_the_same_faults() -> None:
+    data = jpeg(RGB)
+    rotten = bytearray(data)
+    rotten[len(data) // 2 : len(data) // 2 + 40] = bytes(range(40))
+    cut = data[: len(data) // 2]
+    for bad in (b"", b"no image", data[:100], cut, bytes(rotten), png(4, 4, b"")):
+        assert opened(bad) == slug(bad)
+
+
+def test_a_file_of_two_steps_waits_for_its_turn() -> None:
+    """Files that share a scratch are opened together and decoded one after the other."""
+    scratch = np.zeros(RGB.size, dtype=np.uint8)
+    pictures = [RGB, RGB[:40, :30]]
+    for found, picture in [(open_image(jpeg(p), scratch), p) for p in pictures]:
+        assert isinstance(found, Opened) and found.decode() is None
+        assert np.array_equal(found.pixels, good(jpeg(picture)).rgb)
 
 
 def test_ink_comes_in_the_other_order_too() -> None:

@@ -102,7 +102,7 @@ def test_general_images_are_cropped_and_half_of_them_flipped(corpus: Path) -> No
 def test_bytes_read_backwards_mirror_a_picture() -> None:
     rgb = np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3)
     target = np.zeros((5, 6, 3), dtype=np.uint8)
-    mirror(rgb[1:6, 2:8, ::-1], target)
+    mirror(rgb[1:6, 2:8, ::-1].reshape(5, 18), target.reshape(5, 18))
     assert np.array_equal(target, rgb[1:6, 2:8][:, ::-1])
 
 

@@ -8,26 +8,29 @@ step, slot), and reported with the batch.
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipelines.decode import Fault, decode
+from pipelines.decode import Fault, Opened, decode, open_image
 from pipelines.sample import GENERAL, Bucket, generator
 from vae_training.data.curriculum import CorpusError
 from vae_training.data.order import Draw, Order, State
 from vae_training.data.shards import Shards
 
 _ATTEMPTS = 16
-_IMAGES_PER_JOB = 8
+_IMAGES_PER_JOB = 16
+_DRAWN_TOGETHER = 16
 # Enough for 3,072 x 4,608 px, the largest rung at one and a half times its size; larger images get
 # memory of their own. The system only backs what is written to.
 _SCRATCH_BYTES = 3 * 3072 * 4608
@@ -35,8 +38,23 @@ _SCRATCH_BYTES = 3 * 3072 * 4608
 
 # The row that filled a place, and the faults of those before it.
 Filled = tuple[int, list[str]]
+# An image that is yet to be decoded, and the rows of bytes of its window.
+Window = tuple[Opened, NDArray[np.uint8]]
 # A batch on its way: what it is of, where its pixels will be, and the work on it.
 Coming = tuple[Draw, torch.Tensor, list[Future[list[Filled]]]]
+
+
+class Place(NamedTuple):
+    """What becomes of an image: `number` in this rank's share, `slot` in the batch of all ranks.
+
+    `down` and `across` in [0, 1) place its window, and it may be mirrored.
+    """
+
+    number: int
+    slot: int
+    down: float
+    across: float
+    flip: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +86,19 @@ class Loader:
         again. Pinned ones stay valid, because a copy to the GPU may still be under way; torch
         uses their memory again when it is done.
         """
+        plans = self._plans(state, stop)
         pending: deque[Coming] = deque()
         memory: list[torch.Tensor] = []
         with ThreadPoolExecutor(self.workers, thread_name_prefix="loader") as pool:
             try:
                 while True:
-                    while state.step < stop and len(pending) < self.ahead:
-                        draw = self.order.draw(state)
-                        state = draw.after
-                        pending.append(self._submit(pool.submit, draw, self._allot(draw, memory)))
+                    for draw, places in itertools.islice(plans, self.ahead - len(pending)):
+                        pixels = self._allot(draw, memory)
+                        pending.append((draw, pixels, self._submit(pool, draw, places, pixels)))
                     if not pending:
                         return
                     draw, pixels, jobs = pending.popleft()
+                    wait(jobs)  # for all at once, so that each does not wake this thread
                     done = [filled for job in jobs for filled in job.result()]
                     yield Batch(
                         draw=draw,
@@ -106,80 +125,132 @@ class Loader:
     def _slots(self, draw: Draw) -> range:
         return range(self.rank, len(draw.rows), self.world)
 
-    def _submit(
-        self, submit: Callable[..., Future[list[Filled]]], draw: Draw, pixels: torch.Tensor
-    ) -> Coming:
-        slots, view = self._slots(draw), pixels.numpy()
-        # One generator a batch: to make one takes a twentieth of the decoding of a small image.
-        rng = generator(self.order.seed, "crop", draw.step)
-        chances = rng.random((len(draw.rows), 3)).tolist()
+    def _plans(self, state: State, stop: int) -> Iterator[tuple[Draw, list[Place]]]:
+        """The draws of all steps, and what is to be done for this rank's share of each.
 
-        def fill(places: range) -> list[Filled]:
-            return [self._fill(view[i], draw, slots[i], chances[slots[i]]) for i in places]
-
-        # A few images to a job, because handing one over costs as much as half a small image.
-        few = min(_IMAGES_PER_JOB, -(-len(slots) // (2 * self.workers)))
-        starts = range(0, len(slots), few)
-        jobs = [submit(fill, range(i, min(i + few, len(slots)))) for i in starts]
-        return draw, pixels, jobs
-
-    def _fill(
-        self, target: NDArray[np.uint8], draw: Draw, slot: int, chance: list[float]
-    ) -> Filled:
-        """Fill `target` with the image of a slot; the row that did it, and the faults before.
-
-        `chance` holds three numbers in [0, 1): place of the crop from the top, from the left,
-        and whether to flip.
+        A few are drawn together, because a draw on its own runs out of cold caches: see
+        `open_image`.
         """
-        row, group, faults = draw.rows[slot], draw.groups[slot], []
-        flip = self.order.groups[group].kind == GENERAL and chance[2] < 0.5
-        for attempt in range(_ATTEMPTS):
-            image = read_rgb(self.shards, row, draw.bucket, _SCRATCH.get(), bgr=flip)
-            if not isinstance(image, Fault):
-                crop = crop_at(image, draw.bucket, chance[0], chance[1])
-                if flip:
-                    mirror(crop, target)
-                else:
-                    target[:] = crop
+        while state.step < stop:
+            plans = []
+            while state.step < stop and len(plans) < _DRAWN_TOGETHER:
+                draw = self.order.draw(state)
+                plans.append((draw, self._places(draw)))
+                state = draw.after
+            yield from plans
+
+    def _submit(
+        self, pool: ThreadPoolExecutor, draw: Draw, places: list[Place], pixels: torch.Tensor
+    ) -> list[Future[list[Filled]]]:
+        view = pixels.flatten(2).numpy()
+        few = min(_IMAGES_PER_JOB, -(-len(places) // self.workers))
+        return [
+            pool.submit(self._fill, view, draw, places[i : i + few])
+            for i in range(0, len(places), few)
+        ]
+
+    def _places(self, draw: Draw) -> list[Place]:
+        # One generator a batch: to make one takes a twentieth of the decoding of a small image.
+        chances = generator(self.order.seed, "crop", draw.step).random((len(draw.rows), 3)).tolist()
+        places = []
+        for number, slot in enumerate(self._slots(draw)):
+            down, across, flip = chances[slot]
+            general = self.order.groups[draw.groups[slot]].kind == GENERAL
+            places.append(Place(number, slot, down, across, general and flip < 0.5))
+        return places
+
+    def _fill(self, view: NDArray[np.uint8], draw: Draw, places: Sequence[Place]) -> list[Filled]:
+        """Fill some places of `view`, uint8[B, H, W * 3]; the rows that did it, and the faults.
+
+        All of them are read and opened, then decoded: see `open_image`.
+        """
+        rows = [draw.rows[place.slot] for place in places]
+        opened = self._open(draw, rows, places)
+        targets = [view[place.number] for place in places]
+        done: list[Filled] = []
+        for place, row, found, target in zip(places, rows, opened, targets, strict=True):
+            fault = put(found, place.flip, target)
+            done.append((row, []) if fault is None else self._replace(draw, place, fault, target))
+        return done
+
+    def _open(
+        self, draw: Draw, rows: Sequence[int], places: Sequence[Place]
+    ) -> list[Window | Fault]:
+        scratch = _SCRATCH.get()
+        files = self.shards.read_each(rows)
+        return [
+            open_window(data, draw.bucket, place, scratch)
+            for data, place in zip(files, places, strict=True)
+        ]
+
+    def _replace(self, draw: Draw, place: Place, fault: Fault, target: NDArray[np.uint8]) -> Filled:
+        """Fill a place by another row of its group; the faults are those of the rows before."""
+        row, group = draw.rows[place.slot], draw.groups[place.slot]
+        faults = [f"{fault.slug}: {self.shards.where(row)}"]
+        for attempt in range(_ATTEMPTS - 1):
+            row = self.order.substitute(draw.step, place.slot, group, attempt)
+            again = put(*self._open(draw, [row], [place]), place.flip, target)
+            if again is None:
                 return row, faults
-            faults.append(f"{image.slug}: {self.shards.where(row)}")
-            row = self.order.substitute(draw.step, slot, group, attempt)
+            faults.append(f"{again.slug}: {self.shards.where(row)}")
         raise CorpusError(
             f"{_ATTEMPTS} images in a row cannot be read, the last: {faults[-1]}: the shard is"
             " damaged; delete it and its .parquet and build the corpus again"
         )
 
 
-def read_rgb(
-    shards: Shards,
-    row: int,
-    bucket: Bucket,
-    scratch: NDArray[np.uint8] | None = None,
-    *,
-    bgr: bool = False,
-) -> NDArray[np.uint8] | Fault:
-    """The whole image of a row, uint8[H, W, 3], at least as large as `bucket`; else a fault.
+def open_window(
+    data: bytes, bucket: Bucket, place: Place, scratch: NDArray[np.uint8]
+) -> Window | Fault:
+    """An image of which the place and the size are known, and the window of it as rows of bytes.
 
-    Its pixels may lie in `scratch`, and its colours come as blue, green, red with `bgr`, as
-    `decode` has it.
+    What is to be mirrored has blue first.
     """
-    image = decode(shards.read(row), scratch=scratch, bgr=bgr)
+    image = open_image(data, scratch, bgr=place.flip)
     if isinstance(image, Fault):
         return image
-    height, width, _ = image.rgb.shape
+    if fault := too_small(image.pixels, bucket):
+        return fault
+    crop = crop_at(image.pixels, bucket, place.down, place.across)
+    return image, crop.reshape(bucket.height, 3 * bucket.width)
+
+
+def put(found: Window | Fault, flip: bool, target: NDArray[np.uint8]) -> Fault | None:
+    """Decode an image and fill `target`, uint8[H, W * 3], with its window; or its fault."""
+    if isinstance(found, Fault):
+        return found
+    image, window = found
+    if fault := image.decode():
+        return fault
+    if flip:
+        mirror(window, target)
+    else:
+        cv2.copyTo(window, None, dst=target)  # numpy takes a third longer
+    return None
+
+
+def read_rgb(shards: Shards, row: int, bucket: Bucket) -> NDArray[np.uint8] | Fault:
+    """The whole image of a row, uint8[H, W, 3], at least as large as `bucket`; else a fault."""
+    image = decode(shards.read(row))
+    if isinstance(image, Fault):
+        return image
+    return too_small(image.rgb, bucket) or image.rgb
+
+
+def too_small(image: NDArray[np.uint8], bucket: Bucket) -> Fault | None:
+    height, width, _ = image.shape
     if width < bucket.width or height < bucket.height:
         return Fault("too_small", f"{width}x{height} px do not fill the bucket {bucket}")
-    return image.rgb
+    return None
 
 
 def mirror(bgr: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
-    """Fill `target`, RGB, with the mirror image of `bgr`; both uint8[H, W, 3].
+    """Fill `target`, RGB, with the mirror image of `bgr`; both uint8[H, W * 3], rows of bytes.
 
     A row of bytes read backwards has its pixels mirrored and their colours in the other order.
     That takes half the time of moving pixels of three bytes, and a twentieth of a numpy view's.
     """
-    rows = len(bgr)
-    cv2.flip(bgr.reshape(rows, -1), 1, dst=target.reshape(rows, -1))
+    cv2.flip(bgr, 1, dst=target)
 
 
 class _Scratch(threading.local):

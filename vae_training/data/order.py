@@ -127,7 +127,7 @@ class Order:
         numbers = cell.draw(rng, self.size.of(cell.bucket))
         counters = list(state.counters)
         rows = np.empty(len(numbers), dtype=np.int64)
-        for number in np.unique(numbers).tolist():
+        for number in np.flatnonzero(np.bincount(numbers)).tolist():
             slots = np.flatnonzero(numbers == number)
             rows[slots] = self._next(number, counters[number], len(slots))
             counters[number] += len(slots)
