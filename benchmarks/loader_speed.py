@@ -8,7 +8,10 @@ their bucket, 600 at 256 px and 96 at 1,024 px, in plain WebDataset tars.
 What must be done by anybody, and all that this does:
 
 - `simplejpeg`: decodes the same bytes strictly, out of memory, one after the other in one thread;
-  no file is read, nothing is cropped, flipped or gathered, and each picture has fresh memory.
+  no file is read, nothing is cropped, flipped or gathered. Its output is fresh for each picture and
+  freed before the next, which is as fast as a buffer given to it;
+- `simplejpeg in two threads`: the same, half of the pictures each, at once: what two workers pay
+  for sharing caches and memory.
 
 Loaders, which read files in a random order and hand out batches of uint8[B, H, W, 3] of the
 bucket's size, cropped and flipped by chance, from two workers:
@@ -21,15 +24,18 @@ bucket's size, cropped and flipped by chance, from two workers:
 - `webdataset`: WebDataset with a shuffle buffer through its own WebLoader, two processes, decoding
   as its documentation has it ("rgb8", with Pillow) and with simplejpeg.
 
-CPU time of all processes and threads, user and system, median and least of the rounds (what else
-runs on a machine only adds to it, by taking caches away). A round runs every loader once, each in a
-process of its own, over several epochs. Reading the index is not counted, starting threads or
-processes (by fork) is. Writes benchmarks/results/loader_speed.json.
+CPU time of all processes and threads, user and system. Each loader has a process of its own, which
+takes turns of several epochs; before and after each turn comes a turn of `simplejpeg`, because what
+else runs on a machine takes caches away from both. The share of decoding is the mean of these two
+by the turn between, and the median of the rounds is told with the quartiles. Reading the index is
+not counted, starting threads or processes (by fork) is, a first turn to warm up is not.
+Writes benchmarks/results/loader_speed.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import multiprocessing
@@ -40,6 +46,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,7 +67,7 @@ from vae_training.run import open_data
 
 RUNGS = {256: (600, 64), 1024: (96, 4)}  # rung -> images, batch
 _EPOCHS = {256: 6, 1024: 3}
-_ROUNDS = 5
+_ROUNDS = 9
 _WORKERS = 2
 _QUALITY = 92
 
@@ -155,19 +162,39 @@ class Indexed(torch.utils.data.Dataset[torch.Tensor]):
         return torch.from_numpy(augment(rgb, self.rung, self.rng))
 
 
-# Each loader gives 0 when it is set up, then the images of every batch.
+# Each loader is set up by a call, and gives what starts a turn: the images of every batch.
+Turn = Callable[[], Iterator[int]]
 
 
-def pure(corpus: Path, rung: int) -> Iterator[int]:
+def pure(corpus: Path, rung: int) -> Turn:
     stored = [read(place) for place in index(corpus)]
-    yield 0
-    for _ in range(_EPOCHS[rung]):
-        for data in stored:
+
+    def turn() -> Iterator[int]:
+        for _ in range(_EPOCHS[rung]):
+            for data in stored:
+                simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+                yield 1
+
+    return turn
+
+
+def pure_twice(corpus: Path, rung: int) -> Turn:
+    stored = [read(place) for place in index(corpus)]
+
+    def decode(part: list[bytes]) -> int:
+        for data in part:
             simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
-            yield 1
+        return len(part)
+
+    def turn() -> Iterator[int]:
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for _ in range(_EPOCHS[rung]):
+                yield from pool.map(decode, [stored[i::_WORKERS] for i in range(_WORKERS)])
+
+    return turn
 
 
-def ours(corpus: Path, rung: int) -> Iterator[int]:
+def ours(corpus: Path, rung: int) -> Turn:
     batch = RUNGS[rung][1]
     steps = _EPOCHS[rung] * RUNGS[rung][0] // batch
     settings = TrainSettings(
@@ -175,12 +202,10 @@ def ours(corpus: Path, rung: int) -> Iterator[int]:
     )
     data = open_data(settings, 1)
     loader = Loader(shards=data.shards, order=data.order, workers=_WORKERS)
-    yield 0
-    for loaded in loader.batches(data.order.start(), steps):
-        yield len(loaded.pixels)
+    return lambda: (len(b.pixels) for b in loader.batches(data.order.start(), steps))
 
 
-def torchdata(corpus: Path, rung: int) -> Iterator[int]:
+def torchdata(corpus: Path, rung: int) -> Turn:
     from torchdata.stateful_dataloader import StatefulDataLoader
 
     loader = StatefulDataLoader(
@@ -190,13 +215,10 @@ def torchdata(corpus: Path, rung: int) -> Iterator[int]:
         num_workers=_WORKERS,
         multiprocessing_context="fork",
     )
-    yield 0
-    for _ in range(_EPOCHS[rung]):
-        for pixels in loader:
-            yield len(pixels)
+    return lambda: (len(pixels) for _ in range(_EPOCHS[rung]) for pixels in loader)
 
 
-def webdataset(corpus: Path, rung: int, *, fast: bool) -> Iterator[int]:
+def webdataset(corpus: Path, rung: int, *, fast: bool) -> Turn:
     import webdataset as wds
 
     def decode_fast(key: str, data: bytes) -> NDArray[np.uint8] | None:
@@ -215,22 +237,20 @@ def webdataset(corpus: Path, rung: int, *, fast: bool) -> Iterator[int]:
         num_workers=_WORKERS,
         multiprocessing_context="fork",
     )
-    yield 0
-    for _ in range(_EPOCHS[rung]):
-        for pixels in loader:
-            yield len(pixels)
+    return lambda: (len(pixels) for _ in range(_EPOCHS[rung]) for pixels in loader)
 
 
-def webdataset_pillow(corpus: Path, rung: int) -> Iterator[int]:
+def webdataset_pillow(corpus: Path, rung: int) -> Turn:
     return webdataset(corpus, rung, fast=False)
 
 
-def webdataset_simplejpeg(corpus: Path, rung: int) -> Iterator[int]:
+def webdataset_simplejpeg(corpus: Path, rung: int) -> Turn:
     return webdataset(corpus, rung, fast=True)
 
 
-LOADERS: dict[str, Callable[[Path, int], Iterator[int]]] = {
+LOADERS: dict[str, Callable[[Path, int], Turn]] = {
     "simplejpeg": pure,
+    "simplejpeg in two threads": pure_twice,
     "ours": ours,
     "torchdata": torchdata,
     "webdataset": webdataset_pillow,
@@ -244,27 +264,63 @@ def cpu_s() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def measure(name: str, corpus: Path, rung: int, answer: Any) -> None:
-    """Send CPU seconds and images."""
+def serve(name: str, corpus: Path, rung: int, asked: Any) -> None:
+    """Take turns when asked to, and answer with CPU milliseconds per image; the first warms up."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    images = LOADERS[name](corpus, rung)
-    next(images)
-    began = cpu_s()
-    count = sum(images)
-    answer.send((cpu_s() - began, count))
+    turn = LOADERS[name](corpus, rung)
+    sum(turn())
+    asked.send(None)
+    with contextlib.suppress(EOFError):  # the other end is closed: no more turns
+        while True:
+            asked.recv()
+            began = cpu_s()
+            count = sum(turn())
+            asked.send(1e3 * (cpu_s() - began) / count)
 
 
-def one(name: str, corpus: Path, rung: int) -> float:
-    """CPU milliseconds per image of one run in a fresh process."""
+@contextlib.contextmanager
+def turns(names: list[str], corpus: Path, rung: int) -> Iterator[Callable[[str], float]]:
+    """A function that has a loader take a turn; each is ready in a process of its own."""
     context = multiprocessing.get_context("spawn")
-    mine, theirs = context.Pipe()
-    process = context.Process(target=measure, args=(name, corpus, rung, theirs))
-    process.start()
-    theirs.close()  # so that a process that dies is the end of the pipe
-    seconds, count = mine.recv()
-    process.join()
-    return 1e3 * seconds / count
+    with contextlib.ExitStack() as stack:
+        pipes = {}
+        for name in names:
+            mine, theirs = context.Pipe()
+            process = context.Process(target=serve, args=(name, corpus, rung, theirs))
+            process.start()
+            stack.callback(process.join)
+            pipes[name] = stack.enter_context(mine)
+            theirs.close()  # so that a process that dies is the end of the pipe
+            mine.recv()
+
+        def take(name: str) -> float:
+            pipes[name].send(None)
+            return float(pipes[name].recv())
+
+        yield take
+
+
+def compare(names: list[str], corpus: Path, rung: int, rounds: int) -> dict[str, Any]:
+    """CPU time per image and share of decoding of each, by rounds."""
+    runs: dict[str, list[float]] = {name: [] for name in names}
+    shares: dict[str, list[float]] = {name: [] for name in names if name != "simplejpeg"}
+    with turns(names, corpus, rung) as take:
+        for _ in range(rounds):
+            runs["simplejpeg"].append(take("simplejpeg"))
+            for name, found in shares.items():
+                runs[name].append(take(name))
+                runs["simplejpeg"].append(take("simplejpeg"))
+                found.append(statistics.mean(runs["simplejpeg"][-2:]) / runs[name][-1])
+    return {
+        "cpu_ms_per_image": {n: round(statistics.median(times), 3) for n, times in runs.items()},
+        "share_of_decoding": {n: round(statistics.median(f), 3) for n, f in shares.items()},
+        "quartiles": {
+            n: [round(float(q), 3) for q in np.quantile(f, [0.25, 0.75])] for n, f in shares.items()
+        },
+        "runs": {n: [round(t, 3) for t in times] for n, times in runs.items()},
+        "shares": {n: [round(f, 3) for f in found] for n, found in shares.items()},
+    }
 
 
 def main() -> int:
@@ -281,24 +337,17 @@ def main() -> int:
         for rung, (count, batch) in RUNGS.items():
             corpus = Path(folder) / str(rung)
             write_corpus(corpus, rung, count)
-            runs: dict[str, list[float]] = {name: [] for name in names}
-            for _ in range(given.rounds):
-                for name in names:
-                    runs[name].append(one(name, corpus, rung))
+            found = compare(names, corpus, rung, given.rounds)
             stored = index(corpus)
-            row = {name: round(statistics.median(times), 3) for name, times in runs.items()}
             table[str(rung)] = {
                 "images": count,
                 "batch": batch,
                 "mean_bytes": round(sum(size for *_, size in stored) / count),
-                "cpu_ms_per_image": row,
-                "runs": {name: [round(t, 3) for t in times] for name, times in runs.items()},
+                **found,
             }
-            for what, chosen in (("median", statistics.median), ("least", min)):
-                ms = {name: chosen(times) for name, times in runs.items()}
-                share = {name: round(ms["simplejpeg"] / ms[name], 3) for name in names}
-                table[str(rung)][f"share_of_decoding_{what}"] = share
-                print(rung, what, {name: (round(ms[name], 3), share[name]) for name in names})
+            for name, share in found["share_of_decoding"].items():
+                ms, quartiles = found["cpu_ms_per_image"][name], found["quartiles"][name]
+                print(f"{rung} px  {name:24} {ms:.3f} ms  share of decoding {share} {quartiles}")
     if not given.only:
         facts = {
             "command": "python benchmarks/loader_speed.py" + " --peers DIR" * bool(given.peers),
@@ -306,6 +355,7 @@ def main() -> int:
             "device": f"CPU, {platform.machine()}, {os.cpu_count()} cores",
             "versions": {name: version(name) for name in ("simplejpeg", "webdataset", "torchdata")},
             "workers": _WORKERS,
+            "rounds": given.rounds,
             "rungs": table,
         }
         out = Path(__file__).parent / "results" / "loader_speed.json"
