@@ -1,4 +1,4 @@
-"""How fast text is rendered, against Pillow drawing the same lines on the same backgrounds.
+"""How fast text is rendered; beside other programs, on the same pages, see render_peers.py.
 
     python benchmarks/render_speed.py
 
@@ -8,9 +8,6 @@ benchmarks/results/render_speed.json, per second of CPU time of one thread (medi
 - characters in English and Chinese, warm: the glyphs are known, texts and pages are not. `page`
   lays out, blends and measures a drawn recipe; `all` also draws the recipe and makes the label,
   as JSON text or as Python lists;
-- the same of Pillow (raqm where it has it): each line drawn with ImageDraw.text, the box of each
-  character from getlength of what stands before it and getbbox, fonts opened once. It is given the
-  broken lines and draws vertical ones horizontally;
 - the cost of the first 100 pages against the next 100, in a fresh process;
 - images with labels into a tar: JPEG, WebP and PNG, with the decoding of backgrounds.
 """
@@ -33,15 +30,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, features
 
 from fonts.faces import discover
 from pipelines.demo import demo_inputs
 from pipelines.sample import generator
 from renderers.backgrounds import Backgrounds
 from renderers.batch import BACKGROUNDS, BLOCK, Job, Maker
-from renderers.compose import backdrop
-from renderers.labels import Labels
 from renderers.output import page_writer
 from renderers.parameters import SIZE_BANDS, Recipe
 from renderers.recipe import Renderer
@@ -49,7 +43,6 @@ from renderers.text_sources import TextSource
 
 SIDE = 512
 _PAGES = 100
-_PEER_PAGES = 20
 _IMAGES = 2 * BLOCK
 _KEPT = 12
 
@@ -91,8 +84,6 @@ def speeds(language: str, grounds: list[Picture], runs: int) -> dict[str, float]
 
     drawn = [made.draw(recipe, ground(n))[1] for n, recipe in enumerate(recipes)]
     characters = sum(len(labels.characters.where) for labels in drawn)
-    first = [made.draw(recipe, ground(n)) for n, recipe in enumerate(recipes[:_PEER_PAGES])]
-    in_first = sum(len(labels.characters.where) for _, labels in first)
 
     def pages() -> None:
         for number, recipe in enumerate(recipes):
@@ -107,55 +98,12 @@ def speeds(language: str, grounds: list[Picture], runs: int) -> dict[str, float]
         for number in range(_PAGES):
             made.render(draw_recipe(made, language, number), ground(number))
 
-    paths = {face.key: (str(face.path), face.index) for face in made.faces}
-    opened: dict[tuple[str, int], ImageFont.FreeTypeFont] = {}
-
-    def peer() -> None:
-        for number, recipe in enumerate(recipes[:_PEER_PAGES]):
-            pillow(recipe, ground(number), first[number][1], paths, opened)
-
-    peer()
-    tasks = {
-        "page": (pages, characters),
-        "all, labels as JSON": (to_json, characters),
-        "all, labels as lists": (to_lists, characters),
-        "Pillow, labels as lists": (peer, in_first),
-    }
+    tasks = {"page": pages, "all, labels as JSON": to_json, "all, labels as lists": to_lists}
     taken: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(runs):
-        for name, (work, _) in tasks.items():
+        for name, work in tasks.items():
             taken[name].append(cpu_s(work))
-    return {name: count / statistics.median(taken[name]) for name, (_, count) in tasks.items()}
-
-
-def pillow(
-    recipe: Recipe,
-    ground: Picture,
-    labels: Labels,
-    paths: dict[str, tuple[str, int]],
-    opened: dict[tuple[str, int], ImageFont.FreeTypeFont],
-) -> tuple[Picture, list[list[list[Any]]]]:
-    """The page as Pillow draws it, and its character boxes line by line."""
-    size = (recipe.width, recipe.height)
-    page = Image.fromarray(backdrop(ground, recipe.crop, size, (recipe.wash, recipe.wash_tone)))
-    draw = ImageDraw.Draw(page)
-    boxes = []
-    for drawn, colour in zip(labels.lines, labels.colours.tolist(), strict=True):
-        key = (drawn.face.key, drawn.size_px)
-        font = opened.get(key)
-        if font is None:
-            path, index = paths[drawn.face.key]
-            font = opened[key] = ImageFont.truetype(path, drawn.size_px, index=index)
-        text, x, y = drawn.text, drawn.x, drawn.y
-        draw.text((x, y), text, fill=tuple(colour), font=font, anchor="ls")
-        line = []
-        for i, character in enumerate(text):
-            left = x + font.getlength(text[:i])
-            x0, y0, x1, y1 = font.getbbox(character, anchor="ls")
-            if x1 > x0:
-                line.append([character, left + x0, y + y0, left + x1, y + y1])
-        boxes.append(line)
-    return np.asarray(page), boxes
+    return {name: characters / statistics.median(times) for name, times in taken.items()}
 
 
 def cold_start(language: str) -> dict[str, float]:
@@ -232,9 +180,8 @@ def main() -> int:
     characters = {}
     for language in ("en", "zh"):
         found = characters[language] = speeds(language, grounds, given.runs)
-        peer = found["Pillow, labels as lists"]
         for name, value in found.items():
-            print(f"{language}  {name:<26} {value:>10,.0f} characters/s {value / peer:>6.1f} x")
+            print(f"{language}  {name:<26} {value:>10,.0f} characters/s")
     for language, times in cold.items():
         print(f"{language}  " + ", ".join(f"{name} {value:.2f}" for name, value in times.items()))
     written = {}
@@ -250,18 +197,9 @@ def main() -> int:
         "command": "python benchmarks/render_speed.py",
         "unit": "per second of CPU time of one thread, median",
         "runs": given.runs,
-        "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; "
-        f"{_PEER_PAGES} for Pillow; {_IMAGES} for images",
-        "pillow": f"{Image.__version__}, {'raqm' if features.check('raqm') else 'basic layout'}",
+        "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; {_IMAGES} for images",
         "characters": {
             language: {name: round(value) for name, value in found.items()}
-            for language, found in characters.items()
-        },
-        "times Pillow": {
-            language: {
-                name: round(value / found["Pillow, labels as lists"], 1)
-                for name, value in found.items()
-            }
             for language, found in characters.items()
         },
         "cold start": {
