@@ -126,7 +126,7 @@ def plot(curves: dict[str, dict[str, dict[int, float]]], out: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pages", type=int, default=4, help="of each size, language and hinting")
+    parser.add_argument("--pages", type=int, default=10, help="of each size, language and hinting")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     demo, engine = demo_inputs(), RapidOcrEngine()
