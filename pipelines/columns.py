@@ -22,7 +22,9 @@ _FLOATS = (
 
 
 # `unit`, `member`, `uri`, `offset` and `bytes` are where the image was read; `slug` and `why` stand
-# only where it could not be decoded, and then nothing else does.
+# only where it could not be decoded, and then nothing else does. `colour_space` is that of the
+# file: "srgb", "cmyk", "lab", "broken" or the name of its profile; the pixels that are scored and
+# stored are sRGB. `decode_note` tells of harmless oddities.
 SCORE_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -37,6 +39,9 @@ SCORE_SCHEMA = pa.schema(
         ("format", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
+        ("colour_space", pa.string()),
+        ("colour_converted", pa.bool_()),
+        ("decode_note", pa.string()),
         ("phash", pa.uint64()),
         ("phash_fine", pa.binary(32)),
         ("script", pa.string()),

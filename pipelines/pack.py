@@ -154,11 +154,15 @@ def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
         scale = rung / min(width, height)
         width, height = max(rung, round(width * scale)), max(rung, round(height * scale))
         # Pillow's Lanczos widens its kernel when it shrinks, so nothing aliases.
-        picture = Image.fromarray(_decode(row, data, job))
-        small = picture.resize((width, height), Image.Resampling.LANCZOS)
+        large = Image.fromarray(_decode(row, data, job))
+        small = large.resize((width, height), Image.Resampling.LANCZOS)
         data = _encode_jpeg(np.asarray(small), job.settings.jpeg_quality)
-    elif row["format"] not in KEPT_FORMATS:
-        data = encode_lossless(_decode(row, data, job), ext)
+    elif row["colour_converted"] or row["format"] not in KEPT_FORMATS:
+        picture = _decode(row, data, job)
+        # A JPEG was lossy before: at a high quality, once more does not show.
+        lossy = ext == "jpg"
+        quality = job.settings.jpeg_quality
+        data = _encode_jpeg(picture, quality) if lossy else encode_lossless(picture, ext)
     return _stored(
         row,
         key=row["key"],

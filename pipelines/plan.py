@@ -25,8 +25,8 @@ from pipelines.sample import DOCUMENT, GENERAL, REST, TEXT_REAL, TOP, Bucket, bu
 from pipelines.tiles import CELL_PX, choose_tiles, draw_bucket
 
 # Raised when the same settings would give another plan, or the same plan other shards.
-_VERSION = 3
-PACK_VERSION = 2
+_VERSION = 4
+PACK_VERSION = 3
 
 # Where an image was read says nothing of what a shard holds: the same corpus at another place has
 # the same recipes.
@@ -40,7 +40,8 @@ _TILE_BYTES_PER_PX = 0.6
 # General images up to this many times the rung keep their original bytes.
 KEEP_ORIGINAL_UP_TO = 1.5
 # Formats that are kept as they are, with the extension that WebDataset readers know. The others
-# (GIF, BMP, TIFF...) are stored as PNG, which loses nothing.
+# (GIF, BMP, TIFF...) are stored as PNG, which loses nothing. What had to be converted to sRGB is
+# never kept: whoever reads it without its profile would see other colours.
 KEPT_FORMATS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 _TILE = pa.struct(
@@ -311,6 +312,7 @@ def _assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
                 CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
                 CASE WHEN kind <> '{GENERAL}' THEN '{config.pack.text_format}'
                      WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
+                     WHEN colour_converted THEN CASE format WHEN 'jpeg' THEN 'jpg' ELSE 'png' END
                      ELSE CASE format {kept} ELSE 'png' END END AS ext,
                 CASE WHEN kind <> '{GENERAL}'
                      THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}

@@ -49,7 +49,7 @@ def versions(settings: ScoreSettings) -> dict[str, Any]:
     """Names all code, weights and models that decide a score."""
     return {
         "score": _VERSION,
-        "decode": door.VERSION,
+        "decode": [door.VERSION, *door.optional_formats()],
         "clarity": Clarity().version,
         "hashing": hashing.VERSION,
         "ink": ink.VERSION,
@@ -141,6 +141,9 @@ def _row(
         "width": width,
         "height": height,
         "jpeg_quality": picture.jpeg_quality,
+        "colour_space": picture.colour_space,
+        "colour_converted": picture.colour_converted,
+        "decode_note": picture.note or None,
     }
     if min(width, height) < _MIN_SCORED_PX:
         return row

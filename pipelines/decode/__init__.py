@@ -1,9 +1,9 @@
-"""The one door for foreign bytes: bytes in, an upright RGB picture or a fault out; never raises.
+"""The one door for foreign bytes: bytes in, an upright sRGB picture or a fault out; never raises.
 
 Order of work: magic bytes, header, limits (so that a bomb costs nothing), completeness of the
-container, strict decode, orientation, alpha on white. Nothing is repaired in silence: a picture
-with a grey lower half would be scored, packed and learned. A leaf of the project: it imports
-nothing else of ours.
+container, strict decode, colour profile, orientation, alpha on white. Nothing is repaired in
+silence: a picture with a grey lower half would be scored, packed and learned. What is odd in a
+header alone is tolerated, and told. A leaf of the project: it imports nothing else of ours.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pipelines.decode.door import (
     sniff,
 )
 from pipelines.decode.fault import SLUGS, Fault, Limits
+from pipelines.decode.modern import optional_formats
 from pipelines.decode.pixels import Luma, Rgb, to_luma
 
 # Raised when the same bytes would give other pixels, another quality or another slug.
-VERSION = 1
+VERSION = 2
 
 __all__ = [
     "SLUGS",
@@ -36,6 +37,7 @@ __all__ = [
     "decode",
     "decode_luma",
     "open_image",
+    "optional_formats",
     "sniff",
     "to_luma",
 ]

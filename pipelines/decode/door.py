@@ -1,4 +1,4 @@
-"""Bytes in, an upright RGB picture or a fault out: which format it is, and who decodes it.
+"""Bytes in, an upright sRGB picture or a fault out: which format it is, and who decodes it.
 
 JPEG goes to simplejpeg, the rest to Pillow, plugin by plugin (its general `open` would warn about
 sizes that the limits already judge), each after our own check that the file is whole.
@@ -7,13 +7,17 @@ sizes that the limits already judge), each after our own check that the file is 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipelines.decode.fault import SLUGS, Fault, Limits, Refused
+from pipelines.decode.isobmff import brand
 from pipelines.decode.jpeg import decode_jpeg, fill_jpeg, read_header
-from pipelines.decode.others import decode_bmp, decode_gif, decode_tiff
-from pipelines.decode.pixels import Colours, Luma, Pixels, Rgb, arranged
+from pipelines.decode.modern import decode_avif, decode_heic, decode_jxl
+from pipelines.decode.others import decode_bmp, decode_gif
+from pipelines.decode.pixels import Colours, Luma, Picture, Pixels, Rgb, arranged
 from pipelines.decode.png import decode_png
+from pipelines.decode.tiff import decode_tiff
 from pipelines.decode.webp import decode_webp
 
 _LIMITS = Limits()
@@ -21,16 +25,23 @@ _LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Decoded:
-    """An upright picture: uint8[H, W, 3] RGB, the format's name, and for JPEG its IJG quality.
+    """An upright picture: uint8[H, W, 3] sRGB, the format's name, and for JPEG its IJG quality.
 
     Whoever asked for BGR finds that in `rgb`.
     `jpeg_quality` in [1, 100] is read off the luma table in the header, None for other formats.
     It tells of the last encoding only, nothing of earlier ones.
+    `colour_space` names that of the file: "srgb" (also where none is named), "cmyk", "lab",
+    "broken" (a profile that cannot be used), or what its profile calls itself. Where its numbers
+    were changed to become sRGB, `colour_converted` is true, and the bytes of the file mean other
+    colours to whoever ignores its profile. `note` tells of harmless oddities; empty: none.
     """
 
     rgb: Rgb
     format: str
     jpeg_quality: float | None = None
+    colour_space: str = "srgb"
+    colour_converted: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,9 @@ class DecodedLuma:
     luma: Luma
     format: str
     jpeg_quality: float | None = None
+    colour_space: str = "srgb"
+    colour_converted: bool = False
+    note: str = ""
 
 
 def decode(data: bytes, limits: Limits | None = None, *, bgr: bool = False) -> Decoded | Fault:
@@ -57,7 +71,7 @@ def decode_luma(data: bytes, limits: Limits | None = None) -> DecodedLuma | Faul
     """As `decode`, for those who need no colour: faster for JPEG, whose luma is taken as stored.
 
     That differs by a rounding error from the luma of the decoded colours, by more only where those
-    were clipped. For other formats it is the luma of `decode`.
+    were clipped. For other formats and other colour spaces it is the luma of `decode`.
     """
     found = _guarded(data, limits or _LIMITS, "grey")
     return found if isinstance(found, Fault) else DecodedLuma(*found)
@@ -89,6 +103,7 @@ class Opened:
 def open_image(data: bytes, scratch: Pixels, *, bgr: bool = False) -> Opened | Fault:
     """As `decode`, in two steps: whoever decodes many files first opens some, then decodes each.
 
+    For pictures out of a corpus, where all numbers are sRGB: profiles are passed over.
     A decoder drives the interpreter out of the caches, so what Python does between two pictures
     takes several times as long as in a loop of its own. Most JPEGs wait to be decoded into
     `scratch`, one after the other; all else is decoded at once, into memory of its own.
@@ -107,9 +122,11 @@ def open_image(data: bytes, scratch: Pixels, *, bgr: bool = False) -> Opened | F
     return found if isinstance(found, Fault) else Opened(found[0])
 
 
-def _guarded(
-    data: bytes, limits: Limits, colours: Colours
-) -> tuple[Pixels, str, float | None] | Fault:
+# Pixels, format, JPEG quality, colour space, whether converted, note.
+_Found = tuple[Pixels, str, float | None, str, bool, str]
+
+
+def _guarded(data: bytes, limits: Limits, colours: Colours) -> _Found | Fault:
     try:
         return _decode(data, limits, colours)
     except Exception as error:
@@ -139,13 +156,8 @@ _MAGIC = (
     (0, b"GIF89a", "gif"),
     (0, b"II*\0", "tiff"),
     (0, b"MM\0*", "tiff"),
-    (0, b"II+\0", "bigtiff"),
-    (0, b"MM\0+", "bigtiff"),
-    (4, b"ftypavif", "avif"),
-    (4, b"ftypavis", "avif"),
-    (4, b"ftyphei", "heic"),
-    (4, b"ftyphev", "heic"),
-    (4, b"ftypmif1", "heic"),
+    (0, b"II+\0", "tiff"),
+    (0, b"MM\0+", "tiff"),
     (0, b"\xff\x0a", "jxl"),
     (0, b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
     (0, b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
@@ -170,30 +182,49 @@ def sniff(data: bytes) -> str | None:
             if name == "bmp" and data[15:18] != b"\0\0\0":
                 continue
             return name
+    if (found := brand(data)) is not None:
+        return found
+    # Portable anymaps: P and a digit, then a space or a line's end.
+    if data[:1] == b"P" and data[1:2] in b"1234567" and data[2:3].isspace():
+        return "pnm"
     head = data[:256].lstrip().lower()
     return "svg" if head.startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096] else None
 
 
-def _decode(data: bytes, limits: Limits, colours: Colours) -> tuple[Pixels, str, float | None]:
+def _decode(data: bytes, limits: Limits, colours: Colours) -> _Found:
     if not data:
         raise Refused("empty", SLUGS["empty"])
     name = sniff(data)
     if name is None:
         raise Refused("not_an_image", f"first bytes {data[:8].hex(' ')}")
     if name == "jpeg":
-        header = read_header(data, limits)
-        return decode_jpeg(data, header, colours), name, header.quality
-    decoder = {
-        "png": decode_png,
-        "webp": decode_webp,
-        "gif": decode_gif,
-        "bmp": decode_bmp,
-        "tiff": decode_tiff,
-    }.get(name)
+        return _decode_jpeg(data, limits, colours, name)
+    decoder = _DECODERS.get(name)
     if decoder is None:
         raise Refused("unsupported_format", f"{name} is not read here")
     # Pillow warns about metadata that does not matter to the pixels.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rgb = decoder(data, limits)
-    return arranged(rgb, colours), name, None
+        picture = decoder(data, limits)
+    if isinstance(picture, bytes):
+        return _decode_jpeg(picture, limits, colours, name)
+    pixels, space, converted, note = picture
+    return arranged(pixels, colours), name, None, space, converted, note
+
+
+def _decode_jpeg(data: bytes, limits: Limits, colours: Colours, name: str) -> _Found:
+    header = read_header(data, limits)
+    pixels, space, converted, note = decode_jpeg(data, header, colours)
+    return pixels, name, header.quality, space, converted, note
+
+
+_DECODERS: dict[str, Callable[[bytes, Limits], Picture | bytes]] = {
+    "png": decode_png,
+    "webp": decode_webp,
+    "gif": decode_gif,
+    "bmp": decode_bmp,
+    "tiff": decode_tiff,
+    "avif": decode_avif,
+    "heic": decode_heic,
+    "jxl": decode_jxl,
+}

@@ -1,7 +1,7 @@
 """JPEG: our own walk through the header, then simplejpeg, strictly.
 
 simplejpeg raises on damaged data where other decoders repair in silence, and it is the fastest,
-but it believes the announced size, and does not look at orientation or inverted ink.
+but it believes the announced size, and does not look at orientation, profiles or inverted ink.
 """
 
 from __future__ import annotations
@@ -12,15 +12,23 @@ import struct
 from typing import NamedTuple
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
+from pipelines.decode.colour import MAX_PROFILE_BYTES, Space, plain, space_of, to_srgb
+from pipelines.decode.exif import exif_orientation, is_adobe_rgb
 from pipelines.decode.fault import Limits, Refused, check_size
-from pipelines.decode.pixels import Colours, Pixels, arranged, exif_orientation, upright
+from pipelines.decode.icc import ADOBE_RGB, Described
+from pipelines.decode.jpeg_oddities import count_scans, decode_strictly
+from pipelines.decode.pixels import Colours, Picture, Pixels, arranged, upright
 
 
 class JpegHeader(NamedTuple):
-    """What stands before the first scan. `tables` are the segments with quantisation tables."""
+    """What stands before the first scan.
+
+    `tables` are the segments with quantisation tables, `icc` those with parts of a colour profile,
+    `exif` the first EXIF block.
+    """
 
     width: int
     height: int
@@ -30,6 +38,8 @@ class JpegHeader(NamedTuple):
     adobe: bool
     orientation: int
     tables: tuple[bytes, ...]
+    icc: tuple[bytes, ...]
+    exif: bytes
 
     @property
     def quality(self) -> float | None:
@@ -39,6 +49,8 @@ class JpegHeader(NamedTuple):
 
 _SEGMENT = struct.Struct(">BBH").unpack_from
 _FRAME = struct.Struct(">HHB2xB").unpack_from
+_ICC = b"ICC_PROFILE\0"
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
 # More passes than any encoder writes; each costs time in proportion to the announced size.
 _MAX_SCANS = 100
@@ -47,11 +59,14 @@ _MAX_SCANS = 100
 def read_header(data: bytes, limits: Limits) -> JpegHeader:
     """The header of a picture that keeps the limits; Refused for any other."""
     header = _jpeg_header(data)
-    # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits.
-    per_px = 6 + 2 * header.components * header.progressive
+    # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits, and
+    # a conversion has 4 bytes a pixel on either side.
+    per_px = 6 + 2 * header.components * header.progressive + 8 * bool(header.icc)
     per_px += 18 * (header.components == 4)
     check_size(header.width, header.height, per_px, limits)
-    if header.progressive and data.count(b"\xff\xda") > _MAX_SCANS:
+    # What is counted first is more than the scans: previews and trailers have such bytes too.
+    scans = header.progressive and data.count(b"\xff\xda")
+    if scans > _MAX_SCANS and count_scans(data) > _MAX_SCANS:
         raise Refused("too_many_scans", f"more than {_MAX_SCANS} scans")
     return header
 
@@ -59,40 +74,82 @@ def read_header(data: bytes, limits: Limits) -> JpegHeader:
 def fill_jpeg(data: bytes, colours: str, scratch: Pixels, pixels: Pixels) -> None:
     """Decode an upright picture into `scratch`, uint8[N], of which `pixels` is a view.
 
-    An error of the decoder when it is damaged.
+    The numbers come as they are stored. An error of the decoder when the picture is damaged.
     """
-    found = simplejpeg.decode_jpeg(data, colours, strict=True, buffer=scratch)
+    found, note = decode_strictly(data, colours, buffer=scratch)
     if found.shape != pixels.shape:
         raise ValueError(f"the decoder finds {found.shape} where the header has {pixels.shape}")
+    if note:  # an odd file was decoded a second time, into memory of its own
+        pixels[:] = found
 
 
-def decode_jpeg(data: bytes, header: JpegHeader, colours: Colours) -> Pixels:
-    """The picture whose header was read; an error of the decoder when it is damaged.
+def decode_jpeg(data: bytes, header: JpegHeader, colours: Colours) -> Picture:
+    """The picture whose header was read, as sRGB; an error of the decoder when it is damaged.
 
-    Grey is the stored luma as it is, which spares the decoder a fifth to a third of its work.
+    Grey is the stored luma as it is, which spares the decoder a fifth to a third of its work,
+    except where a profile gives the numbers another meaning.
     """
+    space = _space(header)
     if header.components == 4:
-        cmyk = simplejpeg.decode_jpeg(data, colorspace="CMYK", strict=True)
+        cmyk, note = decode_strictly(data, "CMYK")
         # Adobe stores ink upside down: 255 is no ink. That is all but every CMYK file.
-        ink = cmyk if header.adobe else 255 - cmyk
-        white = ink[:, :, 3:].astype(np.uint16)
-        pixels = arranged(((ink[:, :, :3] * white + 127) // 255).astype(np.uint8), colours)
+        ink = 255 - cmyk if header.adobe else cmyk
+        pixels = arranged(np.array(to_srgb(_image(ink, "CMYK"), space)), colours)
+    elif space.transform is not None:
+        stored, note = decode_strictly(data, "GRAY" if header.components == 1 else "RGB")
+        image = _image(stored, _MODES[header.components])
+        pixels = arranged(np.array(to_srgb(image, space)), colours)
     elif colours == "grey":
-        pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
+        stored, note = decode_strictly(data, "GRAY")
+        pixels = stored[:, :, 0]
     else:
-        pixels = simplejpeg.decode_jpeg(data, colours, strict=True)
-    return upright(pixels, header.orientation)
+        pixels, note = decode_strictly(data, colours)
+    converted = header.components == 4 or space.transform is not None
+    notes = "; ".join(part for part in (note, space.note) if part)
+    return Picture(upright(pixels, header.orientation), space.name, converted, notes)
+
+
+def _image(pixels: Pixels, mode: str) -> Image.Image:
+    height, width, channels = pixels.shape
+    return Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1)
+
+
+def _space(header: JpegHeader) -> Space:
+    mode = _MODES[header.components]
+    profile: bytes | str | Described | None = _joined(header.icc) if header.icc else None
+    if profile is None and mode == "RGB" and is_adobe_rgb(header.exif):
+        profile = ADOBE_RGB
+    return plain(mode) if profile is None else space_of(profile, mode)
+
+
+@functools.lru_cache(maxsize=256)
+def _joined(segments: tuple[bytes, ...]) -> bytes | str:
+    """A profile out of its numbered parts; why not, where some are missing."""
+    parts: dict[int, bytes] = {}
+    for segment in segments:
+        # Some programs write all parts twice.
+        parts.setdefault(segment[0], segment[2:])
+    announced = segments[0][1]
+    missing = sorted(set(range(1, announced + 1)) - set(parts))
+    if missing:
+        return f"part {missing[0]} of {announced} is missing"
+    if sum(map(len, parts.values())) > MAX_PROFILE_BYTES:
+        return f"more than {MAX_PROFILE_BYTES} bytes"
+    return b"".join(parts[number] for number in sorted(parts))
 
 
 def _jpeg_header(data: bytes) -> JpegHeader:
     """What the segments before the first scan say."""
     tables: list[bytes] = []
-    frame, adobe, orientation = None, False, 1
+    icc: list[bytes] = []
+    frame, adobe, exif = None, False, b""
     at, last = 2, len(data) - 4
     while at <= last:
         first, marker, length = _SEGMENT(data, at)
         if first != 0xFF:
-            raise Refused("corrupt", f"no marker at byte {at}")
+            # Bytes that belong to no segment: decoders look for the next marker, and so do we.
+            at = _next_marker(data, at)
+            continue
         if marker == 0xFF:  # a fill byte
             at += 1
             continue
@@ -108,7 +165,9 @@ def _jpeg_header(data: bytes) -> JpegHeader:
         if marker == 0xDB:
             tables.append(data[body:end])
         elif marker == 0xE1 and data.startswith(b"Exif\0\0", body, end):
-            orientation = exif_orientation(data[body + 6 : end])
+            exif = exif or data[body + 6 : end]
+        elif marker == 0xE2 and data.startswith(_ICC, body, end) and end - body > 14:
+            icc.append(data[body + 12 : end])
         elif marker == 0xEE and data.startswith(b"Adobe", body, end):
             adobe = True
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC8, 0xCC):
@@ -117,7 +176,17 @@ def _jpeg_header(data: bytes) -> JpegHeader:
         raise Refused("truncated", "ends within the header")
     if frame is None:
         raise Refused("corrupt", "no frame header before the first scan")
-    return JpegHeader(*frame, adobe, orientation, tuple(tables))
+    return JpegHeader(*frame, adobe, exif_orientation(exif), tuple(tables), tuple(icc), exif)
+
+
+def _next_marker(data: bytes, at: int) -> int:
+    while True:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 1 >= len(data):
+            return len(data)
+        if data[at + 1] not in (0x00, 0xFF):
+            return at
+        at += 1
 
 
 def _frame(marker: int, body: bytes) -> tuple[int, int, int, bool, int]:
@@ -127,6 +196,8 @@ def _frame(marker: int, body: bytes) -> tuple[int, int, int, bool, int]:
     height, width, components, luma_table = _FRAME(body, 1)
     if components not in (1, 3, 4):
         raise Refused("unsupported_format", f"JPEG with {components} components")
+    if height == 0:
+        raise Refused("unsupported_format", "a JPEG that tells its height after the first scan")
     return width, height, components, marker in (0xC2, 0xCA), luma_table
 
 

@@ -1,16 +1,17 @@
-"""Pixels of any mode to upright RGB."""
+"""Pixels of any mode to upright sRGB."""
 
 from __future__ import annotations
 
-import struct
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipelines.decode.colour import plain, space_of, to_srgb
 from pipelines.decode.fault import Refused
+from pipelines.decode.icc import Described
 
 # uint8[H, W, 3], uint8[H, W], and either.
 Rgb = NDArray[np.uint8]
@@ -21,41 +22,59 @@ Pixels = NDArray[np.uint8]
 Colours = Literal["rgb", "bgr", "grey"]
 
 
-def to_rgb(image: Image.Image) -> Rgb:
-    """Pixels of any Pillow mode as uint8[H, W, 3], alpha on white, 16 bits scaled to 8."""
+class Picture(NamedTuple):
+    """Pixels that mean sRGB, uint8[H, W, 3], and what was found on the way.
+
+    `space` names the colour space of the file and `converted` says whether its numbers were changed
+    to become sRGB. `note` tells of harmless oddities; empty: none.
+    """
+
+    pixels: Rgb
+    space: str
+    converted: bool
+    note: str = ""
+
+
+def to_picture(
+    image: Image.Image, profile: bytes | Described | str | None = None, note: str = ""
+) -> Picture:
+    """Pixels of any Pillow mode as sRGB, alpha on white, 16 bits scaled to 8.
+
+    `profile` is ICC bytes, colours described by numbers, the reason why there is no usable profile,
+    or None for what has none.
+    """
     image.load()
-    if image.mode.startswith("I;16"):
+    image, alpha = _without_alpha(image)
+    mode = image.mode
+    space = plain(mode) if profile is None else space_of(profile, mode)
+    converted = mode in ("CMYK", "LAB") or space.transform is not None
+    image = to_srgb(image, space)
+    if alpha is not None:
+        layer, image = image, Image.new("RGB", image.size, (255, 255, 255))
+        image.paste(layer.convert("RGB"), mask=alpha)
+    pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    notes = "; ".join(part for part in (note, space.note) if part)
+    return Picture(pixels, space.name, converted, notes)
+
+
+def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """An image of mode L, RGB, CMYK or LAB, and its alpha if it has one."""
+    mode = image.mode
+    if mode.startswith("I;16"):
         # Pillow would clip at 255. The high byte inverts the usual 8 to 16 bit expansion exactly.
         grey = np.asarray(image)
         key = image.info.get("transparency")
-        shown = (grey >> 8).astype(np.uint8)
-        if isinstance(key, int):
-            shown[grey == key] = 255
-        return np.repeat(shown[:, :, None], 3, axis=2)
-    if image.mode in ("I", "F"):
+        alpha = Image.fromarray((grey != key) * np.uint8(255)) if isinstance(key, int) else None
+        return Image.fromarray((grey >> 8).astype(np.uint8)), alpha
+    if mode in ("I", "F"):
         raise Refused("unsupported_format", "32-bit samples have no known range")
-    if image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        image = Image.new("RGB", layer.size, (255, 255, 255))
-        image.paste(layer, mask=layer.getchannel("A"))
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def exif_orientation(tiff: bytes) -> int:
-    """Orientation 1..8 out of an EXIF block; 1 when there is none or it cannot be read."""
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None or len(tiff) < 14:
-        return 1
-    (start,) = struct.unpack(order + "I", tiff[4:8])
-    entries = tiff[start + 2 : start + 2 + 12 * 64]
-    if len(tiff) < start + 2:
-        return 1
-    (count,) = struct.unpack(order + "H", tiff[start : start + 2])
-    for at in range(0, min(12 * count, len(entries) - 11), 12):
-        tag, _, _, value = struct.unpack(order + "HHIH", entries[at : at + 10])
-        if tag == 0x0112:
-            return int(value) if 1 <= value <= 8 else 1
-    return 1
+    if mode in ("La", "LA", "RGBa", "RGBA", "PA") or "transparency" in image.info:
+        layer = image.convert("LA" if mode in ("La", "LA") else "RGBA")
+        colours = layer.convert("L" if layer.mode == "LA" else "RGB")
+        return colours, layer.getchannel("A")
+    if mode in ("L", "RGB", "CMYK", "LAB"):
+        return image, None
+    return image.convert("L" if mode == "1" else "RGB"), None
 
 
 def to_luma(rgb: Rgb) -> Luma:

@@ -10,29 +10,47 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import PngImagePlugin
 
+from pipelines.decode.colour import MAX_PROFILE_BYTES
+from pipelines.decode.exif import exif_orientation
 from pipelines.decode.fault import Limits, Refused, check_size
-from pipelines.decode.pixels import Rgb, exif_orientation, to_rgb, upright
+from pipelines.decode.icc import HDR_CURVES, SRGB_PRIMARIES, Described, code_points
+from pipelines.decode.pixels import Picture, to_picture, upright
 
 # Inflated at a time, when rows are only counted.
 _INFLATE_BYTES = 1 << 20
 
-# What the pixels depend on. All else stays outside: texts and profiles may be bombs themselves.
+# What Pillow needs for the pixels. All else stays outside: texts and profiles may be bombs
+# themselves, and are inflated here, to a limit.
 _PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_COLOURS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP")
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_RAW_EXIF = b"Raw profile type exif\0"
+_MAX_EXIF_BYTES = 1 << 20
 
 
-def decode_png(data: bytes, limits: Limits) -> Rgb:
+def decode_png(data: bytes, limits: Limits) -> Picture:
     if data[12:16] != b"IHDR" or len(data) < 33:
         raise Refused("truncated" if len(data) < 33 else "corrupt", "no image header")
     width, height = struct.unpack(">II", data[16:24])
     check_size(width, height, 12, limits)
-    parts, stream, orientation = [data[:8]], [], 1
-    for kind, start, end in _png_chunks(data):
+    parts, stream, notes = [data[:8]], [], []
+    colours: dict[bytes, bytes] = {}
+    exif = b""
+    for kind, start, end, whole in _png_chunks(data):
+        body = (start + 8, end - 4)
+        if not whole:
+            notes.append(f"wrong checksum of chunk {kind.decode('latin-1')}")
+            continue
         if kind == b"acTL" and int.from_bytes(data[start + 8 : start + 12], "big") > 1:
             raise Refused("animated", "an animated PNG")
         if kind == b"eXIf":
-            orientation = exif_orientation(data[start + 8 : end - 4])
+            exif = data[slice(*body)]
+        elif kind in _TEXTS and not exif and data.startswith(_RAW_EXIF, body[0]):
+            exif = _raw_exif(kind, data[slice(*body)])
+        elif kind in _COLOURS:
+            colours.setdefault(kind, data[slice(*body)])
         if kind == b"IDAT":
-            stream.append((start + 8, end - 4))
+            stream.append(body)
         if kind in _PNG_KEPT:
             parts.append(data[start:end])
     image = PngImagePlugin.PngImageFile(io.BytesIO(b"".join(parts)))
@@ -41,7 +59,60 @@ def decode_png(data: bytes, limits: Limits) -> Rgb:
     bottom = image.crop((0, height - 1, width, height))
     if data[28] or not np.asarray(bottom).any():
         _check_all_rows(data, stream)
-    return upright(to_rgb(image), orientation)
+    picture = to_picture(image, _profile(colours), "; ".join(notes))
+    return picture._replace(pixels=upright(picture.pixels, exif_orientation(exif)))
+
+
+def _profile(colours: dict[bytes, bytes]) -> bytes | Described | str | None:
+    """What the chunks say of colours, in the order of precedence of PNG's third edition."""
+    if len(points := colours.get(b"cICP", b"")) == 4:
+        if points[1] in HDR_CURVES:
+            raise Refused("unsupported_format", f"{HDR_CURVES[points[1]]}: HDR has no sRGB")
+        described = code_points(points[0], points[1])
+        # Numbers of a video's range or matrix are no RGB that anybody writes into a PNG.
+        if described is not None and points[2:] == b"\0\1":
+            return described
+    if b"iCCP" in colours:
+        return _icc(colours[b"iCCP"])
+    if b"sRGB" in colours or len(colours.get(b"gAMA", b"")) != 4:
+        return None
+    (gamma,) = struct.unpack(">I", colours[b"gAMA"])
+    # 0.1 to 10: what lies beyond is a slip of an encoder and would leave nothing of the picture.
+    if not 10_000 <= gamma <= 1_000_000:
+        return f"a gamma of {gamma / 1e5:g}"
+    primaries = SRGB_PRIMARIES
+    if len(chunk := colours.get(b"cHRM", b"")) == 32:
+        white_x, white_y, *rest = (v / 1e5 for v in struct.unpack(">8I", chunk))
+        primaries = (*rest, white_x, white_y)
+    return Described(f"PNG gamma {1e5 / gamma:.2f}", primaries, 1e5 / gamma)
+
+
+def _icc(chunk: bytes) -> bytes | str:
+    name, _, packed = chunk.partition(b"\0")
+    try:
+        inflater = zlib.decompressobj()
+        profile = inflater.decompress(packed[1:], MAX_PROFILE_BYTES)
+    except zlib.error as error:
+        return str(error)
+    if inflater.unconsumed_tail:
+        return f"more than {MAX_PROFILE_BYTES} bytes"
+    return profile
+
+
+def _raw_exif(kind: bytes, chunk: bytes) -> bytes:
+    """EXIF as ImageMagick hid it in texts before PNG had a chunk for it: hexadecimal."""
+    text = chunk[len(_RAW_EXIF) :]
+    try:
+        if kind == b"zTXt":
+            text = zlib.decompressobj().decompress(text[1:], _MAX_EXIF_BYTES)
+        elif kind == b"iTXt":
+            packed, text = text[0], text[2:].split(b"\0", 2)[-1]
+            text = zlib.decompressobj().decompress(text, _MAX_EXIF_BYTES) if packed else text
+        # A line with the name, one with the length, then the bytes.
+        _, _, *digits = text.strip().split()
+        return bytes.fromhex(b"".join(digits).decode("ascii")).removeprefix(b"Exif\0\0")
+    except (zlib.error, ValueError, IndexError):
+        return b""
 
 
 def _check_all_rows(data: bytes, stream: list[tuple[int, int]]) -> None:
@@ -67,15 +138,20 @@ def _check_all_rows(data: bytes, stream: list[tuple[int, int]]) -> None:
         raise Refused("truncated", f"the last {missing} bytes of the rows are missing")
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of every chunk; refuses a wrong checksum and a missing IEND."""
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
+    """Kind, start and end of every chunk, and whether its checksum is right.
+
+    Refuses a missing IEND, and a wrong checksum where the pixels depend on it.
+    """
     at, kind, view = 8, b"", memoryview(data)
     while kind != b"IEND":
         length = int.from_bytes(data[at : at + 4], "big")
         kind, end = data[at + 4 : at + 8], at + 12 + length
         if end > len(data):
             raise Refused("truncated", f"chunk at byte {at} ends {end - len(data)} bytes later")
-        if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+        whole = zlib.crc32(view[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
+        # A capital letter first: no decoder can do without it. tRNS changes pixels all the same.
+        if not whole and (not kind[:1].islower() or kind == b"tRNS"):
             raise Refused("corrupt", f"wrong checksum of chunk {kind!r} at byte {at}")
-        yield kind, at, end
+        yield kind, at, end, whole
         at = end

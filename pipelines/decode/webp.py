@@ -7,15 +7,17 @@ import struct
 
 from PIL import WebPImagePlugin as WebP
 
+from pipelines.decode.colour import MAX_PROFILE_BYTES
+from pipelines.decode.exif import exif_orientation
 from pipelines.decode.fault import Limits, Refused, check_size
-from pipelines.decode.pixels import Rgb, exif_orientation, to_rgb, upright
+from pipelines.decode.pixels import Picture, to_picture, upright
 
 
-def decode_webp(data: bytes, limits: Limits) -> Rgb:
+def decode_webp(data: bytes, limits: Limits) -> Picture:
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
         raise Refused("truncated", f"{len(data)} of {end} bytes")
-    at, orientation, size = 12, 1, None
+    at, orientation, size, profile = 12, 1, None, None
     while at + 8 <= end:
         kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         body = data[at + 8 : at + 8 + min(length, 10)]
@@ -26,13 +28,16 @@ def decode_webp(data: bytes, limits: Limits) -> Rgb:
         if kind == b"EXIF":
             exif = data[at + 8 : at + 8 + length]
             orientation = exif_orientation(exif.removeprefix(b"Exif\0\0"))
+        if kind == b"ICCP" and profile is None and length <= MAX_PROFILE_BYTES:
+            profile = data[at + 8 : at + 8 + length]
         size = _webp_size(kind, body) or size
         if size:
             check_size(*size, 16, limits)
         at += 8 + length + length % 2
     if size is None:
         raise Refused("corrupt", "no picture in the file")
-    return upright(to_rgb(WebP.WebPImageFile(io.BytesIO(data))), orientation)
+    picture = to_picture(WebP.WebPImageFile(io.BytesIO(data)), profile)
+    return picture._replace(pixels=upright(picture.pixels, orientation))
 
 
 def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:

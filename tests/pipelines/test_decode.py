@@ -298,7 +298,7 @@ def test_known_but_not_read() -> None:
     assert slug(b"%PDF-1.7 ...") == "unsupported_format"
     assert slug(b'<?xml version="1.0"?><svg/>') == "unsupported_format"
     assert sniff(b"\0\0\0\x20ftypavif....") == "avif"
-    assert slug(b"\0\0\0\x20ftypavif....") == "unsupported_format"
+    assert slug(b"\0\0\0\x20ftypavif....") == "truncated"
     floats = Image.fromarray(np.ones((8, 8), np.float32))
     assert slug(saved(floats, "TIFF")) == "unsupported_format"
 

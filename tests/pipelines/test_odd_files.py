@@ -68,7 +68,7 @@ ODD: dict[str, tuple[bytes, str]] = {
     "page.html": (b"<!doctype html><title>x</title>", "not_an_image"),
     "paper.pdf": (b"%PDF-1.7\n%....", "unsupported_format"),
     "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_format"),
-    "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "unsupported_format"),
+    "scan.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ", "unsupported_format"),
     "cut.jpg": (jpeg(picture(4))[:-20], "truncated"),
     "half.jpg": (jpeg(picture(5))[:5000], "truncated"),
     "cut.png": (encoded(picture(6), "png")[:-20], "truncated"),
