@@ -11,15 +11,16 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import curriculum, engine, pack, plan, score, storage, synthesize, tar
+from pipelines import curriculum, engine, lease, pack, plan, score, storage, synthesize
 from pipelines import decode as door
+from pipelines import shards as committed
 from pipelines.config import CorpusConfig
 from pipelines.report import accounting, sheets
 from pipelines.report.console import Console
@@ -51,6 +52,7 @@ class Build:
     """What a finished build was: where its parts lie, what it did, how long it took."""
 
     config: CorpusConfig
+    ticket: lease.Ticket
     score_folder: str = ""
     plan_folder: str = ""
     units: list[Unit] = field(default_factory=list)
@@ -65,8 +67,22 @@ class Build:
 
 
 def build(config: CorpusConfig, console: Console) -> Build:
-    """Build the corpus; BuildFailed when something could not be made."""
-    done = Build(config=config)
+    """Build the corpus; BuildFailed when something could not be made, LeaseError when another
+    build writes it."""
+    with lease.hold(config.out, console.say) as ticket, storage.guarded(ticket.check):
+        done = Build(config=config, ticket=ticket)
+        try:
+            _build(done, console)
+        except Exception:
+            # A build that has taken over removes what it does not need: then that is the reason.
+            with suppress(OSError):
+                ticket.check()
+            raise
+    return done
+
+
+def _build(done: Build, console: Console) -> None:
+    config = done.config
     sources: dict[str, Source] = {source.name: source for source in config.sources}
     with _stage(done, console, "list"):
         done.units = _list_units(done, sources)
@@ -81,7 +97,6 @@ def build(config: CorpusConfig, console: Console) -> Build:
             _synthesize(done, sources, cluster, console)
     with _stage(done, console, "report"):
         _finish(done)
-    return done
 
 
 @contextmanager
@@ -200,7 +215,7 @@ def _make_shards(
     shards: Sequence[pack.Shard],
     make_work: Callable[[], engine.Work],
 ) -> None:
-    todo = [s for s in shards if not tar.is_committed(done.config.out, s.name, s.recipe)]
+    todo = committed.not_committed(done.config.out, shards)
     if todo:
         # While shards are replaced the corpus is not whole: its commit mark must not stand.
         storage.remove(storage.join(done.config.out, "curriculum.json"))
@@ -227,8 +242,24 @@ def _run(
     unit = "units" if stage == "score" else "shards"
     # Only scoring runs models: packing and rendering must not wait for GPUs.
     gpus = done.config.engine.gpus_per_worker if stage == "score" else 0.0
+    held = functools.partial(_while_held, make_work, done.ticket)
     with console.progress(stage, len(tasks), unit) as advance:
-        return cluster.run(tasks, make_work, advance, gpus)
+        outcome = cluster.run(tasks, held, advance, gpus)
+    # A lost lease fails every task: that is one error to tell, not one for each.
+    done.ticket.check()
+    return outcome
+
+
+def _while_held(make_work: Callable[[], engine.Work], ticket: lease.Ticket) -> engine.Work:
+    """Work that neither begins nor commits anything once the lease is lost."""
+    work = make_work()
+
+    def call(payload: Any) -> engine.Stats:
+        ticket.check()
+        with storage.guarded(ticket.check):
+            return work(payload)
+
+    return call
 
 
 def _places(units: Sequence[Unit]) -> dict[str, str]:
@@ -278,8 +309,26 @@ def _finish(done: Build) -> None:
     # where the build that made them was killed before it could draw.
     redraw = not storage.exists(storage.join(out, "curriculum.json"))
     _report(done, facts, whole, redraw)
+    _look_again(done)
     if curriculum.write_curriculum(out, whole):
         done.worked.add("report")
+
+
+def _look_again(done: Build) -> None:
+    """BuildFailed when a shard is not what this build made or found: the corpus is not whole."""
+    out = done.config.out
+    wanted = {shard.name for shard in done.shards}
+    wrong = {shard.name for shard in committed.not_committed(out, done.shards)}
+    wrong |= {name.rpartition(".")[0] for name in committed.strays(out, wanted)}
+    if wrong:
+        storage.remove(storage.join(out, "curriculum.json"))
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise BuildFailed(
+            f"{len(wrong)} shards were changed by something else while this build was at work:"
+            f" {', '.join(sorted(wrong)[:5])}{more}. The corpus is not whole and has no"
+            f" curriculum.json. See that nothing else writes to {out}, then run the same command"
+            " again: only these shards are left."
+        )
 
 
 def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: bool) -> None:
@@ -304,27 +353,15 @@ def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: b
 def _tidy(done: Build, wanted: set[str]) -> None:
     """Remove shards and plans of earlier settings, and drafts of writers that were killed."""
     out = done.config.out
-    folders = [
-        f"shards/{kind}/{rung}"
-        for kind in storage.folders(storage.join(out, "shards"))
-        for rung in storage.folders(storage.join(out, "shards", kind))
-    ]
-    strays = [
-        storage.join(out, folder, name)
-        # Indexes first: a tar without one is not committed, so a stop in between is safe.
-        for suffix in (".parquet", ".tar")
-        for folder in folders
-        for name in storage.names(storage.join(out, folder), suffix)
-        if f"{folder}/{name.removesuffix(suffix)}" not in wanted
-    ]
+    strays = committed.strays(out, wanted)
     if strays:
         storage.remove(storage.join(out, "curriculum.json"))
     for stray in strays:
-        storage.remove(stray)
+        storage.remove(storage.join(out, stray))
     for plan_hash in storage.folders(storage.join(out, "plan")):
         if plan_hash != storage.name_of(done.plan_folder):
             storage.remove_folder(storage.join(out, "plan", plan_hash))
-    for folder in (*folders, "report", "."):
+    for folder in (*committed.folders(out), "report", "."):
         storage.sweep(storage.join(out, folder))
     for folder in (done.score_folder, done.plan_folder):
         storage.sweep(folder)

@@ -7,8 +7,11 @@ with `ray job submit --working-dir . -- python pipelines/build_corpus.py`.
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -17,7 +20,7 @@ import pyarrow as pa
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pipelines import settings, storage  # noqa: E402
+from pipelines import lease, settings, storage  # noqa: E402
 from pipelines.build import Build, BuildFailed, build  # noqa: E402
 from pipelines.config import CorpusConfig, PhaseSettings  # noqa: E402
 from pipelines.demo_config import with_demo_inputs  # noqa: E402
@@ -77,16 +80,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         for sentence in missing:
             console.say(f"missing: {sentence}")
     try:
-        done = build(config, console)
-    except BuildFailed as error:
+        with _stoppable():
+            done = build(config, console)
+    except (BuildFailed, lease.LeaseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except (RuntimeError, OSError, ImportError, duckdb.Error, pa.ArrowException) as error:
         # Ours are RuntimeErrors that say what to do; the others name a file, package or table.
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here", file=sys.stderr)
+        return 130
     _summary(done, console)
     return 1 if done.quarantined else 0
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM as an exception: workers are stopped and the lease is removed on the way out."""
+
+    def stop(signum: int, frame: object) -> None:
+        raise SystemExit(128 + signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _summary(done: Build, console: Console) -> None:

@@ -11,8 +11,9 @@ import io
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,24 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs
 import pyarrow.parquet as pq
+
+_may_write: ContextVar[Callable[[], None] | None] = ContextVar("_may_write", default=None)
+
+
+@contextmanager
+def guarded(check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` right before anything is committed or removed in this block; it may raise."""
+    before = _may_write.set(check)
+    try:
+        yield
+    finally:
+        _may_write.reset(before)
+
+
+def _ask() -> None:
+    check = _may_write.get()
+    if check is not None:
+        check()
 
 
 def join(base: str, *parts: str) -> str:
@@ -111,6 +130,7 @@ def commit(path: str) -> Iterator[IO[bytes]]:
         buffer = io.BytesIO()
         yield buffer
         fs, inner = filesystem(path)
+        _ask()
         fs.pipe_file(inner, buffer.getvalue())
         return
     target = Path(path)
@@ -122,6 +142,7 @@ def commit(path: str) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        _ask()
         os.replace(draft, target)
         _sync_folder(target.parent)
     finally:
@@ -180,6 +201,7 @@ def query(paths: Sequence[str], sql: str) -> list[dict[str, Any]]:
 
 def remove(path: str) -> None:
     """Delete a file; nothing happens when it is not there."""
+    _ask()
     if is_local(path):
         Path(path).unlink(missing_ok=True)
     elif exists(path):
@@ -189,6 +211,7 @@ def remove(path: str) -> None:
 
 def sweep(folder: str) -> None:
     """Remove what writers that were killed left behind in a local folder."""
+    _ask()
     if is_local(folder):
         for draft in Path(folder).glob(".*.tmp"):
             draft.unlink(missing_ok=True)
@@ -196,6 +219,7 @@ def sweep(folder: str) -> None:
 
 def remove_folder(folder: str) -> None:
     """Delete a folder and all in it."""
+    _ask()
     if is_local(folder):
         shutil.rmtree(folder, ignore_errors=True)
     else:

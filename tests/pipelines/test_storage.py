@@ -63,3 +63,23 @@ def test_remove_is_quiet_about_what_is_not_there(folder: str) -> None:
     storage.remove(path)
     storage.remove(path)
     assert not storage.exists(path)
+
+
+def test_nothing_is_committed_or_removed_against_the_guard(folder: str) -> None:
+    def refuse() -> None:
+        raise RuntimeError("not yours any more")
+
+    kept, new = storage.join(folder, "a", "kept"), storage.join(folder, "a", "new")
+    storage.commit_bytes(kept, b"a")
+    for write in (
+        lambda: storage.commit_bytes(kept, b"b"),
+        lambda: storage.commit_bytes(new, b"b"),
+        lambda: storage.remove(kept),
+        lambda: storage.remove_folder(storage.join(folder, "a")),
+    ):
+        with pytest.raises(RuntimeError, match="not yours"), storage.guarded(refuse):
+            write()
+    assert storage.names(storage.join(folder, "a")) == ["kept"]
+    assert storage.read_bytes(kept) == b"a"
+    storage.remove(kept)
+    assert not storage.exists(kept)

@@ -1,0 +1,40 @@
+"""Which shards lie in a corpus, and which of them are not what the plan asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pipelines import storage, tar
+from pipelines.pack import Shard
+
+# Looking at a shard is a few requests to an object store, which answer slowly.
+_LOOKS_AT_ONCE = 32
+
+
+def not_committed(out: str, shards: Sequence[Shard]) -> list[Shard]:
+    """The shards that are not there, not whole, or made by another recipe."""
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        found = pool.map(lambda s: tar.is_committed(out, s.name, s.recipe), shards)
+        return [shard for shard, there in zip(shards, found, strict=True) if not there]
+
+
+def folders(out: str) -> list[str]:
+    """Folders of shards below the corpus: `shards/<kind>/<rung>`."""
+    return [
+        f"shards/{kind}/{rung}"
+        for kind in storage.folders(storage.join(out, "shards"))
+        for rung in storage.folders(storage.join(out, "shards", kind))
+    ]
+
+
+def strays(out: str, wanted: Collection[str]) -> list[str]:
+    """Tars and indexes below the corpus that belong to no wanted shard, in order of removal."""
+    return [
+        f"{folder}/{name}"
+        # Indexes first: a tar without one is not committed, so a stop in between is safe.
+        for suffix in (".parquet", ".tar")
+        for folder in folders(out)
+        for name in storage.names(storage.join(out, folder), suffix)
+        if f"{folder}/{name.removesuffix(suffix)}" not in wanted
+    ]
