@@ -11,7 +11,14 @@ file, or use a constant of another file: a change over there would go unnoticed.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-EXACT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+from pipelines import numba_cache
+
+EXACT: dict[str, Any] = {
+    "cache": numba_cache.ready(Path(__file__).parent),
+    "nogil": True,
+    "error_model": "numpy",
+}
 SUMS: dict[str, Any] = {**EXACT, "fastmath": {"reassoc", "nsz"}}
