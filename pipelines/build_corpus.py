@@ -26,6 +26,7 @@ from pipelines.config import CorpusConfig, PhaseSettings  # noqa: E402
 from pipelines.demo_config import with_demo_inputs  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
+from pipelines.socket_path import check_socket_path  # noqa: E402
 from pipelines.sources import (  # noqa: E402
     DocumentSource,
     FolderSource,
@@ -72,6 +73,8 @@ exit code: 0 when every unit is committed, 1 with a message when not, 2 for a wr
 def main(argv: Sequence[str] | None = None) -> int:
     config = settings.load(CorpusConfig, argv, description=_DESCRIPTION, epilog=_EPILOG)
     console = Console()
+    if config.engine.workers != 0 and not os.environ.get("RAY_ADDRESS"):
+        check_socket_path(os.environ)
     if os.environ.get("RAY_ADDRESS") and storage.is_local(config.out):
         console.say(f"note: on a cluster every node must see {config.out}; --out names the place")
     if not config.sources:
