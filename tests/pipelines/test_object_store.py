@@ -10,8 +10,10 @@ import pytest
 
 from pipelines import build_corpus, storage
 from pipelines.demo import DemoInputs
+from pipelines.sources import FolderSource, ParquetSource, WebDatasetSource
 from tests.pictures import tree
 from tests.pipelines.builds import write_config
+from tests.pipelines.reading import A, assert_fetch_gives_the_same, read_all, slugs
 from tests.s3_server import empty_bucket
 
 pytestmark = [
@@ -31,6 +33,34 @@ def bucket() -> Iterator[str]:
 def upload(folder: Path, url: str) -> None:
     for name, data in tree(folder).items():
         storage.commit_bytes(storage.join(url, name), data)
+
+
+def put(url: str, data: bytes) -> None:
+    fs, inner = storage.filesystem(url)
+    fs.pipe_file(inner, data)
+
+
+def test_ranges_end_where_the_object_ends(bucket: str) -> None:
+    url = f"{bucket}/ranges"
+    put(url, b"0123456789")
+    wanted = ((0, None), (3, 4), (8, 5), (10, 5), (12, None), (0, 0), (4, 0))
+    read = [storage.read_bytes(url, offset, size) for offset, size in wanted]
+    assert read == [b"0123456789", b"3456", b"89", b"", b"", b"", b""]
+    for offset, size in ((0, None), (3, 4), (3, 0)):
+        with pytest.raises(FileNotFoundError):
+            storage.read_bytes(f"{bucket}/none", offset, size)
+
+
+def test_empty_objects_are_items_and_stop_nothing(bucket: str) -> None:
+    for name, data in (("a.jpg", b""), ("b.jpg", A), ("x.tar", b""), ("x.parquet", b"")):
+        put(f"{bucket}/empty/{name}", data)
+    folder = FolderSource(name="a", uri=f"{bucket}/empty", include=("*.jpg",))
+    items = {item.member: item for item in read_all(folder)}
+    assert items["a.jpg"].data == b"" and items["a.jpg"].fault is None and items["b.jpg"].data == A
+    assert_fetch_gives_the_same(folder)
+    assert storage.read_bytes(f"{bucket}/empty/a.jpg", 0, 10) == b""
+    assert slugs(WebDatasetSource(name="a", uri=f"{bucket}/empty")) == ["broken_tar"]
+    assert slugs(ParquetSource(name="a", uri=f"{bucket}/empty")) == ["broken_parquet"]
 
 
 def test_sources_and_corpus_may_lie_on_an_object_store(
