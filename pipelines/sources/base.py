@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 
 from pipelines import storage
 from pipelines.settings import Settings
+from pipelines.sources.names import from_os, to_os
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jfif", "avif")
 
@@ -82,7 +83,9 @@ class Source(Settings):
         if not uri:
             raise ValueError("a source's uri is a folder, file, glob pattern or URL")
         path = uri.removeprefix("file://")
-        return str(Path(os.path.expanduser(path)).absolute()) if storage.is_local(path) else uri
+        if not storage.is_local(path):
+            return uri
+        return from_os(str(Path(os.path.expanduser(to_os(path))).absolute()))
 
     @abstractmethod
     def units(self) -> Iterator[Unit]:

@@ -1,8 +1,9 @@
 """The files of a source: found below a folder, by a glob pattern, or named one by one.
 
 Local paths never pass through fsspec, which would read `::`, `*` and `[` in a name as its own.
-Tables store text as UTF-8, and a file name is any bytes: a name that is no UTF-8 is stored
-percent-encoded, and `real_path` leads from there back to the file.
+A name on a disk is bytes. They are read as UTF-8 whatever the locale says, so that a folder has
+the same members everywhere; a name that is no UTF-8 is stored percent-encoded, as tables hold
+nothing else, and `real_path` leads from there back to the file.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from urllib.parse import unquote_to_bytes
 
 from pipelines import storage
 from pipelines.sources.base import SourceError
+from pipelines.sources.names import from_os, to_os
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +90,17 @@ def storable(path: str) -> str:
 
 
 def real_path(uri: str) -> str:
-    """The path to open for what `storable` gave; URLs and ordinary paths stay as they are."""
-    if "%" not in uri or not storage.is_local(uri) or os.path.lexists(uri):
+    """What to open for an address that a `FileInfo` gave; URLs stay as they are."""
+    if not storage.is_local(uri):
         return uri
+    path = to_os(uri)
+    if "%" not in uri or os.path.lexists(path):
+        return path
     paths = ["/" if uri.startswith("/") else ""]
     for part in uri.split("/"):
-        ways = [os.path.join(path, way) for path in paths for way in (part, _unescape(part))]
+        ways = [os.path.join(path, way) for path in paths for way in (to_os(part), _unescape(part))]
         paths = [path for path in dict.fromkeys(ways) if os.path.lexists(path)] if part else paths
-    return paths[0] if paths else uri
+    return paths[0] if paths else path
 
 
 def _is_utf8(name: str) -> bool:
@@ -107,7 +112,7 @@ def _is_utf8(name: str) -> bool:
 
 
 def _escape(name: str) -> str:
-    # Python holds a byte that is no UTF-8 as the surrogate U+DC00 + byte.
+    # `from_os` holds a byte that is no UTF-8 as the surrogate U+DC00 + byte.
     return "".join(
         f"%{ord(c) & 0xFF:02X}" if c == "%" or "\udc80" <= c <= "\udcff" else c for c in name
     )
@@ -119,56 +124,62 @@ def _unescape(name: str) -> str:
         raw.decode()
     except UnicodeDecodeError:
         return os.fsdecode(raw)
-    return name  # never escaped: its percent signs are its own
+    return to_os(name)  # never escaped: its percent signs are its own
 
 
 def _local_files(path: str, follow_links: bool) -> Iterator[FileInfo]:
-    if os.path.isdir(path):
+    if os.path.isdir(to_os(path)):
         yield from _walk(path, ["**"], follow_links)
-    elif os.path.lexists(path):
+    elif os.path.lexists(to_os(path)):
         root, name = os.path.split(path)
         file = _local_info(root, name, follow_links=True)
         if file is not None:
             yield file
     else:
         root, pattern = _split_pattern(path)
-        if pattern and os.path.isdir(root):
+        if pattern and os.path.isdir(to_os(root)):
             yield from _walk(root, pattern, follow_links)
 
 
 def _walk(root: str, pattern: list[str], follow_links: bool) -> Iterator[FileInfo]:
     """Files below `root` whose path fits. fsspec's walk passes over links, glob over errors."""
     seen: set[str] = set()
-    for folder, below, names in os.walk(root, onerror=_refuse, followlinks=follow_links):
+    top = to_os(root)
+    for folder, below, names in os.walk(top, onerror=_refuse, followlinks=follow_links):
         real = os.path.realpath(folder)
         if real in seen:  # a link to a folder that was listed, perhaps one above
             below.clear()
             continue
         seen.add(real)
-        above = [part for part in folder.removeprefix(root).split("/") if part]
-        below[:] = [n for n in below if n[0] != "." and _fits([*above, n], pattern, whole=False)]
+        above = [part for part in from_os(folder.removeprefix(top)).split("/") if part]
+        below[:] = [
+            name
+            for name in below
+            if name[0] != "." and _fits([*above, from_os(name)], pattern, whole=False)
+        ]
         # The first way to a folder names its files. A disk's own order would differ from machine
         # to machine, and a folder's own name goes before that of a link to it.
-        below.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
+        below.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), from_os(name)))
         for name in names:
-            if name[0] == "." or not _fits([*above, name], pattern, whole=True):
+            path = [*above, from_os(name)]
+            if name[0] == "." or not _fits(path, pattern, whole=True):
                 continue
-            file = _local_info(root, "/".join([*above, name]), follow_links)
+            file = _local_info(root, "/".join(path), follow_links)
             if file is not None:
                 yield file
 
 
 def _refuse(error: OSError) -> NoReturn:
     raise SourceError(
-        f"cannot list {storable(str(error.filename))}: {error.strerror}; make it readable, or"
-        " point the source elsewhere"
+        f"cannot list {storable(from_os(str(error.filename)))}: {error.strerror}; make it"
+        " readable, or point the source elsewhere"
     ) from None
 
 
 def _local_info(root: str, name: str, follow_links: bool) -> FileInfo | None:
     """A file or a link to nowhere; None for a pipe, a device, or a link not to be followed."""
     try:
-        found = os.stat(os.path.join(root, name), follow_symlinks=follow_links)
+        found = os.stat(to_os(os.path.join(root, name)), follow_symlinks=follow_links)
     except OSError as error:
         if not is_gone(error):
             _refuse(error)
@@ -192,6 +203,8 @@ def _remote_files(uri: str) -> Iterator[FileInfo]:
     if set(found) == {inner}:
         root = inner.rpartition("/")[0]
     for path, info in found.items():
+        if path.endswith("/"):
+            continue  # an empty object that some tools leave to stand for a folder
         name = path[len(root) :].lstrip("/")
         if any(part.startswith(".") for part in name.split("/")) and path != inner:
             continue

@@ -38,7 +38,7 @@ class WebDatasetSource(Source):
         with file:
             end = 0
             try:
-                with tarfile.open(fileobj=file, mode="r:") as tar:
+                with tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as tar:
                     for member in tar:
                         end = member.offset_data + member.size
                         if not member.isfile() or not _is_image(member.name):
