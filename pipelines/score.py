@@ -21,7 +21,7 @@ from filters import hashing, ink
 from filters.clarity import Clarity
 from filters.ocr.engine import OcrUnavailable
 from pipelines import decode as door
-from pipelines import storage
+from pipelines import sources, storage
 from pipelines.columns import SCORE_SCHEMA
 from pipelines.config import OcrSettings, ScoreSettings
 from pipelines.sample import sample_key
@@ -49,6 +49,7 @@ def versions(settings: ScoreSettings) -> dict[str, Any]:
     """Names all code, weights and models that decide a score."""
     return {
         "score": _VERSION,
+        "sources": sources.VERSION,
         "decode": [door.VERSION, *door.optional_formats()],
         "clarity": Clarity().version,
         "hashing": hashing.VERSION,

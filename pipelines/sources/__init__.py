@@ -12,11 +12,15 @@ from pipelines.sources.folder import FolderSource
 from pipelines.sources.parquet import ParquetSource
 from pipelines.sources.webdataset import WebDatasetSource
 
+# Raised when the same files would be listed as other rows.
+VERSION = 1
+
 AnySource = Annotated[
     FolderSource | WebDatasetSource | ParquetSource | DocumentSource, Field(discriminator="type")
 ]
 
 __all__ = [
+    "VERSION",
     "AnySource",
     "DocumentSource",
     "FolderSource",

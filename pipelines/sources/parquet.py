@@ -1,26 +1,52 @@
-"""Parquet files with an image column: bytes, or the `{bytes, path}` struct of Hugging Face."""
+"""Parquet files with image columns: bytes, or the `{bytes, path}` struct of Hugging Face."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from pipelines import storage
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, find_files, is_gone, open_read
+from pipelines.sources.files import FileInfo, find_files
+from pipelines.sources.parquet_columns import (
+    image_columns,
+    leaves_of,
+    said_of_a_path,
+    said_of_no_image,
+)
+from pipelines.sources.parquet_rows import BrokenParquet, Forward, batches, open_parquet
 
 
 class ParquetSource(Source):
-    """Images in a column of Parquet files; one unit per range of row groups."""
+    """Images in columns of Parquet files; one unit per range of row groups.
+
+    Each row gives an item per column: an item's `offset` counts rows, and columns within a row.
+    """
 
     type: Literal["parquet"] = "parquet"
     column: str | None = Field(None, description="image column; none: the only one that can be")
+    columns: tuple[str, ...] = Field(
+        (), description="several image columns, each an image of its own, instead of `column`"
+    )
     unit_bytes: int = Field(512 * 1024**2, ge=1, description="about this much in one unit")
+    batch_bytes: int = Field(
+        256 * 1024**2,
+        ge=1,
+        description="about this much of a row group is in memory at once, and a page a column",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_name_columns(self) -> ParquetSource:
+        if self.column is not None and self.columns:
+            raise ValueError("give either column or columns")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns names one twice")
+        return self
 
     def units(self) -> Iterator[Unit]:
         """Row groups are gathered into units; `start` and `stop` count row groups.
@@ -30,8 +56,8 @@ class ParquetSource(Source):
         empty = True
         for file in find_files(self.uri, suffix=".parquet"):
             try:
-                with _open(file.uri) as parquet:
-                    image_column(file.uri, parquet.schema_arrow, self.column)
+                with open_parquet(file.uri) as parquet:
+                    self.columns_of(file.uri, parquet)
                     sizes = _group_sizes(parquet)
             except BrokenParquet:
                 empty = False
@@ -52,8 +78,9 @@ class ParquetSource(Source):
             raise SourceError(f"no rows in the .parquet files at {self.uri}: remove the source")
 
     def _unit(self, file: FileInfo, start: int, stop: int, size: int) -> Unit:
+        named: Any = list(self.columns) or self.column
         return Unit(
-            unit_id=self._unit_id(file.uri, file.bytes, file.version, self.column, start, stop),
+            unit_id=self._unit_id(file.uri, file.bytes, file.version, named, start, stop),
             source=self.name,
             uri=file.uri,
             start=start,
@@ -61,56 +88,108 @@ class ParquetSource(Source):
             bytes=size,
         )
 
+    def columns_of(self, uri: str, parquet: pq.ParquetFile) -> list[str]:
+        wanted = self.columns if self.column is None else (self.column,)
+        return image_columns(uri, parquet, wanted)
+
     def read(self, unit: Unit) -> Iterator[Item]:
+        """Every row of the row groups. What is damaged of a group is one item with a fault."""
         if unit.start == unit.stop:
             yield _fault_item(unit.uri)
             return
-        with _open(unit.uri) as parquet:
-            column = image_column(unit.uri, parquet.schema_arrow, self.column)
-            row = sum(parquet.metadata.row_group(i).num_rows for i in range(unit.start))
+        with open_parquet(unit.uri) as parquet:
+            columns = self.columns_of(unit.uri, parquet)
+            leaves = leaves_of(parquet.schema_arrow, columns)
+            metadata = parquet.metadata
+            row = sum(metadata.row_group(i).num_rows for i in range(unit.start))
             for group in range(unit.start, unit.stop):
-                for value in parquet.read_row_group(group, columns=[column]).column(0):
-                    yield _item(unit.uri, row, value.as_py())
-                    row += 1
+                end = row + metadata.row_group(group).num_rows
+                try:
+                    for batch in batches(parquet, group, leaves, self.batch_bytes):
+                        for in_batch in range(batch.num_rows):
+                            for place, name in enumerate(columns):
+                                value = batch.column(name)[in_batch].as_py()
+                                yield self._item(unit.uri, row, place, name, value)
+                            row += 1
+                except (pa.ArrowException, OSError) as error:
+                    if not _is_damage(error, unit.uri):
+                        raise
+                    yield _rest_of_group(unit.uri, group, row, end, len(columns), error)
+                row = end
+
+    def _item(self, uri: str, row: int, place: int, column: str, value: Any) -> Item:
+        data, path = _bytes_of(value)
+        member = path or f"row {row}"
+        fault = None
+        if path and not data:
+            fault = ("no_bytes", said_of_a_path(path))
+        elif said := said_of_no_image(data):
+            fault = ("not_an_image", said)
+        return Item(
+            member=f"{member}, {column}" if self.columns else member,
+            uri=uri,
+            offset=row * max(1, len(self.columns)) + place,
+            data=data,
+            fault=fault,
+        )
 
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
-        # Packing asks in order of address, so the last row group serves most calls.
-        first, values = self._group_of(uri, offset)
-        return _bytes_of(values[offset - first].as_py())[0]
-
-    def _group_of(self, uri: str, row: int) -> tuple[int, pa.ChunkedArray]:
+        # Packing asks in order of address, so the row group last open serves most calls.
+        row, place = divmod(offset, max(1, len(self.columns)))
         starts = _group_starts(uri)
         group = max(i for i, start in enumerate(starts) if start <= row)
-        return starts[group], _read_group(uri, self.column, group)
+        columns, reader = _open_group.get(self, uri, group)
+        return _bytes_of(reader.value(row - starts[group], columns[place]))[0]
 
 
-class BrokenParquet(SourceError):
-    """The file is no Parquet file, or a damaged one."""
+class _OpenGroup:
+    """The row group that was read last, and its image columns."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] = ()
+        self._open: tuple[list[str], Forward] | None = None
+
+    def get(self, source: ParquetSource, uri: str, group: int) -> tuple[list[str], Forward]:
+        key = (uri, group, source.column, source.columns, source.batch_bytes)
+        if self._open is None or key != self._key:
+            if self._open is not None:
+                self._open[1].close()
+                self._open = None
+            with open_parquet(uri) as parquet:
+                columns = source.columns_of(uri, parquet)
+                leaves = leaves_of(parquet.schema_arrow, columns)
+            self._open = columns, Forward(uri, group, leaves, source.batch_bytes)
+            self._key = key
+        return self._open
 
 
-@contextmanager
-def _open(uri: str) -> Iterator[pq.ParquetFile]:
-    """The open file; BrokenParquet when its footer cannot be read."""
-    try:
-        handle = open_read(uri)
-    except OSError as error:
-        if not is_gone(error):
-            raise
-        raise BrokenParquet(f"{uri}: {error.strerror or error}") from None
-    with handle:
-        try:
-            parquet = pq.ParquetFile(handle)
-        except (pa.ArrowInvalid, OSError) as error:
-            # Arrow reports a damaged footer as OSError too; from the disk it would have a number.
-            if isinstance(error, OSError) and "deserialize" not in str(error):
-                raise
-            raise BrokenParquet(f"{uri} is not a readable Parquet file: {error}") from None
-        yield parquet
+_open_group = _OpenGroup()
+
+
+def _is_damage(error: Exception, uri: str) -> bool:
+    """Whether another try would end in the same way, which a fault of disk or network need not."""
+    if isinstance(error, pa.ArrowException):
+        return not isinstance(error, pa.ArrowMemoryError | pa.ArrowCancelled)
+    # What arrow says of damaged data; from the disk it would have a number.
+    return type(error) is OSError and error.errno is None and storage.is_local(uri)
+
+
+def _rest_of_group(
+    uri: str, group: int, row: int, end: int, columns: int, error: Exception
+) -> Item:
+    name = uri.rsplit("/", 1)[-1]
+    return Item(
+        member=f"(rest of row group {group} of {name})",
+        uri=uri,
+        offset=row * columns,
+        data=b"",
+        fault=("broken_parquet", f"{error}; {name}: rows {row} to {end - 1} were not read"),
+    )
 
 
 def _fault_item(uri: str) -> Item:
     try:
-        with _open(uri):
+        with open_parquet(uri):
             raise SourceError(f"{uri} was broken when it was listed and is not now: run again")
     except BrokenParquet as error:
         fault = ("broken_parquet", str(error))
@@ -122,54 +201,18 @@ def _group_sizes(parquet: pq.ParquetFile) -> list[int]:
     return [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
 
 
-def image_column(uri: str, schema: pa.Schema, wanted: str | None) -> str:
-    """The image column of a schema; SourceError lists the candidates when it is not clear."""
-    candidates: list[str] = [field.name for field in schema if _holds_bytes(field.type)]
-    if wanted is not None:
-        if wanted in candidates:
-            return wanted
-        raise SourceError(f"{uri}: no image column {wanted!r}; columns with bytes: {candidates}")
-    if len(candidates) != 1:
-        raise SourceError(
-            f"{uri}: set `column` of the source: {len(candidates)} columns can hold images"
-            f" {candidates} among {schema.names}"
-        )
-    return candidates[0]
-
-
-def _holds_bytes(type_: pa.DataType) -> bool:
-    if pa.types.is_struct(type_):
-        return any(f.name == "bytes" and _holds_bytes(f.type) for f in type_)
-    if pa.types.is_dictionary(type_):
-        return _holds_bytes(type_.value_type)
-    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
-    return any(is_kind(type_) for is_kind in kinds)
-
-
 def _bytes_of(value: Any) -> tuple[bytes, str]:
     if isinstance(value, dict):
         return value.get("bytes") or b"", str(value.get("path") or "")
     return value or b"", ""
 
 
-def _item(uri: str, row: int, value: Any) -> Item:
-    data, path = _bytes_of(value)
-    return Item(member=path or f"row {row}", uri=uri, offset=row, data=data)
-
-
 @lru_cache(maxsize=64)
 def _group_starts(uri: str) -> list[int]:
-    with _open(uri) as parquet:
+    with open_parquet(uri) as parquet:
         metadata = parquet.metadata
     starts, row = [], 0
     for group in range(metadata.num_row_groups):
         starts.append(row)
         row += metadata.row_group(group).num_rows
     return starts
-
-
-@lru_cache(maxsize=1)
-def _read_group(uri: str, column: str | None, group: int) -> pa.ChunkedArray:
-    with _open(uri) as parquet:
-        name = image_column(uri, parquet.schema_arrow, column)
-        return parquet.read_row_group(group, columns=[name]).column(0)

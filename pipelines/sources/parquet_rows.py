@@ -1,0 +1,119 @@
+"""Rows of one Parquet row group, forwards and a few at a time: row groups of gigabytes are common.
+
+Whole, such a group takes two to three times its size, and arrow cannot build a struct of more than
+2 GB at all. Read in batches, memory is that of a batch, and of a page of each column: a page is the
+least that can be decompressed, and holds as many values as its writer chose.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines import storage
+from pipelines.sources.base import SourceError
+from pipelines.sources.files import is_gone, open_read, real_path
+
+# Read at once from a column chunk. Without it arrow would read the chunk whole.
+_BUFFER_BYTES = 1 << 20
+# Sizes vary inside a group: of few rows even the largest ones take little.
+_MAX_BATCH_ROWS = 64
+
+
+class BrokenParquet(SourceError):
+    """The file is no Parquet file, or a damaged one."""
+
+
+@contextmanager
+def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+    """The open file; BrokenParquet when its footer cannot be read."""
+    try:
+        # Through Python's own files every page would exist once more.
+        local = storage.is_local(uri)
+        handle = pa.OSFile(os.fsencode(real_path(uri))) if local else open_read(uri)
+    except OSError as error:
+        if not is_gone(error):
+            raise
+        raise BrokenParquet(f"{uri}: {os.strerror(error.errno or 2)}") from None
+    with handle:
+        try:
+            parquet = pq.ParquetFile(handle, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            # Arrow reports a damaged footer as OSError too; from the disk it would have a number.
+            if isinstance(error, OSError) and "deserialize" not in str(error):
+                raise
+            raise BrokenParquet(f"{uri} is not a readable Parquet file: {error}") from None
+        yield parquet
+
+
+def batches(
+    parquet: pq.ParquetFile, group: int, leaves: Sequence[str], batch_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a group in order, in batches of about `batch_bytes` or less."""
+    whole = parquet.metadata.row_group(group)
+    chunks = (whole.column(i) for i in range(whole.num_columns))
+    size = sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if any(f"{chunk.path_in_schema}.".startswith(f"{leaf}.") for leaf in leaves)
+    )
+    rows = max(1, min(_MAX_BATCH_ROWS, batch_bytes * whole.num_rows // max(size, 1)))
+    yield from parquet.iter_batches(
+        rows, row_groups=[group], columns=list(leaves), use_threads=False
+    )
+
+
+class Forward:
+    """Values of a row group, asked for in about ascending order.
+
+    The batches last read stay while they fit into `batch_bytes`, so a small group is read once. A
+    step back behind them starts at the beginning of the group.
+    """
+
+    def __init__(self, uri: str, group: int, leaves: Sequence[str], batch_bytes: int) -> None:
+        self._args = (group, leaves, batch_bytes)
+        self._uri, self._limit = uri, batch_bytes
+        self._file = open_parquet(uri)
+        self._parquet = self._file.__enter__()
+        self._start()
+
+    def _start(self) -> None:
+        self._batches = batches(self._parquet, *self._args)
+        self._kept: deque[pa.RecordBatch] = deque()
+        self._first = self._stop = 0
+
+    def value(self, row: int, column: str) -> Any:
+        """The value of a row of the group, counted from 0, as Python has it."""
+        if row < self._first:
+            self._start()
+        while row >= self._stop:
+            self._advance()
+        at = self._first
+        for batch in self._kept:
+            if row < at + batch.num_rows:
+                break
+            at += batch.num_rows
+        return batch.column(column)[row - at].as_py()
+
+    def _advance(self) -> None:
+        try:
+            batch = next(self._batches, None)
+        except BaseException:
+            self._start()  # another try finds no iterator that has come to its end
+            raise
+        if batch is None:
+            raise SourceError(f"{self._uri} has fewer rows than when it was scored: run again")
+        self._kept.append(batch)
+        self._stop += batch.num_rows
+        while len(self._kept) > 1 and sum(b.nbytes for b in self._kept) > self._limit:
+            self._first += self._kept.popleft().num_rows
+
+    def close(self) -> None:
+        self._batches = iter(())
+        self._file.__exit__(None, None, None)
