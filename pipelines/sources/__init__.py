@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipelines.sources.base import Item, Source, SourceError, Unit
+from pipelines.sources.base import Item, Reading, Source, SourceError, Unit
 from pipelines.sources.documents import DocumentSource
 from pipelines.sources.folder import FolderSource
 from pipelines.sources.parquet import ParquetSource
@@ -26,6 +26,7 @@ __all__ = [
     "FolderSource",
     "Item",
     "ParquetSource",
+    "Reading",
     "Source",
     "SourceError",
     "Unit",

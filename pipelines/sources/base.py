@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +21,6 @@ from pydantic import Field, field_validator
 from pipelines import storage
 from pipelines.settings import Settings
 from pipelines.sources.names import from_os, to_os
-
-IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jfif", "avif")
 
 # Keys become file names in tars, whose plain header holds 100 bytes.
 MAX_NAME_LENGTH = 40
@@ -54,6 +52,18 @@ class Item:
     offset: int
     data: bytes
     fault: tuple[str, str] | None = None
+
+
+class Reading:
+    """The items of a unit, once; then `passed_over` counts by extension what was no image."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self.passed_over: Mapping[str, int] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        # Sources whose units hold more than images return these counts at their end.
+        self.passed_over = (yield from self._items) or {}  # type: ignore[func-returns-value]
 
 
 class Source(Settings):

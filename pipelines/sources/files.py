@@ -37,7 +37,9 @@ class FileInfo:
         return storage.join(self.root, self.name)
 
 
-def find_files(uri: str, *, suffix: str = "", follow_links: bool = True) -> list[FileInfo]:
+def find_files(
+    uri: str, *, suffix: str | tuple[str, ...] = "", follow_links: bool = True
+) -> list[FileInfo]:
     """Files below a folder, of a glob pattern, or the one file, sorted by name.
 
     A local path that is there is taken as it stands, whatever characters it has. Hidden files and
@@ -50,7 +52,8 @@ def find_files(uri: str, *, suffix: str = "", follow_links: bool = True) -> list
         raise SourceError(f"no files at {uri}: check the path, or remove the source")
     files = [file for file in every if file.name.lower().endswith(suffix)]
     if not files:
-        raise SourceError(f"no {suffix} among the {len(every)} files at {uri}: check the type")
+        wanted = suffix if isinstance(suffix, str) else suffix[0]
+        raise SourceError(f"no {wanted} among the {len(every)} files at {uri}: check the type")
     for one, two in zip(files, files[1:], strict=False):
         if one.uri == two.uri:
             raise SourceError(f"two files would be stored as {one.uri}: rename one of them")

@@ -11,6 +11,16 @@ from pydantic import Field
 from pipelines import storage
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes, size_bytes
+from pipelines.sources.members import SIDECAR_EXTENSIONS, extension_of
+from pipelines.sources.tar_files import TAR_SUFFIXES, hidden_suffix, suffix_of
+
+# Files of many images, and the type of source that reads them.
+_COLLECTIONS = (
+    (TAR_SUFFIXES, "tars", "webdataset"),
+    ((".parquet",), "Parquet files", "parquet"),
+    ((".pdf",), "PDF documents", "documents"),
+)
+_TAR_HEADER_BYTES = 512
 
 
 class FolderSource(Source):
@@ -39,6 +49,7 @@ class FolderSource(Source):
                 f"none of the {len(found)} files at {self.uri} is wanted: check"
                 f" include={list(self.include)} and exclude={list(self.exclude)}"
             )
+        _refuse_collections(self.uri, [file.name for file in files])
         buckets: list[list[FileInfo]] = [
             [] for _ in range(_buckets(len(files), self.files_per_unit))
         ]
@@ -63,7 +74,9 @@ class FolderSource(Source):
             data, fault = b"", None
             try:
                 size = (size_bytes(uri) or 0) if ask else 0
-                if size > self.max_file_bytes:
+                if suffix_of(member) and _is_tar(uri):
+                    fault = ("not_an_image", "a tar: a source of type webdataset reads its images")
+                elif size > self.max_file_bytes:
                     why = f"{size} bytes, max_file_bytes is {self.max_file_bytes}"
                     fault = ("file_too_large", why)
                 else:
@@ -77,6 +90,25 @@ class FolderSource(Source):
 
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         return read_bytes(uri)
+
+
+def _refuse_collections(uri: str, names: list[str]) -> None:
+    """SourceError for nothing but tars, Parquet files or documents, and what lies beside them."""
+    for suffixes, what, kind in _COLLECTIONS:
+        theirs = sum(name.lower().endswith(suffixes) for name in names)
+        if theirs and all(
+            name.lower().endswith(suffixes) or extension_of(name) in SIDECAR_EXTENSIONS
+            for name in names
+        ):
+            raise SourceError(
+                f"{theirs} of the {len(names)} files at {uri} are {what} and none is an image:"
+                f" set `type: {kind}` for this source"
+            )
+
+
+def _is_tar(uri: str) -> bool:
+    head = read_bytes(uri, 0, _TAR_HEADER_BYTES)
+    return head[257:262] == b"ustar" or hidden_suffix(head) is not None
 
 
 def _buckets(files: int, files_per_unit: int) -> int:

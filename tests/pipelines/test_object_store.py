@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import build_corpus, storage
 from pipelines.demo import DemoInputs
 from pipelines.sources import FolderSource, ParquetSource, WebDatasetSource
-from tests.pictures import tree
+from tests.pictures import tree, write_tar
 from tests.pipelines.builds import write_config
-from tests.pipelines.reading import A, assert_fetch_gives_the_same, read_all, slugs
+from tests.pipelines.reading import A, B, assert_fetch_gives_the_same, names, read_all, slugs
 from tests.s3_server import empty_bucket
 
 pytestmark = [
@@ -61,6 +64,28 @@ def test_empty_objects_are_items_and_stop_nothing(bucket: str) -> None:
     assert storage.read_bytes(f"{bucket}/empty/a.jpg", 0, 10) == b""
     assert slugs(WebDatasetSource(name="a", uri=f"{bucket}/empty")) == ["broken_tar"]
     assert slugs(ParquetSource(name="a", uri=f"{bucket}/empty")) == ["broken_parquet"]
+
+
+def test_odd_tars_and_parquet_files_are_read_over_http(bucket: str, tmp_path: Path) -> None:
+    write_tar(tmp_path / "x.tar", {"0.jpg": A, "0.json": b"{}", "1.png": B})
+    put(f"{bucket}/odd/x.tar.gz", gzip.compress((tmp_path / "x.tar").read_bytes()))
+    put(f"{bucket}/odd/x_stats.json", b'{"successes": 3}')
+    pq.write_table(pa.table({"a": [A, B], "b": [B, A]}), tmp_path / "t.parquet")
+    put(f"{bucket}/odd/t.parquet", (tmp_path / "t.parquet").read_bytes())
+    tars = WebDatasetSource(name="a", uri=f"{bucket}/odd")
+    assert names(tars) == ["0.jpg", "1.png", "x_stats.json"] and slugs(tars) == ["count_differs"]
+    rows = ParquetSource(name="a", uri=f"{bucket}/odd", columns=("a", "b"))
+    assert [item.data for item in read_all(rows)] == [A, B, B, A]
+    for source in (tars, rows):
+        assert_fetch_gives_the_same(source)
+
+
+def test_objects_that_stand_for_folders_are_no_files(bucket: str) -> None:
+    put(f"{bucket}/marks/sub/a.jpg", A)
+    fs, inner = storage.filesystem(bucket)
+    for name in ("marks/", "marks/sub/"):
+        fs.call_s3("put_object", Bucket=inner, Key=name, Body=b"")
+    assert names(FolderSource(name="a", uri=f"{bucket}/marks")) == ["sub/a.jpg"]
 
 
 def test_sources_and_corpus_may_lie_on_an_object_store(

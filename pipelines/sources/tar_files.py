@@ -1,0 +1,183 @@
+"""Tars as they lie in a source, plain or compressed, opened as files that can be sought in."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Any
+
+import pyarrow as pa
+
+from pipelines.sources.files import open_read
+
+_SUFFIXES = {
+    ".tar": "",
+    ".tar.gz": "gzip",
+    ".tgz": "gzip",
+    ".tar.bz2": "bz2",
+    ".tbz2": "bz2",
+    ".tar.xz": "xz",
+    ".txz": "xz",
+    ".tar.zst": "zstd",
+    ".tzst": "zstd",
+    ".tar.lz4": "lz4",
+}
+TAR_SUFFIXES = tuple(_SUFFIXES)
+_MAGIC = {
+    b"\x1f\x8b": ".tar.gz",
+    b"BZh": ".tar.bz2",
+    b"\xfd7zXZ\0": ".tar.xz",
+    b"\x28\xb5\x2f\xfd": ".tar.zst",
+    b"\x04\x22\x4d\x18": ".tar.lz4",
+}
+_BUFFER_BYTES = 1 << 20
+
+
+def suffix_of(name: str) -> str:
+    """The suffix that makes a file a tar; empty when it has none of them."""
+    return next((suffix for suffix in TAR_SUFFIXES if name.lower().endswith(suffix)), "")
+
+
+def compression_of(name: str) -> str:
+    """gzip, bz2, xz, zstd or lz4; empty for a plain tar."""
+    return _SUFFIXES.get(suffix_of(name), "")
+
+
+def hidden_suffix(head: bytes) -> str | None:
+    """The suffix that a compressed tar should have, by its first bytes."""
+    return next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def open_tar(uri: str) -> IO[bytes]:
+    """The bytes of the tar inside the file, seekable.
+
+    Of a compressed one they are read forwards, and a step back starts anew at the beginning. Bytes
+    that do not decompress are a tarfile.ReadError.
+    """
+    compression = compression_of(uri)
+    file = open_read(uri)
+    return io.BufferedReader(_Inflated(file, compression), _BUFFER_BYTES) if compression else file
+
+
+class _Inflated(io.RawIOBase):
+    """A compressed file as the bytes inside it."""
+
+    def __init__(self, file: IO[bytes], compression: str) -> None:
+        self._file, self._compression = file, compression
+        self._stream: Any = None
+        self._at = self._wanted = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._wanted
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the end of a compressed file is not known")
+        self._wanted = offset + (self._wanted if whence == io.SEEK_CUR else 0)
+        return self._wanted
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._read(len(buffer))
+        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, pa.ArrowException) as error:
+            raise tarfile.ReadError(f"cannot decompress: {error}") from None
+        except OSError as error:
+            # Damaged data; what disk or network say has a number, or a type of its own.
+            if type(error) is not OSError or error.errno is not None:
+                raise
+            raise tarfile.ReadError(f"cannot decompress: {error}") from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _read(self, size: int) -> bytes:
+        if self._stream is None or self._wanted < self._at:
+            self._file.seek(0)
+            self._stream = _decompressor(self._file, self._compression)
+            self._at = 0
+        while self._at < self._wanted:
+            skipped = len(self._stream.read(min(_BUFFER_BYTES, self._wanted - self._at)))
+            if not skipped:
+                return b""
+            self._at += skipped
+        data: bytes = self._stream.read(size)
+        self._at += len(data)
+        self._wanted = self._at
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _decompressor(file: IO[bytes], compression: str) -> Any:
+    opened: dict[str, Callable[[IO[bytes]], Any]] = {
+        "gzip": lambda file: gzip.GzipFile(fileobj=file),
+        "bz2": bz2.BZ2File,
+        "xz": lzma.LZMAFile,
+    }
+    if compression in opened:
+        return opened[compression](file)
+    return pa.CompressedInputStream(_KeptOpen(file), compression)
+
+
+class _KeptOpen:
+    """A file for arrow, whose streams close what they read when they are thrown away."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class OpenTar:
+    """The compressed tar that was read last: who asks in order of address never goes back."""
+
+    def __init__(self) -> None:
+        self._uri = ""
+        self._file: IO[bytes] | None = None
+
+    def read(self, uri: str, offset: int, size: int) -> bytes:
+        if self._file is None or uri != self._uri:
+            self.close()
+            self._file, self._uri = open_tar(uri), uri
+        try:
+            self._file.seek(offset)
+            return self._file.read(size)
+        except BaseException:
+            self.close()  # another try begins with a file in a known state
+            raise
+
+    def close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
