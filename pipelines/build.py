@@ -22,11 +22,13 @@ from pipelines import curriculum, engine, lease, pack, plan, score, storage, syn
 from pipelines import decode as door
 from pipelines import shards as committed
 from pipelines.config import CorpusConfig
+from pipelines.passed_over import count_passed_over
 from pipelines.report import accounting, sheets
 from pipelines.report.console import Console
 from pipelines.report.page import report_page
+from pipelines.report.shortfalls import shortfalls
 from pipelines.sample import KINDS
-from pipelines.sources import Source, Unit
+from pipelines.sources import Source, Unit, WebDatasetSource
 
 _SHEET_SAMPLES = 36
 
@@ -59,6 +61,7 @@ class Build:
     shards: list[pack.Shard] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     quarantined: list[engine.Failure] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
@@ -150,8 +153,7 @@ def _scorer(job: score.ScoreJob) -> engine.Work:
 
 def _plan(done: Build) -> None:
     config = done.config
-    lost = {failure.task_id for failure in done.quarantined}
-    ids = [unit.unit_id for unit in done.units if unit.unit_id not in lost]
+    ids = [unit.unit_id for unit in _scored_units(done)]
     digest = plan.plan_hash(config, storage.name_of(done.score_folder), ids)
     done.plan_folder = storage.join(config.out, "plan", digest)
     # `shards` is written last, but any of them may have been lost since.
@@ -283,7 +285,8 @@ def _finish(done: Build) -> None:
     done.groups = curriculum.group_counts(out, names)
     whole, notices = curriculum.make_curriculum(config, done.groups)
     done.notices += notices
-    done.images = accounting.count_images(done.plan_folder)
+    done.images = accounting.count_images(done.plan_folder) | {"passed_over": _passed_over(done)}
+    _shortfalls(done, whole)
     if failed := done.images["rejected"].get("score_failed"):
         done.notices.append(
             f"{failed} images made a filter fail: the column `why` of rejected.parquet says how"
@@ -296,6 +299,7 @@ def _finish(done: Build) -> None:
         "units": len(done.units),
         "quarantined": [asdict(failure) for failure in done.quarantined],
         "images": done.images,
+        "problems": done.problems,
         "notices": done.notices,
         # Neither the place nor the machinery changes a byte of the corpus.
         "settings": config.model_dump(mode="json", exclude={"out", "engine"}),
@@ -303,8 +307,6 @@ def _finish(done: Build) -> None:
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     if storage.commit_bytes(storage.join(out, "corpus.json"), text.encode()):
         done.worked.add("report")
-    if not whole["phases"]:
-        done.notices.append("the corpus holds no samples: see why images were dropped above")
     # Without its curriculum the corpus was not whole: shards may be newer than their sheets, also
     # where the build that made them was killed before it could draw.
     redraw = not storage.exists(storage.join(out, "curriculum.json"))
@@ -329,6 +331,29 @@ def _look_again(done: Build) -> None:
             f" curriculum.json. See that nothing else writes to {out}, then run the same command"
             " again: only these shards are left."
         )
+
+
+def _scored_units(done: Build) -> list[Unit]:
+    lost = {failure.task_id for failure in done.quarantined}
+    return [unit for unit in done.units if unit.unit_id not in lost]
+
+
+def _passed_over(done: Build) -> dict[str, int]:
+    tars = {s.name for s in done.config.sources if isinstance(s, WebDatasetSource)}
+    ids = [unit.unit_id for unit in _scored_units(done) if unit.source in tars]
+    return count_passed_over(done.plan_folder, done.score_folder, ids)
+
+
+def _shortfalls(done: Build, whole: dict[str, Any]) -> None:
+    """Name sources that gave nothing: done work stays, but the exit code is 1."""
+    units = Counter(unit.source for unit in _scored_units(done))
+    problems, notices = shortfalls(done.plan_folder, units, done.images["passed_over"])
+    if not whole["phases"]:
+        problems.append(
+            "the corpus holds no samples: the table above says why images were left out"
+        )
+    done.problems += problems
+    done.notices += notices
 
 
 def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: bool) -> None:

@@ -66,7 +66,8 @@ fields of a source:
 fields of a phase:
 {settings.describe(PhaseSettings)}
 
-exit code: 0 when every unit is committed, 1 with a message when not, 2 for a wrong setting
+exit code: 0 when every unit is committed and every source gave images, 1 with a message when not,
+2 for a wrong setting
 """
 
 
@@ -96,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped: the same command goes on from here", file=sys.stderr)
         return 130
     _summary(done, console)
-    return 1 if done.quarantined else 0
+    for problem in done.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if done.quarantined or done.problems else 0
 
 
 @contextmanager

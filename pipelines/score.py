@@ -21,11 +21,11 @@ from filters import hashing, ink
 from filters.clarity import Clarity
 from filters.ocr.engine import OcrUnavailable
 from pipelines import decode as door
-from pipelines import sources, storage
+from pipelines import passed_over, sources, storage
 from pipelines.columns import SCORE_SCHEMA
 from pipelines.config import OcrSettings, ScoreSettings
 from pipelines.sample import sample_key
-from pipelines.sources import Item, Source, Unit
+from pipelines.sources import Item, Reading, Source, Unit
 
 # Raised when a change here changes scores without changing a setting or a filter's version.
 _VERSION = 1
@@ -102,8 +102,10 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
 
     def score_unit(unit: Unit) -> dict[str, Any]:
         source = job.sources[unit.source]
-        rows = [_row(item, source, unit, limits, filters) for item in source.read(unit)]
-        table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA.with_metadata(metadata))
+        reading = Reading(source.read(unit))
+        rows = [_row(item, source, unit, limits, filters) for item in reading]
+        marks = metadata | passed_over.mark(reading.passed_over)
+        table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA.with_metadata(marks))
         with storage.commit(score_path(job.folder, unit.unit_id)) as file:
             file.write(storage.table_bytes(table))
         return {"images": table.num_rows}

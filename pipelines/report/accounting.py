@@ -55,6 +55,8 @@ def images_table(counts: dict[str, Any]) -> Table:
             )
     for reason, count in counts["tiles_left_out"].items():
         table.add_row("tiles left out", reason, f"{count:,}")
+    for reason, count in counts["passed_over"].items():
+        table.add_row("not images, in tars", reason, f"{count:,}")
     return table
 
 

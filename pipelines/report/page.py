@@ -28,6 +28,7 @@ def report_page(
     for fate in ("rejected", "dropped", "selected"):
         fates += [(fate, reason, count) for reason, count in counts[fate].items()]
     fates += [("tiles left out", *pair) for pair in counts["tiles_left_out"].items()]
+    fates += [("not images, in tars", *pair) for pair in counts["passed_over"].items()]
     shards = [(*(g[name] or "" for name in _GROUP), g["samples"]) for g in curriculum["groups"]]
     phases = [
         (p["name"], p["samples"], _weights(p["rungs"]), _weights(p["kinds"]), _weights(p["align"]))
@@ -37,6 +38,7 @@ def report_page(
         "<h1>Corpus report</h1>",
         f"<p>Seed {facts['seed']}, scores <code>{facts['scores']}</code>,"
         f" plan <code>{facts['plan']}</code>.</p>",
+        "".join(f"<p><b>Problem:</b> {html.escape(said)}.</p>" for said in facts["problems"]),
         "".join(f"<p>Note: {html.escape(notice)}.</p>" for notice in facts["notices"]),
         '<div class="tables">',
         _table("Where every listed image went", ("fate", "why / kind", "images"), fates),
