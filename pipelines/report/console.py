@@ -5,6 +5,8 @@ On a terminal a live bar; in a log a line every few seconds. Both name the same 
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +30,9 @@ class Console:
     """Prints to stdout; `quiet` prints nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A name that the terminal has no letters for must not end a build.
+            sys.stdout.reconfigure(errors="backslashreplace")
         self.out = rich.console.Console(quiet=quiet, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:

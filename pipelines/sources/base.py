@@ -19,8 +19,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from pipelines import storage
+from pipelines.names import from_os, to_os
 from pipelines.settings import Settings
-from pipelines.sources.names import from_os, to_os
 
 # Keys become file names in tars, whose plain header holds 100 bytes.
 MAX_NAME_LENGTH = 40

@@ -19,8 +19,8 @@ from typing import IO, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from pipelines import storage
+from pipelines.names import from_os, to_os
 from pipelines.sources.base import SourceError
-from pipelines.sources.names import from_os, to_os
 
 
 @dataclass(frozen=True, kw_only=True)

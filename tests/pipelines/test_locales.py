@@ -75,6 +75,11 @@ def test_members_units_and_bytes_are_those_of_a_utf8_locale(
     assert "false" not in run(locale, "-c", LIST, str(root))
 
 
+def test_a_name_that_the_terminal_cannot_show_ends_nothing(locale: dict[str, str]) -> None:
+    say = "from pipelines.report.console import Console; Console().say(chr(0x5b57))"
+    assert "5b57" in run(locale, "-c", say)
+
+
 def build(root: Path, env: dict[str, str], out: Path) -> dict[str, bytes]:
     sources = "".join(
         f"{{name: {kind}, type: {kind}, uri: {root / name}}}, "
