@@ -188,6 +188,12 @@ class ExtrasSettings(Settings):
     camera: float = Field(
         0, ge=0, le=1, description="share of pages shrunk, blurred, noisy or compressed at the end"
     )
+    large_headings: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="share of pages with titles of up to twice the body size",
+    )
 
 
 class SynthSettings(Settings):

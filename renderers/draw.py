@@ -26,6 +26,8 @@ _SMALL_PX = 11
 _MAX_SKIPS = 200
 # Sheets that are drawn before a page counts as too small for its tilt.
 _MAX_QUADS = 50
+# How many times the body's em a heading may have, where headings may leave the size band.
+_MOST_GROWTH = 2
 # Latin words stand letter under letter in vertical text: keep them few while there is a choice.
 _VERTICAL_ASCII_SHARE = 0.08
 
@@ -52,7 +54,10 @@ def draw_recipe(
     quad = _quad(rng, extras, width, height, least) if extras.warps else ()
     sheet = sheet_size(quad) if quad else (width, height)
     chosen = _layout(dice, layout, language, wardrobe)
-    page = Page(width=sheet[0], height=sheet[1], size_px=size_px, language=language)
+    largest_px = _MOST_GROWTH * size_px if _falls(rng, extras.large_headings) else high
+    page = Page(
+        width=sheet[0], height=sheet[1], size_px=size_px, largest_px=largest_px, language=language
+    )
     params = chosen.draw(rng, page)
     em_room = sheet[0] * sheet[1] / (1.15 * size_px * size_px)
     wanted = chosen.fill * em_room / _EM_PER_CHARACTER[language]

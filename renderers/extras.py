@@ -1,4 +1,4 @@
-"""What pages may have beyond flat, sharp text. All off by default, and then without any cost."""
+"""What pages may have beyond flat, sharp text of the asked sizes. All off by default, for free."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class Extras:
 
     `tilt_degrees` is the largest rotation to either side, up to 45. `perspective`, up to 0.5, is
     twice the largest share of a side by which a corner of the sheet is pulled in. `shadow`,
-    `outline` and `camera` are shares of pages. ValueError for a number out of range.
+    `outline` and `camera` are shares of pages; so is `large_headings`: titles and posters may have
+    up to twice the body's em there, beyond the size band. ValueError for a number out of range.
     """
 
     tilt_degrees: float = 0.0
@@ -21,6 +22,7 @@ class Extras:
     shadow: float = 0.0
     outline: float = 0.0
     camera: float = 0.0
+    large_headings: float = 0.0
 
     def __post_init__(self) -> None:
         for name, most in (
@@ -29,6 +31,7 @@ class Extras:
             ("shadow", 1.0),
             ("outline", 1.0),
             ("camera", 1.0),
+            ("large_headings", 1.0),
         ):
             value = getattr(self, name)
             if not 0 <= value <= most:

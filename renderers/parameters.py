@@ -19,7 +19,7 @@ from renderers.warp import Quad
 LANGUAGES = ("en", "zh", "mixed")
 SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
 # Raised when the same recipe or the same draw would give another picture.
-VERSION = 4
+VERSION = 5
 
 _EFFECTS = {"shadow": Shadow, "outline": Outline, "camera": Camera}
 
@@ -28,7 +28,8 @@ _EFFECTS = {"shadow": Shadow, "outline": Outline, "camera": Camera}
 class Recipe:
     """The drawn parameters of one page.
 
-    `size_px` is the em of the body text. `texts` are (index into `fonts`, paragraph) pairs;
+    `size_px` is the em of the body text; it lies in `size_band`, and so does all other text unless
+    `Extras.large_headings` let it grow. `texts` are (index into `fonts`, paragraph) pairs;
     `fonts` are `Face.key`s, the first for the body, the second for headings. `crop` is where the
     page is cut from the background: 0 left/top to 1 right/bottom. `contrast` is the range of WCAG
     ratios from which each line draws the least that it should reach. `wash` blends the background

@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             shadow=args.shadow,
             outline=args.outline,
             camera=args.camera,
+            large_headings=args.large_headings,
         )
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -178,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--lang", choices=LANGUAGES, default="mixed", help="language (default: %(default)s)")
-    add("--size", default="5-20", metavar="LOW-HIGH", help="em in px (default: %(default)s)")
+    add("--size", default="5-20", metavar="LOW-HIGH", help="em in px of all text (default: 5-20)")
     add("--count", type=int, default=16, metavar="N", help="pages (default: %(default)s)")
     add("--canvas", type=int, default=512, metavar="PX", help="side of a page (default: 512)")
     paths: dict[str, Any] = {"type": Path, "nargs": "+", "default": []}
@@ -198,6 +199,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--shadow", metavar="SHARE", **real, help="of pages with a shadow under the letters, 0-1")
     add("--outline", metavar="SHARE", **real, help="of pages with an outline around the letters")
     add("--camera", metavar="SHARE", **real, help="of pages degraded after rendering: blur, noise")
+    add(
+        "--large-headings",
+        metavar="SHARE",
+        **real,
+        help="of pages whose titles may exceed --size, up to twice the body's em (default: 0)",
+    )
     add("--seed", type=int, default=0, metavar="S", help="same seed, same files (default: 0)")
     add(
         "--out",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
+from renderers.layout.base import Layout, Page, Params, columns, margin, pitch, title_px
 from renderers.layout.sections import pour_sections
 from renderers.layout.sheet import Sheet
 
@@ -16,7 +16,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     return {
         "margin": m,
         "pitch": pitch(rng, page),
-        "title_px": round(page.size_px * rng.uniform(1.3, 1.8)),
+        "title_px": title_px(rng, page, 1.3, 1.8),
         "columns": count,
         "gap": gap,
         "rules": bool(rng.random() < 0.35),

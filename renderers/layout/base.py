@@ -14,11 +14,15 @@ Params = dict[str, float | int | str | bool]
 
 @dataclass(frozen=True)
 class Page:
-    """What a layout may look at when it draws its parameters. Lengths in px, `em` the body size."""
+    """What a layout may look at when it draws its parameters. Lengths in px.
+
+    `size_px` is the em of the body, `largest_px` that of the largest letters that it may set.
+    """
 
     width: int
     height: int
     size_px: int
+    largest_px: int
     language: str
 
 
@@ -38,6 +42,14 @@ class Layout:
     fill: float = 1.0
     vertical: bool = False
     monospaced: bool = False
+
+
+def title_px(rng: np.random.Generator, page: Page, least: float, most: float) -> int:
+    """Em of a title, drawn as a multiple of the body's, as far as the page lets letters grow.
+
+    Where it lets them not grow at all, the heading's face alone tells a title from the body.
+    """
+    return min(page.largest_px, round(page.size_px * rng.uniform(least, most)))
 
 
 def margin(rng: np.random.Generator, page: Page) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from renderers.layout.base import Layout, Page, Params, margin
 from renderers.layout.sheet import Sheet
 
-# Shares of the body size; most of the page is body text, the rest larger.
+# Shares of the body size; most of the page is body text, the rest larger where it may be.
 _SCALES = (1.0, 1.0, 1.0, 1.25, 1.6, 2.0)
 
 
@@ -20,22 +20,23 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
         "align": ("center", "center", "left", "mixed")[int(rng.integers(4))],
         "spacing": float(rng.uniform(1.18, 1.5)),
         "most_lines": int(rng.integers(2, 9)),
+        "largest_px": page.largest_px,
     }
 
 
 def place(sheet: Sheet, p: Params) -> None:
     """Blocks until the page is full: large ones are a line or two, body ones several."""
     m = int(p["margin"])
-    width, y = sheet.width - 2 * m, m
+    width, y, largest = sheet.width - 2 * m, m, int(p["largest_px"])
     sheet.plate(0, 0, sheet.width, sheet.height)
     for block in count():
         # The second block is body text: a page belongs to the band of its body size.
         scale = 1.0 if block == 1 else sheet.dice.pick(_SCALES)
-        size = max(sheet.size_px, round(scale * sheet.size_px))
+        size = min(largest, round(scale * sheet.size_px))
         row = max(size + 1, round(float(p["spacing"]) * size))
         if y + row > sheet.height - m:
             return
-        large = size > sheet.size_px
+        large = scale > 1
         lines = sheet.dice.uniform(0.4, 1.6 if large else float(p["most_lines"]))
         text = sheet.phrase(lines * width, size_px=size, fresh=True)
         if not len(text):

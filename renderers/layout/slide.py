@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, margin, pitch
+from renderers.layout.base import Layout, Page, Params, margin, pitch, title_px
 from renderers.layout.sheet import Batch, Sheet
 from renderers.typeset import Lines
 
@@ -16,7 +16,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     return {
         "margin": margin(rng, page),
         "pitch": pitch(rng, page),
-        "title_px": round(page.size_px * rng.uniform(1.4, 2.0)),
+        "title_px": title_px(rng, page, 1.4, 2.0),
         "bullet": int(rng.integers(len(_BULLETS))),
         "columns": int(rng.integers(1, 3)) if page.width >= 34 * page.size_px else 1,
         "nested": float(rng.uniform(0, 0.5)),
@@ -29,11 +29,11 @@ def place(sheet: Sheet, p: Params) -> None:
     m, size = int(p["margin"]), sheet.size_px
     y = m
     sheet.plate(0, 0, sheet.width, sheet.height)
-    title_px, inner = int(p["title_px"]), sheet.width - 2 * m
-    title = sheet.phrase(0.9 * inner, size_px=title_px, fresh=True)
+    large, inner = int(p["title_px"]), sheet.width - 2 * m
+    title = sheet.phrase(0.9 * inner, size_px=large, fresh=True)
     if len(title):
-        sheet.put(sheet.set(title, inner, size_px=title_px, heading=True, max_lines=1), m, y)
-        y += round(1.35 * title_px)
+        sheet.put(sheet.set(title, inner, size_px=large, heading=True, max_lines=1), m, y)
+        y += round(1.35 * large)
         if p["ruled"]:
             sheet.rule(m, y, sheet.width - m, y + max(1, size // 8))
             y += size // 2

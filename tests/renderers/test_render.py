@@ -12,6 +12,7 @@ from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import discover
 from pipelines.demo import DemoInputs
 from renderers.colour import contrast_ratio, local_luminance, luminance
+from renderers.extras import Extras
 from renderers.layout import LAYOUTS
 from renderers.recipe import SIZE_BANDS, Recipe, Renderer
 from renderers.text_sources import TextSource
@@ -260,3 +261,43 @@ def test_wrong_requests_say_what_is_wrong(tiny: Renderer) -> None:
         tiny.render(replace(recipe, fonts=("gone.ttf#0@00000000",) * 2), WHITE)
     with pytest.raises(ValueError, match="version"):
         Recipe.from_json({"version": 99})
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_line_of_every_layout_has_a_size_that_was_asked_for(
+    real: Renderer, language: str
+) -> None:
+    for name in (name for name, layout in LAYOUTS.items() if language in layout.languages):
+        for band, low, high in (("5-7", 5, 7), ("9-9", 9, 9), ("15-20", 15, 20)):
+            sizes = set()
+            for seed in range(4):
+                recipe = _draw(
+                    real, seed, language=language, size_band=band, layout=name, height=320
+                )
+                _, labels = real.render(recipe, np.full((320, 320, 3), 255, dtype=np.uint8))
+                sizes |= {line["size_px"] for line in labels["lines"]}
+            assert sizes and low <= min(sizes) and max(sizes) <= high, (name, band, sizes)
+
+
+@pytest.mark.parametrize("layout", ["article", "slide", "poster"])
+def test_headings_stand_out_within_the_sizes_asked_for(real: Renderer, layout: str) -> None:
+    larger = bolder = 0
+    for seed in range(40):
+        recipe = _draw(real, seed, size_band="8-10", layout=layout)
+        _, labels = real.render(recipe, WHITE)
+        sizes = {line["size_px"] for line in labels["lines"]}
+        if recipe.size_px < 10:
+            larger += max(sizes) > recipe.size_px
+        elif recipe.fonts[0] != recipe.fonts[1]:
+            bolder += recipe.fonts[1] in {line["font"] for line in labels["lines"]}
+    assert larger > 10 and bolder
+
+
+@pytest.mark.parametrize("layout", ["article", "slide", "poster"])
+def test_headings_grow_where_that_is_asked_for(real: Renderer, layout: str) -> None:
+    largest = 0
+    for seed in range(8):
+        recipe = _draw(real, seed, size_band="8-10", layout=layout, extras=Extras(large_headings=1))
+        _, labels = real.render(Recipe.from_json(recipe.to_json()), WHITE)
+        largest = max(largest, *(line["size_px"] for line in labels["lines"]))
+    assert 13 <= largest <= 20
