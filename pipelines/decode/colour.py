@@ -53,7 +53,8 @@ def broken(mode: str, why: str) -> Space:
     return Space(name="broken", transform=plain(mode).transform, note=f"colour profile: {why}")
 
 
-@functools.lru_cache(maxsize=256)
+# Few: a printer's profile and its tables take some MB.
+@functools.lru_cache(maxsize=32)
 def space_of(profile: bytes | Described | str, mode: str) -> Space:
     """The space that a profile (ICC bytes, or numbers) gives pixels of a mode: L, RGB, CMYK, LAB.
 

@@ -122,7 +122,7 @@ def _space(header: JpegHeader) -> Space:
     return plain(mode) if profile is None else space_of(profile, mode)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _joined(segments: tuple[bytes, ...]) -> bytes | str:
     """A profile out of its numbered parts; why not, where some are missing."""
     parts: dict[int, bytes] = {}

@@ -1,4 +1,7 @@
-"""AVIF, HEIC and JPEG XL. Pillow reads AVIF; the others need packages of the extra `formats`."""
+"""AVIF, HEIC and JPEG XL.
+
+Pillow's wheels read AVIF; the others need packages of the extra `formats`.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,13 @@ _BYTES_PER_PX = 16
 def optional_formats() -> list[str]:
     """Which of the optional formats can be read here: part of what decides a score."""
     packages = {"heic": "pillow_heif", "jxl": "pillow_jxl"}
-    return [name for name, package in packages.items() if importlib.util.find_spec(package)]
+    found = [name for name, package in packages.items() if importlib.util.find_spec(package)]
+    return [*found, "avif"] if AvifImagePlugin.SUPPORTED else found
 
 
 def decode_avif(data: bytes, limits: Limits) -> Picture:
+    if not AvifImagePlugin.SUPPORTED:
+        raise Refused("unsupported_format", "this Pillow was built without AVIF")
     check_boxes(data)
     # Workers fill the machine by their number; more threads would only fight with them.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1

@@ -126,5 +126,6 @@ def test_a_missing_package_is_named(
 
 
 def test_what_can_be_read_here_is_part_of_every_score() -> None:
-    have = [importlib.util.find_spec(name) is not None for name in ("pillow_heif", "pillow_jxl")]
+    names = ("pillow_heif", "pillow_jxl", "PIL._avif")
+    have = [importlib.util.find_spec(name) is not None for name in names]
     assert len(door.optional_formats()) == sum(have)
