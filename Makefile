@@ -9,7 +9,7 @@ STEPS ?= 60
 # PaddleOCR's pins collide with ours: it lives in an environment of its own.
 PADDLE := .venv-paddle
 
-.PHONY: help setup paddle corpus test soak lint clean
+.PHONY: help setup paddle corpus test lint clean
 
 help:
 	@echo "make corpus   set up, fetch demo inputs, build a corpus, train a tiny model on it"
@@ -49,9 +49,6 @@ corpus: setup
 test: setup lint
 	if test -e $(PADDLE)/.ready; then \
 	  export VAE_CORPUS_PADDLE_PYTHON=$(CURDIR)/$(PADDLE)/bin/python; fi; $(BIN)/python -m pytest
-
-soak: setup
-	$(BIN)/python -m pytest -m soak
 
 lint: setup
 	$(BIN)/ruff check .

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,15 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+
+# Nodes of one machine must share nothing. In one folder, two that start together take the same
+# name for their sockets and one raylet ends at once; in one range of ports their workers collide.
+_APART = (
+    "--min-worker-port=0",
+    "--max-worker-port=0",
+    "--dashboard-agent-listen-port=0",
+    "--object-store-memory=100000000",
+)
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -32,33 +43,46 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 @contextmanager
-def node(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def node(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """`ray start --block` with these arguments, ended with all its children."""
-    command = [str(BIN / "ray"), "start", "--block", *arguments]
+    # Paths of sockets have at most 107 characters: the folder of a test would be too long.
+    folder = tempfile.mkdtemp(prefix="ray-")
+    command = [str(BIN / "ray"), "start", "--block", f"--temp-dir={folder}", *_APART, *arguments]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(), **quiet)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(**variables), **quiet)  # type: ignore[call-overload]
     try:
         yield process
     finally:
         kill_node(process)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def head(cpus: int, gpus: int = 0) -> Iterator[tuple[str, str]]:
-    """A head node; yields its address and that of its dashboard. It only says that it has GPUs."""
-    port, dashboard = free_port(), free_port()
-    address, url = f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}"
+def head(*arguments: str, cpus: int, gpus: int = 0, **variables: str) -> Iterator[str]:
+    """A head node; yields its address. It only says that it has GPUs."""
+    port = free_port()
     with node(
         "--head",
         f"--port={port}",
-        f"--dashboard-port={dashboard}",
         f"--num-cpus={cpus}",
         f"--num-gpus={gpus}",
         "--node-ip-address=127.0.0.1",
+        *(arguments or ["--include-dashboard=false"]),
+        **variables,
     ):
+        wait_until(lambda: _listens(port), f"the head at port {port} answers", 60)
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def head_for_jobs(cpus: int, gpus: int = 0) -> Iterator[str]:
+    """A head node that takes jobs; yields the address of its dashboard."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with head(f"--dashboard-port={port}", cpus=cpus, gpus=gpus):
         listing = [str(BIN / "ray"), "job", "list", "--address", url]
         wait_until(lambda: call_quietly(listing) == 0, f"the job API at {url} answers", 90)
-        yield address, url
+        yield url
 
 
 def kill_node(process: subprocess.Popen[bytes]) -> None:
@@ -86,6 +110,11 @@ def wait_until(ready: Callable[[], bool], what: str, limit_s: float) -> None:
             return
         time.sleep(0.2)
     raise TimeoutError(f"not within {limit_s:g} s: {what}")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:

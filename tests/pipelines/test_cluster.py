@@ -12,7 +12,7 @@ import pytest
 from pipelines.demo import DemoInputs
 from tests.pictures import tree
 from tests.pipelines.builds import write_config, write_inputs
-from tests.ray_cluster import BIN, ROOT, environment, head
+from tests.ray_cluster import BIN, ROOT, environment, head_for_jobs
 
 SCRIPT = "pipelines/build_corpus.py"
 
@@ -35,9 +35,9 @@ def embedded(config: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[tuple[str, str]]:
-    with head(cpus=2, gpus=1) as addresses:
-        yield addresses
+def dashboard() -> Iterator[str]:
+    with head_for_jobs(cpus=2, gpus=1) as url:
+        yield url
 
 
 def flags(config: Path, out: Path, workers: str) -> list[str]:
@@ -62,10 +62,10 @@ def test_two_workers_make_the_same_bytes(config: Path, embedded: Path) -> None:
 
 
 def test_a_job_on_a_running_cluster_makes_the_same_bytes(
-    config: Path, embedded: Path, cluster: tuple[str, str]
+    config: Path, embedded: Path, dashboard: str
 ) -> None:
     out = config.parent / "job"
-    submit = [str(BIN / "ray"), "job", "submit", "--address", cluster[1], "--working-dir", "."]
+    submit = [str(BIN / "ray"), "job", "submit", "--address", dashboard, "--working-dir", "."]
     # Scoring asks for shares of a GPU, the other stages must not.
     command = [sys.executable, SCRIPT, *flags(config, out, workers="2")]
     call([*submit, "--", *command, "--engine.gpus_per_worker", "0.5"])

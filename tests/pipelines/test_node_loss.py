@@ -1,57 +1,43 @@
-"""A cluster of several nodes, one of which dies at work."""
+"""A cluster that loses a node, and one that gets a node, while tasks run."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.ray_cluster import ROOT, environment, head, kill_node, node, wait_until
+from tests.pipelines.slow_tasks import slow_tasks
+from tests.ray_cluster import head, kill_node, node
 
-pytestmark = pytest.mark.soak
-
-_SLOW_TASKS = """
-import json, sys, time
-from pathlib import Path
-from pipelines import engine
-
-folder = Path(sys.argv[1])
-
-def make():
-    def work(name):
-        (folder / f"begun-{name}").touch()
-        time.sleep(1.5)
-        (folder / f"done-{name}").touch()
-        return {"images": 1}
-    return work
-
-with engine.start(engine.EngineSettings(attempts=3)) as started:
-    outcome = started.run([engine.Task(task_id=str(i), payload=str(i)) for i in range(12)], make)
-print(json.dumps([sorted(outcome.stats), len(outcome.failures)]))
-"""
+pytestmark = pytest.mark.slow
 
 
 def test_a_node_that_dies_loses_no_task(tmp_path: Path) -> None:
     with (
-        head(cpus=0) as (address, _),
+        head(cpus=0) as address,
         node(f"--address={address}", "--num-cpus=1"),
-        node(f"--address={address}", "--num-cpus=1") as doomed,
+        node(f"--address={address}", "--num-cpus=2") as doomed,
+        # Two tries: the death of the node costs each task one, however it comes about.
+        slow_tasks(address, tmp_path, count=14, seconds=1.5, attempts=2) as driver,
     ):
-        driver = subprocess.Popen(
-            [sys.executable, "-c", _SLOW_TASKS, str(tmp_path)],
-            cwd=ROOT,
-            env=environment(RAY_ADDRESS=address, PYTHONPATH=str(ROOT)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        # Both nodes are at work: the second task begins before the first one can be done.
-        wait_until(lambda: len(list(tmp_path.glob("begun-*"))) >= 4, "tasks begin", 90)
+        driver.wait(begun=6)
+        assert len(set(driver.begun())) == 2, "both nodes are at work"
         kill_node(doomed)
-        said, complaints = driver.communicate(timeout=180)
-    assert driver.returncode == 0, complaints[-3000:]
-    finished, failures = json.loads(said.strip().splitlines()[-1])
-    assert len(finished) == 12 and failures == 0
+        result = driver.result()
+    assert len(result["done"]) == 14 and not result["failures"]
+
+
+def test_tasks_wait_for_a_node_that_joins_late(tmp_path: Path) -> None:
+    with ExitStack() as late, head(cpus=0) as address:
+        # The time limit of a task is shorter than the wait for its worker.
+        limits = {"attempts": 1, "task_timeout_s": 4}
+        with slow_tasks(address, tmp_path, count=6, seconds=0.5, **limits) as driver:
+            driver.wait(begun=0)
+            time.sleep(5)
+            late.enter_context(node(f"--address={address}", "--num-cpus=1"))
+            driver.wait(begun=2)
+            late.enter_context(node(f"--address={address}", "--num-cpus=1"))
+            result = driver.result()
+    assert len(result["done"]) == 6 and not result["failures"]

@@ -1,0 +1,95 @@
+"""The words of the engine: tasks, what became of them, and how they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from pipelines.settings import Settings
+
+Stats = dict[str, Any]
+Work = Callable[[Any], Stats]
+Listener = Callable[[Stats], None]
+
+
+class EngineSettings(Settings):
+    """How tasks are run. None of these changes a byte of what is made."""
+
+    workers: int | None = Field(
+        None,
+        ge=0,
+        description="worker processes at most; none: as many as fit; 0: in this process, no Ray",
+    )
+    attempts: int = Field(3, ge=1, description="tries of one task before it is quarantined")
+    task_timeout_s: float = Field(
+        3600,
+        gt=0,
+        description="time limit of one try of one task; ten times that when it is tried image by"
+        " image",
+    )
+    image_timeout_s: float = Field(
+        120,
+        gt=0,
+        description="time limit of one image, when a unit that twice took its worker down is tried"
+        " image by image",
+    )
+    start_timeout_s: float = Field(
+        600, gt=0, description="give up after so long with no worker that could start"
+    )
+    tasks_per_worker: int = Field(
+        200, ge=1, description="a worker process is replaced after this many tasks (leaks)"
+    )
+    cpus_per_worker: float = Field(1, gt=0, description="CPUs that Ray reserves for one worker")
+    gpus_per_worker: float = Field(
+        0, ge=0, description="GPUs (or a share of one) reserved for each worker that scores"
+    )
+    max_quarantined: float = Field(
+        0.001,
+        ge=0,
+        description="go on without up to so many failed units; below 1: a share of all units,"
+        " rounded down; exit code stays 1",
+    )
+
+    @field_validator("max_quarantined")
+    @classmethod
+    def _share_or_number(cls, limit: float) -> float:
+        if limit > 1 and limit != int(limit):
+            raise ValueError("a share of all units is below 1, a number of units is whole")
+        return limit
+
+    def quarantine(self, units: int) -> int:
+        """How many of so many units may be left out."""
+        return int(self.max_quarantined * (units if self.max_quarantined < 1 else 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One call: `payload` goes to the worker, `weight` (bytes, pages...) sets the order."""
+
+    task_id: str
+    payload: Any
+    weight: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A task that failed for good, with the slug and the reason of its last fault."""
+
+    task_id: str
+    slug: str
+    why: str
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a stage did: the stats of each finished task by id, and the quarantined ones."""
+
+    stats: dict[str, Stats] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+class EngineError(RuntimeError):
+    """No worker can start; trying the other tasks would fail in the same way."""

@@ -1,0 +1,116 @@
+"""The pool on a cluster in memory, whose actors answer when the test lets them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from pipelines.pool import CallFailed, Pool
+from pipelines.tasks import EngineError, EngineSettings, Outcome, Task
+
+
+class Cluster:
+    """`room` actors can be placed; the others wait. `answers` says what a call gives."""
+
+    def __init__(self, room: int, answers: dict[str, Callable[..., Any]] | None = None) -> None:
+        self.size = room
+        self.answers = {"place": lambda: "node", "load": lambda: None, "work": lambda p: {"p": p}}
+        self.answers |= answers or {}
+        self.placed: list[int] = []
+        self.asked: list[int] = []
+        self.most_asked = 0
+        self.calls: list[tuple[int, str, tuple[Any, ...]]] = []
+        self.counts: Counter[str] = Counter()
+
+    def hire(self) -> int:
+        self.counts["hire"] += 1
+        self.asked.append(self.counts["hire"])
+        return self.counts["hire"]
+
+    def dismiss(self, actor: int) -> None:
+        (self.placed if actor in self.placed else self.asked).remove(actor)
+
+    def call(self, actor: int, method: str, *arguments: Any) -> int:
+        assert method == "place" or actor in self.placed, "a call to an actor that has no place"
+        self.counts[method] += 1
+        self.calls.append((actor, method, arguments))
+        return len(self.calls) - 1
+
+    def ended(self, calls: Sequence[int]) -> Sequence[int]:
+        while self.asked and len(self.placed) < self.size:
+            self.placed.append(self.asked.pop(0))
+        self.most_asked = max(self.most_asked, len(self.asked))
+        return [call for call in calls if self.calls[call][0] in self.placed]
+
+    def answer(self, call: int) -> Any:
+        _, method, arguments = self.calls[call]
+        return self.answers[method](*arguments)
+
+    def dead_nodes(self) -> set[str]:
+        return set()
+
+    def room(self) -> str:
+        return "there is no room"
+
+
+def run(cluster: Cluster, count: int, *, limit: float = 1e9, **settings: Any) -> Outcome:
+    tasks = [Task(task_id=str(i), payload=i) for i in range(count)]
+    pool = Pool(cluster, EngineSettings(**settings), lambda stats: None, limit=limit)
+    outcome = pool.run(tasks)
+    assert not cluster.placed and not cluster.asked, "all actors are dismissed at the end"
+    return outcome
+
+
+def died(*_: Any) -> Any:
+    raise CallFailed("worker_died", "gone", lost=True)
+
+
+def test_more_actors_are_asked_for_than_have_a_place() -> None:
+    cluster = Cluster(room=2)
+    assert len(run(cluster, 100).stats) == 100
+    assert cluster.most_asked == 8 and cluster.counts["load"] == 2
+
+
+def test_a_pool_that_grows_asks_for_as_many_as_it_has() -> None:
+    cluster = Cluster(room=30)
+    assert len(run(cluster, 1000).stats) == 1000
+    assert cluster.counts["load"] == 30 and cluster.most_asked == 30
+
+
+def test_no_more_are_asked_for_than_can_be_used() -> None:
+    few, limited = Cluster(room=100), Cluster(room=100)
+    run(few, 3)
+    run(limited, 50, limit=4)
+    assert few.counts["hire"] == 3 and limited.counts["hire"] == 4
+
+
+def test_tired_actors_are_replaced() -> None:
+    cluster = Cluster(room=1)
+    run(cluster, 6, limit=1, tasks_per_worker=2)
+    assert cluster.counts["load"] == 3
+
+
+def test_a_death_costs_the_task_a_try_and_the_others_nothing() -> None:
+    cluster = Cluster(room=1, answers={"work": lambda p: died() if p == 1 else {}})
+    outcome = run(cluster, 3)
+    assert set(outcome.stats) == {"0", "2"}
+    assert [failure.slug for failure in outcome.failures] == ["worker_died"]
+    assert cluster.counts["work"] == 2 + 3
+
+
+def test_a_pool_without_any_place_gives_up_and_says_why() -> None:
+    with pytest.raises(EngineError, match=r"within 0.1 s .*start_timeout_s.*there is no room"):
+        run(Cluster(room=0), 1, start_timeout_s=0.1)
+    with pytest.raises(EngineError, match="no worker can start: there is no room"):
+        run(Cluster(room=9), 1, limit=0)
+
+
+@pytest.mark.parametrize("step", ["place", "load"])
+def test_actors_that_die_before_they_have_loaded_end_the_run(step: str) -> None:
+    cluster = Cluster(room=1, answers={step: died})
+    with pytest.raises(EngineError, match="workers do not start: gone"):
+        run(cluster, 5)
+    assert cluster.counts["work"] == 0
