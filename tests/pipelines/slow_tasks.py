@@ -55,12 +55,14 @@ class Driver:
 def slow_tasks(
     address: str, folder: Path, count: int, seconds: float, **settings: Any
 ) -> Iterator[Driver]:
+    """A driver on the cluster at `address`, on an embedded one if that is empty."""
     folder.mkdir(exist_ok=True)
+    cluster = {"RAY_ADDRESS": address} if address else {}
     arguments = [str(folder), str(count), str(seconds), json.dumps(settings)]
     process = subprocess.Popen(
         [sys.executable, __file__, *arguments],
         cwd=ROOT,
-        env=environment(RAY_ADDRESS=address, PYTHONPATH=str(ROOT)),
+        env=environment(PYTHONPATH=str(ROOT), **cluster),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
