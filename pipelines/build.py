@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import curriculum, engine, lease, pack, plan, score, storage, synthesize
+from pipelines import careful, curriculum, engine, lease, pack, plan, score, storage, synthesize
 from pipelines import decode as door
 from pipelines import shards as committed
 from pipelines.config import CorpusConfig
@@ -136,13 +136,21 @@ def _score(
         folder=done.score_folder,
     )
     tasks = [engine.Task(task_id=u.unit_id, payload=u, weight=u.bytes) for u in todo]
-    outcome = _run(done, cluster, console, "score", tasks, functools.partial(_scorer, job))
-    allowed = config.engine.max_quarantined
+    make_careful = functools.partial(
+        careful.make_careful_scorer,
+        job,
+        image_timeout_s=config.engine.image_timeout_s,
+        start_timeout_s=config.engine.start_timeout_s,
+    )
+    make_work = functools.partial(_scorer, job)
+    outcome = _run(done, cluster, console, "score", tasks, make_work, make_careful)
+    allowed = config.engine.quarantine(len(done.units))
     if len(outcome.failures) > allowed:
         raise BuildFailed(
             _failed("units could not be scored", outcome.failures, _places(done.units))
-            + "\nMend the source and run again: only these units are left. Or let up to N units"
-            " be left out with --engine.max_quarantined N."
+            + f"\n{allowed} of the {len(done.units)} units may be left out"
+            " (engine.max_quarantined). Mend the source and run again: only these units are left."
+            " Or let more be left out with --engine.max_quarantined N."
         )
     done.quarantined = outcome.failures
 
@@ -238,6 +246,7 @@ def _run(
     stage: str,
     tasks: Sequence[engine.Task],
     make_work: Callable[[], engine.Work],
+    make_careful: Callable[[], engine.Work] | None = None,
 ) -> engine.Outcome:
     if tasks:
         done.worked.add(stage)
@@ -245,8 +254,9 @@ def _run(
     # Only scoring runs models: packing and rendering must not wait for GPUs.
     gpus = done.config.engine.gpus_per_worker if stage == "score" else 0.0
     held = functools.partial(_while_held, make_work, done.ticket)
+    held_careful = make_careful and functools.partial(_while_held, make_careful, done.ticket)
     with console.progress(stage, len(tasks), unit) as advance:
-        outcome = cluster.run(tasks, held, advance, gpus)
+        outcome = cluster.run(tasks, held, advance, gpus, held_careful)
     # A lost lease fails every task: that is one error to tell, not one for each.
     done.ticket.check()
     return outcome
@@ -287,10 +297,15 @@ def _finish(done: Build) -> None:
     done.notices += notices
     done.images = accounting.count_images(done.plan_folder) | {"passed_over": _passed_over(done)}
     _shortfalls(done, whole)
-    if failed := done.images["rejected"].get("score_failed"):
-        done.notices.append(
-            f"{failed} images made a filter fail: the column `why` of rejected.parquet says how"
-        )
+    rejected = done.images["rejected"]
+    for what, slugs in (
+        ("made a filter fail", ("score_failed",)),
+        ("killed or hung the worker that scored them", careful.SLUGS),
+    ):
+        if count := sum(rejected.get(slug, 0) for slug in slugs):
+            done.notices.append(
+                f"{count} images {what}: the column `why` of rejected.parquet says how"
+            )
     facts = {
         "version": curriculum.VERSION,
         "seed": config.seed,

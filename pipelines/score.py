@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,23 @@ def score_path(folder: str, unit_id: str) -> str:
     return storage.join(folder, f"{unit_id}.parquet")
 
 
+Row = dict[str, Any]
+
+
 def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
     """The work of a scoring process. Loads the models once; each call scores one unit."""
+    score_item = make_item_scorer(job)
+
+    def score_unit(unit: Unit) -> dict[str, Any]:
+        reading = Reading(job.sources[unit.source].read(unit))
+        rows = [score_item(item, unit) for item in reading]
+        return commit_rows(job, unit, rows, reading.passed_over)
+
+    return score_unit
+
+
+def make_item_scorer(job: ScoreJob) -> Callable[[Item, Unit], Row]:
+    """Loads the models; each call gives the row of one image."""
     # One thread a worker: the pool already fills the machine, and OpenCV's own threads would
     # only fight with it.
     cv2.setNumThreads(1)
@@ -97,31 +112,28 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
         density.engine.ready()
         filters.append(lambda picture: density.score(picture.rgb))
 
-    # Kept with every score, for whoever meets the file alone.
-    metadata = {"versions": json.dumps(job.versions)}
-
-    def score_unit(unit: Unit) -> dict[str, Any]:
-        source = job.sources[unit.source]
-        reading = Reading(source.read(unit))
-        rows = [_row(item, source, unit, limits, filters) for item in reading]
-        marks = metadata | passed_over.mark(reading.passed_over)
-        table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA.with_metadata(marks))
-        with storage.commit(score_path(job.folder, unit.unit_id)) as file:
-            file.write(storage.table_bytes(table))
-        return {"images": table.num_rows}
-
-    return score_unit
+    return lambda item, unit: _row(item, job.sources[unit.source], unit, limits, filters)
 
 
-def _row(
-    item: Item,
-    source: Source,
-    unit: Unit,
-    limits: door.Limits,
-    filters: list[Callable[[door.Decoded], dict[str, Any]]],
+def commit_rows(
+    job: ScoreJob, unit: Unit, rows: Sequence[Row], others: Mapping[str, int]
 ) -> dict[str, Any]:
+    """Write the rows of a unit; they may come from several processes, the bytes are the same.
+
+    `others` counts by extension what was passed over as no image.
+    """
+    # Kept with every score, for whoever meets the file alone.
+    marks = {"versions": json.dumps(job.versions)} | passed_over.mark(others)
+    table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA.with_metadata(marks))
+    with storage.commit(score_path(job.folder, unit.unit_id)) as file:
+        file.write(storage.table_bytes(table))
+    return {"images": table.num_rows}
+
+
+def place_row(item: Item, source: Source, unit: Unit) -> Row:
+    """What is known of an image before it is decoded: where it lies, and its bytes."""
     sha256 = hashlib.sha256(item.data).hexdigest()
-    row: dict[str, Any] = {
+    return {
         "key": sample_key(source.name, sha256),
         "source": source.name,
         "unit": unit.unit_id,
@@ -132,6 +144,16 @@ def _row(
         "sha256": sha256,
         "content": source.content,
     }
+
+
+def _row(
+    item: Item,
+    source: Source,
+    unit: Unit,
+    limits: door.Limits,
+    filters: list[Callable[[door.Decoded], dict[str, Any]]],
+) -> Row:
+    row = place_row(item, source, unit)
     if item.fault:
         slug, why = item.fault
         return row | {"slug": slug, "why": why}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -58,9 +59,11 @@ def node(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]
 
 
 @contextmanager
-def head(*arguments: str, cpus: int, gpus: int = 0, **variables: str) -> Iterator[str]:
+def head(
+    *arguments: str, cpus: int, gpus: int = 0, port: int | None = None, **variables: str
+) -> Iterator[str]:
     """A head node; yields its address. It only says that it has GPUs."""
-    port = free_port()
+    port = port or free_port()
     with node(
         "--head",
         f"--port={port}",
@@ -83,6 +86,55 @@ def head_for_jobs(cpus: int, gpus: int = 0) -> Iterator[str]:
         listing = [str(BIN / "ray"), "job", "list", "--address", url]
         wait_until(lambda: call_quietly(listing) == 0, f"the job API at {url} answers", 90)
         yield url
+
+
+@contextmanager
+def growing_cluster(nodes: int) -> Iterator[str]:
+    """A head without CPUs and an autoscaler that adds nodes of one CPU; yields the address."""
+    port = free_port()
+    head_type, head_id = "ray.head.default", "f" * 51 + "00000"
+    empty_maps = ("auth", "docker", "file_mounts")
+    empty_lists = (
+        "cluster_synced_files",
+        "initialization_commands",
+        "setup_commands",
+        "head_setup_commands",
+        "worker_setup_commands",
+        "head_start_ray_commands",
+        "worker_start_ray_commands",
+    )
+    config = {
+        "cluster_name": "growing",
+        "max_workers": nodes,
+        "upscaling_speed": 1.0,
+        "idle_timeout_minutes": 5,
+        "head_node_type": head_type,
+        "available_node_types": {
+            head_type: {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+            "small": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": nodes},
+        },
+        "provider": {
+            "type": "fake_multinode",
+            "gcs_address": f"127.0.0.1:{port}",
+            "head_node_id": head_id,
+            "use_node_id_as_ip": True,
+            "disable_node_updaters": True,
+            "disable_launch_config_check": True,
+        },
+        **{name: {} for name in empty_maps},
+        **{name: [] for name in empty_lists},
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(config, file)
+        file.flush()
+        variables = {
+            "RAY_FAKE_CLUSTER": "1",
+            "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": head_id,
+        }
+        flags = (f"--autoscaling-config={file.name}", "--include-dashboard=false")
+        with head(*flags, cpus=0, port=port, **variables) as address:
+            yield address
 
 
 def kill_node(process: subprocess.Popen[bytes]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.pipelines.slow_tasks import slow_tasks
-from tests.ray_cluster import head, node
+from tests.ray_cluster import growing_cluster, head, node
 
 pytestmark = pytest.mark.slow
 
@@ -39,27 +38,12 @@ def test_a_cpu_that_another_job_holds_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_an_autoscaling_cluster_grows(tmp_path: Path) -> None:
-    small = {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 4}
-    config = {
-        "cluster_name": "growing",
-        "max_workers": 4,
-        "provider": {"type": "fake_multinode"},
-        "available_node_types": {
-            "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
-            "small": small,
-        },
-        "head_node_type": "ray.head.default",
-        "upscaling_speed": 1,
-        "idle_timeout_minutes": 5,
-    }
-    (tmp_path / "cluster.json").write_text(json.dumps(config))
-    flags = [f"--autoscaling-config={tmp_path / 'cluster.json'}", "--include-dashboard=false"]
     with (
-        head(*flags, cpus=0, RAY_FAKE_CLUSTER="1", AUTOSCALER_UPDATE_INTERVAL_S="1") as address,
-        slow_tasks(address, tmp_path / "tasks", count=12, seconds=3) as driver,
+        growing_cluster(nodes=4) as address,
+        slow_tasks(address, tmp_path, count=16, seconds=2) as driver,
     ):
         result = driver.result()
-    assert len(result["done"]) == 12 and not result["failures"]
+    assert len(result["done"]) == 16 and not result["failures"]
     assert len(set(result["done"].values())) >= 3
 
 

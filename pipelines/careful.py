@@ -1,0 +1,174 @@
+"""Score a unit image by image in a process of its own, to find the image that kills or hangs it.
+
+For units that took their worker down again and again. The process sends each row as it is done;
+when it ends too early, the image at work is tried once more by another process, then it gets a row
+with one of `SLUGS`, and the next process goes on behind it. So one pass
+names any number of such images, and all others get the row that they would always have got.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipelines import score, storage
+from pipelines.score import Row, ScoreJob
+from pipelines.sources import DocumentSource, FolderSource, Item, Source, Unit
+
+SLUGS = ("kills_worker", "hangs_worker")
+
+# Once may be the fault of something else, such as memory that other processes took.
+_STRIKES = 2
+# So many that cannot even be read, one after the other: then the storage is to blame, and rows
+# that name them would stay when it is well again.
+_UNREAD_IN_A_ROW = 3
+
+
+class CarefulError(RuntimeError):
+    """Not even image by image can the unit be scored; nothing is committed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a process is to do: score the unit from its image number `start` on."""
+
+    job: ScoreJob
+    unit: Unit
+    start: int
+    image_timeout_s: float
+    start_timeout_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Death:
+    """How a process ended too early; `begun` is what was known of the image that it scored."""
+
+    slug: str
+    why: str
+    begun: Row | None
+
+
+def make_careful_scorer(
+    job: ScoreJob, *, image_timeout_s: float, start_timeout_s: float
+) -> Callable[[Unit], dict[str, Any]]:
+    """The work of `score.make_scorer` for units with something in them that takes workers down."""
+
+    def score_unit(unit: Unit) -> dict[str, Any]:
+        rows: list[Row] = []
+        order = Order(
+            job=job,
+            unit=unit,
+            start=0,
+            image_timeout_s=image_timeout_s,
+            start_timeout_s=start_timeout_s,
+        )
+        strikes = unread = 0
+        while isinstance(ended := _score_on(order, rows), _Death):
+            if len(rows) > order.start:
+                strikes = unread = 0
+            strikes += 1
+            if strikes == _STRIKES:
+                strikes = 0
+                unread = 0 if ended.begun else unread + 1
+                rows.append(_named(ended, order, len(rows), unread))
+            order = replace(order, start=len(rows))
+        return score.commit_rows(job, unit, rows, ended)
+
+    return score_unit
+
+
+def without_first(source: Source, unit: Unit, count: int) -> tuple[Unit, int]:
+    """A unit that begins behind its first `count` items, and how many to read over even so.
+
+    What cannot be read must not be read again, where a source lets us begin behind it.
+    """
+    if isinstance(source, FolderSource):
+        return replace(unit, members=unit.members[count:]), 0
+    if isinstance(source, DocumentSource):
+        return replace(unit, start=unit.start + count), 0
+    return unit, count
+
+
+def _score_on(order: Order, rows: list[Row]) -> _Death | Mapping[str, int]:
+    """Let a process score; add its rows to `rows`.
+
+    At the end, how many members were passed over as no images, by extension.
+    """
+    reader, writer = os.pipe()
+    child = subprocess.Popen(
+        # Not from the folder in which we happen to be: it may shadow what we import.
+        [sys.executable, "-P", "-m", "pipelines.careful_child", str(writer)],
+        stdin=subprocess.PIPE,
+        pass_fds=(writer,),
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    os.close(writer)
+    begun, loaded = None, False
+    with child, os.fdopen(reader, "rb") as pipe:
+        assert child.stdin is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(pickle.dumps(order))
+                child.stdin.close()
+            # A process that was killed may leave half a message.
+            with contextlib.suppress(EOFError, pickle.UnpicklingError):
+                while True:
+                    kind, content = pickle.load(pipe)
+                    if kind == "loaded":
+                        loaded = True
+                    elif kind == "begun":
+                        begun = content
+                    elif kind == "row":
+                        rows.append(content)
+                        begun = None
+                    elif kind == "failed":
+                        raise CarefulError(content)
+                    else:
+                        passed_over: Mapping[str, int] = content
+                        return passed_over
+        except BaseException:
+            child.kill()
+            raise
+        slug, why = _reason(child.wait())
+    if not loaded:
+        raise CarefulError(f"the process that scores image by image does not start: {why}")
+    return _Death(slug=slug, why=why, begun=begun)
+
+
+def _reason(code: int) -> tuple[str, str]:
+    if code == -signal.SIGALRM:
+        return "hangs_worker", "it was not done in time, twice (engine.image_timeout_s)"
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return "kills_worker", f"the process that scored it {how}, twice"
+
+
+def _named(death: _Death, order: Order, index: int, unread: int) -> Row:
+    source = order.job.sources[order.unit.source]
+    if death.begun is not None:
+        row = death.begun
+    else:
+        item = _unread_item(source, order.unit, index)
+        if item is None or unread > _UNREAD_IN_A_ROW:
+            raise CarefulError(f"reading does not get beyond image {index + 1}: {death.why}")
+        row = score.place_row(item, source, order.unit)
+    return row | {"slug": death.slug, "why": death.why}
+
+
+def _unread_item(source: Source, unit: Unit, index: int) -> Item | None:
+    """Item number `index` of a unit as far as it is known without reading it."""
+    if isinstance(source, FolderSource) and index < len(unit.members):
+        member = unit.members[index]
+        return Item(member=member, uri=storage.join(unit.uri, member), offset=0, data=b"")
+    if isinstance(source, DocumentSource) and unit.start + index < unit.stop:
+        number = unit.start + index
+        what = "page" if source.max_pages is None else "page taken"
+        member = f"{storage.name_of(unit.uri)}#{what}={number + 1}"
+        return Item(member=member, uri=unit.uri, offset=number, data=b"")
+    return None

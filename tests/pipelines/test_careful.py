@@ -1,0 +1,196 @@
+"""Units with images that kill or hang whoever scores them, down to real builds on Ray."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import build, score
+from pipelines.careful import CarefulError, make_careful_scorer
+from pipelines.config import CorpusConfig, ScoreSettings
+from pipelines.report.console import Console
+from pipelines.sources import FolderSource, Source, Unit, WebDatasetSource
+from tests.pipelines.poison import PoisonSource, write_pictures
+from tests.ray_cluster import ROOT, wait_until
+
+pytestmark = pytest.mark.slow
+
+Rows = list[dict[str, Any]]
+
+
+def job_of(source: Source, out: Path) -> score.ScoreJob:
+    settings = ScoreSettings(text=False)
+    return score.ScoreJob(
+        settings=settings,
+        versions=score.versions(settings),
+        sources={source.name: source},
+        folder=str(out),
+    )
+
+
+def scored(source: Source, unit: Unit, out: Path, image_timeout_s: float = 20) -> Rows:
+    """The rows of a careful pass."""
+    work = make_careful_scorer(
+        job_of(source, out), image_timeout_s=image_timeout_s, start_timeout_s=60
+    )
+    assert work(unit) == {"images": len(rows_of(out))}
+    return rows_of(out)
+
+
+def rows_of(out: Path) -> Rows:
+    (path,) = out.glob("*.parquet")
+    rows: Rows = pq.read_table(path).to_pylist()
+    return rows
+
+
+def only_unit(source: Source) -> Unit:
+    (unit,) = source.units()
+    return unit
+
+
+def named(rows: Rows) -> dict[str, str]:
+    return {row["member"]: row["slug"] for row in rows if row["slug"]}
+
+
+def test_a_unit_without_poison_gets_the_same_bytes(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in")
+    (tmp_path / "in" / "broken.jpg").write_bytes(b"no picture")
+    source = FolderSource(name="a", uri=str(tmp_path / "in"))
+    scored(source, only_unit(source), tmp_path / "careful")
+    score.make_scorer(job_of(source, tmp_path / "plain"))(only_unit(source))
+    (one,), (two,) = ((tmp_path / name).glob("*.parquet") for name in ("careful", "plain"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_each_poison_is_named_and_the_others_keep_their_rows(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", "killer", "hanger", "unreadable")
+    harmless = PoisonSource(name="a", uri=str(tmp_path / "in"), armed=False)
+    unit = only_unit(harmless)
+    score.make_scorer(job_of(harmless, tmp_path / "plain"))(unit)
+    expected = {row["member"]: row for row in rows_of(tmp_path / "plain")}
+    assert len(expected) == 9
+    armed = harmless.model_copy(update={"armed": True})
+    rows = scored(armed, unit, tmp_path / "careful", image_timeout_s=3)
+    assert named(rows) == {
+        "03-killer.jpg": "kills_worker",
+        "07-hanger.jpg": "hangs_worker",
+        "11-unreadable.jpg": "kills_worker",
+    }
+    assert [row["member"] for row in rows] == list(expected)
+    for row in rows:
+        if row["slug"] is None:
+            assert row == expected[row["member"]]
+        else:
+            assert row["why"] and row["uri"].endswith(row["member"])
+    killer, whole = rows[2], expected["03-killer.jpg"]
+    for name in ("key", "bytes", "sha256"):
+        assert killer[name] == whole[name]
+    assert "SIGKILL" in killer["why"]
+
+
+def test_a_file_that_hangs_when_it_is_read_is_named(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", "pipe")
+    source = FolderSource(name="a", uri=str(tmp_path / "in"))
+    unit = only_unit(source)
+    (tmp_path / "in" / "03-pipe.jpg").unlink()
+    os.mkfifo(tmp_path / "in" / "03-pipe.jpg")
+    rows = scored(source, unit, tmp_path / "out", image_timeout_s=3)
+    assert named(rows) == {"03-pipe.jpg": "hangs_worker"} and len(rows) == 7
+
+
+def test_a_source_that_cannot_be_read_further_fails_the_unit(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    source = WebDatasetSource(name="a", uri=str(tmp_path / "a.tar"))
+    unit = Unit(unit_id="u", source="a", uri=source.uri, start=0, stop=0, bytes=1)
+    with pytest.raises(CarefulError, match="does not get beyond image 1"):
+        scored(source, unit, tmp_path / "out", image_timeout_s=3)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_storage_that_hangs_names_no_images(tmp_path: Path) -> None:
+    members = tuple(f"{n}.jpg" for n in range(9))
+    for member in members:
+        os.mkfifo(tmp_path / member)
+    source = FolderSource(name="a", uri=str(tmp_path))
+    unit = Unit(unit_id="u", source="a", uri=source.uri, start=0, stop=9, bytes=9, members=members)
+    with pytest.raises(CarefulError, match="does not get beyond image 4"):
+        scored(source, unit, tmp_path / "out", image_timeout_s=0.5)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_what_another_try_may_mend_fails_the_unit(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in")
+    source = FolderSource(name="a", uri=str(tmp_path / "in"))
+    unit = only_unit(source)
+    (tmp_path / "in" / "00-good.jpg").unlink()
+    (tmp_path / "in" / "00-good.jpg").mkdir()  # an OSError of no lasting kind
+    with pytest.raises(CarefulError, match="IsADirectoryError"):
+        scored(source, unit, tmp_path / "out")
+
+
+def test_a_process_that_hangs_dies_with_its_worker(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", "pipe")
+    source = FolderSource(name="a", uri=str(tmp_path / "in"))
+    unit, pipe = only_unit(source), tmp_path / "in" / "03-pipe.jpg"
+    pipe.unlink()
+    os.mkfifo(pipe)
+    script = (
+        "import pickle, sys\nfrom pipelines.careful import make_careful_scorer\n"
+        "job, unit = pickle.load(sys.stdin.buffer)\n"
+        "make_careful_scorer(job, image_timeout_s=500, start_timeout_s=500)(unit)\n"
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    with worker, ExitStack() as stack:
+        assert worker.stdin is not None
+        worker.stdin.write(pickle.dumps((job_of(source, tmp_path / "out"), unit)))
+        worker.stdin.close()
+        # Opening this end fails until somebody reads, and then keeps the reader waiting.
+        wait_until(lambda: _opened(pipe, stack), "the process hangs", 60)
+        (child,) = psutil.Process(worker.pid).children()
+        worker.kill()
+        wait_until(lambda: not child.is_running(), "the process ends", 20)
+
+
+def _opened(pipe: Path, stack: ExitStack) -> bool:
+    try:
+        stack.callback(os.close, os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("poison", ["killer", "hanger"])
+def test_a_build_loses_the_poisonous_picture_alone(tmp_path: Path, poison: str) -> None:
+    write_pictures(tmp_path / "in", poison)
+    config = CorpusConfig.model_validate(
+        {
+            "out": str(tmp_path / "out"),
+            "sources": [PoisonSource(name="a", uri=str(tmp_path / "in"))],
+            "score": {"text": False},
+            "plan": {"min_clarity": 0},
+            "synth": {"samples": {}},
+            "engine": {"workers": 1, "task_timeout_s": 6, "image_timeout_s": 2},
+        }
+    )
+    done = build.build(config, Console(quiet=True))
+    slug = {"killer": "kills_worker", "hanger": "hangs_worker"}[poison]
+    assert done.images["rejected"] == {slug: 1} and not done.quarantined
+    assert sum(done.images["selected"].values()) == 6
+    assert "1 images killed or hung" in " ".join(done.notices)
+    rejected = tmp_path.glob("out/plan/*/rejected.parquet")
+    (row,) = (row for path in rejected for row in pq.read_table(path).to_pylist())
+    assert row["member"] == f"03-{poison}.jpg" and row["why"]
