@@ -16,7 +16,7 @@ Listener = Callable[[Stats], None]
 
 
 class EngineSettings(Settings):
-    """How tasks are run. None of these changes a byte of what is made."""
+    """How tasks are run. None of these changes a byte of what is made, unless images hang."""
 
     workers: int | None = Field(
         None,
@@ -62,7 +62,10 @@ class EngineSettings(Settings):
 
     def quarantine(self, units: int) -> int:
         """How many of so many units may be left out."""
-        return int(self.max_quarantined * (units if self.max_quarantined < 1 else 1))
+        if self.max_quarantined >= 1:
+            return int(self.max_quarantined)
+        # 0.29 * 100 is a little less than 29.
+        return int(self.max_quarantined * units + 1e-6)
 
 
 @dataclass(frozen=True, kw_only=True)
