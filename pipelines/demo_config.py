@@ -34,6 +34,7 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
             uri=str(path),
             max_pages=_PAGES_PER_FILE,
             pages_per_unit=12,
+            fonts=tuple(str(path) for path in inputs.fonts),
         )
         for i, path in enumerate(inputs.pdfs)
     ]

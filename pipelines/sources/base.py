@@ -45,13 +45,17 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One image as a source hands it out. `fault` (slug, why) replaces bytes that are not there."""
+    """One image as a source hands it out. `fault` (slug, why) replaces bytes that are not there.
+
+    `text` is what the image says, where its source knows (the text layer of a page).
+    """
 
     member: str
     uri: str
     offset: int
     data: bytes
     fault: tuple[str, str] | None = None
+    text: str | None = None
 
 
 class Reading:

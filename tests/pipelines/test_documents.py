@@ -3,13 +3,14 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from pipelines.demo import DemoInputs
-from pipelines.sources import (
-    DocumentSource,
-    documents,
-)
+from pipelines.sources import DocumentSource, SourceError, pdf
+from pipelines.sources.pdf_fonts import pdf_fonts
+from tests.pipelines import pdfs
 from tests.pipelines.reading import assert_fetch_gives_the_same, read_all, slugs
 
 
@@ -30,23 +31,17 @@ def test_a_broken_document_is_one_fault(tmp_path: Path) -> None:
     assert item.fault is not None and item.fault[0] == "broken_document"
 
 
-def pdf(width: float, height: float, locked: bool = False) -> bytes:
+def sized(width: float, height: float, locked: bool = False) -> bytes:
     """A document of one empty page; `locked` asks for a password that nobody knows."""
-    objects = [
-        "<</Type/Catalog/Pages 2 0 R>>",
-        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]>>",
-        f"<</Filter/Standard/V 1/R 2/O<{'00' * 32}>/U<{'00' * 32}>/P -4>>",
-    ]
-    text, places = "%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        places.append(len(text))
-        text += f"{number} 0 obj\n{body}\nendobj\n"
-    table = "".join(f"{place:010d} 00000 n \n" for place in places)
-    lock = f"/Encrypt 4 0 R/ID[<{'00' * 16}><{'00' * 16}>]" if locked else ""
-    text += f"xref\n0 5\n0000000000 65535 f \n{table}"
-    start = text.index("xref\n")
-    return f"{text}trailer\n<</Size 5/Root 1 0 R{lock}>>\nstartxref\n{start}\n%%EOF\n".encode()
+    return pdfs.document(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]>>",
+            f"<</Filter/Standard/V 1/R 2/O<{'00' * 32}>/U<{'00' * 32}>/P -4>>",
+        ],
+        f"/Encrypt 4 0 R/ID[<{'00' * 16}><{'00' * 16}>]" if locked else "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,13 +55,13 @@ def pdf(width: float, height: float, locked: bool = False) -> bytes:
 def test_pages_too_large_to_render_are_faults(
     tmp_path: Path, width: int, height: int, slug: str | None
 ) -> None:
-    (tmp_path / "x.pdf").write_bytes(pdf(width, height))
+    (tmp_path / "x.pdf").write_bytes(sized(width, height))
     source = DocumentSource(name="d", uri=str(tmp_path), dpi=(72,))
     assert slugs(source) == ([slug] if slug else [])
 
 
 def test_a_document_with_a_password_is_a_fault(tmp_path: Path) -> None:
-    (tmp_path / "x.pdf").write_bytes(pdf(100, 100, locked=True))
+    (tmp_path / "x.pdf").write_bytes(sized(100, 100, locked=True))
     (item,) = read_all(DocumentSource(name="d", uri=str(tmp_path)))
     assert item.fault is not None and item.fault[0] == "broken_document"
     assert "password" in item.fault[1]
@@ -82,12 +77,101 @@ def test_few_documents_are_open_at_a_time(tmp_path: Path) -> None:
         return sum(document.raw is not None for document in held)
 
     for number in range(9):
-        (tmp_path / f"{number}.pdf").write_bytes(pdf(100, 100))
-    documents.close_documents()
+        (tmp_path / f"{number}.pdf").write_bytes(sized(100, 100))
+    pdf.close_documents()
     source = DocumentSource(name="d", uri=str(tmp_path))
     units = list(source.units())
     assert still_open() == 0, "listing keeps none"
     assert not any(item.fault for unit in units for item in source.read(unit))
     assert 1 <= still_open() <= 4
-    documents.close_documents()
+    pdf.close_documents()
     assert still_open() == 0
+
+
+CHINESE = pdfs.page(pdfs.cjk_text(["发票号码", "中文文字"]), fonts={"F": pdfs.cjk_font()})
+
+
+def one_page(folder: Path, data: bytes, fonts: tuple[str, ...] = ()) -> DocumentSource:
+    (folder / "x.pdf").write_bytes(data)
+    return DocumentSource(name="d", uri=str(folder), dpi=(72,), fonts=fonts)
+
+
+def ink_px(png: bytes) -> int:
+    grey = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert grey is not None
+    return int((grey < 128).sum())
+
+
+def named(demo: DemoInputs, part: str) -> tuple[str, ...]:
+    return tuple(str(folder) for folder in demo.fonts if part in str(folder))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "coding"), [("UniGB-UCS2-H", "utf-16-be"), ("GBK-EUC-H", "gbk")]
+)
+def test_text_without_its_font_is_drawn_with_the_fonts_named(
+    tmp_path: Path, demo: DemoInputs, encoding: str, coding: str
+) -> None:
+    font = pdfs.cjk_font(encoding=encoding)
+    data = pdfs.page(pdfs.cjk_text(["发票号码", "中文文字"], coding), fonts={"F": font})
+    (item,) = read_all(one_page(tmp_path, data, named(demo, "microhei")))
+    assert item.fault is None and ink_px(item.data) > 300
+    assert item.text is not None and "发票号码" in item.text
+
+
+def test_text_that_no_font_draws_is_rejected(tmp_path: Path) -> None:
+    (item,) = read_all(one_page(tmp_path, CHINESE))
+    assert item.fault is not None and item.fault[0] == "missing_glyphs"
+    assert "发" in item.fault[1] and "fonts" in item.fault[1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pdfs.cjk_text(["看不见"], mode=3),
+        "1 1 1 rg " + pdfs.cjk_text(["看不见"]),
+        "1 0 0 1 900 0 cm " + pdfs.cjk_text(["看不见"]),
+    ],
+    ids=["undrawn", "white", "beside"],
+)
+def test_text_that_leaves_no_mark_misses_no_glyphs(tmp_path: Path, content: str) -> None:
+    (item,) = read_all(one_page(tmp_path, pdfs.page(content, fonts={"F": pdfs.cjk_font()})))
+    assert item.fault is None
+
+
+def test_real_pages_miss_no_glyphs(demo: DemoInputs) -> None:
+    for path in demo.pdfs:
+        source = DocumentSource(name="d", uri=str(path), max_pages=8, dpi=(50,))
+        assert slugs(source) == []
+
+
+def test_a_page_is_drawn_with_the_fonts_of_its_source_alone(
+    tmp_path: Path, demo: DemoInputs
+) -> None:
+    sans, serif = (
+        one_page(tmp_path, CHINESE, named(demo, part)) for part in ("microhei", "noto-cjk")
+    )
+    none = one_page(tmp_path, CHINESE)
+    first, other = read_all(sans), read_all(serif)
+    assert first != other and slugs(none) == ["missing_glyphs"]
+    assert read_all(sans) == first, "what was drawn in between has left nothing behind"
+    assert [u.unit_id for u in sans.units()] != [u.unit_id for u in serif.units()]
+    assert_fetch_gives_the_same(sans)
+
+
+def test_fonts_are_known_by_their_bytes(tmp_path: Path, demo: DemoInputs) -> None:
+    (folder,) = named(demo, "microhei")
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for path in Path(folder).rglob("*.ttc"):
+        (moved / f"renamed-{path.name}").symlink_to(path)
+    assert pdf_fonts((str(moved),)).digest == pdf_fonts((folder,)).digest != pdf_fonts(()).digest
+
+
+def test_a_node_with_other_fonts_refuses(tmp_path: Path, demo: DemoInputs) -> None:
+    (unit,) = one_page(tmp_path, CHINESE).units()
+    elsewhere = one_page(tmp_path, CHINESE, named(demo, "microhei"))
+    with pytest.raises(SourceError, match="other fonts"):
+        list(elsewhere.read(unit))
+    with pytest.raises(SourceError, match="no such font folder"):
+        list(one_page(tmp_path, CHINESE, ("/nowhere",)).units())
