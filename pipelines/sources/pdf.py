@@ -1,4 +1,8 @@
-"""A PDF page as pixels and as text, through pdfium."""
+"""A PDF page as pixels and as text, through pdfium.
+
+Filled forms and annotations are drawn, also fields for which pdfium has to make the appearance
+itself. Scripts never run and XFA forms are not read: the builds that pypdfium2 ships have neither.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +66,7 @@ class Page:
         return pixels
 
     def text(self) -> str:
-        """The text layer.
+        """The text layer, then what is filled into fields and written into annotations.
 
         DocumentFault `missing_glyphs` when a font is neither in the document nor among those of the
         source, and a character that the page should show would be left blank.
@@ -80,7 +84,7 @@ class Page:
             whole: str = text_page.get_text_range()
         finally:
             text_page.close()
-        return whole
+        return "\n".join([whole, *_filled_in(self.raw)])
 
 
 @contextmanager
@@ -200,6 +204,23 @@ def _overlaps(item: Any, page: Any) -> bool:
     return bool(across and bottom < page_top and top > page_bottom)
 
 
+def _filled_in(page: Any) -> Iterator[str]:
+    """What stands in the page's fields and annotations, field by field."""
+    import pypdfium2.raw as pdfium
+
+    form = page.formenv
+    for place in range(pdfium.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, place)
+        kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+        if kind == pdfium.FPDF_ANNOT_WIDGET and form:
+            if pdfium.FPDFAnnot_IsChecked(form, annotation):
+                yield f"[{place}]"
+            yield _utf16(pdfium.FPDFAnnot_GetFormFieldValue, form, annotation)
+        elif kind in (pdfium.FPDF_ANNOT_FREETEXT, pdfium.FPDF_ANNOT_STAMP):
+            yield _utf16(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents")
+        pdfium.FPDFPage_CloseAnnot(annotation)
+
+
 def _utf16(ask: Any, *about: Any) -> str:
     import pypdfium2.raw as pdfium
 
@@ -219,10 +240,14 @@ def _load(uri: str) -> Any:
         if not is_gone(error):
             raise
         raise DocumentFault("unreadable", str(error.strerror or error)) from None
+    if not data:
+        raise DocumentFault("empty", "no bytes at all")
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         raise DocumentFault("broken_document", f"the file does not open: {error}") from None
+    # Right after it is opened: pages that were loaded before would have no fields.
+    document.init_forms()
     if len(document) == 0:
         document.close()
         raise DocumentFault("broken_document", "the document has no pages")

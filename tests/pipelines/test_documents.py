@@ -31,6 +31,13 @@ def test_a_broken_document_is_one_fault(tmp_path: Path) -> None:
     assert item.fault is not None and item.fault[0] == "broken_document"
 
 
+def test_an_empty_file_is_one_fault_and_stops_no_listing(tmp_path: Path) -> None:
+    (tmp_path / "empty.pdf").write_bytes(b"")
+    (tmp_path / "good.pdf").write_bytes(sized(100, 100))
+    source = DocumentSource(name="d", uri=str(tmp_path))
+    assert slugs(source) == ["empty"] and len(read_all(source)) == 2
+
+
 def sized(width: float, height: float, locked: bool = False) -> bytes:
     """A document of one empty page; `locked` asks for a password that nobody knows."""
     return pdfs.document(
@@ -175,3 +182,51 @@ def test_a_node_with_other_fonts_refuses(tmp_path: Path, demo: DemoInputs) -> No
         list(elsewhere.read(unit))
     with pytest.raises(SourceError, match="no such font folder"):
         list(one_page(tmp_path, CHINESE, ("/nowhere",)).units())
+
+
+def form(need_appearances: bool = False) -> bytes:
+    """A form with two text fields (one without an appearance), a ticked box, and a stamp."""
+    shapes = [
+        pdfs.appearance("BT /Helv 12 Tf 2 5 Td (Anna Bell 4711) Tj ET", "0 0 200 20"),
+        pdfs.appearance("0 0 12 12 re f", "0 0 12 12"),
+        pdfs.appearance("", "0 0 12 12"),
+        pdfs.appearance("0 0 60 30 re f", "0 0 60 30"),
+    ]
+    annotations = [
+        pdfs.text_field("name", "Anna Bell 4711", "100 200 300 220", "/AP<</N 10 0 R>>"),
+        pdfs.text_field("sum", "1234.50", "100 170 300 190"),
+        "<</Type/Annot/Subtype/Widget/FT/Btn/T(paid)/V/Yes/AS/Yes/Rect[100 140 112 152]/F 4"
+        "/AP<</N<</Yes 11 0 R/Off 12 0 R>>>>>>",
+        "<</Type/Annot/Subtype/Stamp/Rect[200 100 260 130]/F 4/Contents(APPROVED)"
+        "/AP<</N 13 0 R>>>>",
+        "<</Type/Annot/Subtype/FreeText/Rect[20 40 200 60]/F 4/Contents(free words)"
+        "/DA(/Helv 12 Tf 0 g)/AP<</N 10 0 R>>>>",
+    ]
+    return pdfs.page(
+        pdfs.text(["Name:"]),
+        fields=True,
+        need_appearances=need_appearances,
+        more=shapes,
+        annotations=annotations,
+    )
+
+
+@pytest.mark.parametrize("need_appearances", [False, True])
+def test_what_is_filled_in_is_drawn_and_read(tmp_path: Path, need_appearances: bool) -> None:
+    (item,) = read_all(one_page(tmp_path, form(need_appearances)))
+    grey = cv2.imdecode(np.frombuffer(item.data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert grey is not None
+    boxes = {
+        "text": (80, 100, 100, 300),
+        "text without an appearance": (110, 130, 100, 300),
+        "tick": (148, 160, 100, 112),
+        "stamp": (170, 200, 200, 260),
+        "free text": (240, 260, 20, 200),
+    }
+    blank = [
+        name for name, (y, bottom, x, right) in boxes.items() if grey[y:bottom, x:right].min() > 128
+    ]
+    assert blank == []
+    assert item.text is not None
+    for words in ("Name:", "Anna Bell 4711", "1234.50", "APPROVED", "free words"):
+        assert words in item.text
