@@ -19,7 +19,7 @@ from pipelines.decode.colour import MAX_PROFILE_BYTES, Space, plain, space_of, t
 from pipelines.decode.exif import exif_orientation, is_adobe_rgb
 from pipelines.decode.fault import Limits, Refused, check_size
 from pipelines.decode.icc import ADOBE_RGB, Described
-from pipelines.decode.jpeg_oddities import count_scans, decode_strictly
+from pipelines.decode.jpeg_oddities import check_scans, count_scans, decode_strictly
 from pipelines.decode.pixels import Colours, Picture, Pixels, arranged, upright
 
 
@@ -154,6 +154,7 @@ def _jpeg_header(data: bytes) -> JpegHeader:
             at += 1
             continue
         if marker == 0xDA:
+            scanned = data[at + 4] if length > 2 else 0
             break
         body, end = at + 4, at + 2 + length
         if length < 2 or end > len(data):
@@ -166,7 +167,7 @@ def _jpeg_header(data: bytes) -> JpegHeader:
             tables.append(data[body:end])
         elif marker == 0xE1 and data.startswith(b"Exif\0\0", body, end):
             exif = exif or data[body + 6 : end]
-        elif marker == 0xE2 and data.startswith(_ICC, body, end) and end - body > 14:
+        elif marker == 0xE2 and data.startswith(_ICC, body, end) and end - body >= 14:
             icc.append(data[body + 12 : end])
         elif marker == 0xEE and data.startswith(b"Adobe", body, end):
             adobe = True
@@ -176,6 +177,10 @@ def _jpeg_header(data: bytes) -> JpegHeader:
         raise Refused("truncated", "ends within the header")
     if frame is None:
         raise Refused("corrupt", "no frame header before the first scan")
+    width, height, components, progressive, _ = frame
+    if scanned < components and not progressive:
+        # Decoders fill what is missing with grey, without a word.
+        check_scans(data, components)
     return JpegHeader(*frame, adobe, exif_orientation(exif), tuple(tables), tuple(icc), exif)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
+from pipelines.decode.fault import Refused
 from pipelines.decode.pixels import Pixels
 
 # A marker among entropy-coded bytes, where 0xFF stands before 0 and before restart markers too.
@@ -21,6 +22,7 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _EXTRA_AT_END = re.compile(r"extraneous bytes before marker 0xd9")
 _PREMATURE = "premature end of data segment"
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_KNOWN_RATIOS = {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)
 
 
@@ -29,6 +31,8 @@ def decode_strictly(data: bytes, colours: str, **options: Any) -> tuple[Pixels, 
     try:
         return simplejpeg.decode_jpeg(data, colours, strict=True, **options), ""
     except ValueError as error:
+        if "subsampling level" in str(error) and _is_rarely_sampled(data):
+            raise Refused("unsupported_format", "a rare subsampling of colours") from None
         first = error
     plain, notes = _plain_header(data)
     if notes:
@@ -45,9 +49,30 @@ def decode_strictly(data: bytes, colours: str, **options: Any) -> tuple[Pixels, 
     raise first
 
 
+def _is_rarely_sampled(data: bytes) -> bool:
+    """Whether colours are sampled in a way that TurboJPEG does not know, such as 4:1:0."""
+    sof = next((start for marker, start, _ in _segments(data) if marker in _SOF), None)
+    if sof is None:
+        return False
+    factors = [divmod(data[sof + 11 + 3 * i], 16) for i in range(data[sof + 9])]
+    (luma_h, luma_v), *others = factors
+    ratios = {(luma_h / h, luma_v / v) for h, v in others if h and v}
+    return not ratios <= _KNOWN_RATIOS or len(ratios - {(1, 1)}) > 1
+
+
 def count_scans(data: bytes) -> int:
     """How many scans there are up to the end mark."""
     return sum(marker == 0xDA for marker, _, _ in _segments(data))
+
+
+def check_scans(data: bytes, components: int) -> None:
+    """Refused when a picture whose colours come one after the other lacks one of them."""
+    found: set[int] = set()
+    for marker, start, end in _segments(data):
+        if marker == 0xDA and end - start > 4:
+            found.update(data[start + 5 : min(end, start + 5 + 2 * data[start + 4]) : 2])
+    if len(found) < components:
+        raise Refused("truncated", f"scans for {len(found)} of {components} components")
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -97,14 +122,14 @@ def _plain_header(data: bytes) -> tuple[bytes, list[str]]:
             notes.append(f"scan parameters {segment[-3:].hex(' ')}")
             parts.append(segment[:-3] + b"\0\x3f\0")
         elif marker == 0xE2 and segment[4:15] == b"ICC_PROFILE":
-            profile.append(segment[16:18])
+            profile.append(segment[16:18] if len(segment) > 18 else b"")
         elif 0xE0 <= marker <= 0xEF or marker == 0xFE:
             continue
         else:
             parts.append(segment)
     # Each part of a profile has its number, and all have their count.
     if sorted(profile) != [bytes([n + 1, len(profile)]) for n in range(len(profile))]:
-        notes.append("repeated or missing profile segments")
+        notes.append("repeated, missing or empty profile segments")
     return b"".join(parts), list(dict.fromkeys(notes))
 
 

@@ -62,10 +62,7 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
     mode = image.mode
     if mode.startswith("I;16"):
         # Pillow would clip at 255. The high byte inverts the usual 8 to 16 bit expansion exactly.
-        grey = np.asarray(image)
-        key = image.info.get("transparency")
-        alpha = Image.fromarray((grey != key) * np.uint8(255)) if isinstance(key, int) else None
-        return Image.fromarray((grey >> 8).astype(np.uint8)), alpha
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), None
     if mode in ("I", "F"):
         raise Refused("unsupported_format", "32-bit samples have no known range")
     if mode in ("La", "LA", "RGBa", "RGBA", "PA") or "transparency" in image.info:

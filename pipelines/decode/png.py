@@ -7,8 +7,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
-from PIL import PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from pipelines.decode.colour import MAX_PROFILE_BYTES
 from pipelines.decode.exif import exif_orientation
@@ -24,6 +25,7 @@ _INFLATE_BYTES = 1 << 20
 _PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _COLOURS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_PALETTE = 3
 _RAW_EXIF = b"Raw profile type exif\0"
 _MAX_EXIF_BYTES = 1 << 20
 
@@ -53,14 +55,41 @@ def decode_png(data: bytes, limits: Limits) -> Picture:
             stream.append(body)
         if kind in _PNG_KEPT:
             parts.append(data[start:end])
-    image = PngImagePlugin.PngImageFile(io.BytesIO(b"".join(parts)))
+    if data[25] == _PALETTE and not any(part[4:8] == b"PLTE" for part in parts):
+        raise Refused("corrupt", "a palette picture without a palette")
+    image: Image.Image = PngImagePlugin.PngImageFile(io.BytesIO(b"".join(parts)))
     image.load()
     # Rows that never came are zeros. Rows that are zeros may also be black: then count.
     bottom = image.crop((0, height - 1, width, height))
     if data[28] or not np.asarray(bottom).any():
         _check_all_rows(data, stream)
+    if "transparency" in image.info and data[25] != _PALETTE:
+        image = _with_alpha(image, data[24], parts)
     picture = to_picture(image, _profile(colours), "; ".join(notes))
     return picture._replace(pixels=upright(picture.pixels, exif_orientation(exif)))
+
+
+def _with_alpha(image: Image.Image, depth: int, parts: list[bytes]) -> Image.Image:
+    """A picture of which one colour is transparent, with the alpha that this means.
+
+    Pillow compares the colour's own number with pixels that it has scaled to 8 bits.
+    """
+    key = image.info.pop("transparency")
+    if image.mode == "RGB" and depth == 16:
+        opaque = [part for part in parts if part[4:8] != b"tRNS"]
+        coded = np.frombuffer(b"".join(opaque), np.uint8)
+        wide = cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_UNCHANGED), cv2.COLOR_BGR2RGB)
+        alpha = (wide != np.array(key, np.uint16)).any(axis=2)
+    elif image.mode == "RGB":
+        alpha = (np.asarray(image) != np.array(key)).any(axis=2)
+    else:
+        scale = 255 // ((1 << depth) - 1) if depth < 8 else 1
+        alpha = np.asarray(image.convert("L") if depth == 1 else image) != key * scale
+        if depth == 16:
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    layer = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
+    layer.putalpha(Image.fromarray(alpha * np.uint8(255)))
+    return layer
 
 
 def _profile(colours: dict[bytes, bytes]) -> bytes | Described | str | None:

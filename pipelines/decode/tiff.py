@@ -16,7 +16,9 @@ from PIL import Image, TiffImagePlugin
 from pipelines.decode.fault import Limits, Refused, check_size
 from pipelines.decode.pixels import Picture, to_picture
 
-_SUBFILE, _OLD_SUBFILE, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 254, 255, 258, 262, 339
+_SUBFILE, _OLD_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 258, 259, 262
+_SAMPLES, _PLANAR, _SAMPLE_FORMAT, _SUBSAMPLING = 277, 284, 339, 530
+_SEPARATE, _YCC = 2, 6
 _STRIPS, _TILES = (273, 279), (324, 325)
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
@@ -55,6 +57,9 @@ def decode_tiff(data: bytes, limits: Limits) -> Picture:
         # Pillow's word for a combination of bits, samples and compression that it does not know.
         raise Refused("unsupported_format", f"a TIFF variant: {error}") from None
     check_size(*image.size, 16, limits)
+    ycc = _tag(image, _PHOTOMETRIC, 0) == _YCC and _tag(image, _COMPRESSION, 1) == 1
+    if ycc and (_tags(image, _SUBSAMPLING) or (2, 2)) != (1, 1):
+        raise Refused("unsupported_format", "subsampled colours without compression")
     _check_whole(data, image)
     # A small picture may announce huge tiles, and a decoder makes room for a whole one.
     tile = [int(image.tag_v2.get(tag, 1)) for tag in (322, 323)]
@@ -127,10 +132,31 @@ def _black_is_zero(data: bytes, page: _Directory) -> tuple[bytes, bool]:
 
 
 def _check_whole(data: bytes, image: TiffImagePlugin.TiffImageFile) -> None:
-    for offsets, lengths in (_STRIPS, _TILES):
-        for start, length in zip(_tags(image, offsets), _tags(image, lengths), strict=False):
-            if start + length > len(data):
-                raise Refused("truncated", f"the strip at byte {start} has {length} bytes")
+    """Refused when strips or tiles are missing, end beyond the file, or hold too few bytes.
+
+    Pillow leaves what is missing black.
+    """
+    width, height = _tag(image, 256, 0), _tag(image, 257, 0)
+    samples, planar = _tag(image, _SAMPLES, 1), _tag(image, _PLANAR, 1) == _SEPARATE
+    planes = samples if planar else 1
+    if _TILES[0] in image.tag_v2:
+        across, down = _tag(image, 322, width), _tag(image, 323, height)
+        columns, rows = -(-width // across), [down] * -(-height // down)
+        places = _TILES
+    else:
+        across, columns, places = width, 1, _STRIPS
+        step = min(_tag(image, 278, height), height)
+        rows = [min(step, height - top) for top in range(0, height, step)]
+    starts, lengths = _tags(image, places[0]), _tags(image, places[1])
+    wanted = columns * len(rows) * planes
+    if len(starts) < wanted:
+        raise Refused("truncated", f"{len(starts)} of {wanted} strips or tiles")
+    row_bytes = (across * _tag(image, _BITS, 1) * (samples // planes) + 7) // 8
+    whole = _tag(image, _COMPRESSION, 1) == 1
+    for i, (start, length) in enumerate(zip(starts, lengths, strict=False)):
+        least = row_bytes * rows[i // columns % len(rows)] if whole else 0
+        if start + length > len(data) or length < least:
+            raise Refused("truncated", f"the strip at byte {start} has {length} bytes")
 
 
 def _eight_bits(image: Image.Image, inverted: bool) -> Image.Image:
@@ -141,6 +167,10 @@ def _eight_bits(image: Image.Image, inverted: bool) -> Image.Image:
     # The high bits invert the usual expansion of 8 bits to more.
     grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
     return Image.fromarray(255 - grey if inverted else grey)
+
+
+def _tag(image: TiffImagePlugin.TiffImageFile, tag: int, otherwise: int) -> int:
+    return (_tags(image, tag) or (otherwise,))[0]
 
 
 def _tags(image: TiffImagePlugin.TiffImageFile, tag: int) -> tuple[int, ...]:

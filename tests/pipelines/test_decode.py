@@ -205,6 +205,34 @@ def test_transparent_palette_colour_is_white() -> None:
     assert (found[np.asarray(image) == 3] == 255).all()
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_is_the_one_that_is_meant(depth: int) -> None:
+    levels = 1 << depth
+    row = np.linspace(0, levels - 1, 32).round().astype(np.uint16)
+    key = int(row[20])
+    bits = "".join(f"{value:0{depth}b}" for value in row)
+    line = bytes([0]) + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    data = png(32, 8, zlib.compress(line * 8), depth=depth)
+    body = b"tRNS" + struct.pack(">H", key)
+    chunk = struct.pack(">I", 2) + body + struct.pack(">I", zlib.crc32(body))
+    found = good(data[:33] + chunk + data[33:]).rgb[0, :, 0]
+    right = np.where(row == key, 255, row.astype(np.uint32) * 255 // (levels - 1))
+    assert np.abs(found.astype(int) - right).max() <= 1
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_compared_whole() -> None:
+    colours = np.array([[[0x1234, 0x5678, 0x9ABC], [0x1235, 0x5678, 0x9ABC]]], ">u2")
+    data = png(2, 1, zlib.compress(b"\0" + colours.tobytes()), depth=16, colour=2)
+    body = b"tRNS" + colours[0, 0].tobytes()
+    chunk = struct.pack(">I", 6) + body + struct.pack(">I", zlib.crc32(body))
+    found = good(data[:33] + chunk + data[33:]).rgb
+    assert found[0, 0].tolist() == [255, 255, 255] and found[0, 1].tolist() == [0x12, 0x56, 0x9A]
+
+
+def test_a_palette_that_is_missing() -> None:
+    assert slug(png(8, 8, zlib.compress(bytes(9 * 8)), colour=3)) == "corrupt"
+
+
 @pytest.mark.parametrize("ext", ("png", "tiff"))
 def test_sixteen_bits_are_scaled_not_clipped(ext: str) -> None:
     wide = RGB.astype(np.uint16) * 257

@@ -146,6 +146,29 @@ def test_scans_are_counted_up_to_the_end_mark() -> None:
     assert np.array_equal(good(data[:2] + preview + data[2:]).rgb, good(data).rgb)
 
 
+def scans_apart(wanted: int) -> bytes:
+    """A baseline picture whose colours come one after the other, with so many of its scans."""
+    grey = saved(Image.fromarray(RGB).convert("L"), "JPEG", quality=90)
+    start = grey.index(b"\xff\xda")
+    frame = grey.index(b"\xff\xc0")
+    size = grey[frame + 5 : frame + 9]
+    sof = segment(0xC0, b"\x08" + size + b"\3\1\x11\0\2\x11\0\3\x11\0")
+    body = grey[start + 10 : -2]
+    parts = [segment(0xDA, bytes([1, n, 0, 0, 63, 0])) + body for n in range(1, wanted + 1)]
+    end = frame + 2 + int.from_bytes(grey[frame + 2 : frame + 4], "big")
+    return grey[:frame] + sof + grey[end:start] + b"".join(parts) + b"\xff\xd9"
+
+
+def test_a_scan_that_never_came_is_missed() -> None:
+    assert good(scans_apart(3)).rgb.shape == RGB.shape
+    assert [slug(scans_apart(n)) for n in (1, 2)] == ["truncated", "truncated"]
+
+
+def test_a_rare_subsampling_is_a_variant() -> None:
+    at = place(b"\xff\xc0") + 11
+    assert slug(put(at, b"\x42", skip=1)) == "unsupported_format"
+
+
 def test_a_height_that_comes_later_is_a_variant() -> None:
     at = place(b"\xff\xc0")
     assert slug(put(at + 5, b"\0\0", skip=2)) == "unsupported_format"

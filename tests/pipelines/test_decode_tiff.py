@@ -135,6 +135,14 @@ def test_a_cut_file_is_truncated_wherever_it_ends() -> None:
             assert fault(data[:size])[0] == "truncated"
 
 
+def test_strips_that_are_short_or_missing() -> None:
+    for page in (
+        (tags(GREY, 8), GREY.tobytes()[: GREY.size // 2]),
+        (tags(GREY, 8) | {278: 32}, GREY.tobytes()),
+    ):
+        assert fault(tiff(page))[0] == "truncated"
+
+
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
 def test_compressed_tiffs(compression: str) -> None:
     file = io.BytesIO()
