@@ -23,6 +23,9 @@ MAX_PROFILE_BYTES = 32 * 1024**2
 # Curves and matrices of sRGB profiles are rounded in many ways. More than two levels is seen.
 _SAME_LEVELS = 2
 
+# LittleCMS boils a profile down to a grid; on the usual one XYB is off by a visible step.
+_FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.HIGHRESPRECALC
+
 _SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
 _PLAIN = {"L": "srgb", "RGB": "srgb", "CMYK": "cmyk", "LAB": "lab"}
 
@@ -108,7 +111,7 @@ def _transform(source: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCms
         mode,
         "RGB",
         ImageCms.Intent.PERCEPTUAL,
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        flags=_FLAGS,
     )
 
 

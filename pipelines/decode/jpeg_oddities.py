@@ -23,6 +23,8 @@ _EXTRA_AT_END = re.compile(r"extraneous bytes before marker 0xd9")
 _PREMATURE = "premature end of data segment"
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _KNOWN_RATIOS = {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
+_MOST_STRAY = 64
+_LOST_SECTOR = bytes(32)
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)
 
 
@@ -56,8 +58,9 @@ def _is_rarely_sampled(data: bytes) -> bool:
         return False
     factors = [divmod(data[sof + 11 + 3 * i], 16) for i in range(data[sof + 9])]
     (luma_h, luma_v), *others = factors
-    ratios = {(luma_h / h, luma_v / v) for h, v in others if h and v}
-    return not ratios <= _KNOWN_RATIOS or len(ratios - {(1, 1)}) > 1
+    # The fourth component, black ink, is sampled as the first.
+    ratios = {(luma_h / h, luma_v / v) for h, v in others[:2] if h and v}
+    return not ratios <= _KNOWN_RATIOS or len(ratios) > 1
 
 
 def count_scans(data: bytes) -> int:
@@ -138,10 +141,10 @@ def _end_of_scan(data: bytes, colours: str) -> int | None:
 
     A scan in which a bit has flipped may come out too short as well. But where a scan ends, ones
     fill up its last byte (ITU T.81, F.1.2.3), and where a decoder lost its way, chance decides.
-    A tail of zeros that a broken download left is found out too: zeros are valid codes.
     """
     mark = len(data) - 2
-    low, high = data.rindex(b"\xff\xda"), mark
+    start = data.rindex(b"\xff\xda")
+    low, high = start, mark
     # The least that the decoder needs: with a byte less it misses some.
     while high - low > 1:
         middle = (low + high) // 2
@@ -149,6 +152,13 @@ def _end_of_scan(data: bytes, colours: str) -> int | None:
         low, high = (middle, high) if missing else (low, middle)
     last = data[high - 1]
     end = high + (last == 0xFF and data[high] == 0)
+    stray = data[end:mark]
+    # Padding may be long. What is long and no padding is the rest of a scan that lost its way.
+    if len(stray) > _MOST_STRAY and len(set(stray)) > 1:
+        return None
+    # Zeros are valid codes, and what is left of a sector that could not be read.
+    if data.find(_LOST_SECTOR, start, end) >= 0:
+        return None
     for free in range(7, 0, -1):
         mask = (1 << free) - 1
         zeros = _decoded(data[: high - 1] + bytes([last & ~mask]), colours)

@@ -123,6 +123,15 @@ def test_damage_is_seldom_taken_for_stray_bytes() -> None:
     assert kept <= total // 12
 
 
+def test_a_sector_of_zeros_is_damage() -> None:
+    data = jpeg(scene(600, 400, 1), 90)
+    start = data.index(b"\xff\xda") + 14
+    for at in range(start, len(data) - 600, (len(data) - start) // 40):
+        bad = data[:at] + bytes(512) + data[at + 512 :]
+        found = decode(bad)
+        assert isinstance(found, Fault) or not found.note
+
+
 @pytest.mark.parametrize(
     "bad",
     [
