@@ -101,9 +101,8 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
         yield Engine(settings, on_ray=False)
         return
     # Ray's own variables must be set before init. Warnings about future defaults are not for
-    # the reader of a build log, nor is that workers which we ask for wait for their place.
+    # the reader of a build log.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")
     common: dict[str, Any] = {"logging_level": logging.ERROR}
     embedded = not os.environ.get("RAY_ADDRESS")
     if not embedded:

@@ -55,6 +55,14 @@ def _make_dies_once() -> engine.Work:
     return work
 
 
+def _make_dies() -> engine.Work:
+    return lambda payload: os.kill(os.getpid(), signal.SIGKILL) or {}
+
+
+def _make_careful() -> engine.Work:
+    return lambda payload: {"careful": payload}
+
+
 def _make_raises() -> engine.Work:
     def work(payload: str) -> engine.Stats:
         if payload == "bad":
@@ -70,6 +78,11 @@ def _make_hangs() -> engine.Work:
         return {"images": 1}
 
     return work
+
+
+def _make_slow_to_load() -> engine.Work:
+    time.sleep(1.5)
+    return _make_hangs()
 
 
 def _make_pid() -> engine.Work:
@@ -135,11 +148,23 @@ def test_work_that_cannot_load_stops_at_once(where: str, request: pytest.Fixture
 
 
 def test_a_hanging_task_is_stopped_and_the_others_go_on(pool: Engine) -> None:
-    # The limit counts from the call, so it must leave a busy machine time to start a worker.
-    short = Engine(EngineSettings(workers=2, attempts=1, task_timeout_s=12), on_ray=True)
-    outcome = short.run(tasks(0, 120, 0), _make_hangs)
+    # Less than a worker takes to start and to load its work.
+    short = Engine(EngineSettings(workers=2, attempts=1, task_timeout_s=1), on_ray=True)
+    outcome = short.run(tasks(0, 120, 0), _make_slow_to_load)
     assert set(outcome.stats) == {"0", "2"}
     assert [failure.slug for failure in outcome.failures] == ["timeout"]
+
+
+def test_a_task_that_kills_its_worker_twice_is_tried_with_care(pool: Engine) -> None:
+    three = Engine(EngineSettings(workers=1, attempts=3), on_ray=True)
+    outcome = three.run(tasks("x"), _make_dies, make_careful=_make_careful)
+    assert outcome.stats == {"0": {"careful": "x"}} and not outcome.failures
+
+
+def test_a_worker_that_fits_on_no_machine_ends_the_run_at_once(pool: Engine) -> None:
+    large = EngineSettings(cpus_per_worker=1000)
+    with pytest.raises(EngineError, match="each asks for 1000 CPU on one node; nodes: 1 with"):
+        Engine(large, on_ray=True, embedded=True).run(tasks(1), _make_double)
 
 
 def test_tired_workers_are_replaced(pool: Engine) -> None:

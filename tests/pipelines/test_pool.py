@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ class Cluster:
         self.most_asked = 0
         self.calls: list[tuple[int, str, tuple[Any, ...]]] = []
         self.counts: Counter[str] = Counter()
+        self.endless: set[str] = set()
 
     def hire(self) -> int:
         self.counts["hire"] += 1
@@ -43,7 +45,13 @@ class Cluster:
         while self.asked and len(self.placed) < self.size:
             self.placed.append(self.asked.pop(0))
         self.most_asked = max(self.most_asked, len(self.asked))
-        return [call for call in calls if self.calls[call][0] in self.placed]
+        ended = [call for call in calls if self._has_ended(*self.calls[call][:2])]
+        if not ended:
+            time.sleep(0.01)
+        return ended
+
+    def _has_ended(self, actor: int, method: str) -> bool:
+        return actor in self.placed and method not in self.endless
 
     def answer(self, call: int) -> Any:
         _, method, arguments = self.calls[call]
@@ -56,9 +64,12 @@ class Cluster:
         return "there is no room"
 
 
-def run(cluster: Cluster, count: int, *, limit: float = 1e9, **settings: Any) -> Outcome:
+def run(
+    cluster: Cluster, count: int, *, limit: float = 1e9, careful: bool = False, **settings: Any
+) -> Outcome:
     tasks = [Task(task_id=str(i), payload=i) for i in range(count)]
-    pool = Pool(cluster, EngineSettings(**settings), lambda stats: None, limit=limit)
+    engine = EngineSettings(**settings)
+    pool = Pool(cluster, engine, lambda stats: None, limit=limit, can_be_careful=careful)
     outcome = pool.run(tasks)
     assert not cluster.placed and not cluster.asked, "all actors are dismissed at the end"
     return outcome
@@ -99,6 +110,28 @@ def test_a_death_costs_the_task_a_try_and_the_others_nothing() -> None:
     assert set(outcome.stats) == {"0", "2"}
     assert [failure.slug for failure in outcome.failures] == ["worker_died"]
     assert cluster.counts["work"] == 2 + 3
+
+
+def test_a_third_try_is_careful_where_that_can_be() -> None:
+    care = {"work": died, "work_carefully": lambda p: {"careful": p}}
+    cluster = Cluster(room=1, answers=care)
+    assert run(cluster, 2, careful=True).stats == {"0": {"careful": 0}, "1": {"careful": 1}}
+    assert cluster.counts["work"] == 4
+    assert len(run(Cluster(room=1, answers=care), 2).failures) == 2
+
+
+def test_a_task_that_takes_too_long_is_quarantined() -> None:
+    cluster = Cluster(room=2)
+    cluster.endless.add("work")
+    (failure,) = run(cluster, 1, task_timeout_s=0.1, attempts=1).failures
+    assert failure.slug == "timeout" and "0.1 s (engine.task_timeout_s)" in failure.why
+
+
+def test_work_that_does_not_load_in_time_ends_the_run() -> None:
+    cluster = Cluster(room=1)
+    cluster.endless.add("load")
+    with pytest.raises(EngineError, match=r"workers do not start: .* 0.1 s of loading"):
+        run(cluster, 1, start_timeout_s=0.1)
 
 
 def test_a_pool_without_any_place_gives_up_and_says_why() -> None:
