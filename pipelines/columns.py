@@ -48,6 +48,8 @@ SCORE_SCHEMA = pa.schema(
         ("text_stage", pa.string()),
         ("text_cells", pa.list_(pa.float32())),
         ("ink_cells", pa.list_(pa.uint8())),
+        ("layout", pa.binary()),
+        ("text_sketch", pa.binary()),
         *((name, pa.float32()) for name in _FLOATS),
         ("slug", pa.string()),
         ("why", pa.string()),

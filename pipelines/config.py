@@ -108,6 +108,20 @@ class PlanSettings(Settings):
     duplicate_fine_bits: int = Field(
         24, ge=0, le=256, description="and in at most this many of the 256 bits of the fine hash"
     )
+    duplicate_text_runs: int = Field(
+        4,
+        ge=0,
+        le=1024,
+        description="pages of text also in at most this many runs of 5 characters, where the text"
+        " of both is known; one other character makes up to ten",
+    )
+    duplicate_layout_levels: int = Field(
+        6,
+        ge=0,
+        le=255,
+        description="else their layouts in no place by more than this beyond what they differ all"
+        " over; 6 tells pages of a template apart by one name and one sum",
+    )
     rung_weights: dict[int, float] = Field(
         {256: 0.5, 512: 0.3, 1024: 0.2},
         description="share of images per rung among those that an image can serve",

@@ -5,6 +5,9 @@ blocks. So every such pair meets in a join on some 3 blocks, and joins on about 
 selective at 10^9 rows (single 16-bit bands would not). Candidates are then verified with all 64
 bits, the 256 bits of the fine hash (pages of text look alike in 64), aspect ratio and brightness.
 
+Pages of one template pass all that. So where one of a pair is text, both must say the same: by the
+sketch of their texts where both have one, else by the layout of their pixels.
+
 Of two near duplicates the better one stays: more pixels, then higher clarity, then the smaller
 sha256. An image goes when any better one is near it, so of a chain of ever poorer copies only the
 best stays.
@@ -13,28 +16,50 @@ best stays.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb.func import ARROW
+from numpy.typing import NDArray
+
+from filters import layout
 
 _HASH_BITS = 64
 # Re-encoding and scaling move these only by rounding; an image and its stretched or darkened
 # namesake differ by more.
 _MAX_LOG_ASPECT = 0.05
 _MAX_LUMA_STEP = 12
+_LAYOUT_BYTES = layout.POINTS**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How far two near duplicates may differ: see the settings of `plan`."""
+
+    bits: int
+    fine_bits: int
+    text_runs: int
+    layout_levels: int
 
 
 def mark_near_duplicates(
-    db: duckdb.DuckDBPyConnection, table: str, bits: int, fine_bits: int
+    db: duckdb.DuckDBPyConnection, table: str, layouts: str, limits: Limits
 ) -> None:
     """Create the table `near(id, duplicate_of)` with every row of `table` that has a better twin.
 
-    `table` has columns id, sha256, phash (uint64), phash_fine (blob), width, height, clarity,
-    luma_mean.
+    `table` has columns id, key, sha256, phash (uint64), phash_fine (blob), width, height, clarity,
+    luma_mean, general (bool), text_sketch (blob, or null), shape (a hash of the layout, or null).
+    `layouts` is a query that gives id and layout (blob) of those rows that the table `wanted(id)`
+    names.
     """
     db.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE hashed AS
-        SELECT id, key, phash, phash_fine::BIT AS fine, luma_mean,
+        SELECT id, key, phash, phash_fine::BIT AS fine, luma_mean, general,
+               text_sketch::BIT AS said, shape IS NOT NULL AS laid_out, shape,
                ln(width::DOUBLE / height) AS aspect,
                row_number() OVER (
                    ORDER BY width::BIGINT * height DESC, clarity DESC NULLS LAST, sha256
@@ -48,34 +73,93 @@ def mark_near_duplicates(
         """
         CREATE OR REPLACE TEMP TABLE leaders AS
         SELECT * FROM hashed
-        QUALIFY row_number() OVER (PARTITION BY phash, fine, round(aspect / $step),
-                                   round(luma_mean / $luma) ORDER BY rank) = 1
+        QUALIFY row_number() OVER (
+            PARTITION BY phash, fine, round(aspect / $step), round(luma_mean / $luma), general,
+                         CASE WHEN NOT general THEN coalesce(said::VARCHAR, shape::VARCHAR) END
+            ORDER BY rank) = 1
         """,
         {"step": _MAX_LOG_ASPECT, "luma": _MAX_LUMA_STEP},
     )
-    db.execute("CREATE OR REPLACE TEMP TABLE pairs (id BIGINT, duplicate_of VARCHAR, rank BIGINT)")
-    twins = f"""
-        bit_count(xor(a.phash, b.phash)) <= {bits}
-        AND bit_count(xor(a.fine, b.fine)) <= {fine_bits}
+    db.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE pairs
+            (id BIGINT, duplicate_of VARCHAR, rank BIGINT, look_at BIGINT[])
+        """
+    )
+    alike = f"""
+        bit_count(xor(a.phash, b.phash)) <= {limits.bits}
+        AND bit_count(xor(a.fine, b.fine)) <= {limits.fine_bits}
         AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
         AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
         """
-    for mask in _masks(bits):
+    # Of pages whose layouts have to be looked at, only the ids go through the joins.
+    for mask in _masks(limits.bits):
         db.execute(
             f"""
             INSERT INTO pairs
-            SELECT b.id, arg_min(a.key, a.rank), min(a.rank)
-            FROM leaders a JOIN hashed b
-              ON (a.phash & {mask}) = (b.phash & {mask}) AND a.rank < b.rank
-            WHERE {twins} GROUP BY b.id
+            SELECT id, arg_min(key, rank) FILTER (verdict = 'twin'),
+                   min(rank) FILTER (verdict = 'twin'), list(better) FILTER (verdict = 'look')
+            FROM (SELECT b.id, a.id AS better, a.key, a.rank,
+                         CASE WHEN a.general AND b.general THEN 'twin'
+                              WHEN a.said IS NOT NULL AND b.said IS NOT NULL
+                              THEN CASE WHEN bit_count(xor(a.said, b.said)) <= {limits.text_runs}
+                                        THEN 'twin' END
+                              WHEN a.laid_out AND b.laid_out THEN 'look'
+                              ELSE 'twin' END AS verdict
+                  FROM leaders a JOIN hashed b
+                    ON (a.phash & {mask}) = (b.phash & {mask}) AND a.rank < b.rank
+                  WHERE {alike})
+            WHERE verdict IS NOT NULL GROUP BY id
             """
         )
+    _look_at_layouts(db, layouts, limits.layout_levels)
     db.execute(
         """
         CREATE OR REPLACE TEMP TABLE near AS
-        SELECT id, arg_min(duplicate_of, rank) AS duplicate_of FROM pairs GROUP BY id
+        SELECT id, arg_min(duplicate_of, rank) AS duplicate_of FROM pairs
+        WHERE rank IS NOT NULL GROUP BY id
         """
     )
+
+
+def _look_at_layouts(db: duckdb.DuckDBPyConnection, layouts: str, levels: int) -> None:
+    """Add to `pairs` what has the same layout among those to look at.
+
+    Only here are the layouts themselves read: in the joins they would fill the memory.
+    """
+    db.create_function("layout_difference", _differences, ["BLOB", "BLOB"], "DOUBLE", type=ARROW)
+    db.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE met AS
+        SELECT DISTINCT id, unnest(look_at) AS better FROM pairs
+        """
+    )
+    db.execute(
+        "CREATE OR REPLACE TEMP TABLE wanted AS SELECT id FROM met UNION SELECT better FROM met"
+    )
+    db.execute(f"CREATE OR REPLACE TEMP TABLE layouts AS {layouts}")
+    db.execute(
+        f"""
+        INSERT INTO pairs
+        SELECT met.id, arg_min(ranked.key, ranked.rank), min(ranked.rank), NULL
+        FROM met JOIN layouts a ON a.id = met.better JOIN layouts b ON b.id = met.id
+        JOIN hashed ranked ON ranked.id = met.better
+        WHERE layout_difference(a.layout, b.layout) <= {levels}
+        GROUP BY met.id
+        """
+    )
+    db.execute("DROP TABLE layouts")
+    db.remove_function("layout_difference")
+
+
+def _differences(one: pa.Array, other: pa.Array) -> pa.Array:
+    return pa.array(layout.differences(_layouts(one), _layouts(other)))
+
+
+def _layouts(column: Any) -> NDArray[np.uint8]:
+    """uint8[N, 4096] of a column of N blobs."""
+    whole = b"".join(column.to_pylist())
+    return np.frombuffer(whole, np.uint8).reshape(-1, _LAYOUT_BYTES)
 
 
 def _masks(bits: int) -> list[int]:

@@ -61,6 +61,17 @@ _TEXT_SCHEMA = pa.schema(
 )
 _BATCH_ROWS = 50_000
 
+# Layouts are too large to go along with the rows, and few are asked for: they are read once more.
+# Rows of one address have one layout.
+_LAYOUTS = """
+    SELECT rows.id, any_value(scores.layout) AS layout
+    FROM wanted JOIN rows USING (id)
+    JOIN scores ON scores.unit = rows.unit AND scores.uri = rows.uri
+        AND scores."offset" = rows."offset" AND scores.member = rows.member
+        AND scores.sha256 = rows.sha256
+    GROUP BY rows.id
+    """
+
 TABLES = ("selected", "dropped", "rejected", "shards")
 _UNKNOWN_CHARS = 1e6
 
@@ -89,7 +100,11 @@ def make_plan(config: CorpusConfig, scores: str, unit_ids: list[str], folder: st
     db.execute(
         """
         CREATE TEMP TABLE rows AS
-        SELECT row_number() OVER (ORDER BY source, uri, "offset", member) AS id, * FROM scores
+        SELECT row_number() OVER (ORDER BY source, uri, "offset", member) AS id,
+               *
+        FROM (SELECT * EXCLUDE (layout),
+                     CASE WHEN layout IS NOT NULL THEN hash(layout) END AS shape
+              FROM scores)
         """
     )
     _judge(db, config.plan)
@@ -105,7 +120,7 @@ def _judge(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
     db.execute(
         f"""
         CREATE TEMP TABLE kinds AS
-        SELECT * EXCLUDE (slug, why), least(width, height) AS side,
+        SELECT * EXCLUDE (slug, why, text_sketch, shape), least(width, height) AS side,
                CASE WHEN content = 'document' THEN '{DOCUMENT}'
                     WHEN chars_per_mpx >= {s.min_text_chars_per_mpx} THEN '{TEXT_REAL}'
                     ELSE '{GENERAL}' END AS kind
@@ -145,10 +160,21 @@ def _drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
     db.execute(
         """
         CREATE TEMP TABLE candidates AS
-        SELECT * FROM judged ANTI JOIN exact USING (id) WHERE slug IS NULL
-        """
+        SELECT id, key, sha256, phash, phash_fine, width, height, clarity, luma_mean,
+               kind = $general AS general, text_sketch, shape
+        FROM judged ANTI JOIN exact USING (id)
+        JOIN (SELECT id, text_sketch, shape FROM rows) USING (id)
+        WHERE slug IS NULL
+        """,
+        {"general": GENERAL},
     )
-    dedup.mark_near_duplicates(db, "candidates", s.duplicate_bits, s.duplicate_fine_bits)
+    limits = dedup.Limits(
+        bits=s.duplicate_bits,
+        fine_bits=s.duplicate_fine_bits,
+        text_runs=s.duplicate_text_runs,
+        layout_levels=s.duplicate_layout_levels,
+    )
+    dedup.mark_near_duplicates(db, "candidates", _LAYOUTS, limits)
     db.execute(
         """
         CREATE TEMP TABLE unique_rows AS
@@ -340,7 +366,7 @@ def _write(db: duckdb.DuckDBPyConnection, config: CorpusConfig, folder: str) -> 
     # `id` numbers the rows of this run only; addresses name them for good.
     dropped = "SELECT * EXCLUDE (id, tiles) FROM within WHERE slug IS NOT NULL"
     _stream(db, f'{dropped} ORDER BY source, uri, "offset", member', folder, "dropped")
-    rejected = "SELECT * EXCLUDE (id) FROM rows WHERE slug IS NOT NULL"
+    rejected = "SELECT * EXCLUDE (id, text_sketch, shape) FROM rows WHERE slug IS NOT NULL"
     _stream(db, f'{rejected} ORDER BY source, uri, "offset", member', folder, "rejected")
     recipes = _Recipes(config.pack, config.seed)
     selected = "SELECT * EXCLUDE (id, place) FROM selected ORDER BY shard, place, id"

@@ -17,9 +17,11 @@ from typing import Any
 import cv2
 import pyarrow as pa
 
-from filters import hashing, ink
+from filters import hashing, ink, layout
 from filters.clarity import Clarity
 from filters.ocr.engine import OcrUnavailable
+from filters.text_sketch import VERSION as SKETCH_VERSION
+from filters.text_sketch import plain, text_sketch
 from pipelines import decode as door
 from pipelines import passed_over, sources, storage
 from pipelines.columns import SCORE_SCHEMA
@@ -54,6 +56,8 @@ def versions(settings: ScoreSettings) -> dict[str, Any]:
         "clarity": Clarity().version,
         "hashing": hashing.VERSION,
         "ink": ink.VERSION,
+        "layout": layout.VERSION,
+        "text_sketch": SKETCH_VERSION,
         "text": _density(settings.ocr).version if settings.text else None,
     }
 
@@ -175,9 +179,10 @@ def _row(
     try:
         for score in filters:
             row |= score(picture)
-        # Only text is cut into tiles, of which some may be blank.
+        # Only text is cut into tiles, of which some may be blank, and has templates.
         if source.content == "document" or row.get("chars_est"):
-            row |= ink.ink_cells(picture.rgb)
+            row |= ink.ink_cells(picture.rgb) | layout.layout(picture.rgb)
+        row["text_sketch"] = _sketch(item.text, row.get("chars_est"))
     except (MemoryError, OcrUnavailable):
         # No picture is to blame: the unit is tried again, on another worker.
         raise
@@ -185,6 +190,13 @@ def _row(
         # One strange picture must not cost its whole unit; the slug keeps it in sight.
         return row | {"slug": "score_failed", "why": f"{type(error).__name__}: {error}"}
     return row
+
+
+def _sketch(text: str | None, chars_est: float | None) -> bytes | None:
+    """None as well where most of what the page shows is not in its text: a scan with a stamp."""
+    if text is None or len(plain(text)) < (chars_est or 0) / 2:
+        return None
+    return text_sketch(text)
 
 
 @functools.cache

@@ -160,6 +160,65 @@ def test_every_pair_within_the_bits_is_found(tmp_path: Path) -> None:
     assert len(make(tmp_path, [big, *copies])["selected"]) == 1
 
 
+def twins(kind: Any, one: dict[str, Any], two: dict[str, Any]) -> list[dict[str, Any]]:
+    """Two rows that differ only in what is given."""
+    first = kind(0, clarity=0.95)
+    second = kind(1, phash=first["phash"], phash_fine=first["phash_fine"])
+    return [first | one, second | two]
+
+
+def sketch(bits: int) -> dict[str, Any]:
+    """A text sketch that differs from `sketch(0)` in so many bits."""
+    return {"text_sketch": ((1 << bits) - 1).to_bytes(128, "big")}
+
+
+def laid_out(levels: int) -> dict[str, Any]:
+    """A layout that differs from `laid_out(0)` by so many levels, at one point."""
+    return {"layout": bytes([128] * 4000 + [128 + levels] + [128] * 95)}
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "dropped"),
+    [
+        ({}, {}, 1),
+        (sketch(0), sketch(4), 1),
+        (sketch(0), sketch(5), 0),
+        (laid_out(0), laid_out(6), 1),
+        (laid_out(0), laid_out(7), 0),
+        # The text says more than the layout, where both are known.
+        (sketch(0) | laid_out(0), sketch(0) | laid_out(90), 1),
+        (sketch(0) | laid_out(0), sketch(9) | laid_out(0), 0),
+        (sketch(0) | laid_out(0), laid_out(90), 0),
+        (sketch(0) | laid_out(0), laid_out(0), 1),
+        (laid_out(0), {}, 1),
+    ],
+)
+def test_pages_are_twins_when_they_say_the_same(
+    tmp_path: Path, one: dict[str, Any], two: dict[str, Any], dropped: int
+) -> None:
+    assert len(make(tmp_path, twins(text_row, one, two))["dropped"]) == dropped
+
+
+def test_what_pages_say_does_not_matter_to_pictures(tmp_path: Path) -> None:
+    rows = twins(row, sketch(0) | laid_out(0), sketch(9) | laid_out(90))
+    assert slugs(make(tmp_path, rows)) == {"1.jpg": "near_duplicate"}
+
+
+def test_a_picture_and_a_page_of_one_template_both_stay(tmp_path: Path) -> None:
+    page, picture = twins(text_row, laid_out(0), laid_out(90))
+    assert slugs(make(tmp_path, [page, picture | {"chars_per_mpx": 10.0}])) == {}
+
+
+def test_each_page_of_a_template_has_its_own_twins(tmp_path: Path) -> None:
+    first = text_row(0, clarity=0.95)
+    alike = {"phash": first["phash"], "phash_fine": first["phash_fine"]}
+    rows = [first | laid_out(0)]
+    rows += [text_row(n, **alike, **laid_out(20 * (n % 4))) for n in range(1, 12)]
+    made = make(tmp_path, rows)
+    assert len(made["selected"]) == 4
+    assert "layout" not in made["selected"][0] and "text_sketch" not in made["dropped"][0]
+
+
 def test_text_goes_into_tiles_of_the_bucket_inside_the_image(tmp_path: Path) -> None:
     rows = [text_row(n, width=700, height=500) for n in range(20)]
     for r in make(tmp_path, rows)["selected"]:
