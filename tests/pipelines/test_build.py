@@ -167,6 +167,8 @@ def test_every_setting_of_the_plan_and_of_packing_makes_another_plan() -> None:
             "max_tiles_per_image": 1,
             "duplicate_bits": 1,
             "duplicate_fine_bits": 1,
+            "duplicate_text_runs": 1,
+            "duplicate_layout_levels": 1,
             "rung_weights": {256: 1.0},
             "quotas": {"general": 1},
         },
