@@ -19,13 +19,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import dedup, storage
+from pipelines import dedup, rules, storage
 from pipelines.config import CorpusConfig, PackSettings, PlanSettings
-from pipelines.sample import DOCUMENT, GENERAL, REST, TEXT_REAL, TOP, Bucket, buckets
+from pipelines.sample import GENERAL, REST, TOP, Bucket, buckets
 from pipelines.tiles import CELL_PX, choose_tiles, draw_bucket
 
 # Raised when the same settings would give another plan, or the same plan other shards.
-_VERSION = 4
+_VERSION = 5
 PACK_VERSION = 3
 
 # Where an image was read says nothing of what a shard holds: the same corpus at another place has
@@ -120,30 +120,11 @@ def _judge(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
     db.execute(
         f"""
         CREATE TEMP TABLE kinds AS
-        SELECT * EXCLUDE (slug, why, text_sketch, shape), least(width, height) AS side,
-               CASE WHEN content = 'document' THEN '{DOCUMENT}'
-                    WHEN chars_per_mpx >= {s.min_text_chars_per_mpx} THEN '{TEXT_REAL}'
-                    ELSE '{GENERAL}' END AS kind
+        SELECT * EXCLUDE (slug, why, text_sketch, shape), least(width, height) AS side, {rules.kind_sql(s)} AS kind
         FROM rows WHERE slug IS NULL
         """
     )
-    db.execute(
-        f"""
-        CREATE TEMP TABLE judged AS
-        SELECT *,
-            CASE WHEN side < {s.min_side_px} OR side < {min(s.rung_weights)} THEN 'too_small'
-                 WHEN greatest(width, height) > side * {s.max_aspect} THEN 'too_elongated'
-                 WHEN kind <> '{GENERAL}' AND list_max(ink_cells) < {s.min_ink_levels} THEN 'blank'
-                 WHEN clarity < CASE kind WHEN '{GENERAL}' THEN {s.min_clarity}
-                                          ELSE {s.min_clarity_text} END
-                 THEN CASE WHEN noise >= blur AND noise >= compression THEN 'noisy'
-                           WHEN compression >= blur THEN 'compressed'
-                           ELSE 'blurred' END
-                 WHEN kind <> '{GENERAL}' AND chars_est = 0 THEN 'no_text'
-                 END AS slug
-        FROM kinds
-        """
-    )
+    db.execute(f"CREATE TEMP TABLE judged AS SELECT *, {rules.slug_sql(s)} AS slug FROM kinds")
 
 
 def _drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
