@@ -23,14 +23,12 @@ from pipelines import decode as door
 from pipelines import shards as committed
 from pipelines.config import CorpusConfig
 from pipelines.passed_over import count_passed_over
-from pipelines.report import accounting, sheets
+from pipelines.report import accounting, page
 from pipelines.report.console import Console
-from pipelines.report.page import report_page
 from pipelines.report.shortfalls import shortfalls
+from pipelines.report.times import run_script
 from pipelines.sample import KINDS
 from pipelines.sources import Source, Unit, WebDatasetSource
-
-_SHEET_SAMPLES = 36
 
 UNIT_SCHEMA = pa.schema(
     [
@@ -65,17 +63,19 @@ class Build:
     quarantined: list[engine.Failure] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
+    items: Counter[str] = field(default_factory=Counter)
     images: dict[str, Any] = field(default_factory=dict)
     page: str = ""
 
 
-def build(config: CorpusConfig, console: Console) -> Build:
+def build(config: CorpusConfig, console: Console, command: str = "") -> Build:
     """Build the corpus; BuildFailed when something could not be made, LeaseError when another
-    build writes it."""
+    build writes it. `command` is what the report names as the command that made it."""
     with lease.hold(config.out, console.say) as ticket, storage.guarded(ticket.check):
         done = Build(config=config, ticket=ticket)
         try:
             _build(done, console)
+            _write_times(done, command)
         except Exception:
             # A build that has taken over removes what it does not need: then that is the reason.
             with suppress(OSError):
@@ -257,6 +257,8 @@ def _run(
     held_careful = make_careful and functools.partial(_while_held, make_careful, done.ticket)
     with console.progress(stage, len(tasks), unit) as advance:
         outcome = cluster.run(tasks, held, advance, gpus, held_careful)
+    for stats in outcome.stats.values():
+        done.items[stage] += stats.get("images", 0) + stats.get("samples", 0)
     # A lost lease fails every task: that is one error to tell, not one for each.
     done.ticket.check()
     return outcome
@@ -372,22 +374,42 @@ def _shortfalls(done: Build, whole: dict[str, Any]) -> None:
 
 
 def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: bool) -> None:
-    out, names = done.config.out, [shard.name for shard in done.shards]
-    pictures = []
+    config, folder = done.config, storage.join(done.config.out, "report")
+    subject = page.Subject(
+        config=config,
+        sources={source.name: source for source in config.sources},
+        score_folder=done.score_folder,
+        plan_folder=done.plan_folder,
+        shards=[shard.name for shard in done.shards],
+        facts=facts,
+        curriculum=whole,
+        versions=score.versions(config.score),
+    )
     for kind in KINDS:
-        name = f"{kind}.png"
-        path = storage.join(out, "report", name)
-        if not any(shard.startswith(f"shards/{kind}/") for shard in names):
-            storage.remove(path)
-            continue
-        if redraw or not storage.exists(path):
-            rows = sheets.sheet_rows(out, names, kind, _SHEET_SAMPLES)
-            title = f"{kind}: {len(rows)} samples"
-            storage.commit_bytes(path, sheets.contact_sheet(out, rows, title))
-        pictures.append((kind, name))
-    page = report_page(facts, whole, pictures)
-    done.page = storage.join(out, "report", "index.html")
-    storage.commit_bytes(done.page, page.encode())
+        # Contact sheets, which earlier versions drew.
+        storage.remove(storage.join(folder, f"{kind}.png"))
+    digest = page.digest(subject, [shard.recipe for shard in done.shards])
+    done.page = storage.join(folder, "index.html")
+    if redraw or not page.is_of(done.page, digest):
+        storage.commit_bytes(done.page, page.make_page(subject, digest).encode())
+
+
+def _write_times(done: Build, command: str) -> None:
+    """Seconds of this run, beside the page: they would make equal corpora differ inside it."""
+    path = storage.join(done.config.out, "report", "run.js")
+    if not done.worked:
+        return
+    before = storage.read_bytes(path) if storage.exists(path) else None
+    workers = done.config.engine.workers
+    script = run_script(
+        before,
+        command=command,
+        seconds=done.seconds,
+        worked=done.worked | {"report"},
+        done=done.items,
+        workers="all CPUs" if workers is None else str(workers or "in process"),
+    )
+    storage.commit_bytes(path, script)
 
 
 def _tidy(done: Build, wanted: set[str]) -> None:

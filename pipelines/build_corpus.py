@@ -7,6 +7,7 @@ with `ray job submit --working-dir . -- python pipelines/build_corpus.py`.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.say(f"missing: {sentence}")
     try:
         with _stoppable():
-            done = build(config, console)
+            done = build(config, console, _command(argv))
     except (BuildFailed, lease.LeaseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -100,6 +101,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for problem in done.problems:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if done.quarantined or done.problems else 0
+
+
+def _command(argv: Sequence[str] | None) -> str:
+    given = sys.argv[1:] if argv is None else argv
+    return shlex.join(["python", "pipelines/build_corpus.py", *given])
 
 
 @contextmanager

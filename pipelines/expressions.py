@@ -75,13 +75,20 @@ class Expression:
 
     def settings(self) -> tuple[str, ...]:
         """Names of the settings that the expression reads, in order, each once."""
-        if self.operator == "setting":
+        return self._named("setting")
+
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that the expression reads, in order, each once."""
+        return self._named("column")
+
+    def _named(self, operator: str) -> tuple[str, ...]:
+        if self.operator == operator:
             return (self.parts[0],)
         names: dict[str, None] = {}
         for part in self.parts:
             for inner in part if isinstance(part, tuple) else (part,):
                 if isinstance(inner, Expression):
-                    names.update(dict.fromkeys(inner.settings()))
+                    names.update(dict.fromkeys(inner._named(operator)))
         return tuple(names)
 
 

@@ -25,14 +25,14 @@ from pipelines.sample import GENERAL, REST, TOP, Bucket, buckets
 from pipelines.tiles import CELL_PX, choose_tiles, draw_bucket
 
 # Raised when the same settings would give another plan, or the same plan other shards.
-_VERSION = 5
+VERSION = 5
 PACK_VERSION = 3
 
 # Where an image was read says nothing of what a shard holds: the same corpus at another place has
 # the same recipes.
 _ADDRESS = ["unit", "uri", "offset"]
 # Nor does what an image is beside others: it would change with every image more.
-_NOT_PACKED = [*_ADDRESS, "text_rank", "blank_tiles"]
+_NOT_PACKED = [*_ADDRESS, "text_rank", "blank_tiles", "ink_max"]
 
 # Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
 _JPEG_BYTES_PER_PX = 0.5
@@ -79,7 +79,7 @@ _UNKNOWN_CHARS = 1e6
 def plan_hash(config: CorpusConfig, score_hash: str, unit_ids: Iterable[str]) -> str:
     """16 hex digits over all that decides a plan."""
     parts = {
-        "version": _VERSION,
+        "version": VERSION,
         "seed": config.seed,
         "plan": config.plan.model_dump(),
         "pack": [PACK_VERSION, config.pack.model_dump()],
@@ -120,7 +120,8 @@ def _judge(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
     db.execute(
         f"""
         CREATE TEMP TABLE kinds AS
-        SELECT * EXCLUDE (slug, why, text_sketch, shape), least(width, height) AS side, {rules.kind_sql(s)} AS kind
+        SELECT * EXCLUDE (slug, why, text_sketch, shape), least(width, height) AS side,
+               list_max(ink_cells) AS ink_max, {rules.kind_sql(s)} AS kind
         FROM rows WHERE slug IS NULL
         """
     )
@@ -379,7 +380,7 @@ class _Recipes:
     """One hash per shard over what it will hold, built while the selected rows stream by."""
 
     def __init__(self, pack: PackSettings, seed: int) -> None:
-        base = [_VERSION, PACK_VERSION, pack.model_dump(), seed]
+        base = [VERSION, PACK_VERSION, pack.model_dump(), seed]
         self._base = json.dumps(base, sort_keys=True).encode()
         self._hashes: dict[str, Any] = {}
         self._samples: dict[str, int] = {}

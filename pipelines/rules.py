@@ -18,21 +18,8 @@ from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL
 DERIVED = {
     "side": "least(width, height)",
     "long_side": "greatest(width, height)",
-    "ink": "list_max(ink_cells)",
+    "ink_max": "list_max(ink_cells)",
 }
-# What the rules read of a row, `kind` aside, which is decided first.
-COLUMNS = (
-    "content",
-    "side",
-    "long_side",
-    "ink",
-    "clarity",
-    "noise",
-    "compression",
-    "blur",
-    "chars_est",
-    "chars_per_mpx",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +28,6 @@ class Rule:
 
     slug: str
     when: Expression
-
-    def settings(self) -> tuple[str, ...]:
-        return self.when.settings()
 
 
 KIND = case(
@@ -65,13 +49,17 @@ RULES = (
         when=(column("side") < setting("min_side_px")) | (column("side") < setting("min_rung")),
     ),
     Rule(slug="too_elongated", when=column("long_side") > column("side") * setting("max_aspect")),
-    Rule(slug="blank", when=_is_text & (column("ink") < setting("min_ink_levels"))),
+    Rule(slug="blank", when=_is_text & (column("ink_max") < setting("min_ink_levels"))),
     # An image that is not clear is named by the worst of its three faults.
     Rule(slug="noisy", when=_unclear & (_noise >= _blur) & (_noise >= _compression)),
     Rule(slug="compressed", when=_unclear & (_compression >= _blur)),
     Rule(slug="blurred", when=_unclear),
     Rule(slug="no_text", when=_is_text & (column("chars_est").equals(0))),
 )
+
+_read = [name for e in (KIND, *(rule.when for rule in RULES)) for name in e.columns()]
+# What the rules read of a row, `kind` aside, which is decided first.
+COLUMNS = tuple(name for name in dict.fromkeys(_read) if name != "kind")
 
 
 def values(s: PlanSettings) -> dict[str, Number]:

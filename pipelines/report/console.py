@@ -22,7 +22,7 @@ _ABOUT = {
     "plan": "decide by query what is kept",
     "pack": "copy kept images into shards",
     "synthesize": "render text onto kept images",
-    "report": "write the curriculum, draw contact sheets",
+    "report": "write the curriculum, make the page to look at",
 }
 
 

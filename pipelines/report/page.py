@@ -1,78 +1,234 @@
-"""`report/index.html`: one page with the counts, the shards, the curriculum and the sheets."""
+"""`report/index.html`: one file that opens from disk and shows what became of every image.
+
+The same corpus gives the same bytes: no clock, and no folder of this machine but the sources'
+addresses. What a run took stands beside it, in `run.js`, which the page reads when it is there.
+"""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
-_GROUP = ("kind", "rung", "bucket", "language", "size_band", "density")
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1640px; margin: 2rem auto; padding: 0 1rem;
-  color: #222; background: #fff }
-table { border-collapse: collapse; margin: 0 0 1.5rem }
-caption { text-align: left; font-weight: 600 }
-td, th { padding: .2rem .8rem; border-bottom: 1px solid #ddd; text-align: left }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100%; border: 1px solid #ddd } code { background: #f3f3f3; padding: 0 .2rem }
-.tables { display: flex; flex-wrap: wrap; gap: 3rem; align-items: flex-start }
-"""
+import jinja2
+
+from pipelines import decode as door
+from pipelines import plan, storage
+from pipelines.config import CorpusConfig
+from pipelines.report import census, epochs, pairs, payload, pictures, strata, thresholds
+from pipelines.report.changes import changed_settings
+from pipelines.report.stored import characters, find_cells, find_stored
+from pipelines.sample import TEXT_SYNTH
+from pipelines.sources import Source
+
+# Raised when the same corpus would give another page.
+VERSION = 1
+
+_STYLES = ("page.css",)
+_SCRIPTS = (
+    *("rules.js", "corpus.js", "estimates.js", "whatif.js", "flow.js", "histogram.js"),
+    *("thresholds.js", "viewer.js", "gallery.js", "pairs.js", "curriculum.js", "main.js"),
+)
+_LETTERED_PAGES = 60
+_HEAD_BYTES = 512
 
 
-def report_page(
-    facts: dict[str, Any], curriculum: dict[str, Any], sheets: Sequence[tuple[str, str]]
-) -> str:
-    """The page as HTML. `sheets` are (kind, file name beside the page)."""
-    counts = facts["images"]
-    fates = [("listed", "", counts["listed"])]
-    for fate in ("rejected", "dropped", "selected"):
-        fates += [(fate, reason, count) for reason, count in counts[fate].items()]
-    fates += [("tiles left out", *pair) for pair in counts["tiles_left_out"].items()]
-    fates += [("not images, in tars", *pair) for pair in counts["passed_over"].items()]
-    shards = [(*(g[name] or "" for name in _GROUP), g["samples"]) for g in curriculum["groups"]]
-    phases = [
-        (p["name"], p["samples"], _weights(p["rungs"]), _weights(p["kinds"]), _weights(p["align"]))
-        for p in curriculum["phases"]
-    ]
-    parts = [
-        "<h1>Corpus report</h1>",
-        f"<p>Seed {facts['seed']}, scores <code>{facts['scores']}</code>,"
-        f" plan <code>{facts['plan']}</code>.</p>",
-        "".join(f"<p><b>Problem:</b> {html.escape(said)}.</p>" for said in facts["problems"]),
-        "".join(f"<p>Note: {html.escape(notice)}.</p>" for notice in facts["notices"]),
-        '<div class="tables">',
-        _table("Where every listed image went", ("fate", "why / kind", "images"), fates),
-        _table("Curriculum", ("phase", "samples", "rungs", "kinds", "alignment"), phases),
-        "</div>",
-        *(
-            f'<h2>{kind}</h2><img src="{name}" alt="contact sheet of {kind}">'
-            for kind, name in sheets
-        ),
-        _table("Groups", (*_GROUP, "samples"), shards),
-    ]
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Corpus report</title>'
-        f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The corpus that a page is about."""
+
+    config: CorpusConfig
+    sources: Mapping[str, Source]
+    score_folder: str
+    plan_folder: str
+    shards: Sequence[str]
+    facts: Mapping[str, Any]
+    curriculum: Mapping[str, Any]
+    versions: Mapping[str, Any]
+
+
+def digest(subject: Subject, recipes: Sequence[str]) -> str:
+    """16 hex digits over all that decides the page: one that carries them need not be made anew."""
+    whole = [VERSION, subject.facts, subject.curriculum, subject.versions, sorted(recipes)]
+    text = json.dumps(whole, sort_keys=True, default=str) + "".join(_asset(s) for s in _SCRIPTS)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def mark(digest: str) -> bytes:
+    """What a page with this digest holds near its start."""
+    return f'<meta name="corpus-digest" content="{digest}">'.encode()
+
+
+def is_of(path: str, digest: str) -> bool:
+    """Whether there is a page at `path` that carries this digest."""
+    try:
+        return mark(digest) in storage.read_bytes(path, 0, _HEAD_BYTES)
+    except FileNotFoundError:
+        return False
+
+
+def make_page(subject: Subject, digest: str) -> str:
+    """The page as HTML, at most some 30 MB whatever the size of the corpus."""
+    config = subject.config
+    sample = strata.draw_sample(subject.plan_folder, config.out, subject.shards, config.seed)
+    rows = sample.rows
+    found, more = pairs.find_pairs(subject.plan_folder, rows)
+    rows += more
+    order = _wanted(rows, found)
+    find_stored(config.out, rows, order[: pictures.THUMBNAILS])
+    limits = door.Limits(max_pixels=config.score.max_pixels, max_side_px=config.score.max_side_px)
+    shots = pictures.take(rows, order, config.out, subject.sources, limits)
+    places, texts = payload.pictures(shots)
+    counts = census.count(subject.plan_folder)
+    data = {
+        "strata": [vars(stratum) for stratum in sample.strata],
+        "columns": payload.columns(rows),
+        "pictures": places,
+        "pairs": found,
+        "tiles": _tiles(rows, shots),
+        "cells": _cells(subject.score_folder, rows, shots),
+        "lines": _lines(config.out, rows, shots, order),
+        **thresholds.to_json(config.plan),
+        "flow": _flow(counts, subject.curriculum),
+        "phases": _phases(subject.curriculum),
+        "epochs": epochs.epochs(subject.curriculum),
+        "manyEpochs": epochs.MANY_EPOCHS,
+    }
+    template = _templates().get_template("page.html")
+    return template.render(
+        mark=mark(digest).decode(),
+        facts=subject.facts,
+        counts=counts,
+        sample_rows=sum(stratum.rows for stratum in sample.strata),
+        # Rendered pages are none of the images listed, but of the sample.
+        exact=all(stratum.rows == stratum.images for stratum in sample.strata),
+        curriculum=subject.curriculum,
+        epochs=data["epochs"],
+        many_epochs=epochs.MANY_EPOCHS,
+        changes=changed_settings(config),
+        sources=subject.facts["settings"]["sources"],
+        versions=_versions(subject.versions),
+        stored_bytes=sum(group["bytes"] for group in subject.curriculum["groups"]),
+        stored_samples=sum(group["samples"] for group in subject.curriculum["groups"]),
+        shards=len(subject.shards),
+        style="\n".join(_asset(name) for name in _STYLES),
+        script="\n".join(_asset(name) for name in _SCRIPTS),
+        data=_embedded(data),
+        pictures=texts,
     )
 
 
-def _weights(weights: dict[str, Any]) -> str:
-    def one(value: Any) -> str:
-        return (
-            " to ".join(f"{v:g}" for v in value)
-            if isinstance(value, list | tuple)
-            else f"{value:g}"
-        )
-
-    return ", ".join(f"{name} {one(value)}" for name, value in weights.items())
+def _wanted(rows: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Rows that may have a picture: pairs first, then the strata in turn."""
+    first = [i for pair in found for i in (pair["a"], pair["b"])]
+    others = pictures.round_robin(rows)
+    order = dict.fromkeys([*first[: 2 * len(found)], *others])
+    return [i for i in order if rows[i]["fate"] != "rejected"]
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    def cell(value: Any) -> str:
-        if isinstance(value, int):
-            return f'<td class="number">{value:,}</td>'
-        return f"<td>{html.escape(str(value))}</td>"
+def _tiles(
+    rows: Sequence[Mapping[str, Any]], shots: Mapping[int, pictures.Shot]
+) -> dict[int, list[list[Any]]]:
+    """Tiles `[x, y, width, height, characters]` of the rows whose whole page is shown."""
+    return {
+        i: [
+            [t["x"], t["y"], t["width"], t["height"], t["chars"] and round(t["chars"])]
+            for t in rows[i]["tiles"]
+        ]
+        for i, shot in sorted(shots.items())
+        if shot.whole and rows[i].get("tiles")
+    }
 
-    headings = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(cell(value) for value in row)}</tr>" for row in rows)
-    return f"<table><caption>{caption}</caption><tr>{headings}</tr>{body}</table>"
+
+def _cells(
+    score_folder: str, rows: Sequence[Mapping[str, Any]], shots: Mapping[int, pictures.Shot]
+) -> dict[int, list[int]]:
+    return find_cells(score_folder, rows, [i for i, shot in sorted(shots.items()) if shot.whole])
+
+
+def _lines(
+    out: str,
+    rows: Sequence[Mapping[str, Any]],
+    shots: Mapping[int, pictures.Shot],
+    order: Sequence[int],
+) -> dict[int, list[list[Any]]]:
+    synth = [i for i in order if rows[i]["kind"] == TEXT_SYNTH and i in shots and shots[i].detail]
+    return {i: characters(out, rows[i], pictures.SYNTH_DETAIL_PX) for i in synth[:_LETTERED_PAGES]}
+
+
+def _flow(counts: Mapping[str, Any], curriculum: Mapping[str, Any]) -> dict[str, Any]:
+    synth: dict[int, int] = {}
+    for group in curriculum["groups"]:
+        if group["kind"] == TEXT_SYNTH:
+            synth[group["rung"]] = synth.get(group["rung"], 0) + group["samples"]
+    rendered = [
+        {"kind": TEXT_SYNTH, "rung": rung, "images": n, "samples": n}
+        for rung, n in sorted(synth.items())
+    ]
+    return {
+        "kept": [*counts["kept"], *rendered],
+        "dropped": counts["dropped"],
+        "rejected": counts["rejected"],
+    }
+
+
+def _phases(curriculum: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            **phase,
+            "points": [
+                [[*group, round(share, 6)] for group, share in sorted(point.items())]
+                for point in phase["points"]
+            ],
+        }
+        for phase in epochs.shares_over_time(curriculum)
+    ]
+
+
+def _versions(scored: Mapping[str, Any]) -> dict[str, str]:
+    own = {"report": VERSION, "plan": plan.VERSION, "pack": plan.PACK_VERSION}
+    return {name: str(value) for name, value in {**own, **scored}.items()}
+
+
+def _embedded(data: Any) -> str:
+    """JSON that may stand inside a script element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _asset(name: str) -> str:
+    return (files("pipelines.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipelines.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    found.filters["count"] = lambda n: f"{n:,}"
+    found.filters["share"] = lambda n, of: f"{n / of:.1%}" if of else "–"
+    found.filters["size"] = _size
+    found.filters["weight"] = _weight
+    return found
+
+
+def _size(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
+
+
+def _weight(value: Any) -> str:
+    ends = value if isinstance(value, list | tuple) else (value,)
+    return " → ".join(f"{end:g}" for end in ends)

@@ -37,8 +37,8 @@ def test_the_layout_on_disk(built: tuple[Path, Path]) -> None:
     assert {"general", "text_real", "text_synth"} <= kinds
     curriculum = json.loads((corpus / "curriculum.json").read_text())
     assert isinstance(curriculum["phases"], list) and curriculum["phases"]
-    for kind in kinds:
-        assert (corpus / "report" / f"{kind}.png").read_bytes().startswith(b"\x89PNG")
+    page = (corpus / "report" / "index.html").read_text()
+    assert all(f'"{kind}"' in page for kind in kinds)
 
 
 def test_the_index_says_where_each_image_lies(built: tuple[Path, Path]) -> None:
@@ -239,28 +239,31 @@ def test_a_lost_plan_table_is_made_again(built: tuple[Path, Path], tmp_path: Pat
     assert tree(corpus) == before
 
 
-def test_a_build_that_died_before_its_report_draws_the_sheets_anew(
+def test_a_build_that_died_before_its_report_makes_the_page_anew(
     built: tuple[Path, Path], tmp_path: Path
 ) -> None:
     config, corpus = built
     before = tree(corpus)
-    # What such a build leaves: shards are committed, the curriculum is gone, the sheet is old.
+    # What such a build leaves: shards are committed, the curriculum is gone, the page is old.
     (corpus / "curriculum.json").unlink()
-    (corpus / "report" / "general.png").write_bytes(b"of an earlier plan")
+    page = corpus / "report" / "index.html"
+    page.write_bytes(page.read_bytes().replace(b"Corpus report", b"Of an earlier plan"))
     assert run(config, corpus) == 0
     assert tree(corpus) == before
 
 
-def test_drafts_of_killed_writers_and_old_sheets_are_removed(
+def test_drafts_of_killed_writers_and_sheets_of_earlier_versions_are_removed(
     inputs: Path, demo: DemoInputs, built: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "corpus"
     shutil.copytree(built[1], out)
     draft = next(out.glob("shards/general/*")) / ".x.tar.0123.tmp"
     draft.write_bytes(b"half")
+    sheet = out / "report" / "text_synth.png"
+    sheet.write_bytes(b"of an earlier version")
     config = write_config(tmp_path / "c.yaml", inputs, demo)
     assert run(config, out, "--synth.samples", "{}") == 0
-    assert not draft.exists() and not (out / "report" / "text_synth.png").exists()
+    assert not draft.exists() and not sheet.exists()
     assert not list(out.glob("shards/text_synth/*/*"))
 
 

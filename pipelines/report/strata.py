@@ -1,0 +1,156 @@
+"""The sample that the report shows: rows of every fate, drawn by hash, with the counts behind them.
+
+Strata are fate and slug of what was left out, fate, kind and rung of what was kept, and the rungs
+of rendered text. Each gives rows in proportion to the root of its size, so that rare reasons are
+seen and common ones are measured well. A row stands for `images / rows` of its stratum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines import storage
+from pipelines.sample import TEXT_SYNTH
+
+ROWS = 20_000
+# Candidates are picked by a cut through their hashes, so that no more than these are ever sorted.
+# Six deviations above what is wanted, and some for small strata.
+_DEVIATIONS, _SPARE = 6.0, 16.0
+
+_TABLES = {
+    "selected": "concat('selected/', kind, '/', rung)",
+    "dropped": "concat('dropped/', slug, '/', kind)",
+    "rejected": "concat('rejected/', slug)",
+}
+_SYNTH = f"concat('selected/{TEXT_SYNTH}/', rung)"
+_ALWAYS = (
+    *("key", "source", "unit", "member", "uri", '"offset"', '"bytes"', "sha256", "content"),
+    *("format", "width", "height", "colour_space", "colour_converted", "decode_note"),
+    *("phash", "phash_fine", "script", "jpeg_quality", "clarity", "blur", "compression", "noise"),
+    *("luma_mean", "chars_est", "chars_per_mpx", "max_chars_per_256_tile", "glyph_px_p50"),
+)
+_PLANNED = (*_ALWAYS, "kind", "rung", "side", "ink_max")
+COLUMNS = {
+    "selected": (*_PLANNED, "bucket", "tiles", "shard"),
+    "dropped": (*_PLANNED, "slug", "duplicate_of"),
+    "rejected": (*_ALWAYS, "slug", "why"),
+}
+_SYNTH_COLUMNS = (
+    *("key", "source", "shard", '"offset"', '"bytes"', "json_offset", "json_bytes", "width"),
+    *("height", "kind", "rung", "bucket", "language", "size_band"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stratum:
+    """A part of the corpus: how many images it has, and how many rows of the sample are of it."""
+
+    name: str
+    images: int
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Rows, each with its `fate`, `stratum` (a number) and `place` (from 1) in that stratum."""
+
+    strata: tuple[Stratum, ...]
+    rows: list[dict[str, Any]]
+
+
+def draw_sample(
+    plan_folder: str, out: str, shards: Sequence[str], seed: int, limit: int = ROWS
+) -> Sample:
+    """Up to `limit` rows of the plan's tables and of the rendered shards, in a fixed order."""
+    synth = [storage.join(out, f"{s}.parquet") for s in shards if f"/{TEXT_SYNTH}/" in f"/{s}"]
+    parts = [
+        ([storage.join(plan_folder, f"{name}.parquet")], stratum, COLUMNS[name], name)
+        for name, stratum in _TABLES.items()
+    ]
+    if synth:
+        parts.append((synth, _SYNTH, _SYNTH_COLUMNS, "selected"))
+    counts: dict[str, int] = {}
+    for paths, stratum, _, _ in parts:
+        counts |= _counts(paths, stratum)
+    wanted = allot(counts, limit)
+    found: list[dict[str, Any]] = []
+    for paths, stratum, columns, fate in parts:
+        # The member of rendered text is its key.
+        identity = "concat(key, '/', member)" if "member" in columns else "key"
+        for row in _drawn(paths, stratum, columns, identity, counts, wanted, seed):
+            found.append(row | {"fate": fate})
+    names = sorted(counts)
+    number = {name: i for i, name in enumerate(names)}
+    rows_of = dict.fromkeys(names, 0)
+    for row in found:
+        rows_of[row["stratum"]] += 1
+        row["stratum"] = number[row["stratum"]]
+    strata = tuple(Stratum(name=n, images=counts[n], rows=rows_of[n]) for n in names)
+    return Sample(strata=strata, rows=found)
+
+
+def allot(counts: Mapping[str, int], limit: int) -> dict[str, int]:
+    """Rows per stratum: all where they fit into `limit`, else by the roots of their sizes."""
+    if sum(counts.values()) <= limit:
+        return dict(counts)
+    given: dict[str, int] = {}
+    left, open_strata = limit, dict(counts)
+    while open_strata:
+        share = left / sum(math.sqrt(n) for n in open_strata.values())
+        full = {name: n for name, n in open_strata.items() if n <= share * math.sqrt(n)}
+        if not full:
+            return given | {n: max(1, int(share * math.sqrt(c))) for n, c in open_strata.items()}
+        given |= full
+        left -= sum(full.values())
+        open_strata = {name: n for name, n in open_strata.items() if name not in full}
+    return given
+
+
+def _counts(paths: Sequence[str], stratum: str) -> dict[str, int]:
+    rows = storage.query(
+        paths, f"SELECT {stratum} AS name, count(*) AS n FROM stored GROUP BY 1 ORDER BY 1"
+    )
+    return {str(row["name"]): int(row["n"]) for row in rows}
+
+
+def _drawn(
+    paths: Sequence[str],
+    stratum: str,
+    columns: Sequence[str],
+    identity: str,
+    counts: Mapping[str, int],
+    wanted: Mapping[str, int],
+    seed: int,
+) -> list[dict[str, Any]]:
+    if not counts:
+        return []
+    cuts = ", ".join(
+        f"('{name}', {wanted[name]}, {_cut(wanted[name], n)}::UBIGINT)"
+        for name, n in sorted(counts.items())
+    )
+    address = [c for c in ("uri", "shard", '"offset"', "member") if c in columns]
+    return storage.query(
+        paths,
+        f"""
+        WITH cuts(stratum, wanted, cut) AS (VALUES {cuts}),
+        hashed AS (
+            SELECT {", ".join(columns)}, {stratum} AS stratum,
+                   md5_number_lower(concat('{seed}', 'report', {identity})) AS draw
+            FROM stored),
+        placed AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY stratum ORDER BY draw, {", ".join(address)}) AS place
+            FROM hashed JOIN cuts USING (stratum) WHERE draw <= cut)
+        SELECT * EXCLUDE (draw, cut, wanted) FROM placed WHERE place <= wanted
+        ORDER BY stratum, place
+        """,
+    )
+
+
+def _cut(wanted: int, of: int) -> int:
+    """The hash below which `wanted` of `of` rows lie, with a margin."""
+    share = (wanted + _DEVIATIONS * math.sqrt(wanted) + _SPARE) / of
+    return (1 << 64) - 1 if wanted >= of or share >= 1 else int(share * 2.0**64)

@@ -1,0 +1,295 @@
+"""The page in a browser, opened from disk: what it shows is what the plan decided, or would."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import plan, settings
+from pipelines.config import CorpusConfig
+from pipelines.demo import DemoInputs
+from tests.pictures import Rgb, encoded, jpeg, page, scene, write_tar
+from tests.pipelines.browser import browser, needs_chromium
+from tests.pipelines.builds import run, write_config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    config: Path
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        return self.folder / "report" / "index.html"
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        (path,) = self.folder.glob(f"plan/*/{table}.parquet")
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return rows
+
+
+def worn(rgb: Rgb, n: int) -> bytes:
+    """Ever less clear: compressed, blurred or noisy."""
+    if n % 3 == 0:
+        return jpeg(rgb, max(4, 90 - 3 * n))
+    if n % 3 == 1:
+        return encoded(np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.3 + n / 20)), "png")
+    noise = np.random.default_rng(n).normal(0, n / 2, rgb.shape)
+    return encoded((rgb + noise).clip(0, 255).astype(np.uint8), "png")
+
+
+@pytest.fixture(scope="module")
+def corpus(demo: DemoInputs, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    root = tmp_path_factory.mktemp("report")
+    photos = root / "photos"
+    photos.mkdir()
+    for n in range(30):
+        ending = "jpg" if n % 3 == 0 else "png"
+        (photos / f"{n:02d}.{ending}").write_bytes(worn(scene(420 + 8 * n, 360, n), n))
+    (photos / "<i>&'odd.png").write_bytes(encoded(scene(500, 400, 77), "png"))
+    (photos / "small.png").write_bytes(encoded(scene(300, 200, 78), "png"))
+    (photos / "long.png").write_bytes(encoded(scene(1500, 300, 79), "png"))
+    (photos / "broken.jpg").write_bytes(jpeg(scene(400, 300, 80))[:-200])
+    sharp = scene(640, 480, 81)
+    (photos / "twin.png").write_bytes(encoded(sharp, "png"))
+    (photos / "twin.webp").write_bytes(encoded(sharp, "webp", (cv2.IMWRITE_WEBP_QUALITY, 98)))
+    pages = {f"{n}.png": encoded(page(640, 560, n), "png") for n in range(4)}
+    write_tar(root / "pages.tar", pages | {"notes.txt": b"-"})
+    sources = [
+        {"name": "photos", "type": "folder", "uri": str(photos)},
+        {
+            "name": "pages",
+            "type": "webdataset",
+            "uri": str(root / "pages.tar"),
+            "content": "document",
+        },
+    ]
+    config = write_config(root / "c.yaml", root, demo, sources=sources)
+    assert run(config, root / "corpus", *FLAGS) == 0
+    return Corpus(config=config, folder=root / "corpus")
+
+
+FLAGS = ("--score.text", "false", "--synth.samples", "{256: 4}", "--plan.min_clarity", "0.3")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def opened(chromium: Any, corpus: Corpus) -> Iterator[Any]:
+    """The page from disk without network; nothing may be asked for elsewhere or complained of."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
+    shown = context.new_page()
+    wrong: list[str] = []
+    shown.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    shown.on("pageerror", lambda error: wrong.append(str(error)))
+    shown.on(
+        "request",
+        lambda asked: None if asked.url.startswith(("file:", "data:")) else wrong.append(asked.url),
+    )
+    shown.goto(corpus.page.as_uri())
+    yield shown
+    context.close()
+    assert not wrong
+
+
+def replanned(corpus: Corpus, folder: Path, *flags: str) -> Counter[str]:
+    """What a plan with these settings decides: images by `kept <kind>` or slug."""
+    argv = ["--config", str(corpus.config), "--out", str(corpus.folder), *FLAGS, *flags]
+    config = settings.load(CorpusConfig, argv, description="")
+    (scores,) = corpus.folder.glob("scores/*")
+    units = [path.stem for path in scores.glob("*.parquet")]
+    plan.make_plan(config, str(scores), units, str(folder))
+    found = Counter(
+        f"kept {row['kind']}" for row in pq.read_table(folder / "selected.parquet").to_pylist()
+    )
+    dropped = pq.read_table(folder / "dropped.parquet").to_pylist()
+    return found + Counter(str(row["slug"]) for row in dropped)
+
+
+def trial_counts(shown: Any) -> Counter[str]:
+    rows = shown.eval_on_selector_all(
+        "#trial-table tbody tr", "rows => rows.map(r => [r.dataset.name, +r.dataset.count])"
+    )
+    return +Counter(dict(rows))
+
+
+@needs_chromium
+@pytest.mark.parametrize("setting", ["min_clarity", "max_aspect", "min_side_px"])
+def test_a_dragged_threshold_counts_as_a_plan_would(
+    opened: Any, corpus: Corpus, tmp_path: Path, setting: str
+) -> None:
+    card = opened.locator(f"#t-{setting}")
+    card.scroll_into_view_if_needed()
+    rule = card.locator(".handle .rule").bounding_box()
+    drawing = card.locator(".histogram svg").bounding_box()
+    x, y = rule["x"] + rule["width"] / 2, drawing["y"] + 60
+    to = drawing["x"] + drawing["width"] * {"max_aspect": 0.1}.get(setting, 0.62)
+    opened.mouse.move(x, y)
+    opened.mouse.down()
+    opened.mouse.move(to, y, steps=8)
+    opened.mouse.up()
+    opened.wait_for_selector("#whatif:not([hidden])")
+    flags = opened.inner_text("#flags")
+    assert re.fullmatch(rf"--plan\.{setting} [0-9.]+", flags)
+    expected = replanned(corpus, tmp_path, *flags.split())
+    before = replanned(corpus, tmp_path / "before")
+    assert expected != before
+    assert trial_counts(opened) == expected
+
+
+@needs_chromium
+def test_both_sides_of_a_threshold_are_shown_nearest_first(opened: Any, corpus: Corpus) -> None:
+    opened.evaluate("Trial.set('min_clarity', 0.6)")
+    opened.locator("#t-min_clarity").scroll_into_view_if_needed()
+    opened.wait_for_function(
+        "document.querySelector('#t-min_clarity h4').textContent.includes('0.6')"
+    )
+    below, above = (
+        [float(text) for text in strip.locator(".words").all_inner_texts()]
+        for strip in opened.locator("#t-min_clarity .strip").all()
+    )
+    assert below == sorted(below, reverse=True) and all(value < 0.6 for value in below) and below
+    assert above == sorted(above) and all(value >= 0.6 for value in above) and above
+
+
+@needs_chromium
+def test_the_keyboard_moves_a_threshold(opened: Any) -> None:
+    handle = opened.locator("#t-min_clarity .handle")
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    opened.keyboard.press("ArrowRight")
+    opened.keyboard.press("ArrowRight")
+    opened.wait_for_selector("#whatif:not([hidden])")
+    assert opened.inner_text("#flags") == "--plan.min_clarity 0.32"
+    assert handle.get_attribute("aria-valuenow") == "0.32"
+    opened.click("#copy-flags")
+    opened.wait_for_selector("#copy-flags:text('Copied')")
+
+
+@needs_chromium
+def test_the_page_and_the_plan_agree(opened: Any, corpus: Corpus) -> None:
+    assert opened.evaluate("Trial.disagree") == 0
+
+
+@needs_chromium
+def test_a_reason_in_the_flow_shows_its_images(opened: Any, corpus: Corpus) -> None:
+    dropped = Counter(row["slug"] for row in corpus.rows("dropped"))
+    for slug in ("too_small", "near_duplicate"):
+        assert dropped[slug]
+        opened.locator(f'#flow-chart [role=button][aria-label^="{slug}: "]').click()
+        assert opened.inner_text("#found").split()[0] == str(dropped[slug])
+        assert opened.locator("#gallery .tile img").count() == dropped[slug]
+    opened.locator('#flow-chart [role=button][aria-label^="truncated: "]').click()
+    (rejected,) = corpus.rows("rejected")
+    assert rejected["why"] in opened.inner_text("#rows-without")
+
+
+@needs_chromium
+def test_a_key_and_a_path_are_found(opened: Any, corpus: Corpus) -> None:
+    row = corpus.rows("selected")[0]
+    for text in (row["key"], row["member"]):
+        opened.fill("#find input", text)
+        opened.wait_for_function("document.querySelectorAll('#gallery .tile').length === 1")
+        assert row["key"] in opened.get_attribute("#gallery .tile", "title")
+    opened.click("#gallery .tile")
+    assert row["key"] in opened.inner_text("#viewer")
+    opened.keyboard.press("Escape")
+    opened.fill("#find input", "<i>&'odd")
+    opened.wait_for_function("document.querySelectorAll('#gallery .tile').length === 1")
+
+
+@needs_chromium
+def test_duplicates_lie_side_by_side_with_their_distance(opened: Any) -> None:
+    pair = opened.locator(".pair", has_text="near_duplicate")
+    assert pair.count() == 1
+    assert re.search(r"\d+ of 64, \d+ of 256 bits apart", pair.inner_text())
+    assert pair.locator("img").count() == 2
+
+
+@needs_chromium
+def test_rendered_pages_show_the_boxes_of_their_characters(opened: Any) -> None:
+    opened.evaluate("Gallery.show({kind: 'text_synth'})")
+    opened.click("#gallery .tile")
+    opened.wait_for_selector("#viewer .overlay rect", state="attached")
+    boxes = opened.locator("#viewer .overlay rect")
+    boxes.nth(boxes.count() // 2).hover(force=True)
+    assert "em " in opened.inner_text("#viewer .read")
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_and_follows_the_system(chromium: Any, corpus: Corpus, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    shown = context.new_page()
+    shown.goto(corpus.page.as_uri())
+    assert shown.evaluate("document.documentElement.scrollWidth") == 390
+    assert shown.evaluate("document.documentElement.dataset.theme") == scheme
+    shown.click("#theme")
+    assert shown.evaluate("document.documentElement.dataset.theme") != scheme
+    context.close()
+
+
+def test_the_same_corpus_gives_the_same_page(corpus: Corpus, tmp_path: Path) -> None:
+    before = corpus.page.read_bytes()
+    corpus.page.unlink()
+    assert run(corpus.config, corpus.folder, *FLAGS) == 0
+    assert corpus.page.read_bytes() == before
+    elsewhere = tmp_path / "elsewhere"
+    assert run(corpus.config, elsewhere, *FLAGS, "--engine.retries", "1") == 0
+    assert (elsewhere / "report" / "index.html").read_bytes() == before
+    assert str(corpus.folder).encode() not in before
+
+
+def test_a_page_that_is_right_is_not_made_anew(corpus: Corpus) -> None:
+    before = corpus.page.stat().st_mtime_ns
+    times = (corpus.page.parent / "run.js").read_bytes()
+    assert run(corpus.config, corpus.folder, *FLAGS) == 0
+    assert corpus.page.stat().st_mtime_ns == before
+    assert (corpus.page.parent / "run.js").read_bytes() == times
+
+
+def test_images_whose_source_has_gone_are_shown_without_pictures(
+    demo: DemoInputs, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for n in range(3):
+        (photos / f"{n}.png").write_bytes(encoded(scene(400, 300 if n else 200, n), "png"))
+    source = [{"name": "photos", "type": "folder", "uri": str(photos)}]
+    config = write_config(tmp_path / "c.yaml", tmp_path, demo, sources=source)
+    flags = ("--score.text", "false", "--synth.samples", "{}")
+    out = tmp_path / "out"
+    assert run(config, out, *flags) == 0
+    (out / "report" / "index.html").unlink()
+    small = photos / "0.png"
+    # The same name, size and time, so that it is not scored anew: the page meets it as it is.
+    stat = small.stat()
+    small.write_bytes(bytes(stat.st_size))
+    shutil.os.utime(small, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # type: ignore[attr-defined]
+    assert run(config, out, *flags) == 0
+    data = embedded(out / "report" / "index.html")
+    assert len(data["columns"]["key"]) == 3
+    assert len(data["pictures"]["thumbnail"]) == 2
+
+
+def embedded(path: Path) -> dict[str, Any]:
+    """What the page carries."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text())
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
