@@ -35,6 +35,8 @@ _SCRIPTS = (
 )
 _LETTERED_PAGES = 60
 _HEAD_BYTES = 512
+# Of columns and pictures; styles, scripts and labels take another one.
+_PAGE_BYTES = 28_500_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,7 @@ def is_of(path: str, digest: str) -> bool:
 
 
 def make_page(subject: Subject, digest: str) -> str:
-    """The page as HTML, at most some 30 MB whatever the size of the corpus."""
+    """The page as HTML, at most 30 MB whatever the size of the corpus."""
     config = subject.config
     sample = strata.draw_sample(subject.plan_folder, config.out, subject.shards, config.seed)
     rows = sample.rows
@@ -81,12 +83,15 @@ def make_page(subject: Subject, digest: str) -> str:
     order = _wanted(rows, found)
     find_stored(config.out, rows, order[: pictures.THUMBNAILS])
     limits = door.Limits(max_pixels=config.score.max_pixels, max_side_px=config.score.max_side_px)
-    shots = pictures.take(rows, order, config.out, subject.sources, limits)
+    columns = payload.columns(rows)
+    # Long paths take their room from the pictures; base64 makes four bytes of three.
+    room_bytes = 0.75 * (_PAGE_BYTES - len(_embedded(columns).encode()))
+    shots = pictures.take(rows, order, config.out, subject.sources, limits, room_bytes)
     places, texts = payload.pictures(shots)
     counts = census.count(subject.plan_folder)
     data = {
         "strata": [vars(stratum) for stratum in sample.strata],
-        "columns": payload.columns(rows),
+        "columns": columns,
         "pictures": places,
         "pairs": found,
         "tiles": _tiles(rows, shots),

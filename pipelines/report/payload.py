@@ -24,6 +24,7 @@ _FLOATS = (
     *("clarity", "blur", "compression", "noise", "luma_mean", "jpeg_quality", "chars_est"),
     *("chars_per_mpx", "max_chars_per_256_tile", "glyph_px_p50"),
 )
+_LONGEST = 400
 SORTS = ("thumbnail", "detail", "whole")
 
 
@@ -31,10 +32,10 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The rows by column; a column of few values is `{"values": [...], "codes": [...]}`."""
     found: dict[str, Any] = {}
     for name in _CODED:
-        values = [row.get(name) for row in rows]
+        values = [_cut(row.get(name)) for row in rows]
         known = sorted({v for v in values if v is not None})
         code = {value: i for i, value in enumerate(known)}
-        found[name] = {"values": known, "codes": [code.get(v, -1) for v in values]}
+        found[name] = {"values": known, "codes": [-1 if v is None else code[v] for v in values]}
     for name in _PLAIN:
         found[name] = [row.get(name) for row in rows]
     for name in _FLOATS:
@@ -45,6 +46,11 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ]
     found["samples"] = [None if row.get("tiles") is None else len(row["tiles"]) for row in rows]
     return found
+
+
+def _cut(value: str | None) -> str | None:
+    """Some reasons quote a file at length: their beginning says it."""
+    return value if value is None or len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
 
 
 def _short(value: float | None) -> float | None:

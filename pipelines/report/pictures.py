@@ -7,13 +7,12 @@ shard, what was dropped as its source gives it.
 
 from __future__ import annotations
 
+import functools
 import io
-import itertools
-import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,7 @@ from pipelines import storage
 from pipelines.sample import GENERAL, TEXT_SYNTH
 from pipelines.sources import DocumentSource, Source
 
-THUMBNAIL_BYTES = 12_500_000
-DETAIL_BYTES = 4_000_000
-WHOLE_BYTES = 1_500_000
+_BUDGETS = {"thumbnail": 12_500_000, "detail": 4_000_000, "whole": 1_500_000}
 THUMBNAILS, DETAILS, WHOLES = 10_000, 500, 120
 # Pages are rendered anew to be shown: slow, so only so many.
 _RENDERED_PAGES = 400
@@ -36,7 +33,8 @@ DETAIL_PX = 320
 SYNTH_DETAIL_PX = 512
 _WHOLE_PX = 560
 _DETAIL_QUALITY, _WHOLE_QUALITY = 82, 60
-_THREADS = 4
+# More than cores: an object store answers slowly.
+_THREADS = 8
 _IN_FLIGHT = 32
 
 
@@ -58,16 +56,19 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to show of a row: where its bytes lie, and which sorts of pictures are wanted."""
+    """What to show of a row, and which sorts of pictures are wanted.
+
+    `read` gives its bytes and is called in a thread: sources are read before, one at a time.
+    """
 
     row: int
-    data: bytes
+    read: Callable[[], bytes]
     detail_px: int
     whole: bool
     side_px: int
     quality: int
     quick: bool
-    middle: bool = field(default=True)
+    middle: bool = True
 
 
 def take(
@@ -76,10 +77,11 @@ def take(
     out: str,
     sources: Mapping[str, Source],
     limits: door.Limits,
+    room_bytes: float,
 ) -> dict[int, Shot]:
     """Pictures by number of row. `order` names rows that may have some, most wanted first.
 
-    A row whose source has gone or changed has none.
+    A row whose source has gone or changed has none. All together have at most `room_bytes`.
     """
     chosen = _affordable(rows, order, sources)
     side_px, quality = next((s, q) for n, s, q in _TIERS if len(chosen) <= n)
@@ -90,7 +92,8 @@ def take(
     for row, shot in _in_threads(jobs, limits):
         old = shots.get(row, Shot())
         shots[row] = Shot(**{n: v or getattr(old, n) for n, v in vars(shot).items()})
-    return _within_budget(shots, chosen)
+    share = min(1.0, max(0.0, room_bytes) / sum(_BUDGETS.values()))
+    return _within(shots, chosen, {sort: share * size for sort, size in _BUDGETS.items()})
 
 
 def _affordable(
@@ -137,15 +140,19 @@ def _jobs(
 
     for i in sorted(chosen, key=address):
         row = rows[i]
-        data = _original(row, sources) if _from_source(row) else _stored(row, out)
-        if not data:
-            continue
+        if _from_source(row):
+            data = _original(row, sources)
+            if not data:
+                continue
+            read = functools.partial(bytes, data)
+        else:
+            read = functools.partial(_stored, row["stored"], out)
         synth = row.get("kind") == TEXT_SYNTH
         detail_px = (SYNTH_DETAIL_PX if synth else DETAIL_PX) if i in details else 0
         whole = i in wholes and _from_source(row)
         yield Job(
             row=i,
-            data=data,
+            read=read,
             detail_px=detail_px,
             whole=whole,
             side_px=side_px,
@@ -156,7 +163,15 @@ def _jobs(
         )
     for i in sorted(wholes, key=lambda i: (rows[i]["source"], rows[i]["uri"], rows[i]["offset"])):
         if not _from_source(rows[i]) and (data := _original(rows[i], sources)):
-            yield Job(row=i, data=data, detail_px=0, whole=True, side_px=0, quality=0, quick=False)
+            yield Job(
+                row=i,
+                read=functools.partial(bytes, data),
+                detail_px=0,
+                whole=True,
+                side_px=0,
+                quality=0,
+                quick=False,
+            )
 
 
 def _original(row: Mapping[str, Any], sources: Mapping[str, Source]) -> bytes:
@@ -167,14 +182,13 @@ def _original(row: Mapping[str, Any], sources: Mapping[str, Source]) -> bytes:
         return b""
 
 
-def _stored(row: Mapping[str, Any], out: str) -> bytes:
-    at = row["stored"]
+def _stored(at: Mapping[str, Any], out: str) -> bytes:
     return storage.read_bytes(storage.join(out, at["shard"]), at["offset"], at["bytes"])
 
 
 def _in_threads(jobs: Iterator[Job], limits: door.Limits) -> Iterator[tuple[int, Shot]]:
     waiting: deque[tuple[int, Future[Shot]]] = deque()
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         for job in jobs:
             waiting.append((job.row, pool.submit(_shoot, job, limits)))
             if len(waiting) >= _IN_FLIGHT:
@@ -185,9 +199,10 @@ def _in_threads(jobs: Iterator[Job], limits: door.Limits) -> Iterator[tuple[int,
 
 
 def _shoot(job: Job, limits: door.Limits) -> Shot:
-    image = _quick(job) if job.quick else None
+    data = job.read()
+    image = _quick(data, job.side_px) if job.quick else None
     if image is None:
-        picture = door.decode(job.data, limits)
+        picture = door.decode(data, limits)
         if isinstance(picture, door.Fault):
             return Shot()
         image = Image.fromarray(picture.rgb)
@@ -209,15 +224,15 @@ def _shoot(job: Job, limits: door.Limits) -> Shot:
     )
 
 
-def _quick(job: Job) -> Image.Image | None:
+def _quick(data: bytes, side_px: int) -> Image.Image | None:
     """A JPEG decoded at about the size that it is shown at; None for other formats."""
-    if not job.data.startswith(b"\xff\xd8"):
+    if not data.startswith(b"\xff\xd8"):
         return None
     try:
-        image = Image.open(io.BytesIO(job.data), formats=["JPEG"])
+        image = Image.open(io.BytesIO(data), formats=["JPEG"])
         if image.mode != "RGB":
             return None
-        image.draft("RGB", (2 * job.side_px, 2 * job.side_px))
+        image.draft("RGB", (2 * side_px, 2 * side_px))
         return ImageOps.exif_transpose(image)
     except Exception:
         return None
@@ -240,9 +255,10 @@ def _webp(image: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def _within_budget(shots: dict[int, Shot], order: Sequence[int]) -> dict[int, Shot]:
-    """The shots without what exceeds the budget of its sort; the most wanted rows come first."""
-    left = {"thumbnail": THUMBNAIL_BYTES, "detail": DETAIL_BYTES, "whole": WHOLE_BYTES}
+def _within(
+    shots: dict[int, Shot], order: Sequence[int], left: dict[str, float]
+) -> dict[int, Shot]:
+    """The shots without what exceeds the bytes left for its sort; the most wanted come first."""
     kept: dict[int, Shot] = {}
     for i in order:
         if i not in shots:
@@ -259,5 +275,5 @@ def _within_budget(shots: dict[int, Shot], order: Sequence[int]) -> dict[int, Sh
 
 def round_robin(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Numbers of rows: the first of every stratum, then the second, and so on."""
-    keyed = sorted(range(len(rows)), key=lambda i: (rows[i]["place"], rows[i]["stratum"]))
-    return list(itertools.chain(keyed))
+    drawn = [i for i, row in enumerate(rows) if row["stratum"] is not None]
+    return sorted(drawn, key=lambda i: (rows[i]["place"], rows[i]["stratum"]))

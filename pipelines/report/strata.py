@@ -1,7 +1,7 @@
 """The sample that the report shows: rows of every fate, drawn by hash, with the counts behind them.
 
 Strata are fate and slug of what was left out, fate, kind and rung of what was kept, and the rungs
-of rendered text. Each gives rows in proportion to the root of its size, so that rare reasons are
+of rendered text. Each gives some rows, and more by the root of its size, so that rare reasons are
 seen and common ones are measured well. A row stands for `images / rows` of its stratum.
 """
 
@@ -19,6 +19,8 @@ ROWS = 20_000
 # Candidates are picked by a cut through their hashes, so that no more than these are ever sorted.
 # Six deviations above what is wanted, and some for small strata.
 _DEVIATIONS, _SPARE = 6.0, 16.0
+# A quarter of the rows is dealt evenly.
+_FOR_EACH = 4
 
 _TABLES = {
     "selected": "concat('selected/', kind, '/', rung)",
@@ -93,19 +95,21 @@ def draw_sample(
 
 
 def allot(counts: Mapping[str, int], limit: int) -> dict[str, int]:
-    """Rows per stratum: all where they fit into `limit`, else by the roots of their sizes."""
+    """Rows per stratum: all where they fit into `limit`, else some of each, the rest by roots."""
     if sum(counts.values()) <= limit:
         return dict(counts)
-    given: dict[str, int] = {}
-    left, open_strata = limit, dict(counts)
-    while open_strata:
-        share = left / sum(math.sqrt(n) for n in open_strata.values())
-        full = {name: n for name, n in open_strata.items() if n <= share * math.sqrt(n)}
+    least = max(1, limit // (_FOR_EACH * len(counts)))
+    given = {name: min(n, least) for name, n in counts.items()}
+    left = limit - sum(given.values())
+    wanting = {name: n for name, n in counts.items() if n > least}
+    while wanting:
+        share = left / sum(math.sqrt(n) for n in wanting.values())
+        full = {name: n for name, n in wanting.items() if n - least <= share * math.sqrt(n)}
         if not full:
-            return given | {n: max(1, int(share * math.sqrt(c))) for n, c in open_strata.items()}
+            return given | {n: least + int(share * math.sqrt(c)) for n, c in wanting.items()}
         given |= full
-        left -= sum(full.values())
-        open_strata = {name: n for name, n in open_strata.items() if name not in full}
+        left -= sum(n - least for n in full.values())
+        wanting = {name: n for name, n in wanting.items() if name not in full}
     return given
 
 

@@ -250,7 +250,7 @@ def test_the_same_corpus_gives_the_same_page(corpus: Corpus, tmp_path: Path) -> 
     assert run(corpus.config, corpus.folder, *FLAGS) == 0
     assert corpus.page.read_bytes() == before
     elsewhere = tmp_path / "elsewhere"
-    assert run(corpus.config, elsewhere, *FLAGS, "--engine.retries", "1") == 0
+    assert run(corpus.config, elsewhere, *FLAGS, "--engine.attempts", "2") == 0
     assert (elsewhere / "report" / "index.html").read_bytes() == before
     assert str(corpus.folder).encode() not in before
 
