@@ -76,7 +76,9 @@ def is_of(path: str, digest: str) -> bool:
 def make_page(subject: Subject, digest: str) -> str:
     """The page as HTML, at most 30 MB whatever the size of the corpus."""
     config = subject.config
-    sample = strata.draw_sample(subject.plan_folder, config.out, subject.shards, config.seed)
+    sample = strata.draw_sample(
+        subject.plan_folder, config.out, subject.shards, config.seed, strata.ROWS
+    )
     rows = sample.rows
     found, more = pairs.find_pairs(subject.plan_folder, rows)
     rows += more

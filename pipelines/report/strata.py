@@ -63,9 +63,7 @@ class Sample:
     rows: list[dict[str, Any]]
 
 
-def draw_sample(
-    plan_folder: str, out: str, shards: Sequence[str], seed: int, limit: int = ROWS
-) -> Sample:
+def draw_sample(plan_folder: str, out: str, shards: Sequence[str], seed: int, limit: int) -> Sample:
     """Up to `limit` rows of the plan's tables and of the rendered shards, in a fixed order."""
     synth = [storage.join(out, f"{s}.parquet") for s in shards if f"/{TEXT_SYNTH}/" in f"/{s}"]
     parts = [

@@ -19,6 +19,7 @@ import pytest
 from pipelines import plan, settings
 from pipelines.config import CorpusConfig
 from pipelines.demo import DemoInputs
+from pipelines.report import strata
 from tests.pictures import Rgb, encoded, jpeg, page, scene, write_tar
 from tests.pipelines.browser import browser, needs_chromium
 from tests.pipelines.builds import run, write_config
@@ -150,6 +151,39 @@ def test_a_dragged_threshold_counts_as_a_plan_would(
     before = replanned(corpus, tmp_path / "before")
     assert expected != before
     assert trial_counts(opened) == expected
+
+
+@needs_chromium
+def test_a_sample_says_how_sure_it_is_and_is_right_about_it(
+    chromium: Any, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strata, "ROWS", 24)
+    out = tmp_path / "corpus"
+    shutil.copytree(corpus.folder, out)
+    (out / "report" / "index.html").unlink()
+    assert run(corpus.config, out, *FLAGS) == 0
+    shown = chromium.new_page()
+    shown.goto((out / "report" / "index.html").as_uri())
+    before, after = (
+        replanned(corpus, tmp_path / n, "--plan.min_clarity", n) for n in ("0.3", "0.6")
+    )
+    planned = shown.evaluate(
+        "Object.fromEntries(Object.entries(Trial.planned).map(([n, c]) => [n, [c.count, c.half]]))"
+    )
+    # What the plan decided is counted, not guessed.
+    assert {name: (round(n), half) for name, (n, half) in planned.items()} == {
+        name: (n, 0) for name, n in before.items()
+    }
+    shown.evaluate("Trial.set('min_clarity', 0.6)")
+    shown.wait_for_selector("#whatif:not([hidden])")
+    now = shown.evaluate(
+        "Object.fromEntries(Object.entries(Trial.now()).map(([n, c]) => [n, [c.count, c.half]]))"
+    )
+    kept, half = now["kept general"]
+    assert 0 < half < 20 and abs(kept - after["kept general"]) <= half
+    assert now["too_small"] == [after["too_small"], 0]
+    assert "±" in shown.inner_text("#trial-kept")
+    shown.close()
 
 
 @needs_chromium

@@ -31,7 +31,7 @@ def planned(tmp_path: Path) -> Path:
 
 
 def test_a_small_corpus_is_in_the_sample_whole(planned: Path) -> None:
-    drawn = strata.draw_sample(str(planned), "", [], seed=0)
+    drawn = strata.draw_sample(str(planned), "", [], seed=0, limit=1000)
     assert len(drawn.rows) == 600
     assert all(stratum.rows == stratum.images for stratum in drawn.strata)
     assert len({(r["key"], r["member"]) for r in drawn.rows}) == 600
@@ -64,7 +64,7 @@ def test_rows_are_shared_by_the_roots_of_the_strata() -> None:
 
 
 def test_a_pair_holds_the_image_that_stayed_also_where_the_sample_has_not(planned: Path) -> None:
-    drawn = strata.draw_sample(str(planned), "", [], seed=0)
+    drawn = strata.draw_sample(str(planned), "", [], seed=0, limit=1000)
     (twin,) = (r for r in drawn.rows if r.get("slug") == "near_duplicate")
     (pair,), more = find_pairs(str(planned), [twin])
     assert pair["bits"] == pair["fine_bits"] == 0 and pair["b"] == 1
@@ -207,7 +207,7 @@ def test_times_of_stages_that_rested_are_those_of_the_run_that_worked() -> None:
 
 def test_a_plan_without_any_row_gives_an_empty_sample(tmp_path: Path) -> None:
     make(tmp_path, [])
-    assert strata.draw_sample(str(tmp_path / "plan"), "", [], seed=0).rows == []
+    assert strata.draw_sample(str(tmp_path / "plan"), "", [], seed=0, limit=1000).rows == []
 
 
 def test_what_is_no_part_of_a_sample_does_not_change_its_shard(tmp_path: Path) -> None:

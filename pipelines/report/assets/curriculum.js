@@ -1,6 +1,6 @@
 // Kinds, rungs and size bands over the samples that training shows, phase after phase.
 const Curriculum = (() => {
-  const WIDTH = 1160, HIGH = 120, GAP = 46, LEFT = 100;
+  const HIGH = 120, GAP = 46, LEFT = 100;
   const BANDS = ["5-7", "8-10", "11-14", "15-20"];
   const HUES = { "5-7": "general", "8-10": "document", "11-14": "text_synth", "15-20": "text_real" };
   const ROWS = [
@@ -9,9 +9,10 @@ const Curriculum = (() => {
     ["size bands of text_synth", BANDS, ([kind, , part]) => (kind === "text_synth" ? BANDS.find((b) => part.split(" ").includes(b)) || null : null), (name) => HUES[name]],
   ];
 
-  function draw() {
+  function draw(width) {
+    const narrow = width < 700;
     const all = DATA.phases.reduce((sum, phase) => sum + phase.samples, 0);
-    const x = (samples) => LEFT + ((WIDTH - LEFT - 4) * samples) / all;
+    const x = (samples) => LEFT + ((width - LEFT - 4) * samples) / all;
     const parts = [];
     let top = 30;
     for (const [title, names, nameOf, hue] of ROWS) {
@@ -27,8 +28,8 @@ const Curriculum = (() => {
             const sum = BANDS.reduce((s, name) => s + sums[name], 0);
             for (const name of BANDS) sums[name] = sum ? sums[name] / sum : 0;
           }
-          const width = phase.samples / phase.points.length;
-          series.push({ from: x(before + n * width), to: x(before + (n + 1) * width), sums });
+          const step = phase.samples / phase.points.length;
+          series.push({ from: x(before + n * step), to: x(before + (n + 1) * step), sums });
         });
         before += phase.samples;
       }
@@ -55,21 +56,27 @@ const Curriculum = (() => {
         });
         parts.push(svg("polygon", { points: [...up, ...down].join(" "), fill: colour(hue(name)), opacity: 0.85 }, svg("title", {}, name)));
       }
-      parts.push(svg("rect", { x: LEFT, y: top, width: WIDTH - LEFT - 4, height: HIGH, fill: "none", stroke: colour("line") }));
+      parts.push(svg("rect", { x: LEFT, y: top, width: width - LEFT - 4, height: HIGH, fill: "none", stroke: colour("line") }));
       top += HIGH + GAP - 20;
     }
     let before = 0;
-    for (const phase of DATA.phases) {
+    DATA.phases.forEach((phase, n) => {
       parts.push(svg("line", { x1: x(before), x2: x(before), y1: 4, y2: top - 20, stroke: colour("ink"), "stroke-dasharray": "2 3", opacity: 0.5 }),
-        svg("text", { x: x(before) + 5, y: 14 }, phase.name),
-        svg("text", { class: "quiet", x: x(before) + 5, y: top - 4 }, `${inWords(phase.samples)} samples`));
+        svg("text", { x: x(before) + 5, y: 14 }, narrow ? n + 1 : phase.name),
+        svg("text", { class: "quiet", x: x(before) + 5, y: top - 4 }, narrow ? "" : `${inWords(phase.samples)} samples`));
       before += phase.samples;
-    }
-    return svg("svg", { viewBox: `0 0 ${WIDTH} ${top + 4}`, role: "img", "aria-label": "Shares of kinds, rungs and size bands over the samples of training" }, parts);
+    });
+    return svg("svg", { viewBox: `0 0 ${width} ${top + 4}`, role: "img", "aria-label": "Shares of kinds, rungs and size bands over the samples of training" }, parts);
   }
   function start() {
     const holder = document.getElementById("curriculum-charts");
-    holder.append(DATA.phases.length ? draw() : make("p", { class: "quiet" }, "The corpus holds no samples, so there is nothing to train."));
+    if (!DATA.phases.length) {
+      holder.append(make("p", { class: "quiet" }, "The corpus holds no samples, so there is nothing to train."));
+      return;
+    }
+    const fit = () => holder.replaceChildren(draw(Math.min(1160, Math.max(340, holder.clientWidth))));
+    fit();
+    addEventListener("resize", fit);
   }
   return { start };
 })();

@@ -3,26 +3,28 @@ const Estimates = (() => {
   const Z = 1.96;
 
   // {name: {count, half}} of the drawn rows, by `nameOf(i)`; rows without a name are left out.
-  function totals(nameOf) {
+  // `unsure(stratum)`: where the rows not drawn may have another name than all that were drawn.
+  function totals(nameOf, unsure = () => false) {
     const seen = new Map();
     for (const i of Corpus.drawn) {
       const name = nameOf(i);
       if (name === null) continue;
-      if (!seen.has(name)) seen.set(name, new Map());
-      const strata = seen.get(name), stratum = Corpus.columns.stratum[i];
-      strata.set(stratum, (strata.get(stratum) || 0) + 1);
+      if (!seen.has(name)) seen.set(name, DATA.strata.map(() => 0));
+      seen.get(name)[Corpus.columns.stratum[i]] += 1;
     }
+    const open = DATA.strata.map((stratum) => stratum.rows < stratum.images && unsure(stratum));
     const found = {};
     for (const [name, strata] of seen) {
       let count = 0, variance = 0;
-      for (const [number, hits] of strata) {
+      // What no open stratum has shown is none of their outcomes.
+      const may = strata.some((hits, number) => hits && open[number]);
+      strata.forEach((hits, number) => {
         const { images, rows } = DATA.strata[number];
         count += (images * hits) / rows;
-        // All rows of the stratum, or all images in the sample: nothing is guessed.
-        if (hits === rows || images === rows) continue;
+        if (images === rows || (!(may && open[number]) && (hits === 0 || hits === rows))) return;
         const share = (hits + 1) / (rows + 2);
         variance += images * images * (1 - rows / images) * share * (1 - share) / (rows + 1);
-      }
+      });
       found[name] = { count, half: Z * Math.sqrt(variance) };
     }
     return found;

@@ -100,7 +100,7 @@ const Thresholds = (() => {
         if (!found.length) strip.append(make("span", { class: "quiet" }, "none in the sample"));
       }
       const inside = new Set(all);
-      const sum = Estimates.totals((i) => (asked(i) ? (inside.has(i) ? "out" : "in") : null));
+      const sum = Estimates.totals((i) => (asked(i) ? (inside.has(i) ? "out" : "in") : null), Trial.unsure);
       const none = { count: 0, half: 0 }, left = sum.out || none, right = sum.in || none;
       const share = (100 * left.count) / Math.max(1, left.count + right.count);
       told.replaceChildren(make("b", { "data-out": Math.round(left.count) }, Estimates.said(left)), t.keeps === "both"

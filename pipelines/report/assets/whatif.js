@@ -40,23 +40,32 @@ const Trial = (() => {
   const flags = () => changed().map((name) => `--plan.${name} ${settings[name]}`).join(" ");
   function reset() { Object.assign(settings, base); announce(); }
 
+  // Whether a changed setting may decide an image of this stratum anew.
+  const order = DATA.rules.map(([slug]) => slug);
+  function unsure({ name }) {
+    const [fate, first, second] = name.split("/");
+    const kindOf = fate === "selected" ? first : second, place = order.indexOf(first);
+    return DATA.thresholds.some((t) => settings[t.setting] !== base[t.setting] && t.decides.includes(kindOf)
+      && (fate === "selected" || place < 0 || place >= Math.min(...t.slugs.map((slug) => order.indexOf(slug)))));
+  }
+
   const isChanged = (i) => slug[i] !== columns.slug[i] || kind[i] !== columns.kind[i];
   const verdict = (kinds, slugs) => (i) =>
     columns.fate[i] === "rejected" || columns.kind[i] === "text_synth" ? null
       : slugs[i] === null ? `kept ${kinds[i]}` : slugs[i];
   // {verdict: {count, half}} of what was decoded, as the plan has it or as the trial would.
   const planned = Estimates.totals(verdict(columns.kind, columns.slug));
-  const now = () => Estimates.totals(verdict(kind, slug));
-  const kept = (slugs) => Estimates.totals((i) =>
+  const now = () => Estimates.totals(verdict(kind, slug), unsure);
+  const kept = (slugs, sure) => Estimates.totals((i) =>
     columns.fate[i] === "rejected" || columns.kind[i] === "text_synth" || slugs[i] !== null ? null : "kept",
-  ).kept || { count: 0, half: 0 };
+  sure).kept || { count: 0, half: 0 };
 
   const bar = document.getElementById("whatif");
   let open = false;
   function show() {
     bar.hidden = changed().length === 0;
     if (bar.hidden) return;
-    const before = kept(columns.slug), after = kept(slug), counts = now();
+    const before = kept(columns.slug), after = kept(slug, unsure), counts = now();
     const names = [...new Set([...Object.keys(planned), ...Object.keys(counts)])].sort();
     const none = { count: 0, half: 0 };
     const copy = make("button", { type: "button", class: "plain", id: "copy-flags", onclick: () => copyFlags(copy) }, "Copy flags");
@@ -98,5 +107,5 @@ const Trial = (() => {
     pressed.textContent = "Copied";
   }
 
-  return { settings, base, set, kind, slug, rule, isChanged, flags, disagree, changed, onChange: (f) => listeners.push(f) };
+  return { settings, base, planned, now, unsure, set, kind, slug, rule, isChanged, flags, disagree, changed, onChange: (f) => listeners.push(f) };
 })();
