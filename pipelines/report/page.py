@@ -28,6 +28,7 @@ from pipelines.sources import Source
 # Raised when the same corpus would give another page.
 VERSION = 1
 
+_TEMPLATE = "page.html"
 _STYLES = ("page.css",)
 _SCRIPTS = (
     *("rules.js", "corpus.js", "estimates.js", "whatif.js", "flow.js", "histogram.js"),
@@ -56,7 +57,9 @@ class Subject:
 def digest(subject: Subject, recipes: Sequence[str]) -> str:
     """16 hex digits over all that decides the page: one that carries them need not be made anew."""
     whole = [VERSION, subject.facts, subject.curriculum, subject.versions, sorted(recipes)]
-    text = json.dumps(whole, sort_keys=True, default=str) + "".join(_asset(s) for s in _SCRIPTS)
+    looks = [_asset(name) for name in (*_STYLES, *_SCRIPTS)]
+    looks.append((files("pipelines.report") / "templates" / _TEMPLATE).read_text(encoding="utf-8"))
+    text = json.dumps([whole, looks], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -105,7 +108,7 @@ def make_page(subject: Subject, digest: str) -> str:
         "epochs": epochs.epochs(subject.curriculum),
         "manyEpochs": epochs.MANY_EPOCHS,
     }
-    template = _templates().get_template("page.html")
+    template = _templates().get_template(_TEMPLATE)
     return template.render(
         mark=mark(digest).decode(),
         facts=subject.facts,

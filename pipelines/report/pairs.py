@@ -49,6 +49,7 @@ def _rows_of(plan_folder: str, keys: Sequence[str]) -> list[dict[str, Any]]:
             [storage.join(plan_folder, f"{fate}.parquet")],
             f"SELECT {', '.join(COLUMNS[fate])} FROM stored WHERE key IN ({named})"
             ' ORDER BY key, uri, "offset", member',
+            [column.strip('"') for column in COLUMNS[fate]],
         ):
             found.setdefault(row["key"], row | {"fate": fate, "stratum": None, "place": 0})
     return [found[key] for key in sorted(found)]

@@ -129,26 +129,27 @@ def _drawn(
 ) -> list[dict[str, Any]]:
     if not counts:
         return []
-    cuts = ", ".join(
-        f"('{name}', {wanted[name]}, {_cut(wanted[name], n)}::UBIGINT)"
-        for name, n in sorted(counts.items())
+    # No join: it would hold the whole table.
+    cuts = " ".join(
+        f"WHEN '{n}' THEN {_cut(wanted[n], counts[n])}::UBIGINT" for n in sorted(counts)
     )
+    most = " ".join(f"WHEN '{name}' THEN {wanted[name]}" for name in sorted(counts))
     address = [c for c in ("uri", "shard", '"offset"', "member") if c in columns]
     return storage.query(
         paths,
         f"""
-        WITH cuts(stratum, wanted, cut) AS (VALUES {cuts}),
-        hashed AS (
+        WITH hashed AS (
             SELECT {", ".join(columns)}, {stratum} AS stratum,
                    md5_number_lower(concat('{seed}', 'report', {identity})) AS draw
             FROM stored),
         placed AS (
             SELECT *, row_number() OVER (
                 PARTITION BY stratum ORDER BY draw, {", ".join(address)}) AS place
-            FROM hashed JOIN cuts USING (stratum) WHERE draw <= cut)
-        SELECT * EXCLUDE (draw, cut, wanted) FROM placed WHERE place <= wanted
+            FROM hashed WHERE draw <= CASE stratum {cuts} END)
+        SELECT * EXCLUDE (draw) FROM placed WHERE place <= CASE stratum {most} END
         ORDER BY stratum, place
         """,
+        [column.strip('"') for column in columns],
     )
 
 
