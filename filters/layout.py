@@ -21,7 +21,7 @@ VERSION = "1"
 POINTS = 64
 LEVELS = 256
 
-# All found on pages of three templates (see benchmarks/template_duplicates.py). More resolution
+# All found on pages of six templates (see benchmarks/template_duplicates.py). More resolution
 # tells more pages apart, and copies from each other as well.
 _LONG_SIDE_PX = 768
 _SEARCH_PX = 512
@@ -32,6 +32,9 @@ _LEAST_SHARE = 0.5
 _CELLS = 128
 _BLUR_CELLS = 32 / 15
 _AROUND = (5, 5)
+# Of one tone are 0.6 and more of a page, 0.44 and more of a photographed one, and less of most
+# photographs.
+_TONE_LEVELS, _PLAIN_SHARE = 17, 0.4
 # What a point may be brighter than its surroundings on account of copying: some levels of 255, and
 # more beside strong edges.
 _TOLERANCE_LEVELS = 6.0
@@ -40,15 +43,20 @@ _TOLERANCE_SHARE = 0.25
 _SCALE = 200
 
 
-def layout(rgb: NDArray[np.uint8]) -> dict[str, Any]:
-    """`layout`: 64 x 64 bytes, row by row. `rgb` is uint8[H, W, 3] of any size.
+def layout(rgb: NDArray[np.uint8], *, page: bool = True) -> dict[str, Any]:
+    """`layout`: 64 x 64 bytes, row by row, or None. `rgb` is uint8[H, W, 3] of any size.
 
+    `page`: it is known to be one. Else it has a layout only if it is print on plain ground: nobody
+    fills in photographs, and their fine texture, which copies lose, would make others of them.
     Layouts are compared by `differences`.
     """
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     if max(grey.shape) > _LONG_SIDE_PX:
         grey = _resized(grey, _LONG_SIDE_PX)
-    cells = _cells(grey, *_frame(grey))
+    small = cv2.GaussianBlur(_resized(grey, _SEARCH_PX), (0, 0), 1)
+    if not page and not _is_plain(small):
+        return {"layout": None}
+    cells = _cells(grey, *_frame(small, grey.shape))
     around = np.ones(_AROUND, np.uint8)
     spread = cv2.dilate(cells, around) - cv2.erode(cells, around)
     tolerance = _TOLERANCE_LEVELS + _TOLERANCE_SHARE * spread
@@ -80,9 +88,13 @@ def _resized(grey: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
     return resized
 
 
-def _frame(grey: NDArray[np.float32]) -> tuple[float, float, float, float]:
-    """Left, right, top and bottom of the detail, as shares of the sides."""
-    small = cv2.GaussianBlur(_resized(grey, _SEARCH_PX), (0, 0), 1)
+def _is_plain(grey: NDArray[np.float32]) -> bool:
+    counts = np.bincount(grey.astype(np.uint8).ravel(), minlength=LEVELS)
+    return bool(np.convolve(counts, np.ones(_TONE_LEVELS)).max() >= _PLAIN_SHARE * grey.size)
+
+
+def _frame(small: NDArray[np.float32], shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Left, right, top and bottom of the detail, as shares of the sides of a `shape`."""
     edges = np.zeros_like(small)
     edges[:, 1:] += np.abs(np.diff(small, axis=1))
     edges[1:] += np.abs(np.diff(small, axis=0))
@@ -90,7 +102,7 @@ def _frame(grey: NDArray[np.float32]) -> tuple[float, float, float, float]:
     left, right = _ends(edges.sum(axis=0))
     top, bottom = _ends(edges.sum(axis=1))
     # A few lines on an empty page, looked at so closely, would not survive scaling.
-    height, width = grey.shape
+    height, width = shape
     least = _LEAST_SHARE * max(height, width)
     return *_widened(left, right, least / width), *_widened(top, bottom, least / height)
 

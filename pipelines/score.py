@@ -180,8 +180,9 @@ def _row(
         for score in filters:
             row |= score(picture)
         # Only text is cut into tiles, of which some may be blank, and has templates.
-        if source.content == "document" or row.get("chars_est"):
-            row |= ink.ink_cells(picture.rgb) | layout.layout(picture.rgb)
+        page = source.content == "document"
+        if page or row.get("chars_est"):
+            row |= ink.ink_cells(picture.rgb) | layout.layout(picture.rgb, page=page)
         row["text_sketch"] = _sketch(item.text, row.get("chars_est"))
     except (MemoryError, OcrUnavailable):
         # No picture is to blame: the unit is tried again, on another worker.

@@ -68,5 +68,13 @@ def test_any_size_has_a_layout(size: tuple[int, int]) -> None:
     assert len(layout(scene(*size))["layout"]) == POINTS**2
 
 
+def test_photographs_have_none_unless_they_are_pages() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    photo = cv2.resize(noise, (640, 480), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    assert layout(photo, page=False)["layout"] is None
+    assert layout(photo, page=True)["layout"] is not None
+    assert layout(form("Northern Glass", "1,204.50"), page=False)["layout"] is not None
+
+
 def test_blank_paper_has_a_layout() -> None:
     assert set(layout(np.full((300, 200, 3), 255, np.uint8))["layout"]) == {128}
