@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pipelines import dedup, rules, storage
 from pipelines.config import CorpusConfig, PackSettings, PlanSettings
 from pipelines.sample import GENERAL, REST, TOP, Bucket, buckets
-from pipelines.tiles import CELL_PX, choose_tiles, draw_bucket
+from pipelines.tiles import CELL_PX, Judged, draw_bucket, judge_tiles
 
 # Raised when the same settings would give another plan, or the same plan other shards.
 VERSION = 5
@@ -197,22 +197,28 @@ def _place(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
     )
 
 
-def _rung_sql(s: PlanSettings, seed: int) -> str:
-    """SQL that draws a rung from the hash of the bytes, among the rungs that the side can serve.
+def rung_shares(s: PlanSettings, side: int) -> list[tuple[int, float]]:
+    """The rungs that a side can serve, each with the draw up to which it is taken, the last 1."""
+    rungs = sorted(r for r, weight in s.rung_weights.items() if weight > 0 and r <= side)
+    total = sum(s.rung_weights[r] for r in rungs)
+    edges = list(itertools.accumulate(s.rung_weights[r] / total for r in rungs))
+    return list(zip(rungs, [*edges[:-1], 1.0], strict=True)) if rungs else []
+
+
+def draw_sql(seed: int) -> str:
+    """SQL for the number in [0, 1) that decides the rung of a row.
 
     Drawing from the hash makes the draw the same whatever else is in the corpus.
     """
-    unit = f"(md5_number_lower('{seed}' || sha256) / 18446744073709551616.0)"
+    return f"(md5_number_lower('{seed}' || sha256) / 18446744073709551616.0)"
+
+
+def _rung_sql(s: PlanSettings, seed: int) -> str:
+    """SQL that draws a rung from the hash of the bytes, among the rungs that the side can serve."""
     cases = []
-    rungs = sorted(r for r, weight in s.rung_weights.items() if weight > 0)
-    for top in reversed(rungs):
-        eligible = [r for r in rungs if r <= top]
-        total = sum(s.rung_weights[r] for r in eligible)
-        edges = list(itertools.accumulate(s.rung_weights[r] / total for r in eligible))
-        draws = " ".join(
-            f"WHEN {unit} < {edge!r} THEN {rung}"
-            for rung, edge in zip(eligible[:-1], edges[:-1], strict=True)
-        )
+    for top in sorted((r for r, weight in s.rung_weights.items() if weight > 0), reverse=True):
+        *shares, _ = rung_shares(s, top)
+        draws = " ".join(f"WHEN {draw_sql(seed)} < {edge!r} THEN {rung}" for rung, edge in shares)
         draw = f"CASE {draws} ELSE {top} END" if draws else str(top)
         cases.append(f"WHEN side >= {top} THEN {draw}")
     return f"CASE {' '.join(cases)} END"
@@ -248,23 +254,10 @@ def _text_tiles(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> Iterator
 
 
 def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
-    width, height, cells = row["width"], row["height"], row["text_cells"]
-    if cells is None:
-        # Text was not measured (score.text: false): every tile of a document may hold some.
-        cells = [_UNKNOWN_CHARS] * (-(-width // CELL_PX) * -(-height // CELL_PX))
-    bucket = draw_bucket(config.seed, row["sha256"], width, height, row["rung"])
+    bucket, judged = judge_row(row, config)
     if bucket is None:
         return {"id": row["id"], "bucket": None, "tiles": [], "blank_tiles": 0}
-    ink = row["ink_cells"]
-    tiles, blank = choose_tiles(
-        width,
-        height,
-        bucket,
-        np.array(cells, np.float32),
-        min_chars_per_256=config.plan.min_tile_chars_per_256,
-        max_tiles=config.plan.max_tiles_per_image,
-        inked=None if ink is None else np.array(ink) >= config.plan.min_ink_levels,
-    )
+    blank = sum(slug == "blank" for _, slug in judged)
     top = config.plan.top_chars_per_256 * bucket.width * bucket.height / CELL_PX**2
     measured = row["text_cells"] is not None
     kept = [
@@ -273,9 +266,34 @@ def _tile_row(row: dict[str, Any], config: CorpusConfig) -> dict[str, Any]:
             "chars": t.chars if measured else None,
             "density": (TOP if t.chars >= top else REST) if measured else None,
         }
-        for t in tiles
+        for t, slug in judged
+        if slug is None
     ]
     return {"id": row["id"], "bucket": str(bucket), "tiles": kept, "blank_tiles": blank}
+
+
+def judge_row(row: dict[str, Any], config: CorpusConfig) -> tuple[Bucket | None, list[Judged]]:
+    """The bucket of a row of text and every tile that could be cut out of it.
+
+    `row` has sha256, width, height, rung, text_cells and ink_cells.
+    """
+    width, height, cells = row["width"], row["height"], row["text_cells"]
+    if cells is None:
+        # Text was not measured (score.text: false): every tile of a document may hold some.
+        cells = [_UNKNOWN_CHARS] * (-(-width // CELL_PX) * -(-height // CELL_PX))
+    bucket = draw_bucket(config.seed, row["sha256"], width, height, row["rung"])
+    if bucket is None:
+        return None, []
+    ink = row["ink_cells"]
+    return bucket, judge_tiles(
+        width,
+        height,
+        bucket,
+        np.array(cells, np.float32),
+        min_chars_per_256=config.plan.min_tile_chars_per_256,
+        max_tiles=config.plan.max_tiles_per_image,
+        inked=None if ink is None else np.array(ink) >= config.plan.min_ink_levels,
+    )
 
 
 def _apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:

@@ -48,12 +48,14 @@ def load(
     *,
     description: str,
     epilog: str = "",
+    positional: Sequence[str] = (),
 ) -> Model:
     """Read settings from `--config FILE.yaml` and flags; SettingsError names the wrong one.
 
     `argv` defaults to the command line. `--help` prints every field and leaves with code 0.
+    Settings named in `positional` are given without a flag, in that order.
     """
-    parser = _parser(model, description, epilog)
+    parser = _parser(model, description, epilog, positional)
     known = [name for name, _ in leaves(model)]
     given, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -101,7 +103,9 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Settings)
 
 
-def _parser(model: type[Settings], description: str, epilog: str) -> argparse.ArgumentParser:
+def _parser(
+    model: type[Settings], description: str, epilog: str, positional: Sequence[str] = ()
+) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description,
         epilog=epilog,
@@ -116,6 +120,9 @@ def _parser(model: type[Settings], description: str, epilog: str) -> argparse.Ar
             about = model.model_fields[section.split(".")[0]].description
             groups[section] = parser.add_argument_group(section, about)
         text = (field.description or "").replace("%", "%%")
+        if name in positional:
+            parser.add_argument(name, metavar=name.upper(), help=text)
+            continue
         parser_or_group = groups.get(section, parser)
         parser_or_group.add_argument(
             f"--{name}", metavar=_metavar(field), help=f"{text}{_default(field)}"

@@ -28,11 +28,11 @@ class Tile(NamedTuple):
     chars: float
 
 
-class Chosen(NamedTuple):
-    """The tiles to cut, and how many others would have been taken but are blank."""
+class Judged(NamedTuple):
+    """A tile that could be cut, and why it is not: few_chars, blank, too_many; None: it is."""
 
-    tiles: list[Tile]
-    blank: int
+    tile: Tile
+    slug: str | None
 
 
 def draw_bucket(seed: int, sha256: str, width: int, height: int, rung: int) -> Bucket | None:
@@ -46,7 +46,7 @@ def draw_bucket(seed: int, sha256: str, width: int, height: int, rung: int) -> B
     return fitting[int(generator(seed, "bucket", sha256).integers(len(fitting)))]
 
 
-def choose_tiles(
+def judge_tiles(
     width: int,
     height: int,
     bucket: Bucket,
@@ -55,8 +55,8 @@ def choose_tiles(
     min_chars_per_256: float,
     max_tiles: int,
     inked: NDArray[np.bool_] | None = None,
-) -> Chosen:
-    """Tiles of `bucket`'s size with enough characters, in reading order, at most `max_tiles`.
+) -> list[Judged]:
+    """Every tile of `bucket`'s size in reading order, with the reason of each left-out one.
 
     Tiles stand side by side from the top left; the last of a row or column is moved back to the
     edge when at least half of it is new. `cells` is float32[ceil(H/256) * ceil(W/256)], row-major.
@@ -72,14 +72,16 @@ def choose_tiles(
         for y in _starts(height, bucket.height)
         for x in _starts(width, bucket.width)
     ]
-    enough = [tile for tile in tiles if tile.chars >= floor]
-    printed = enough
+    slugs: dict[Tile, str] = {tile: "few_chars" for tile in tiles if tile.chars < floor}
     if inked is not None:
         ink = inked.reshape(-(-height // INK_PX), -(-width // INK_PX))
-        printed = [tile for tile in enough if _has_ink(ink, tile, width, height)]
-    densest = sorted(printed, key=lambda tile: -tile.chars)[:max_tiles]
-    tiles = sorted(densest, key=lambda tile: (tile.y, tile.x))
-    return Chosen(tiles, len(enough) - len(printed))
+        for tile in tiles:
+            if tile not in slugs and not _has_ink(ink, tile, width, height):
+                slugs[tile] = "blank"
+    printed = [tile for tile in tiles if tile not in slugs]
+    densest = sorted(printed, key=lambda tile: -tile.chars)
+    slugs |= dict.fromkeys(densest[max_tiles:], "too_many")
+    return [Judged(tile, slugs.get(tile)) for tile in tiles]
 
 
 def _has_ink(ink: NDArray[np.bool_], tile: Tile, width: int, height: int) -> bool:

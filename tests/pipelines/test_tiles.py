@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.sample import Bucket
-from pipelines.tiles import choose_tiles, draw_bucket
+from pipelines.tiles import draw_bucket, judge_tiles
 
 SQUARE = Bucket(256, 256)
 
@@ -12,7 +12,7 @@ SQUARE = Bucket(256, 256)
 def tiles(
     width: int, height: int, cells: list[float], bucket: Bucket = SQUARE, most: int = 99
 ) -> list[tuple[int, int]]:
-    found = choose_tiles(
+    found = judge_tiles(
         width,
         height,
         bucket,
@@ -20,7 +20,7 @@ def tiles(
         min_chars_per_256=10,
         max_tiles=most,
     )
-    return [(tile.x, tile.y) for tile in found.tiles]
+    return [(tile.x, tile.y) for tile, slug in found if slug is None]
 
 
 def test_only_tiles_with_text_are_cut() -> None:
@@ -43,7 +43,7 @@ def test_a_large_tile_counts_all_its_cells() -> None:
 
 
 def test_a_tile_between_cells_counts_their_shares() -> None:
-    ((tile,), _) = choose_tiles(
+    ((tile, _),) = judge_tiles(
         288,
         256,
         Bucket(288, 224),
@@ -67,10 +67,11 @@ def inked(width: int, height: int, cell: tuple[int, int]) -> tuple[list[tuple[in
     ink = np.zeros((-(-height // 32), -(-width // 32)), bool)
     ink[cell] = True
     cells = np.full(-(-height // 256) * -(-width // 256), 100, np.float32)
-    found = choose_tiles(
+    found = judge_tiles(
         width, height, SQUARE, cells, min_chars_per_256=10, max_tiles=1, inked=ink.ravel()
     )
-    return [(tile.x, tile.y) for tile in found.tiles], found.blank
+    kept = [(tile.x, tile.y) for tile, slug in found if slug is None]
+    return kept, sum(slug == "blank" for _, slug in found)
 
 
 def test_blank_tiles_are_counted_and_take_no_place() -> None:
