@@ -11,7 +11,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,8 +23,10 @@ from pipelines import decode as door
 from pipelines import shards as committed
 from pipelines.config import CorpusConfig
 from pipelines.passed_over import count_passed_over
+from pipelines.pulse import Pulse
 from pipelines.report import accounting, page
 from pipelines.report.console import Console
+from pipelines.report.progress import Progress
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
 from pipelines.sample import KINDS
@@ -88,8 +90,10 @@ def _build(done: Build, console: Console) -> None:
     config = done.config
     sources: dict[str, Source] = {source.name: source for source in config.sources}
     with _stage(done, console, "list"):
-        done.units = _list_units(done, sources)
-    with engine.start(config.engine) as cluster:
+        done.units = _list_units(done, sources, console)
+    with ExitStack() as until_here:
+        with console.stage("engine", engine.about(config.engine)):
+            cluster = until_here.enter_context(engine.start(config.engine))
         with _stage(done, console, "score"):
             _score(done, sources, cluster, console)
         with _stage(done, console, "plan"):
@@ -104,14 +108,19 @@ def _build(done: Build, console: Console) -> None:
 
 @contextmanager
 def _stage(done: Build, console: Console, name: str) -> Iterator[None]:
-    console.stage(name)
     start = time.monotonic()
-    yield
+    with console.stage(name):
+        yield
     done.seconds[name] = time.monotonic() - start
 
 
-def _list_units(done: Build, sources: dict[str, Source]) -> list[Unit]:
-    units = [unit for source in sources.values() for unit in source.units()]
+def _list_units(done: Build, sources: dict[str, Source], console: Console) -> list[Unit]:
+    found = Pulse()
+    units: list[Unit] = []
+    console.show(lambda: f"{found.read().get('files', 0):,} files, {len(units):,} units")
+    with found.counting():
+        for source in sources.values():
+            units.extend(source.units())
     units.sort(key=lambda unit: unit.unit_id)
     rows = [asdict(unit) for unit in units]
     table = pa.Table.from_pylist(rows, schema=UNIT_SCHEMA)
@@ -135,7 +144,12 @@ def _score(
         sources=sources,
         folder=done.score_folder,
     )
-    tasks = [engine.Task(task_id=u.unit_id, payload=u, weight=u.bytes) for u in todo]
+    tasks = [
+        engine.Task(
+            task_id=u.unit_id, payload=u, weight=u.bytes, images=sources[u.source].images(u)
+        )
+        for u in todo
+    ]
     make_careful = functools.partial(
         careful.make_careful_scorer,
         job,
@@ -229,7 +243,9 @@ def _make_shards(
     if todo:
         # While shards are replaced the corpus is not whole: its commit mark must not stand.
         storage.remove(storage.join(done.config.out, "curriculum.json"))
-    tasks = [engine.Task(task_id=s.name, payload=s, weight=s.samples) for s in todo]
+    tasks = [
+        engine.Task(task_id=s.name, payload=s, weight=s.samples, images=s.samples) for s in todo
+    ]
     outcome = _run(done, cluster, console, stage, tasks, make_work)
     if outcome.failures:
         raise BuildFailed(
@@ -250,13 +266,15 @@ def _run(
 ) -> engine.Outcome:
     if tasks:
         done.worked.add(stage)
-    unit = "units" if stage == "score" else "shards"
+    else:
+        console.say("  nothing to do: all is committed")
     # Only scoring runs models: packing and rendering must not wait for GPUs.
     gpus = done.config.engine.gpus_per_worker if stage == "score" else 0.0
     held = functools.partial(_while_held, make_work, done.ticket)
     held_careful = make_careful and functools.partial(_while_held, make_careful, done.ticket)
-    with console.progress(stage, len(tasks), unit) as advance:
-        outcome = cluster.run(tasks, held, advance, gpus, held_careful)
+    progress = Progress(tasks)
+    console.show(progress.snapshot)
+    outcome = cluster.run(tasks, held, progress, gpus, held_careful)
     for stats in outcome.stats.values():
         done.items[stage] += stats.get("images", 0) + stats.get("samples", 0)
     # A lost lease fails every task: that is one error to tell, not one for each.

@@ -15,11 +15,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
-
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pipelines import first_line
+
+if __name__ == "__main__":
+    first_line.say()
+
+import duckdb  # noqa: E402
+import pyarrow as pa  # noqa: E402
 
 from pipelines import lease, settings, storage  # noqa: E402
 from pipelines.build import Build, BuildFailed, build  # noqa: E402

@@ -78,6 +78,7 @@ def make_careful_scorer(
                 strikes = 0
                 unread = 0 if ended.begun else unread + 1
                 rows.append(_named(ended, order, len(rows), unread))
+                score.count_row(rows[-1])
             order = replace(order, start=len(rows))
         return score.commit_rows(job, unit, rows, ended)
 
@@ -127,6 +128,7 @@ def _score_on(order: Order, rows: list[Row]) -> _Death | Mapping[str, int]:
                         begun = content
                     elif kind == "row":
                         rows.append(content)
+                        score.count_row(content)
                         begun = None
                     elif kind == "failed":
                         raise CarefulError(content)

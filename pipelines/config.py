@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipelines.engine import EngineSettings
 from pipelines.sample import DENSITIES, GENERAL, KINDS, RUNGS, TEXT_SYNTH, band_key
 from pipelines.settings import Settings
 from pipelines.sources import AnySource
+from pipelines.tasks import EngineSettings
 
 Weight = float | tuple[float, float]
 

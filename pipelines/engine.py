@@ -14,6 +14,7 @@ import logging
 import math
 import os
 import secrets
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,9 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from pipelines.last_words import last_words
 from pipelines.pool import CallFailed, Pool
+from pipelines.pulse import Counts, Pulse
 from pipelines.tasks import (
+    Crew,
     EngineError,
     EngineSettings,
     Failure,
@@ -49,6 +52,8 @@ __all__ = [
     "start",
 ]
 
+# The group of an actor's calls that do not wait for its work.
+_BESIDE = "beside"
 _CUT_OFF = (
     "error: the build was cut off: Ray on this machine ended, or this process was killed, most"
     " likely because memory ran out. What is committed stays: the same command goes on from there;"
@@ -68,7 +73,7 @@ class Engine:
         self,
         tasks: Sequence[Task],
         make_work: Callable[[], Work],
-        listener: Listener = lambda stats: None,
+        listener: Listener | None = None,
         gpus_per_worker: float = 0.0,
         make_careful: Callable[[], Work] | None = None,
     ) -> Outcome:
@@ -78,6 +83,7 @@ class Engine:
         that took its worker down twice gets its last tries from `make_careful()`, which is to find
         out what in it does that; without it, or without Ray, all tries are the same.
         """
+        listener = listener or Listener()
         ordered = sorted(tasks, key=lambda task: (-task.weight, task.task_id))
         if not ordered:
             return Outcome()
@@ -92,6 +98,14 @@ class Engine:
         careful = make_careful is not None
         pool = Pool(cluster, self._settings, listener, limit=limit, can_be_careful=careful)
         return pool.run(ordered)
+
+
+def about(settings: EngineSettings) -> str:
+    """What `start` is going to do, for people."""
+    if settings.workers == 0:
+        return "work in this process, without Ray"
+    address = os.environ.get("RAY_ADDRESS")
+    return f"join the Ray cluster at {address} ..." if address else "start Ray on this machine ..."
 
 
 @contextmanager
@@ -132,26 +146,45 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
 def _run_here(
     tasks: Sequence[Task], make_work: Callable[[], Work], listener: Listener, s: EngineSettings
 ) -> Outcome:
+    listener.running([], Crew(loading=1))
     outcome, work = Outcome(), _load(make_work)
     for task in tasks:
         for attempt in range(1, s.attempts + 1):
+            began_s = time.monotonic()
             try:
-                stats = work(task.payload)
+                stats = _counted(work, task, listener)
+            except EngineError:
+                raise
             except Exception as error:
-                if attempt == s.attempts:
-                    why = _last_line(error)
+                why, again = _last_line(error), attempt < s.attempts
+                listener.failed(task, "exception", why, again=again)
+                if not again:
                     outcome.failures.append(
                         Failure(task_id=task.task_id, slug="exception", why=why)
                     )
             else:
                 outcome.stats[task.task_id] = stats
-                listener(stats)
+                listener.done(task, stats, time.monotonic() - began_s)
                 break
     return outcome
 
 
+def _counted(work: Work, task: Task, listener: Listener) -> Stats:
+    def tell() -> None:
+        listener.running([(task, pulse.read())], Crew(at_work=1))
+
+    pulse = Pulse(tell)
+    tell()
+    with pulse.counting():
+        stats = work(task.payload)
+    return pulse.read() | stats
+
+
 class _Worker:
-    """The actor: says where it runs, loads the work and keeps it."""
+    """The actor: says where it runs, loads the work and keeps it.
+
+    `counts` runs in a thread beside the others, which take turns as in any actor.
+    """
 
     def __init__(
         self, make_work: Callable[[], Work], make_careful: Callable[[], Work] | None
@@ -159,6 +192,7 @@ class _Worker:
         self._make_work = make_work
         self._make_careful = make_careful
         self._work: Work | None = None
+        self._pulse = Pulse()
 
     def place(self) -> str:
         return str(ray.get_runtime_context().get_node_id())
@@ -168,11 +202,24 @@ class _Worker:
 
     def work(self, payload: Any) -> Stats:
         assert self._work is not None
-        return self._work(payload)
+        return self._count(self._work, payload)
 
     def work_carefully(self, payload: Any) -> Stats:
         assert self._make_careful is not None
-        return self._make_careful()(payload)
+        return self._count(self._make_careful(), payload)
+
+    def counts(self) -> Counts:
+        return self._pulse.read()
+
+    def _count(self, work: Work, payload: Any) -> Stats:
+        pulse = self._pulse = Pulse()
+        try:
+            with pulse.counting():
+                stats = work(payload)
+        finally:
+            # What is asked from now on is asked of the next task.
+            self._pulse = Pulse()
+        return pulse.read() | stats
 
 
 def _load(make_work: Callable[[], Work]) -> Work:
@@ -193,9 +240,14 @@ class _Ray:
     ) -> None:
         self._share = share
         self._works = ray.put(make_work), ray.put(make_careful)
-        self._hire = ray.remote(_Worker).options(
-            num_cpus=share["CPU"], num_gpus=share["GPU"], max_restarts=0, max_task_retries=0
-        )
+        remote: Any = ray.remote  # its types know nothing of concurrency groups
+        self._hire = remote(
+            num_cpus=share["CPU"],
+            num_gpus=share["GPU"],
+            max_restarts=0,
+            max_task_retries=0,
+            concurrency_groups={_BESIDE: 1},
+        )(_Worker)
 
     def hire(self) -> Any:
         return self._hire.remote(*self._works)
@@ -205,6 +257,18 @@ class _Ray:
 
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
         return getattr(actor, method).remote(*arguments)
+
+    def peek(self, actor: Any) -> Any:
+        return actor.counts.options(concurrency_group=_BESIDE).remote()
+
+    def told(self, question: Any) -> Counts | None:
+        if not ray.wait([question], timeout=0)[0]:
+            return None
+        try:
+            counts: Counts = ray.get(question)
+        except RayError:
+            return {}  # the actor is gone, as its other call will say
+        return counts
 
     def ended(self, calls: Sequence[Any]) -> Sequence[Any]:
         ended, _ = ray.wait(list(calls), num_returns=1, timeout=1.0)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines import decode as door
-from pipelines import storage, tar
+from pipelines import pulse, storage, tar
 from pipelines.config import PackSettings, ScoreSettings
 from pipelines.plan import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
 from pipelines.sample import GENERAL, Group
@@ -79,6 +79,7 @@ def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
                 for row, data in zip(part, _fetch(part, job.sources), strict=True):
                     for sample in _samples(row, data, job):
                         writer.add(sample)
+                        pulse.beat(images=1, bytes=len(sample.data))
             index = writer.close()
         tar.commit_index(job.out, shard.name, shard.recipe, index)
         return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}

@@ -8,15 +8,17 @@ begin. Once nothing waits, idle actors are dismissed, so that others get their C
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipelines.attempts import Attempts, Fault
-from pipelines.tasks import EngineError, EngineSettings, Failure, Listener, Outcome, Task
+from pipelines.pulse import Counts
+from pipelines.tasks import Crew, EngineError, EngineSettings, Failure, Listener, Outcome, Task
 
 # So many actors are asked for although none may fit; a pool that has more at work doubles.
 _MIN_ASKED = 8
@@ -24,6 +26,9 @@ _MIN_ASKED = 8
 _FAILED_STARTS = 3
 # A careful try goes on where others broke off, so it takes longer by nature.
 _CAREFUL_FACTOR = 10
+# So many actors at most are asked each second what they have counted, by turns: a few hundred
+# bytes, also where there are thousands.
+_PEEKS = 8
 
 
 class CallFailed(Exception):
@@ -45,6 +50,12 @@ class Cluster(Protocol):
 
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
         """Begin a call: `place` (answers with the node), `load`, `work` or `work_carefully`."""
+
+    def peek(self, actor: Any) -> Any:
+        """Ask an actor what it has counted in its task so far, beside the call in flight."""
+
+    def told(self, question: Any) -> Counts | None:
+        """The answer to such a question; None while there is none, empty if none will come."""
 
     def ended(self, calls: Sequence[Any]) -> Sequence[Any]:
         """Those of the calls that have ended; waits a second for the first."""
@@ -77,6 +88,10 @@ class _Call:
     deadline: float = math.inf
     limit: str = ""
     task: Task | None = None
+    began_s: float = 0.0
+    question: Any = None
+    asked_s: float = 0.0
+    counts: Counts = field(default_factory=dict)
 
 
 class Pool:
@@ -177,7 +192,7 @@ class Pool:
     def _go_on(self, call: _Call, answer: Any) -> None:
         if call.task is not None:
             self._outcome.stats[call.task.task_id] = answer
-            self._listener(answer)
+            self._listener.done(call.task, answer, time.monotonic() - call.began_s)
             self._rest(call.hired)
         elif call.step == "place":
             call.hired.node = answer
@@ -194,25 +209,45 @@ class Pool:
             self._failed_starts, self._start_fault = self._failed_starts + 1, why
             return
         task, fault = call.task, Fault(slug=slug, why=why, node=call.hired.node)
-        if self._attempts.add(task.task_id, fault):
+        again = self._attempts.add(task.task_id, fault)
+        self._listener.failed(task, slug, why, again=again)
+        if again:
             self._waiting.append(task)
         else:
             self._outcome.failures.append(Failure(task_id=task.task_id, slug=slug, why=why))
 
     def _look(self) -> None:
-        """Once a second: stop calls that take too long, and a pool in which nothing runs."""
+        """Once a second: tell how it goes; stop what takes too long, a call or the whole pool."""
         now = time.monotonic()
         if self._idle or self._steps["task"]:
             self._last_ran_s = now
         if now < self._next_look_s:
             return
         self._next_look_s = now + 1.0
+        self._tell(now)
         for ref in [r for r, call in self._calls.items() if call.deadline < now]:
             call = self._end(ref)
             self._dismiss(call.hired)
             self._fail(call, "timeout", f"not done after {call.limit}")
         if self._last_ran_s < now:
             self._check_starts(late=now - self._last_ran_s > self._s.start_timeout_s)
+
+    def _tell(self, now: float) -> None:
+        calls = [(call, call.task) for call in self._calls.values() if call.task is not None]
+        for call, _ in calls:
+            if call.question is not None:
+                counts = self._cluster.told(call.question)
+                if counts is not None:
+                    call.question, call.counts = None, counts or call.counts
+        silent = (call for call, _ in calls if call.question is None)
+        for call in heapq.nsmallest(_PEEKS, silent, key=lambda call: call.asked_s):
+            call.question, call.asked_s = self._cluster.peek(call.hired.actor), now
+        crew = Crew(
+            at_work=len(calls),
+            loading=self._steps["load"] + len(self._idle),
+            asked=self._steps["place"],
+        )
+        self._listener.running([(task, call.counts) for call, task in calls], crew)
 
     def _check_starts(self, *, late: bool) -> None:
         """EngineError when there is no reason to hope that a worker will run."""
@@ -235,8 +270,10 @@ class Pool:
         limit: str = "",
         task: Task | None = None,
     ) -> None:
-        deadline = time.monotonic() + limit_s
-        self._calls[ref] = _Call(hired=hired, step=step, deadline=deadline, limit=limit, task=task)
+        now = time.monotonic()
+        self._calls[ref] = _Call(
+            hired=hired, step=step, deadline=now + limit_s, limit=limit, task=task, began_s=now
+        )
         self._steps[step] += 1
 
     def _end(self, ref: Any) -> _Call:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pyarrow as pa
 
 from filters import hashing, ink, layout
@@ -23,7 +24,7 @@ from filters.ocr.engine import OcrUnavailable
 from filters.text_sketch import VERSION as SKETCH_VERSION
 from filters.text_sketch import plain, text_sketch
 from pipelines import decode as door
-from pipelines import passed_over, sources, storage
+from pipelines import passed_over, pulse, sources, storage
 from pipelines.columns import SCORE_SCHEMA
 from pipelines.config import OcrSettings, ScoreSettings
 from pipelines.sample import sample_key
@@ -83,10 +84,18 @@ def make_scorer(job: ScoreJob) -> Callable[[Unit], dict[str, Any]]:
 
     def score_unit(unit: Unit) -> dict[str, Any]:
         reading = Reading(job.sources[unit.source].read(unit))
-        rows = [score_item(item, unit) for item in reading]
+        rows = []
+        for item in reading:
+            rows.append(score_item(item, unit))
+            count_row(rows[-1])
         return commit_rows(job, unit, rows, reading.passed_over)
 
     return score_unit
+
+
+def count_row(row: Row) -> None:
+    """Let whoever watches know that an image has got its row."""
+    pulse.beat(images=1, bytes=row["bytes"], rejected=row.get("slug"))
 
 
 def make_item_scorer(job: ScoreJob) -> Callable[[Item, Unit], Row]:
@@ -115,6 +124,10 @@ def make_item_scorer(job: ScoreJob) -> Callable[[Item, Unit], Row]:
         density = _density(job.settings.ocr)
         density.engine.ready()
         filters.append(lambda picture: density.score(picture.rgb))
+    # Compiles the loops where that was never done: before any image's time begins.
+    blank = np.full((_MIN_SCORED_PX, _MIN_SCORED_PX, 3), 128, np.uint8)
+    for score in filters:
+        score(door.Decoded(rgb=blank, format="png"))
 
     return lambda item, unit: _row(item, job.sources[unit.source], unit, limits, filters)
 

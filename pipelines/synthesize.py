@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fonts.faces import discover
 from pipelines import decode as door
-from pipelines import storage, tar
+from pipelines import pulse, storage, tar
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
 from pipelines.pack import Shard, fetch_original
 from pipelines.sample import (
@@ -165,7 +165,9 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
             writer = tar.ShardWriter(file, shard.name)
             for slot in range(shard.samples):
-                writer.add(drawer.sample(shard, slot))
+                sample = drawer.sample(shard, slot)
+                writer.add(sample)
+                pulse.beat(images=1, bytes=len(sample.data))
             index = writer.close()
         tar.commit_index(job.out, shard.name, shard.recipe, index)
         return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,6 @@ from pipelines.settings import Settings
 
 Stats = dict[str, Any]
 Work = Callable[[Any], Stats]
-Listener = Callable[[Stats], None]
 
 
 class EngineSettings(Settings):
@@ -70,11 +69,15 @@ class EngineSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One call: `payload` goes to the worker, `weight` (bytes, pages...) sets the order."""
+    """One call: `payload` goes to the worker, `weight` (bytes, pages...) sets the order.
+
+    `images` is how many it holds, None where nobody knows before it is read.
+    """
 
     task_id: str
     payload: Any
     weight: int = 0
+    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,28 @@ class Failure:
     task_id: str
     slug: str
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """The workers of a run: how many have a task, load their work, or wait for a place."""
+
+    at_work: int = 0
+    loading: int = 0
+    asked: int = 0
+
+
+class Listener:
+    """Is told how a run goes, in the thread that leads it; here nothing comes of it."""
+
+    def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
+        """About once a second: the tasks at work with what is counted in each so far."""
+
+    def done(self, task: Task, stats: Stats, seconds: float) -> None:
+        """A task has ended well, after so many seconds with its worker."""
+
+    def failed(self, task: Task, slug: str, why: str, *, again: bool) -> None:
+        """A try has failed; `again`: another one follows."""
 
 
 @dataclass(kw_only=True)

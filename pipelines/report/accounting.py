@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from pipelines import storage
-from pipelines.report.console import clock
+from pipelines.report.progress import clock
 
 
 def count_images(plan_folder: str) -> dict[str, Any]:

@@ -1,21 +1,24 @@
-"""What a person sees while a build runs: stages, and progress with rate and time left.
+"""What a person sees while a build runs: one line per stage, and never a long silence.
 
-On a terminal a live bar; in a log a line every few seconds. Both name the same figures.
+On a terminal a live bar with figures, in a log a line now and then. A thread of its own shows
+them, so that a stage which is busy inside one call looks alive as well.
 """
 
 from __future__ import annotations
 
 import io
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import rich.console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-_LOG_EVERY_S = 10.0
+from pipelines.report.progress import Snapshot, clock
+
 _ABOUT = {
     "list": "list the units of every source",
     "score": "decode and score every image once",
@@ -24,6 +27,13 @@ _ABOUT = {
     "synthesize": "render text onto kept images",
     "report": "write the curriculum, make the page to look at",
 }
+_LOG_EVERY_S = 30.0
+# The first figures of a stage come sooner: whether it works at all is asked at the beginning.
+_LOG_FIRST_S = 5.0
+_TERMINAL_EVERY_S = 0.5
+
+# What is shown of a stage: figures, or words where there are none.
+Figures = Callable[[], Snapshot | str]
 
 
 class Console:
@@ -34,92 +44,93 @@ class Console:
             # A name that the terminal has no letters for must not end a build.
             sys.stdout.reconfigure(errors="backslashreplace")
         self.out = rich.console.Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self._stage = ""
+        self._began_s = time.monotonic()
+        self._figures: Figures = self._at_work
 
     def say(self, text: str) -> None:
         """Print one line as it is."""
         self.out.print(text, markup=False)
 
-    def stage(self, name: str) -> None:
-        self.say(f"{name}: {_ABOUT[name]}")
+    @contextmanager
+    def stage(self, name: str, about: str = "") -> Iterator[None]:
+        """Name what begins, and show for the length of the block that it goes on."""
+        self.say(f"{name}: {about or _ABOUT[name]}")
+        self._stage, self._began_s, self._figures = name, time.monotonic(), self._at_work
+        show = self._bar if self.out.is_terminal else self._lines
+        with show(name):
+            yield
+        self._stage = ""
+
+    def show(self, figures: Figures) -> None:
+        """Show these figures for the rest of the stage; they are asked for from a thread."""
+        self._figures = figures
+
+    def where(self) -> str:
+        """Where the build stands, for whoever stops it."""
+        if not self._stage:
+            return "what is done is kept"
+        now = self._figures()
+        if isinstance(now, str) or now.tasks_total == 0:
+            return f"at the stage {self._stage}; the stages before it are done and kept"
+        return (
+            f"at the stage {self._stage}: {now.images:,} images were done, {now.tasks} of"
+            f" {now.tasks_total} parts are finished and kept, {now.tasks_total - now.tasks} are"
+            " left"
+        )
+
+    def _at_work(self) -> str:
+        return f"at work for {clock(time.monotonic() - self._began_s)}"
+
+    def _now(self) -> tuple[Snapshot | None, str]:
+        figures = self._figures()
+        return (None if isinstance(figures, str) else figures), str(figures)
 
     @contextmanager
-    def progress(
-        self, stage: str, total: int, unit: str
-    ) -> Iterator[Callable[[dict[str, Any]], None]]:
-        """Yields what to call with each finished task's stats (`images` or `samples`)."""
-        if total == 0:
-            self.say(f"  nothing to do: all {unit} are committed")
-            yield lambda stats: None
-        elif self.out.is_terminal:
-            with self._bar(stage, total, unit) as advance:
-                yield advance
-        else:
-            yield _Lines(self, total, unit).advance
-
-    @contextmanager
-    def _bar(self, stage: str, total: int, unit: str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    def _bar(self, name: str) -> Iterator[None]:
         columns = (
-            TextColumn("  {task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit + "  {task.fields[rate]}  left"),
-            TimeRemainingColumn(),
+            TextColumn("  {task.description:10}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[text]}"),
         )
-        count = _Count()
         with Progress(*columns, console=self.out) as bars:
-            bar = bars.add_task(stage, total=total, rate="")
+            bar = bars.add_task(name, total=None, text="")
+            with _often(lambda: self._move(bars, bar), _TERMINAL_EVERY_S, _TERMINAL_EVERY_S):
+                yield
+            self._move(bars, bar)
+            bars.update(bar, total=1.0, completed=1.0)
 
-            def advance(stats: dict[str, Any]) -> None:
-                count.add(stats)
-                bars.update(bar, advance=1, rate=f"{count.rate():.1f} images/s")
+    def _move(self, bars: Progress, bar: TaskID) -> None:
+        figures, text = self._now()
+        done: dict[str, Any] = {} if figures is None else {"total": 1, "completed": figures.share}
+        bars.update(bar, text=text, **done)
 
-            yield advance
+    @contextmanager
+    def _lines(self, name: str) -> Iterator[None]:
+        def line() -> None:
+            self.say(f"  {name}: {self._now()[1]}")
 
-
-class _Count:
-    """Images done and their rate."""
-
-    def __init__(self) -> None:
-        self.tasks = 0
-        self.images = 0
-        self._start = time.monotonic()
-
-    def add(self, stats: dict[str, Any]) -> None:
-        self.tasks += 1
-        self.images += stats.get("images", 0) + stats.get("samples", 0)
-
-    def seconds(self) -> float:
-        return max(time.monotonic() - self._start, 1e-6)
-
-    def rate(self) -> float:
-        return self.images / self.seconds()
+        with _often(line, _LOG_FIRST_S, _LOG_EVERY_S):
+            yield
+        if self._figures != self._at_work:
+            line()
 
 
-class _Lines:
-    """Progress for logs: the first task, the last one, and now and then in between."""
+@contextmanager
+def _often(act: Callable[[], None], first_s: float, every_s: float) -> Iterator[None]:
+    """Call `act` from a thread, first after `first_s`, until the block ends."""
+    ended = threading.Event()
 
-    def __init__(self, console: Console, total: int, unit: str) -> None:
-        self._console = console
-        self._total = total
-        self._unit = unit
-        self._count = _Count()
-        self._next_s = 0.0
+    def beat() -> None:
+        wait_s = first_s
+        while not ended.wait(wait_s):
+            act()
+            wait_s = every_s
 
-    def advance(self, stats: dict[str, Any]) -> None:
-        self._count.add(stats)
-        seconds, tasks = self._count.seconds(), self._count.tasks
-        if seconds < self._next_s and tasks < self._total:
-            return
-        self._next_s = seconds + _LOG_EVERY_S
-        left = seconds / tasks * (self._total - tasks)
-        self._console.say(
-            f"  {tasks}/{self._total} {self._unit}, {self._count.images} images,"
-            f" {self._count.rate():.1f} images/s, {clock(left)} left"
-        )
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 0:05, 12:30 or 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    thread = threading.Thread(target=beat, name="console", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -105,6 +105,10 @@ class Source(Settings):
     def units(self) -> Iterator[Unit]:
         """Every piece of the source; SourceError when there is none."""
 
+    def images(self, unit: Unit) -> int | None:
+        """How many items a unit has, None where that is not known before it is read."""
+        return None
+
     @abstractmethod
     def read(self, unit: Unit) -> Iterator[Item]:
         """Every image of a unit, in a fixed order; one that cannot be read is an item too."""

@@ -102,6 +102,9 @@ class DocumentSource(Source):
             else:
                 yield Item(member=member, uri=unit.uri, offset=page, data=data, text=text)
 
+    def images(self, unit: Unit) -> int:
+        return unit.stop - unit.start
+
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         with pdf.open_page(uri, offset, self._pdf_fonts()) as page:
             return self._png(page)

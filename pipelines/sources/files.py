@@ -20,6 +20,7 @@ from urllib.parse import unquote_to_bytes
 
 from pipelines import storage
 from pipelines.names import from_os, to_os
+from pipelines.pulse import beat
 from pipelines.sources.base import SourceError
 
 
@@ -169,6 +170,7 @@ def _walk(root: str, pattern: list[str], follow_links: bool) -> Iterator[FileInf
                 continue
             file = _local_info(root, "/".join(path), follow_links)
             if file is not None:
+                beat(files=1)
                 yield file
 
 
@@ -203,6 +205,7 @@ def _remote_files(uri: str) -> Iterator[FileInfo]:
     except FileNotFoundError:
         return
     found = {str(i["name"]): i for i in listing.values() if i["type"] == "file"}
+    beat(files=len(found))
     if set(found) == {inner}:
         root = inner.rpartition("/")[0]
     for path, info in found.items():

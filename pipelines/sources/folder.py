@@ -21,6 +21,11 @@ _COLLECTIONS = (
     ((".pdf",), "PDF documents", "documents"),
 )
 _TAR_HEADER_BYTES = 512
+# A folder is cut into up to so many units for the sake of more workers, as long as one has more
+# than so many files or bytes: about a second of work, where a unit costs some hundredths.
+_SMALL_UNITS = 64
+_SMALL_FILES = 32
+_SMALL_BYTES = 16 * 1024**2
 
 
 class FolderSource(Source):
@@ -28,7 +33,8 @@ class FolderSource(Source):
 
     Hidden files, and all that is in hidden folders, are left out: their names start with a dot.
     Units are buckets of a hash of the name, so that a new file changes one unit and not all that
-    come after it. Their number is a power of two: when the folder outgrows it, buckets split.
+    come after it. Their number is a power of two: when the folder outgrows it, buckets split. A
+    small folder has smaller units, so that several workers have work; how many does not matter.
     """
 
     type: Literal["folder"] = "folder"
@@ -36,7 +42,7 @@ class FolderSource(Source):
     exclude: tuple[str, ...] = Field((), description="patterns of relative paths to leave out")
     follow_links: bool = Field(True, description="also list what symbolic links point to")
     files_per_unit: int = Field(
-        1000, ge=1, description="files that one task reads: on average half to all of this"
+        1000, ge=1, description="files that one task reads at most, on average"
     )
     max_file_bytes: int = Field(1024**3, ge=1, description="larger files are not read")
 
@@ -50,9 +56,8 @@ class FolderSource(Source):
                 f" include={list(self.include)} and exclude={list(self.exclude)}"
             )
         _refuse_collections(self.uri, [file.name for file in files])
-        buckets: list[list[FileInfo]] = [
-            [] for _ in range(_buckets(len(files), self.files_per_unit))
-        ]
+        count = _buckets(len(files), sum(f.bytes for f in files), self.files_per_unit)
+        buckets: list[list[FileInfo]] = [[] for _ in range(count)]
         for file in files:
             buckets[_hash(file.name) % len(buckets)].append(file)
         for part in filter(None, buckets):
@@ -88,6 +93,9 @@ class FolderSource(Source):
                 fault = ("unreadable", str(error.strerror or error))
             yield Item(member=member, uri=uri, offset=0, data=data, fault=fault)
 
+    def images(self, unit: Unit) -> int:
+        return len(unit.members)
+
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         return read_bytes(uri)
 
@@ -111,9 +119,11 @@ def _is_tar(uri: str) -> bool:
     return head[257:262] == b"ustar" or hidden_suffix(head) is not None
 
 
-def _buckets(files: int, files_per_unit: int) -> int:
+def _buckets(files: int, size: int, files_per_unit: int) -> int:
     """The next power of two: it seldom changes, and then each bucket splits in two."""
-    return 1 << (-(-files // files_per_unit) - 1).bit_length()
+    small = min(_SMALL_UNITS, max(-(-files // _SMALL_FILES), -(-size // _SMALL_BYTES)))
+    wanted = min(files, max(-(-files // files_per_unit), small))
+    return 1 << (wanted - 1).bit_length()
 
 
 def _hash(name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 
 from pipelines import engine
 from pipelines.engine import Engine, EngineError, EngineSettings, Task
+from pipelines.pulse import beat
+from pipelines.tasks import Crew, Listener, Stats
 
 
 def tasks(*payloads: Any) -> list[Task]:
@@ -29,6 +31,30 @@ def pool() -> Iterator[Engine]:
 def here() -> Iterator[Engine]:
     with engine.start(EngineSettings(workers=0, attempts=2)) as started:
         yield started
+
+
+class Heard(Listener):
+    """Keeps how many images each task gave, and how many were counted inside of tasks."""
+
+    def __init__(self) -> None:
+        self.images: list[int] = []
+        self.inside: list[int] = []
+
+    def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
+        self.inside.append(sum(stats.get("images", 0) for _, stats in tasks))
+
+    def done(self, task: Task, stats: Stats, seconds: float) -> None:
+        self.images.append(stats["images"])
+
+
+def _make_counts() -> engine.Work:
+    def work(images: int) -> engine.Stats:
+        for number in range(images):
+            time.sleep(0.1)
+            beat(images=1, rejected="odd" if number % 2 else None)
+        return {"own": True}
+
+    return work
 
 
 def _make_double() -> engine.Work:
@@ -95,12 +121,21 @@ def _make_nothing() -> engine.Work:
 
 @pytest.mark.parametrize("where", ["here", "pool"])
 def test_every_task_gives_its_stats(where: str, request: pytest.FixtureRequest) -> None:
-    heard: list[int] = []
+    heard = Heard()
     started: Engine = request.getfixturevalue(where)
-    outcome = started.run(tasks(1, 2, 3), _make_double, lambda s: heard.append(s["images"]))
+    outcome = started.run(tasks(1, 2, 3), _make_double, heard)
     assert outcome.stats == {"0": {"images": 2}, "1": {"images": 4}, "2": {"images": 6}}
-    assert sorted(heard) == [2, 4, 6]
+    assert sorted(heard.images) == [2, 4, 6]
     assert not outcome.failures
+
+
+@pytest.mark.parametrize("where", ["here", "pool"])
+def test_images_are_told_while_their_task_runs(where: str, request: pytest.FixtureRequest) -> None:
+    heard = Heard()
+    outcome = request.getfixturevalue(where).run(tasks(40), _make_counts, heard)
+    assert outcome.stats == {"0": {"images": 40, "rejected": {"odd": 20}, "own": True}}
+    inside = [now for now in heard.inside if 0 < now < 40]
+    assert inside and inside == sorted(inside)
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])

@@ -280,3 +280,18 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
 def test_nothing_there_is_an_error_that_names_the_place(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no files at .*nowhere"):
         list(FolderSource(name="a", uri=str(tmp_path / "nowhere")).units())
+
+
+def test_a_small_folder_of_large_files_has_work_for_several_workers(tmp_path: Path) -> None:
+    for number in range(38):
+        with open(tmp_path / f"{number}.jpg", "wb") as file:
+            file.truncate(5_000_000)
+    units = list(FolderSource(name="a", uri=str(tmp_path)).units())
+    assert 8 <= len(units) <= 16
+    assert sum(len(unit.members) for unit in units) == 38
+
+
+def test_a_small_folder_of_small_files_is_not_cut_into_crumbs(tmp_path: Path) -> None:
+    for number in range(300):
+        (tmp_path / f"{number}.jpg").write_bytes(A)
+    assert len(list(FolderSource(name="a", uri=str(tmp_path)).units())) == 16

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pipelines.pool import CallFailed, Pool
-from pipelines.tasks import EngineError, EngineSettings, Outcome, Task
+from pipelines.pulse import Counts
+from pipelines.tasks import Crew, EngineError, EngineSettings, Listener, Outcome, Stats, Task
 
 
 class Cluster:
@@ -50,6 +51,14 @@ class Cluster:
             time.sleep(0.01)
         return ended
 
+    def peek(self, actor: int) -> int:
+        assert actor in self.placed, "a question to an actor that has no place"
+        self.counts["peek"] += 1
+        return actor
+
+    def told(self, question: int) -> Counts | None:
+        return {"images": 7} if question in self.placed else {}
+
     def _has_ended(self, actor: int, method: str) -> bool:
         return actor in self.placed and method not in self.endless
 
@@ -65,14 +74,34 @@ class Cluster:
 
 
 def run(
-    cluster: Cluster, count: int, *, limit: float = 1e9, careful: bool = False, **settings: Any
+    cluster: Cluster,
+    count: int,
+    *,
+    limit: float = 1e9,
+    careful: bool = False,
+    listener: Listener | None = None,
+    **settings: Any,
 ) -> Outcome:
     tasks = [Task(task_id=str(i), payload=i) for i in range(count)]
     engine = EngineSettings(**settings)
-    pool = Pool(cluster, engine, lambda stats: None, limit=limit, can_be_careful=careful)
+    pool = Pool(cluster, engine, listener or Listener(), limit=limit, can_be_careful=careful)
     outcome = pool.run(tasks)
     assert not cluster.placed and not cluster.asked, "all actors are dismissed at the end"
     return outcome
+
+
+class Heard(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[list[tuple[Task, Stats]], Crew]] = []
+        self.again: list[bool] = []
+
+    def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
+        self.told.append((list(tasks), crew))
+
+    def failed(self, task: Task, slug: str, why: str, *, again: bool) -> None:
+        self.again.append(again)
 
 
 def died(*_: Any) -> Any:
@@ -147,3 +176,19 @@ def test_actors_that_die_before_they_have_loaded_end_the_run(step: str) -> None:
     with pytest.raises(EngineError, match="workers do not start: gone"):
         run(cluster, 5)
     assert cluster.counts["work"] == 0
+
+
+def test_tasks_are_asked_what_they_have_counted_so_far() -> None:
+    cluster, heard = Cluster(room=2), Heard()
+    cluster.endless.add("work")
+    run(cluster, 2, listener=heard, task_timeout_s=2.5, attempts=1)
+    tasks, crew = heard.told[-1]
+    assert [stats for _, stats in tasks] == [{"images": 7}] * 2
+    assert crew.at_work == 2 and crew.loading == 0
+    assert cluster.counts["peek"] <= 2 * 4
+
+
+def test_failed_tries_are_told() -> None:
+    heard = Heard()
+    run(Cluster(room=1, answers={"work": died}), 1, listener=heard, attempts=2)
+    assert heard.again == [True, False]
