@@ -60,7 +60,7 @@ def tell_slug(corpus: Corpus, slug: str, fate: str, count: int) -> list[Section]
     for rule in by_rule:
         values = rules.values(s)
         deciding = [f"plan.{name} {shown(values[name])}" for name in _settings(rule.when)]
-        if "min_rung" in rule.settings():
+        if "min_rung" in rule.when.settings():
             deciding.append(f"plan.rung_weights, whose smallest is {min(s.rung_weights)}")
         if slug in ("noisy", "compressed", "blurred"):
             deciding.append(f"and {slug} is the worst of noise, compression and blur")
