@@ -120,7 +120,8 @@ class PlanSettings(Settings):
         ge=0,
         le=255,
         description="else their layouts in no place by more than this beyond what they differ all"
-        " over; 6 tells pages of a template apart by one name and one sum",
+        " over; 6 tells most pages of a template apart by one name and one sum, in the small print"
+        " of a dense table four in five",
     )
     rung_weights: dict[int, float] = Field(
         {256: 0.5, 512: 0.3, 1024: 0.2},
