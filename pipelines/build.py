@@ -25,12 +25,15 @@ from pipelines.config import CorpusConfig
 from pipelines.passed_over import count_passed_over
 from pipelines.pulse import Pulse
 from pipelines.report import accounting, page
+from pipelines.report.board import Board
 from pipelines.report.console import Console
+from pipelines.report.log import BuildLog, build_log
 from pipelines.report.progress import Progress
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
 from pipelines.sample import KINDS
 from pipelines.sources import Source, Unit, WebDatasetSource
+from pipelines.tasks import OutOfSpace, Several
 
 UNIT_SCHEMA = pa.schema(
     [
@@ -55,6 +58,8 @@ class Build:
 
     config: CorpusConfig
     ticket: lease.Ticket
+    log: BuildLog
+    board: Board | None = None
     score_folder: str = ""
     plan_folder: str = ""
     units: list[Unit] = field(default_factory=list)
@@ -70,11 +75,17 @@ class Build:
     page: str = ""
 
 
-def build(config: CorpusConfig, console: Console, command: str = "") -> Build:
+def build(
+    config: CorpusConfig, console: Console, command: str = "", board: Board | None = None
+) -> Build:
     """Build the corpus; BuildFailed when something could not be made, LeaseError when another
     build writes it. `command` is what the report names as the command that made it."""
-    with lease.hold(config.out, console.say) as ticket, storage.guarded(ticket.check):
-        done = Build(config=config, ticket=ticket)
+    with (
+        lease.hold(config.out, console.say) as ticket,
+        storage.guarded(ticket.check),
+        build_log(config.out) as log,
+    ):
+        done = Build(config=config, ticket=ticket, log=log, board=board)
         try:
             _build(done, console)
             _write_times(done, command)
@@ -274,7 +285,21 @@ def _run(
     held_careful = make_careful and functools.partial(_while_held, make_careful, done.ticket)
     progress = Progress(tasks)
     console.show(progress.snapshot)
-    outcome = cluster.run(tasks, held, progress, gpus, held_careful)
+    listeners: list[engine.Listener] = [progress, done.log]
+    done.log.stage = stage
+    if done.board:
+        done.board.begin(stage, progress)
+        listeners.append(done.board)
+    try:
+        outcome = cluster.run(tasks, held, Several(*listeners), gpus, held_careful, stage)
+    except OutOfSpace as error:
+        now = progress.snapshot()
+        if stage == "score" or not now.share:
+            raise
+        more = now.bytes / now.share * (1 - now.share)
+        raise OutOfSpace(f"{error}. This stage needs about {more / 1e6:,.0f} MB more") from None
+    if done.board:
+        done.board.tell()
     for stats in outcome.stats.values():
         done.items[stage] += stats.get("images", 0) + stats.get("samples", 0)
     # A lost lease fails every task: that is one error to tell, not one for each.
@@ -288,8 +313,12 @@ def _while_held(make_work: Callable[[], engine.Work], ticket: lease.Ticket) -> e
 
     def call(payload: Any) -> engine.Stats:
         ticket.check()
-        with storage.guarded(ticket.check):
-            return work(payload)
+        try:
+            with storage.guarded(ticket.check):
+                return work(payload)
+        except storage.DiskFull as error:
+            # The other units would fail in the same way, three times each.
+            raise OutOfSpace(str(error)) from None
 
     return call
 
@@ -337,7 +366,7 @@ def _finish(done: Build) -> None:
         "problems": done.problems,
         "notices": done.notices,
         # Neither the place nor the machinery changes a byte of the corpus.
-        "settings": config.model_dump(mode="json", exclude={"out", "engine"}),
+        "settings": config.model_dump(mode="json", exclude={"out", "engine", "wandb"}),
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     if storage.commit_bytes(storage.join(out, "corpus.json"), text.encode()):

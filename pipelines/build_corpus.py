@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pipelines import first_line
+from pipelines import first_line, stopping
 
 if __name__ == "__main__":
     first_line.say()
+    stopping.stop_early()
 
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
@@ -31,6 +29,7 @@ from pipelines.build import Build, BuildFailed, build  # noqa: E402
 from pipelines.config import CorpusConfig, PhaseSettings  # noqa: E402
 from pipelines.demo_config import with_demo_inputs  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
+from pipelines.report.board import Board  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
 from pipelines.socket_path import check_socket_path  # noqa: E402
 from pipelines.sources import (  # noqa: E402
@@ -39,6 +38,7 @@ from pipelines.sources import (  # noqa: E402
     ParquetSource,
     WebDatasetSource,
 )
+from pipelines.tasks import EngineError  # noqa: E402
 
 _DESCRIPTION = """\
 Build a training corpus for image autoencoders out of folders, tars, Parquet files and documents.
@@ -89,19 +89,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.say("no sources given: building the demo corpus")
         for sentence in missing:
             console.say(f"missing: {sentence}")
+    board = _board(config)
+    stop = stopping.Stoppable(console.where)
     try:
-        with _stoppable():
-            done = build(config, console, _command(argv))
-    except (BuildFailed, lease.LeaseError) as error:
+        with stop:
+            done = build(config, console, _command(argv), board)
+    except (BuildFailed, lease.LeaseError, storage.DiskFull, EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except (RuntimeError, OSError, ImportError, duckdb.Error, pa.ArrowException) as error:
         # Ours are RuntimeErrors that say what to do; the others name a file, package or table.
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
-        return 130
+    except stopping.Stopped:
+        print(stop.sentence, file=sys.stderr)
+        return stop.code
+    finally:
+        if board:
+            board.close()
     _summary(done, console)
     for problem in done.problems:
         print(f"error: {problem}", file=sys.stderr)
@@ -113,21 +118,10 @@ def _command(argv: Sequence[str] | None) -> str:
     return shlex.join(["python", "pipelines/build_corpus.py", *given])
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM as an exception: workers are stopped and the lease is removed on the way out."""
-
-    def stop(signum: int, frame: object) -> None:
-        raise SystemExit(128 + signum)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _board(config: CorpusConfig) -> Board | None:
+    if config.wandb is None:
+        return None
+    return Board(config.wandb, config.out, config.model_dump(mode="json"))
 
 
 def _summary(done: Build, console: Console) -> None:

@@ -374,6 +374,9 @@ class CorpusConfig(Settings):
         DEFAULT_PHASES, min_length=1, description="steps of the curriculum, in the YAML file"
     )
     engine: EngineSettings = Field(EngineSettings(), description="how tasks run on Ray")
+    wandb: str | None = Field(
+        None, description="project in Weights & Biases that shows the build while it runs"
+    )
 
     @field_validator("out")
     @classmethod

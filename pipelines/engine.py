@@ -14,6 +14,8 @@ import logging
 import math
 import os
 import secrets
+import signal
+import threading
 import time
 import traceback
 from collections import Counter
@@ -24,10 +26,12 @@ from typing import Any
 
 import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.util import metrics
 
 from pipelines.last_words import last_words
 from pipelines.pool import CallFailed, Pool
 from pipelines.pulse import Counts, Pulse
+from pipelines.ray_address import limited, unreachable
 from pipelines.tasks import (
     Crew,
     EngineError,
@@ -35,6 +39,7 @@ from pipelines.tasks import (
     Failure,
     Listener,
     Outcome,
+    Several,
     Stats,
     Task,
     Work,
@@ -45,6 +50,7 @@ __all__ = [
     "EngineError",
     "EngineSettings",
     "Failure",
+    "Listener",
     "Outcome",
     "Stats",
     "Task",
@@ -52,6 +58,7 @@ __all__ = [
     "start",
 ]
 
+_JOIN_S = 25.0
 # The group of an actor's calls that do not wait for its work.
 _BESIDE = "beside"
 _CUT_OFF = (
@@ -76,12 +83,14 @@ class Engine:
         listener: Listener | None = None,
         gpus_per_worker: float = 0.0,
         make_careful: Callable[[], Work] | None = None,
+        stage: str = "",
     ) -> Outcome:
         """Call `make_work()(task.payload)` for every task, the heaviest first.
 
         `make_work` runs once in each worker process and loads what all its tasks share. A task
         that took its worker down twice gets its last tries from `make_careful()`, which is to find
-        out what in it does that; without it, or without Ray, all tries are the same.
+        out what in it does that; without it, or without Ray, all tries are the same. With Ray, its
+        metrics count by `stage` what is done.
         """
         listener = listener or Listener()
         ordered = sorted(tasks, key=lambda task: (-task.weight, task.task_id))
@@ -96,7 +105,8 @@ class Engine:
             # One node that never grows: asking for more would be of no use.
             limit = min(limit, cluster.fitting())
         careful = make_careful is not None
-        pool = Pool(cluster, self._settings, listener, limit=limit, can_be_careful=careful)
+        several = Several(listener, _Metrics(stage))
+        pool = Pool(cluster, self._settings, several, limit=limit, can_be_careful=careful)
         return pool.run(ordered)
 
 
@@ -118,10 +128,11 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
     # the reader of a build log.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     common: dict[str, Any] = {"logging_level": logging.ERROR}
-    embedded = not os.environ.get("RAY_ADDRESS")
-    if not embedded:
-        # Inside a job the working directory is already set; passing it again is an error.
-        ray.init(**common)
+    address = os.environ.get("RAY_ADDRESS")
+    # Ray puts a handler of its own in place of ours, by which a stopped build ends without a word.
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    if address:
+        _join(address, common)
     else:
         # Ray guards a local cluster by a token. Left alone it writes one to the home folder, and
         # every later `ray start` on this machine would then ask for it; ours ends with this run.
@@ -136,11 +147,35 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
             runtime_env={"env_vars": {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}},
             **common,
         )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)
     try:
         with last_words(_CUT_OFF):
-            yield Engine(settings, on_ray=True, embedded=embedded)
+            yield Engine(settings, on_ray=True, embedded=not address)
     finally:
         ray.shutdown()
+
+
+def _join(address: str, common: dict[str, Any]) -> None:
+    """Join a cluster; EngineError within a minute when there is none at this address."""
+    hint = (
+        "See with `ray status` that it runs, and that this machine reaches it; without RAY_ADDRESS"
+        " the build starts Ray on this machine"
+    )
+    if why := unreachable(address):
+        raise EngineError(f"no Ray cluster at RAY_ADDRESS={address}: {why}. {hint}")
+    late = EngineError(
+        f"no Ray cluster at RAY_ADDRESS={address}: something is there, but it has not let this"
+        f" build join within {_JOIN_S:g} s, and may be no head of a Ray cluster. {hint}"
+    )
+    try:
+        with limited(_JOIN_S, late):
+            # Inside a job the working directory is already set; passing it again is an error.
+            ray.init(**common)
+    except (ConnectionError, ValueError) as error:
+        raise EngineError(
+            f"no Ray cluster at RAY_ADDRESS={address}: {_last_line(error)}. {hint}"
+        ) from None
 
 
 def _run_here(
@@ -178,6 +213,52 @@ def _counted(work: Work, task: Task, listener: Listener) -> Stats:
     with pulse.counting():
         stats = work(task.payload)
     return pulse.read() | stats
+
+
+class _Metrics(Listener):
+    """Counters for Ray's dashboard and Prometheus: images by slug, bytes, seconds of workers.
+
+    They never go down: what a try had counted when it failed is not counted again.
+    """
+
+    def __init__(self, stage: str) -> None:
+        tags = ("stage", "slug")
+        about = {
+            "images": "images done, with the slug of those rejected",
+            "bytes": "bytes of images done",
+            "seconds": "seconds that workers spent on tasks that ended well",
+        }
+        self._counters = {
+            name: metrics.Counter(f"vae_corpus_{name}", description=text, tag_keys=tags)
+            for name, text in about.items()
+        }
+        self._stage = stage
+        self._ended: Counter[tuple[str, str]] = Counter()
+        self._told: Counter[tuple[str, str]] = Counter()
+
+    def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
+        sums = self._ended.copy()
+        for _, stats in tasks:
+            sums.update(_sums(stats))
+        self._tell(sums)
+
+    def done(self, task: Task, stats: Stats, seconds: float) -> None:
+        self._ended.update(_sums(stats))
+        self._ended["seconds", ""] += seconds  # type: ignore[assignment]
+        self._tell(self._ended)
+
+    def _tell(self, sums: Counter[tuple[str, str]]) -> None:
+        for (name, slug), value in sums.items():
+            if (more := value - self._told[name, slug]) > 0:
+                self._told[name, slug] = value
+                self._counters[name].inc(more, {"stage": self._stage, "slug": slug})
+
+
+def _sums(stats: Stats) -> dict[tuple[str, str], int]:
+    rejected = stats.get("rejected", {})
+    by_slug = {("images", slug): count for slug, count in rejected.items()}
+    good = stats.get("images", 0) - sum(rejected.values())
+    return {("images", ""): good, ("bytes", ""): stats.get("bytes", 0), **by_slug}
 
 
 class _Worker:

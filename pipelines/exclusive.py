@@ -24,8 +24,13 @@ def create(path: str, data: bytes) -> bool:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             return False
-        with open(handle, "wb") as file:
-            file.write(data)
+        try:
+            with storage.told_if_full(path, Path(path)), open(handle, "wb") as file:
+                file.write(data)
+        except BaseException:
+            # Half a file would be taken for somebody else's.
+            os.unlink(path)
+            raise
         return True
     if storage.exists(path):
         return False

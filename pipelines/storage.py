@@ -7,6 +7,7 @@ bytes, so whoever comes last changes nothing.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -27,6 +28,31 @@ import pyarrow.parquet as pq
 _BATCH_ROWS = 8192
 
 _may_write: ContextVar[Callable[[], None] | None] = ContextVar("_may_write", default=None)
+
+
+# The disk has no room, this user has no room, or a file has grown to its limit (ulimit -f).
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFull(RuntimeError):
+    """There is no room for a file; the message names it and how much it needs."""
+
+
+@contextmanager
+def told_if_full(path: str, draft: Path) -> Iterator[None]:
+    """DiskFull, which names `path`, when the block finds no room for its draft of the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        written = draft.stat().st_size if draft.exists() else 0
+        free = shutil.disk_usage(draft.parent).free
+        raise DiskFull(
+            f"no room to write {path}: {error.strerror}. It needs more than the {written:,} bytes"
+            f" that were written; {free:,} bytes are free there. Make room, or name another folder"
+            " with --out; what is committed stays, and the same command goes on from here"
+        ) from None
 
 
 @contextmanager
@@ -151,7 +177,7 @@ def commit(path: str) -> Iterator[IO[bytes]]:
     # The name is unique to this writer: after a lost heartbeat two may write the same target.
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with open(draft, "wb") as file:
+        with told_if_full(path, draft), open(draft, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -111,6 +111,25 @@ class Listener:
         """A try has failed; `again`: another one follows."""
 
 
+class Several(Listener):
+    """Tells all of these, in their order."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+
+    def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
+        for listener in self._listeners:
+            listener.running(tasks, crew)
+
+    def done(self, task: Task, stats: Stats, seconds: float) -> None:
+        for listener in self._listeners:
+            listener.done(task, stats, seconds)
+
+    def failed(self, task: Task, slug: str, why: str, *, again: bool) -> None:
+        for listener in self._listeners:
+            listener.failed(task, slug, why, again=again)
+
+
 @dataclass(kw_only=True)
 class Outcome:
     """What a stage did: the stats of each finished task by id, and the quarantined ones."""
@@ -121,3 +140,7 @@ class Outcome:
 
 class EngineError(RuntimeError):
     """No worker can start; trying the other tasks would fail in the same way."""
+
+
+class OutOfSpace(EngineError):
+    """What is made finds no room where it is to lie."""

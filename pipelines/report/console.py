@@ -27,7 +27,7 @@ _ABOUT = {
     "synthesize": "render text onto kept images",
     "report": "write the curriculum, make the page to look at",
 }
-_LOG_EVERY_S = 30.0
+_LOG_EVERY_S = 20.0
 # The first figures of a stage come sooner: whether it works at all is asked at the beginning.
 _LOG_FIRST_S = 5.0
 _TERMINAL_EVERY_S = 0.5
@@ -69,7 +69,7 @@ class Console:
     def where(self) -> str:
         """Where the build stands, for whoever stops it."""
         if not self._stage:
-            return "what is done is kept"
+            return "between two stages: what is done is kept"
         now = self._figures()
         if isinstance(now, str) or now.tasks_total == 0:
             return f"at the stage {self._stage}; the stages before it are done and kept"
