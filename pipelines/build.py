@@ -366,7 +366,7 @@ def _finish(done: Build) -> None:
         "problems": done.problems,
         "notices": done.notices,
         # Neither the place nor the machinery changes a byte of the corpus.
-        "settings": config.model_dump(mode="json", exclude={"out", "engine", "wandb"}),
+        "settings": config.model_dump(mode="json", exclude={"out", "engine", "wandb", "estimate"}),
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     if storage.commit_bytes(storage.join(out, "corpus.json"), text.encode()):

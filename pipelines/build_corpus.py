@@ -6,6 +6,7 @@ with `ray job submit --working-dir . -- python pipelines/build_corpus.py`.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -28,9 +29,11 @@ from pipelines import lease, settings, storage  # noqa: E402
 from pipelines.build import Build, BuildFailed, build  # noqa: E402
 from pipelines.config import CorpusConfig, PhaseSettings  # noqa: E402
 from pipelines.demo_config import with_demo_inputs  # noqa: E402
+from pipelines.estimates.run import estimate  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
 from pipelines.report.board import Board  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
+from pipelines.report.estimate_tables import estimate_tables  # noqa: E402
 from pipelines.socket_path import check_socket_path  # noqa: E402
 from pipelines.sources import (  # noqa: E402
     DocumentSource,
@@ -77,9 +80,20 @@ exit code: 0 when every unit is committed and every source gave images, 1 with a
 """
 
 
+_SWITCHES = {
+    "estimate": "build nothing: list the sources, score a sample, and print what a build would keep"
+    " and cost, with intervals"
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    config = settings.load(CorpusConfig, argv, description=_DESCRIPTION, epilog=_EPILOG)
+    given = list(sys.argv[1:] if argv is None else argv)
+    config = settings.load(
+        CorpusConfig, given, description=_DESCRIPTION, epilog=_EPILOG, switches=_SWITCHES
+    )
     console = Console()
+    if "--estimate" in given:
+        return _estimate(config, console)
     if config.engine.workers != 0 and not os.environ.get("RAY_ADDRESS"):
         check_socket_path(os.environ)
     if os.environ.get("RAY_ADDRESS") and storage.is_local(config.out):
@@ -116,6 +130,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(argv: Sequence[str] | None) -> str:
     given = sys.argv[1:] if argv is None else argv
     return shlex.join(["python", "pipelines/build_corpus.py", *given])
+
+
+def _estimate(config: CorpusConfig, console: Console) -> int:
+    """Print and write the estimate of a build; no corpus is made and no lease is held."""
+    if not config.sources:
+        config, _ = with_demo_inputs(config)
+    try:
+        report = estimate(config, console.say)
+        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        storage.commit_bytes(config.estimate.report, text.encode())
+    except (RuntimeError, OSError, ImportError, duckdb.Error, pa.ArrowException) as error:
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    for table in estimate_tables(report):
+        console.out.print(table)
+    for notice in report["notices"]:
+        console.say(f"note: {notice}")
+    console.say(f"written to {config.estimate.report}")
+    return 0
 
 
 def _board(config: CorpusConfig) -> Board | None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.estimates.settings import EstimateSettings
 from pipelines.sample import DENSITIES, GENERAL, KINDS, RUNGS, TEXT_SYNTH, band_key
 from pipelines.settings import Settings
 from pipelines.sources import AnySource
@@ -376,6 +377,9 @@ class CorpusConfig(Settings):
     engine: EngineSettings = Field(EngineSettings(), description="how tasks run on Ray")
     wandb: str | None = Field(
         None, description="project in Weights & Biases that shows the build while it runs"
+    )
+    estimate: EstimateSettings = Field(
+        EstimateSettings(), description="the sample of --estimate, which changes no corpus"
     )
 
     @field_validator("out")

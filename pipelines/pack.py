@@ -77,7 +77,7 @@ def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
             writer = tar.ShardWriter(file, shard.name)
             for part in _parts(rows):
                 for row, data in zip(part, _fetch(part, job.sources), strict=True):
-                    for sample in _samples(row, data, job):
+                    for sample in cut_samples(row, data, job):
                         writer.add(sample)
                         pulse.beat(images=1, bytes=len(sample.data))
             index = writer.close()
@@ -128,7 +128,8 @@ def fetch_original(row: dict[str, Any], sources: dict[str, Source]) -> bytes:
     return data
 
 
-def _samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Stored]:
+def cut_samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Stored]:
+    """What is stored of an image: itself, or its tiles."""
     if row["kind"] == GENERAL:
         yield _general(row, data, job)
         return

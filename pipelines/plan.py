@@ -96,6 +96,39 @@ def make_plan(config: CorpusConfig, scores: str, unit_ids: list[str], folder: st
     # that should be there and is not must be an error.
     paths = [storage.join(scores, f"{unit}.parquet") for unit in sorted(unit_ids)]
     db.register("scores", storage.dataset(paths))
+    _number(db)
+    _judge(db, config.plan)
+    _drop_duplicates(db, config.plan)
+    _place(db, config)
+    _apply_quotas(db, config.plan)
+    _assign_shards(db, config)
+    _write(db, config, folder)
+
+
+def judge_alone(config: CorpusConfig, scores: pa.Table) -> tuple[list[Any], list[Any]]:
+    """Kept and dropped rows of a table of scores, each as if no other image were there.
+
+    There are no duplicates and no quotas: those need the whole corpus. Kept rows are as in
+    `selected`, with a shard that means nothing; dropped ones are as in `dropped`.
+    """
+    alone = config.model_copy(update={"plan": config.plan.model_copy(update={"quotas": {}})})
+    with duckdb.connect() as db:
+        db.register("scores", scores)
+        _number(db)
+        _judge(db, alone.plan)
+        db.execute(
+            "CREATE TEMP TABLE unique_rows AS SELECT *, NULL::VARCHAR AS duplicate_of FROM judged"
+        )
+        _place(db, alone)
+        _apply_quotas(db, alone.plan)
+        _assign_shards(db, alone)
+        kept: Any = db.sql("SELECT * FROM selected")
+        dropped: Any = db.sql("SELECT * FROM within WHERE slug IS NOT NULL")
+        return kept.to_arrow_table().to_pylist(), dropped.to_arrow_table().to_pylist()
+
+
+def _number(db: duckdb.DuckDBPyConnection) -> None:
+    """`rows`: the scores with an id."""
     # The id gives every row of the table a name: the same bytes may be listed many times.
     db.execute(
         """
@@ -107,12 +140,6 @@ def make_plan(config: CorpusConfig, scores: str, unit_ids: list[str], folder: st
               FROM scores)
         """
     )
-    _judge(db, config.plan)
-    _drop_duplicates(db, config.plan)
-    _place(db, config)
-    _apply_quotas(db, config.plan)
-    _assign_shards(db, config)
-    _write(db, config, folder)
 
 
 def _judge(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Iterator, Sequence
+import types
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,13 +50,17 @@ def load(
     description: str,
     epilog: str = "",
     positional: Sequence[str] = (),
+    switches: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Model:
     """Read settings from `--config FILE.yaml` and flags; SettingsError names the wrong one.
 
     `argv` defaults to the command line. `--help` prints every field and leaves with code 0.
-    Settings named in `positional` are given without a flag, in that order.
+    Settings named in `positional` are given without a flag, in that order. `switches` are flags
+    without a value, by name with their help: it is for the caller to look whether they are given.
     """
     parser = _parser(model, description, epilog, positional)
+    for name, text in switches.items():
+        parser.add_argument(f"--{name}", action="store_true", dest=f"--{name}", help=text)
     known = [name for name, _ in leaves(model)]
     given, unknown = parser.parse_known_args(argv)
     if unknown:

@@ -156,16 +156,13 @@ def _choose(
 
 def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
     """The work of a rendering process: fonts and texts are loaded once, each call makes a shard."""
-    cv2.setNumThreads(1)
-    renderer = _renderer(job.settings)
-    drawer = _Drawer(job, renderer)
-    keep_loaded()
+    draw = make_drawer(job)
 
     def make_shard(shard: SynthShard) -> dict[str, Any]:
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
             writer = tar.ShardWriter(file, shard.name)
             for slot in range(shard.samples):
-                sample = drawer.sample(shard, slot)
+                sample = draw(shard, slot)
                 writer.add(sample)
                 pulse.beat(images=1, bytes=len(sample.data))
             index = writer.close()
@@ -173,6 +170,14 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
         return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
 
     return make_shard
+
+
+def make_drawer(job: SynthJob) -> Callable[[SynthShard, int], tar.Stored]:
+    """Loads fonts and texts; each call renders one slot of a shard."""
+    cv2.setNumThreads(1)
+    drawer = _Drawer(job, _renderer(job.settings))
+    keep_loaded()
+    return drawer.sample
 
 
 class _Drawer:

@@ -36,6 +36,12 @@ class Stored:
     clarity: float | None = None
     chars_per_mpx: float | None = None
 
+    def label_bytes(self) -> bytes:
+        """The label as the file beside the image."""
+        if isinstance(self.label, str):
+            return self.label.encode()
+        return json.dumps(self.label, ensure_ascii=False, sort_keys=True).encode()
+
 
 class ShardWriter:
     """Adds samples to an open tar; `index` is then the table of what lies where."""
@@ -47,10 +53,7 @@ class ShardWriter:
 
     def add(self, sample: Stored) -> None:
         """Write `<key>.<ext>` and `<key>.json`."""
-        said = sample.label
-        if not isinstance(said, str):
-            said = json.dumps(said, ensure_ascii=False, sort_keys=True)
-        text = said.encode()
+        text = sample.label_bytes()
         offset = self._member(f"{sample.key}.{sample.ext}", sample.data)
         json_offset = self._member(f"{sample.key}.json", text)
         self._rows.append(

@@ -48,6 +48,16 @@ class FolderSource(Source):
 
     def units(self) -> Iterator[Unit]:
         """`start` and `stop` only count the files; `uri` is the folder that members are below."""
+        files = self.files()
+        count = _buckets(len(files), sum(f.bytes for f in files), self.files_per_unit)
+        buckets: list[list[FileInfo]] = [[] for _ in range(count)]
+        for file in files:
+            buckets[_hash(file.name) % len(buckets)].append(file)
+        for part in filter(None, buckets):
+            yield self._unit(part)
+
+    def files(self) -> list[FileInfo]:
+        """Every file that is wanted; SourceError when there is none."""
         found = find_files(self.uri, follow_links=self.follow_links)
         files = [file for file in found if matches(file.name, self.include, self.exclude)]
         if not files:
@@ -56,20 +66,18 @@ class FolderSource(Source):
                 f" include={list(self.include)} and exclude={list(self.exclude)}"
             )
         _refuse_collections(self.uri, [file.name for file in files])
-        count = _buckets(len(files), sum(f.bytes for f in files), self.files_per_unit)
-        buckets: list[list[FileInfo]] = [[] for _ in range(count)]
-        for file in files:
-            buckets[_hash(file.name) % len(buckets)].append(file)
-        for part in filter(None, buckets):
-            yield Unit(
-                unit_id=self._unit_id([(f.name, f.bytes, f.version) for f in part]),
-                source=self.name,
-                uri=part[0].root,
-                start=0,
-                stop=len(part),
-                bytes=sum(f.bytes for f in part),
-                members=tuple(f.name for f in part),
-            )
+        return files
+
+    def _unit(self, part: list[FileInfo]) -> Unit:
+        return Unit(
+            unit_id=self._unit_id([(f.name, f.bytes, f.version) for f in part]),
+            source=self.name,
+            uri=part[0].root,
+            start=0,
+            stop=len(part),
+            bytes=sum(f.bytes for f in part),
+            members=tuple(f.name for f in part),
+        )
 
     def read(self, unit: Unit) -> Iterator[Item]:
         # Where all files together are small enough, none has to be asked for its size.

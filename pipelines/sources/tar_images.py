@@ -108,10 +108,14 @@ class TarReading:
             why = f"{member.size} bytes, max_file_bytes is {self.max_bytes}"
             yield self._fault(name, member, "file_too_large", why)
         else:
-            data = _read(file, member, member.size)
-            if len(data) < member.size:
-                raise tarfile.ReadError("unexpected end of data")
+            data = self._data(file, member)
             yield Item(member=storable(name), uri=self.uri, offset=member.offset_data, data=data)
+
+    def _data(self, file: IO[bytes], member: TarInfo) -> bytes:
+        data = _read(file, member, member.size)
+        if len(data) < member.size:
+            raise tarfile.ReadError("unexpected end of data")
+        return data
 
     def _fault(self, name: str, member: TarInfo, slug: str, why: str) -> Item:
         return Item(
@@ -125,6 +129,24 @@ class TarReading:
     def _pass_over(self, name: str) -> None:
         extension = extension_of(name)
         self.passed_over[storable(f".{extension}") if extension else "links"] += 1
+
+
+@dataclass(kw_only=True)
+class TarListing(TarReading):
+    """Names the images of a tar and reads none: their bytes are empty, `sizes` has their sizes."""
+
+    sizes: dict[int, int] = field(default_factory=dict)
+    _place: int = 0
+
+    def numbered(self, file: IO[bytes], size_bytes: int | None) -> Iterator[tuple[int, Item]]:
+        """Every image with the place at which `sizes` has its size; faults have none."""
+        for item in self.items(file, size_bytes):
+            yield self._place, item
+            self._place += 1
+
+    def _data(self, file: IO[bytes], member: TarInfo) -> bytes:
+        self.sizes[self._place] = member.size
+        return b""
 
 
 def rest_of(uri: str, offset: int, fault: tuple[str, str]) -> Item:

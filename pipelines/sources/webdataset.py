@@ -13,7 +13,7 @@ from pipelines import storage
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes
 from pipelines.sources.tar_files import TAR_SUFFIXES, OpenTar, compression_of, open_tar, suffix_of
-from pipelines.sources.tar_images import TarReading, rest_of
+from pipelines.sources.tar_images import TarListing, TarReading, rest_of
 
 # What img2dataset writes beside 00000.tar.
 _STATS = "_stats.json"
@@ -37,10 +37,7 @@ class WebDatasetSource(Source):
 
     def units(self) -> Iterator[Unit]:
         """A unit per tar; `members` names the counts of img2dataset where they are."""
-        found = find_files(self.uri, suffix=(*TAR_SUFFIXES, _STATS))
-        tars = [file for file in found if suffix_of(file.name)]
-        if not tars:
-            raise SourceError(f"no .tar among the {len(found)} files at {self.uri}: check the type")
+        found, tars = self._found()
         counts = {file.uri: file for file in self._counts(found)}
         chosen = self.model_dump(
             include={"include", "exclude", "max_file_bytes"}, exclude_defaults=True
@@ -59,6 +56,27 @@ class WebDatasetSource(Source):
                 bytes=file.bytes,
                 members=() if stats is None else (storage.name_of(stats.uri),),
             )
+
+    def files(self) -> list[FileInfo]:
+        """Every tar; SourceError when there is none."""
+        return self._found()[1]
+
+    def list_images(self, file: FileInfo) -> list[tuple[Item, int]]:
+        """The images of a tar without their bytes, each with its size.
+
+        Of a plain tar headers alone are read, found by seeking.
+        """
+        listing = TarListing(uri=file.uri, wanted=self._wants, max_bytes=self.max_file_bytes)
+        with open_tar(file.uri) as opened:
+            size = None if compression_of(file.uri) else file.bytes
+            return [(item, listing.sizes.get(i, 0)) for i, item in listing.numbered(opened, size)]
+
+    def _found(self) -> tuple[list[FileInfo], list[FileInfo]]:
+        found = find_files(self.uri, suffix=(*TAR_SUFFIXES, _STATS))
+        tars = [file for file in found if suffix_of(file.name)]
+        if not tars:
+            raise SourceError(f"no .tar among the {len(found)} files at {self.uri}: check the type")
+        return found, tars
 
     def _counts(self, found: list[FileInfo]) -> list[FileInfo]:
         # A pattern for tars does not match what lies beside them.

@@ -1,0 +1,1 @@
+"""What a build would give and cost, from a sample: nothing of a corpus is written."""

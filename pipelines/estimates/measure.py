@@ -1,0 +1,208 @@
+"""Do with the sample what a build would do, in this process and in memory, and time it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines import decode as door
+from pipelines import pack, plan, score, storage, synthesize, tar
+from pipelines.columns import SCORE_SCHEMA
+from pipelines.config import CorpusConfig
+from pipelines.estimates.sampling import Drawn
+from pipelines.sample import GENERAL
+from pipelines.sources import ParquetSource, Unit
+from pipelines.sources.files import FileInfo, read_bytes
+from pipelines.sources.tar_files import compression_of
+
+Row = dict[str, Any]
+
+_BLOCK = 512
+# An index row beside the tar, compressed.
+_INDEX_BYTES = 90
+_WARM_UP = 2
+_LEAST_PAGES = 4
+_MOST_COPIES = 20
+
+
+@dataclass(kw_only=True)
+class Measured:
+    """Of each drawn image: its fate and what it takes. CPU times in seconds, sizes in bytes."""
+
+    rows: list[Row] = field(default_factory=list)
+    score_s: list[float] = field(default_factory=list)
+    kept: dict[int, Row] = field(default_factory=dict)
+    dropped: dict[int, Row] = field(default_factory=dict)
+    pack_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    stored_bytes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    samples: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    packed: int = 0
+    # Where rows have no addresses, the bytes are kept until they are packed.
+    data: dict[int, bytes] = field(default_factory=dict)
+    read_s: list[float] = field(default_factory=list)
+
+    def score_row(self) -> tuple[float, float]:
+        """What a row of the score table takes on a disk, and the CPU time to write it."""
+        start = time.process_time()
+        table = pa.Table.from_pylist(self.rows, schema=SCORE_SCHEMA)
+        size, count = len(storage.table_bytes(table)), max(1, len(self.rows))
+        return size / count, (time.process_time() - start) / count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """What one sample of synthetic text of a rung takes."""
+
+    rung: int
+    seconds: float
+    bytes: float
+    timed: int
+
+
+def make_taker(config: CorpusConfig, done: Measured) -> Callable[[Drawn], None]:
+    """Loads the models; each call scores one image and notes what it took."""
+    job = score.ScoreJob(
+        settings=config.score,
+        versions=score.versions(config.score),
+        sources={source.name: source for source in config.sources},
+        folder="",
+    )
+    score_item = score.make_item_scorer(job)
+
+    def take(drawn: Drawn) -> None:
+        number = len(done.rows)
+        # The row is found again by its unit.
+        unit = Unit(unit_id=str(number), source=drawn.source.name, uri="", start=0, stop=1, bytes=0)
+        if number < _WARM_UP:
+            score_item(drawn.item, unit)  # compiles, and fills caches
+        start = time.process_time()
+        row = score_item(drawn.item, unit)
+        done.score_s.append(time.process_time() - start + drawn.read_s)
+        done.read_s.append(drawn.read_s)
+        done.rows.append(row)
+        if isinstance(drawn.source, ParquetSource) or compression_of(drawn.item.uri):
+            done.data[number] = drawn.item.data
+
+    return take
+
+
+def judge(config: CorpusConfig, done: Measured) -> None:
+    """Decide by the plan's own rules what is kept, each image as if it were alone."""
+    table = pa.Table.from_pylist(done.rows, schema=SCORE_SCHEMA)
+    kept, dropped = plan.judge_alone(config, table)
+    done.kept = {int(row["unit"]): row for row in kept}
+    done.dropped = {int(row["unit"]): row for row in dropped}
+
+
+def pack_kept(config: CorpusConfig, done: Measured, enough: Callable[[], bool]) -> None:
+    """Make what shards would hold of the kept images; the rest is taken to be like those."""
+    sources = {source.name: source for source in config.sources}
+    job = pack.PackJob(
+        settings=config.pack, score=config.score, sources=dict(sources), plan="", out=""
+    )
+    size = len(done.rows)
+    figures = np.zeros((3, size))
+    known: dict[str, list[int]] = {}
+    for number, row in done.kept.items():
+        if known.get(row["kind"]) and enough():
+            continue
+        if not known:
+            _laid_down(row, _data(done, number, row, sources), job)
+        start = time.process_time()
+        samples = _laid_down(row, _data(done, number, row, sources), job)
+        spent = time.process_time() - start
+        if number in done.data:
+            spent += done.read_s[number]
+        figures[:, number] = spent, sum(_in_tar(sample) for sample in samples), len(samples)
+        known.setdefault(row["kind"], []).append(number)
+    for number, row in done.kept.items():
+        if number not in (like := known[row["kind"]]):
+            figures[:, number] = figures[:, like].mean(axis=1)
+    done.pack_s, done.stored_bytes, done.samples = figures
+    done.packed = sum(map(len, known.values()))
+
+
+def render_pages(config: CorpusConfig, done: Measured, enough: Callable[[], bool]) -> list[Pages]:
+    """Time some pages of synthetic text of each rung on the kept general images."""
+    wanted = {rung: n for rung, n in config.synth.samples.items() if n}
+    backgrounds = [row for row in done.kept.values() if row["kind"] == GENERAL]
+    backgrounds = [row for row in backgrounds if int(row["unit"]) not in done.data]
+    if not wanted or not config.synth.texts or not backgrounds:
+        return []
+    shards = {shard.rung: shard for shard in reversed(synthesize.synth_shards(config, backgrounds))}
+    job = synthesize.SynthJob(
+        settings=config.synth,
+        seed=config.seed,
+        sources={source.name: source for source in config.sources},
+        limits=door.Limits(
+            max_pixels=config.score.max_pixels, max_side_px=config.score.max_side_px
+        ),
+        out="",
+    )
+    draw = synthesize.make_drawer(job)
+    found: dict[int, list[tuple[float, int]]] = {rung: [] for rung in shards}
+    for slot in range(max(shard.samples for shard in shards.values())):
+        for rung, shard in shards.items():
+            if slot >= shard.samples or (len(found[rung]) >= _LEAST_PAGES and enough()):
+                continue
+            if slot == 0:
+                draw(shard, slot)
+            start = time.process_time()
+            sample = draw(shard, slot)
+            found[rung].append((time.process_time() - start, _in_tar(sample)))
+        if enough() and all(
+            len(f) >= min(_LEAST_PAGES, shards[r].samples) for r, f in found.items()
+        ):
+            break
+    return [
+        Pages(
+            rung=rung,
+            seconds=sum(s for s, _ in timed) / len(timed),
+            bytes=sum(b for _, b in timed) / len(timed),
+            timed=len(timed),
+        )
+        for rung, timed in sorted(found.items())
+    ]
+
+
+def copies(row: Row, files: Sequence[FileInfo], sizes: NDArray[np.int64]) -> float:
+    """How many files of a folder hold the bytes of this one, itself included.
+
+    Only files of one size can be equal, so few are read; of very many some stand for all.
+    """
+    same_size = np.flatnonzero(sizes == row["bytes"])
+    others = [files[int(i)] for i in same_size if files[int(i)].uri != row["uri"]]
+    if not others or not row["bytes"]:
+        return 1.0
+    looked = others[:_MOST_COPIES]
+    same: int = sum(hashlib.sha256(read_bytes(f.uri)).hexdigest() == row["sha256"] for f in looked)
+    return 1 + same * len(others) / len(looked)
+
+
+def _data(done: Measured, number: int, row: Row, sources: dict[str, Any]) -> bytes:
+    if number in done.data:
+        return done.data[number]
+    return pack.fetch_original(row, sources)
+
+
+def _laid_down(row: Row, data: bytes, job: pack.PackJob) -> list[tar.Stored]:
+    samples = list(pack.cut_samples(row, data, job))
+    writer = tar.ShardWriter(io.BytesIO(), "")
+    for sample in samples:
+        writer.add(sample)
+    writer.close()
+    return samples
+
+
+def _in_tar(sample: tar.Stored) -> int:
+    """What a sample and its label take in a tar, with their headers and in the index."""
+    parts = (len(sample.data), len(sample.label_bytes()))
+    return sum(_BLOCK - (-part // _BLOCK) * _BLOCK for part in parts) + _INDEX_BYTES

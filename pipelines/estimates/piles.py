@@ -1,0 +1,186 @@
+"""Images that lie together, counted cheaply and read one by one: what a sample is drawn from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pipelines.sources import (
+    DocumentSource,
+    FolderSource,
+    Item,
+    ParquetSource,
+    Source,
+    Unit,
+    WebDatasetSource,
+)
+from pipelines.sources.files import FileInfo, find_files
+from pipelines.sources.parquet_rows import BrokenParquet, open_parquet
+
+# Of how many files of a source all are opened to be counted; of more a draw alone.
+_COUNT_ALL = {"webdataset": 16, "parquet": 64, "documents": 64}
+# Rows have no addresses: what is drawn all over them means reading them all.
+_READ_ALL_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pile:
+    """`read` gives the images at these places, in ascending order, and how many images had to be
+    read to reach each: where there are no addresses all before it are read too. `parts` are the
+    numbers of images that are dear to read across, one after another."""
+
+    parts: tuple[int, ...]
+    read: Callable[[Sequence[int]], Iterator[tuple[Item, int]]]
+
+    @property
+    def count(self) -> int:
+        return sum(self.parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The files of a source, to be opened one at a time."""
+
+    source: Source
+    files: list[FileInfo]
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+    def can_be_counted(self) -> bool:
+        """Whether all its images can be numbered before any is read."""
+        if isinstance(self.source, ParquetSource) and self.bytes > _READ_ALL_BYTES:
+            return False
+        return len(self.files) <= _COUNT_ALL.get(self.source.type, len(self.files))  # type: ignore[attr-defined]
+
+    def whole(self) -> Pile:
+        """All images of the source."""
+        if isinstance(self.source, FolderSource):
+            return _folder_pile(self.source, self.files)
+        return _together([self.open(i) for i in range(len(self.files))])
+
+    def open(self, number: int) -> Pile:
+        """The images of one file."""
+        file = self.files[number]
+        if isinstance(self.source, WebDatasetSource):
+            return _tar_pile(self.source, file)
+        if isinstance(self.source, ParquetSource):
+            return _parquet_pile(self.source, file)
+        assert isinstance(self.source, DocumentSource)
+        return _document_pile(self.source, file)
+
+
+def list_files(source: Source) -> Files:
+    """SourceError when there are none, as a build would raise."""
+    if isinstance(source, FolderSource | WebDatasetSource):
+        files = source.files()
+    else:
+        suffix = ".parquet" if isinstance(source, ParquetSource) else ".pdf"
+        files = find_files(source.uri, suffix=suffix)
+    return Files(source=source, files=files)
+
+
+def _folder_pile(source: FolderSource, files: list[FileInfo]) -> Pile:
+    def read(places: Sequence[int]) -> Iterator[tuple[Item, int]]:
+        for place in places:
+            file = files[place]
+            unit = Unit(
+                unit_id="",
+                source=source.name,
+                uri=file.root,
+                start=0,
+                stop=1,
+                bytes=file.bytes,
+                members=(file.name,),
+            )
+            yield from ((item, 1) for item in source.read(unit))
+
+    return Pile(parts=(len(files),), read=read)
+
+
+def _tar_pile(source: WebDatasetSource, file: FileInfo) -> Pile:
+    listed = source.list_images(file)
+
+    def read(places: Sequence[int]) -> Iterator[tuple[Item, int]]:
+        for place in places:
+            item, size = listed[place]
+            if item.fault is None:
+                data = source.fetch(item.uri, item.offset, size)
+                item = dataclasses.replace(item, data=data)
+            yield item, 1
+
+    return Pile(parts=(len(listed),), read=read)
+
+
+def _document_pile(source: DocumentSource, file: FileInfo) -> Pile:
+    units = list(source.model_copy(update={"uri": file.uri}).units())
+    pages = [(unit, page) for unit in units for page in range(unit.start, unit.stop)]
+
+    def read(places: Sequence[int]) -> Iterator[tuple[Item, int]]:
+        for place in places:
+            unit, page = pages[place]
+            one = dataclasses.replace(unit, start=page, stop=page + 1)
+            yield from ((item, 1) for item in source.read(one))
+
+    return Pile(parts=(len(pages),), read=read)
+
+
+def _parquet_pile(source: ParquetSource, file: FileInfo) -> Pile:
+    try:
+        with open_parquet(file.uri) as parquet:
+            columns = len(source.columns_of(file.uri, parquet))
+            metadata = parquet.metadata
+            rows = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    except BrokenParquet:
+        rows, columns = [], 0
+    counts = [count * columns for count in rows] or [1]
+
+    def read(places: Sequence[int]) -> Iterator[tuple[Item, int]]:
+        start = 0
+        for group, count in enumerate(counts):
+            wanted = [place - start for place in places if start <= place < start + count]
+            start += count
+            if wanted:
+                stop = group + 1 if rows else group
+                unit = Unit(
+                    unit_id="",
+                    source=source.name,
+                    uri=file.uri,
+                    start=group,
+                    stop=stop,
+                    bytes=0,
+                )
+                yield from _picked(source.read(unit), wanted)
+
+    return Pile(parts=tuple(counts), read=read)
+
+
+def _picked(items: Iterator[Item], wanted: Sequence[int]) -> Iterator[tuple[Item, int]]:
+    before = -1
+    last = None
+    left = list(wanted)
+    for place, item in enumerate(items):
+        last = item
+        if left and place == left[0]:
+            yield item, place - before
+            before = place
+            left.pop(0)
+        if not left:
+            return
+    # What is damaged of a group is one item, and stands for all that it hides.
+    if last is not None:
+        yield from ((last, 1) for _ in left)
+
+
+def _together(piles: Sequence[Pile]) -> Pile:
+    def read(places: Sequence[int]) -> Iterator[tuple[Item, int]]:
+        start = 0
+        for pile in piles:
+            wanted = [place - start for place in places if start <= place < start + pile.count]
+            if wanted:
+                yield from pile.read(wanted)
+            start += pile.count
+
+    return Pile(parts=tuple(pile.count for pile in piles), read=read)
