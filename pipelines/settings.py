@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shutil
 import sys
+import textwrap
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+
+# Lines of a help are no longer, however wide the terminal.
+_WIDE = 100
 
 
 class Settings(BaseModel):
@@ -79,11 +84,13 @@ def load(
 
 
 def describe(model: type[Settings]) -> str:
-    """The fields of settings that are given in a file, one line each, for an epilogue."""
-    lines = []
+    """The fields of settings that are given in a file, for an epilogue."""
+    lines: list[str] = []
     for name, field in leaves(model):
-        lines.append(f"    {name:<16} {field.description or ''}{_default(field)}")
-    return "\n".join(lines).replace("%%", "%")
+        text = f"{field.description or ''}{_default(field)}".replace("%%", "%")
+        wrapped = textwrap.wrap(text, _WIDE - 21, break_on_hyphens=False) or [""]
+        lines += [f"    {name if i == 0 else '':<16} {part}" for i, part in enumerate(wrapped)]
+    return "\n".join(lines)
 
 
 def run(main: Any, *args: Any) -> int:
@@ -108,6 +115,14 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Settings)
 
 
+def sections(model: type[Settings], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names of all sections, nested ones after their own, with what each is about."""
+    for name, field in model.model_fields.items():
+        if _is_model(field.annotation):
+            yield prefix + name, field.description or ""
+            yield from sections(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+
+
 def _parser(
     model: type[Settings], description: str, epilog: str, positional: Sequence[str] = ()
 ) -> argparse.ArgumentParser:
@@ -115,15 +130,18 @@ def _parser(
         description=description,
         epilog=epilog,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
+        usage=" ".join(
+            ["%(prog)s [--config FILE.yaml] [--NAME VALUE ...]", *map(str.upper, positional)]
+        ),
     )
     parser.add_argument("--config", metavar="FILE.yaml", help="settings file; flags override it")
+    about = dict(sections(model))
     groups: dict[str, Any] = {}
     for name, field in leaves(model):
         section, _, _ = name.rpartition(".")
         if section and section not in groups:
-            about = model.model_fields[section.split(".")[0]].description
-            groups[section] = parser.add_argument_group(section, about)
+            groups[section] = parser.add_argument_group(section, about[section])
         text = (field.description or "").replace("%", "%%")
         if name in positional:
             parser.add_argument(name, metavar=name.upper(), help=text)
@@ -133,6 +151,14 @@ def _parser(
             f"--{name}", metavar=_metavar(field), help=f"{text}{_default(field)}"
         )
     return parser
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Names and texts side by side, in lines of at most 100 characters."""
+
+    def __init__(self, prog: str) -> None:
+        width = min(_WIDE, shutil.get_terminal_size().columns - 2)
+        super().__init__(prog, max_help_position=min(36, width // 2), width=width)
 
 
 def _default(field: FieldInfo) -> str:
