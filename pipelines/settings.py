@@ -174,7 +174,9 @@ def _metavar(field: FieldInfo) -> str:
     annotation = field.annotation
     if annotation is bool:
         return "true|false"
-    name = getattr(annotation, "__name__", str(annotation))
+    # `int | None` is given as an int.
+    name = str(getattr(annotation, "__name__", annotation)).removesuffix(" | None")
+    name = str(annotation).removesuffix(" | None") if name == "Union" else name
     return {"int": "N", "float": "X", "str": "TEXT", "Path": "PATH"}.get(name, "VALUE")
 
 

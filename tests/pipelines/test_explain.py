@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -165,6 +166,20 @@ def test_the_nearest_threshold_is_the_first_step_that_changes_a_fate(
     other = f"plan.min_clarity {0.4 * (1 - step):.4g}"
     assert f"{other}: 1 fewer would be blurred, 1 of them pass every rule" in text
     assert "more would be blurred" not in text  # no other is below 0.6
+
+
+def test_a_corpus_in_an_object_store_tells_the_same(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.put(str(corpus), "/told", recursive=True)
+    url = "memory://told"
+    for what in ("half.png", "poorer.jpg", "too_small", "near_duplicate", "blurred"):
+        here = told(corpus, what, capsys)
+        assert settings.run(explain.main, [url, what, "--open", str(tmp_path)]) == 0
+        there = capsys.readouterr().out
+        assert there.partition("\nwritten")[0].rstrip() == here.rstrip()
+    assert any(path.suffix == ".png" for path in tmp_path.iterdir())
 
 
 def test_what_is_not_found_names_what_is_near(
