@@ -111,13 +111,15 @@ def pack_kept(config: CorpusConfig, done: Measured, enough: Callable[[], bool]) 
     size = len(done.rows)
     figures = np.zeros((3, size))
     known: dict[str, list[int]] = {}
+    # One for all, as a shard has one: opening a tar takes as long as adding to it.
+    writer = tar.ShardWriter(io.BytesIO(), "")
     for number, row in done.kept.items():
         if known.get(row["kind"]) and enough():
             continue
         if not known:
-            _laid_down(row, _data(done, number, row, sources), job)
+            _laid_down(row, _data(done, number, row, sources), job, writer)
         start = time.process_time()
-        samples = _laid_down(row, _data(done, number, row, sources), job)
+        samples = _laid_down(row, _data(done, number, row, sources), job, writer)
         spent = time.process_time() - start
         if number in done.data:
             spent += done.read_s[number]
@@ -193,12 +195,12 @@ def _data(done: Measured, number: int, row: Row, sources: dict[str, Any]) -> byt
     return pack.fetch_original(row, sources)
 
 
-def _laid_down(row: Row, data: bytes, job: pack.PackJob) -> list[tar.Stored]:
+def _laid_down(
+    row: Row, data: bytes, job: pack.PackJob, writer: tar.ShardWriter
+) -> list[tar.Stored]:
     samples = list(pack.cut_samples(row, data, job))
-    writer = tar.ShardWriter(io.BytesIO(), "")
     for sample in samples:
         writer.add(sample)
-    writer.close()
     return samples
 
 
