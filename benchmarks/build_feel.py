@@ -94,9 +94,7 @@ def feel(
                 sent_s = time.monotonic()
                 process.send_signal(stop)
             if ended is None and process.poll() is not None:
-                ended = (
-                    time.monotonic()
-                )  # the prompt is back; Ray's helpers may still hold the pipe
+                ended = time.monotonic()  # the prompt is back; others may hold the pipe
             if not selector.select(timeout=0.1):
                 continue
             try:
