@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines import first_line, stopping
+
 _USAGE = """\
 usage: vae-corpus COMMAND [ARGUMENT ...]
 
@@ -75,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _call(name: str, rest: Sequence[str]) -> int:
     command = COMMANDS[name]
+    if name == "build":  # as its file does: before imports that take seconds
+        first_line.say()
+        stopping.stop_early()
     entry: Any = importlib.import_module(command.module).main
     sys.argv[0] = f"vae-corpus {name}"  # what helps and errors call the program
     settings = importlib.import_module("pipelines.settings")
