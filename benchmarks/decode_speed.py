@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
             costs.append(own)
         results[work] = {
             "ratio": round(statistics.median(ratios), 4),
-            "quartiles": [round(q, 4) for q in np.quantile(ratios, [0.25, 0.75])],
+            "quartiles": [round(float(q), 4) for q in np.quantile(ratios, [0.25, 0.75])],
             "cpu_ms": round(1e3 * statistics.median(costs), 4),
         }
         print(f"{work:<24} {results[work]['ratio']:.3f} {results[work]['quartiles']}", flush=True)
