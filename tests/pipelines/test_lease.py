@@ -108,9 +108,12 @@ def ended(child: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def contents(out: str) -> dict[str, bytes]:
+    """What the corpus is made of: not its log, where each build tells of itself."""
     fs, inner = storage.filesystem(out)
     fs.invalidate_cache()
-    return {path.removeprefix(inner): fs.cat_file(path) for path in fs.find(inner)}
+    names = [path.removeprefix(inner) for path in fs.find(inner)]
+    made = [name for name in names if not name.startswith("/log")]
+    return {name: fs.cat_file(inner + name) for name in made}
 
 
 def assert_whole(out: str, seed: int) -> None:
