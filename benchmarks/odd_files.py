@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from odd_files_set import colour, damage, declared, depths, formats, harmless, jpegs, tiffs
+from odd_files_set import colour, damage, declared, depths, formats, harmless, jpegs, modern, tiffs
 from odd_files_set.case import Odd, Painter, Rgb
 from odd_files_set.verdict import (
     Fate,
@@ -55,7 +55,7 @@ from pipelines.decode import sniff
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RESULT = Path(__file__).parent / "results" / "odd_files.json"
-_PARTS = (colour, declared, depths, tiffs, jpegs, harmless, damage, formats)
+_PARTS = (colour, declared, depths, tiffs, jpegs, harmless, damage, modern, formats)
 _SETTINGS = ("--engine.workers", "0", "--score.text", "false", "--plan.min_clarity", "0")
 
 

@@ -7,32 +7,28 @@ nothing, a lost file is made again to the same bytes, and a killed build goes on
 from __future__ import annotations
 
 import functools
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import careful, curriculum, engine, lease, pack, plan, score, storage, synthesize
+from pipelines import careful, engine, lease, pack, plan, score, storage, synthesize
 from pipelines import decode as door
 from pipelines import shards as committed
+from pipelines.built import Build, BuildFailed, scored_units
 from pipelines.config import CorpusConfig
-from pipelines.passed_over import count_passed_over
+from pipelines.finish import finish, write_times
 from pipelines.pulse import Pulse
-from pipelines.report import accounting, page
 from pipelines.report.board import Board
 from pipelines.report.console import Console
-from pipelines.report.log import BuildLog, build_log
+from pipelines.report.log import build_log
 from pipelines.report.progress import Progress
-from pipelines.report.shortfalls import shortfalls
-from pipelines.report.times import run_script
-from pipelines.sample import KINDS
-from pipelines.sources import Source, Unit, WebDatasetSource
+from pipelines.sources import Source, Unit
 from pipelines.tasks import OutOfSpace, Several
 
 UNIT_SCHEMA = pa.schema(
@@ -48,33 +44,6 @@ UNIT_SCHEMA = pa.schema(
 )
 
 
-class BuildFailed(RuntimeError):
-    """Some units or shards could not be made; the message lists them. Exit code 1."""
-
-
-@dataclass(kw_only=True)
-class Build:
-    """What a finished build was: where its parts lie, what it did, how long it took."""
-
-    config: CorpusConfig
-    ticket: lease.Ticket
-    log: BuildLog
-    board: Board | None = None
-    score_folder: str = ""
-    plan_folder: str = ""
-    units: list[Unit] = field(default_factory=list)
-    shards: list[pack.Shard] = field(default_factory=list)
-    groups: list[dict[str, Any]] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    quarantined: list[engine.Failure] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    worked: set[str] = field(default_factory=set)
-    items: Counter[str] = field(default_factory=Counter)
-    images: dict[str, Any] = field(default_factory=dict)
-    page: str = ""
-
-
 def build(
     config: CorpusConfig, console: Console, command: str = "", board: Board | None = None
 ) -> Build:
@@ -88,7 +57,7 @@ def build(
         done = Build(config=config, ticket=ticket, log=log, board=board)
         try:
             _build(done, console)
-            _write_times(done, command)
+            write_times(done, command)
         except Exception:
             # A build that has taken over removes what it does not need: then that is the reason.
             with suppress(OSError):
@@ -114,7 +83,7 @@ def _build(done: Build, console: Console) -> None:
         with _stage(done, console, "synthesize"):
             _synthesize(done, sources, cluster, console)
     with _stage(done, console, "report"):
-        _finish(done)
+        finish(done)
 
 
 @contextmanager
@@ -186,7 +155,7 @@ def _scorer(job: score.ScoreJob) -> engine.Work:
 
 def _plan(done: Build) -> None:
     config = done.config
-    ids = [unit.unit_id for unit in _scored_units(done)]
+    ids = [unit.unit_id for unit in scored_units(done)]
     digest = plan.plan_hash(config, storage.name_of(done.score_folder), ids)
     done.plan_folder = storage.join(config.out, "plan", digest)
     # `shards` is written last, but any of them may have been lost since.
@@ -334,143 +303,3 @@ def _failed(what: str, failures: Sequence[engine.Failure], places: dict[str, str
     if len(failures) > 10:
         lines.append(f"  and {len(failures) - 10} more")
     return "\n".join(lines)
-
-
-def _finish(done: Build) -> None:
-    """Remove shards of an earlier plan, then write what describes the corpus, curriculum last."""
-    config, out = done.config, done.config.out
-    names = [shard.name for shard in done.shards]
-    _tidy(done, set(names))
-    done.groups = curriculum.group_counts(out, names)
-    whole, notices = curriculum.make_curriculum(config, done.groups)
-    done.notices += notices
-    done.images = accounting.count_images(done.plan_folder) | {"passed_over": _passed_over(done)}
-    _shortfalls(done, whole)
-    rejected = done.images["rejected"]
-    for what, slugs in (
-        ("made a filter fail", ("score_failed",)),
-        ("killed or hung the worker that scored them", careful.SLUGS),
-    ):
-        if count := sum(rejected.get(slug, 0) for slug in slugs):
-            done.notices.append(
-                f"{count} images {what}: the column `why` of rejected.parquet says how"
-            )
-    facts = {
-        "version": curriculum.VERSION,
-        "seed": config.seed,
-        "scores": storage.name_of(done.score_folder),
-        "plan": storage.name_of(done.plan_folder),
-        "units": len(done.units),
-        "quarantined": [asdict(failure) for failure in done.quarantined],
-        "images": done.images,
-        "problems": done.problems,
-        "notices": done.notices,
-        # Neither the place nor the machinery changes a byte of the corpus.
-        "settings": config.model_dump(mode="json", exclude={"out", "engine", "wandb", "estimate"}),
-    }
-    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-    if storage.commit_bytes(storage.join(out, "corpus.json"), text.encode()):
-        done.worked.add("report")
-    # Without its curriculum the corpus was not whole: shards may be newer than their sheets, also
-    # where the build that made them was killed before it could draw.
-    redraw = not storage.exists(storage.join(out, "curriculum.json"))
-    _report(done, facts, whole, redraw)
-    _look_again(done)
-    if curriculum.write_curriculum(out, whole):
-        done.worked.add("report")
-
-
-def _look_again(done: Build) -> None:
-    """BuildFailed when a shard is not what this build made or found: the corpus is not whole."""
-    out = done.config.out
-    wanted = {shard.name for shard in done.shards}
-    wrong = {shard.name for shard in committed.not_committed(out, done.shards)}
-    wrong |= {name.rpartition(".")[0] for name in committed.strays(out, wanted)}
-    if wrong:
-        storage.remove(storage.join(out, "curriculum.json"))
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise BuildFailed(
-            f"{len(wrong)} shards were changed by something else while this build was at work:"
-            f" {', '.join(sorted(wrong)[:5])}{more}. The corpus is not whole and has no"
-            f" curriculum.json. See that nothing else writes to {out}, then run the same command"
-            " again: only these shards are left."
-        )
-
-
-def _scored_units(done: Build) -> list[Unit]:
-    lost = {failure.task_id for failure in done.quarantined}
-    return [unit for unit in done.units if unit.unit_id not in lost]
-
-
-def _passed_over(done: Build) -> dict[str, int]:
-    tars = {s.name for s in done.config.sources if isinstance(s, WebDatasetSource)}
-    ids = [unit.unit_id for unit in _scored_units(done) if unit.source in tars]
-    return count_passed_over(done.plan_folder, done.score_folder, ids)
-
-
-def _shortfalls(done: Build, whole: dict[str, Any]) -> None:
-    """Name sources that gave nothing: done work stays, but the exit code is 1."""
-    units = Counter(unit.source for unit in _scored_units(done))
-    problems, notices = shortfalls(done.plan_folder, units, done.images["passed_over"])
-    if not whole["phases"]:
-        problems.append(
-            "the corpus holds no samples: the table above says why images were left out"
-        )
-    done.problems += problems
-    done.notices += notices
-
-
-def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: bool) -> None:
-    config, folder = done.config, storage.join(done.config.out, "report")
-    subject = page.Subject(
-        config=config,
-        sources={source.name: source for source in config.sources},
-        score_folder=done.score_folder,
-        plan_folder=done.plan_folder,
-        shards=[shard.name for shard in done.shards],
-        facts=facts,
-        curriculum=whole,
-        versions=score.versions(config.score),
-    )
-    for kind in KINDS:
-        # Contact sheets, which earlier versions drew.
-        storage.remove(storage.join(folder, f"{kind}.png"))
-    digest = page.digest(subject, [shard.recipe for shard in done.shards])
-    done.page = storage.join(folder, "index.html")
-    if redraw or not page.is_of(done.page, digest):
-        storage.commit_bytes(done.page, page.make_page(subject, digest).encode())
-
-
-def _write_times(done: Build, command: str) -> None:
-    """Seconds of this run, beside the page: they would make equal corpora differ inside it."""
-    path = storage.join(done.config.out, "report", "run.js")
-    if not done.worked:
-        return
-    before = storage.read_bytes(path) if storage.exists(path) else None
-    workers = done.config.engine.workers
-    script = run_script(
-        before,
-        command=command,
-        seconds=done.seconds,
-        worked=done.worked | {"report"},
-        done=done.items,
-        workers="all CPUs" if workers is None else str(workers or "in process"),
-    )
-    storage.commit_bytes(path, script)
-
-
-def _tidy(done: Build, wanted: set[str]) -> None:
-    """Remove shards and plans of earlier settings, and drafts of writers that were killed."""
-    out = done.config.out
-    strays = committed.strays(out, wanted)
-    if strays:
-        storage.remove(storage.join(out, "curriculum.json"))
-    for stray in strays:
-        storage.remove(storage.join(out, stray))
-    for plan_hash in storage.folders(storage.join(out, "plan")):
-        if plan_hash != storage.name_of(done.plan_folder):
-            storage.remove_folder(storage.join(out, "plan", plan_hash))
-    for folder in (*committed.folders(out), "report", "."):
-        storage.sweep(storage.join(out, folder))
-    for folder in (done.score_folder, done.plan_folder):
-        storage.sweep(folder)

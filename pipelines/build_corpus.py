@@ -26,10 +26,12 @@ import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
 from pipelines import lease, settings, storage  # noqa: E402
-from pipelines.build import Build, BuildFailed, build  # noqa: E402
-from pipelines.config import CorpusConfig, PhaseSettings  # noqa: E402
+from pipelines.build import build  # noqa: E402
+from pipelines.built import Build, BuildFailed  # noqa: E402
+from pipelines.config import CorpusConfig  # noqa: E402
 from pipelines.demo_config import with_demo_inputs  # noqa: E402
 from pipelines.estimates.run import estimate  # noqa: E402
+from pipelines.phases import PhaseSettings  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
 from pipelines.report.board import Board  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402

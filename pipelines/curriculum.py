@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelines import storage
-from pipelines.config import CorpusConfig, PhaseSettings, Weight
+from pipelines.config import CorpusConfig
+from pipelines.phases import PhaseSettings, Weight
 
 VERSION = 1
 _GROUP = ("kind", "rung", "bucket", "language", "size_band", "density")

@@ -16,8 +16,6 @@ import os
 import secrets
 import signal
 import threading
-import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +26,7 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.util import metrics
 
+from pipelines.in_process import last_line, load, run_here
 from pipelines.last_words import last_words
 from pipelines.pool import CallFailed, Pool
 from pipelines.pulse import Counts, Pulse
@@ -97,7 +96,7 @@ class Engine:
         if not ordered:
             return Outcome()
         if not self._on_ray:
-            return _run_here(ordered, make_work, listener, self._settings)
+            return run_here(ordered, make_work, listener, self._settings)
         share = {"CPU": self._settings.cpus_per_worker, "GPU": gpus_per_worker}
         cluster = _Ray(make_work, make_careful, share)
         limit = self._settings.workers or math.inf
@@ -174,45 +173,8 @@ def _join(address: str, common: dict[str, Any]) -> None:
             ray.init(**common)
     except (ConnectionError, ValueError) as error:
         raise EngineError(
-            f"no Ray cluster at RAY_ADDRESS={address}: {_last_line(error)}. {hint}"
+            f"no Ray cluster at RAY_ADDRESS={address}: {last_line(error)}. {hint}"
         ) from None
-
-
-def _run_here(
-    tasks: Sequence[Task], make_work: Callable[[], Work], listener: Listener, s: EngineSettings
-) -> Outcome:
-    listener.running([], Crew(loading=1))
-    outcome, work = Outcome(), _load(make_work)
-    for task in tasks:
-        for attempt in range(1, s.attempts + 1):
-            began_s = time.monotonic()
-            try:
-                stats = _counted(work, task, listener)
-            except EngineError:
-                raise
-            except Exception as error:
-                why, again = _last_line(error), attempt < s.attempts
-                listener.failed(task, "exception", why, again=again)
-                if not again:
-                    outcome.failures.append(
-                        Failure(task_id=task.task_id, slug="exception", why=why)
-                    )
-            else:
-                outcome.stats[task.task_id] = stats
-                listener.done(task, stats, time.monotonic() - began_s)
-                break
-    return outcome
-
-
-def _counted(work: Work, task: Task, listener: Listener) -> Stats:
-    def tell() -> None:
-        listener.running([(task, pulse.read())], Crew(at_work=1))
-
-    pulse = Pulse(tell)
-    tell()
-    with pulse.counting():
-        stats = work(task.payload)
-    return pulse.read() | stats
 
 
 class _Metrics(Listener):
@@ -279,7 +241,7 @@ class _Worker:
         return str(ray.get_runtime_context().get_node_id())
 
     def load(self) -> None:
-        self._work = _load(self._make_work)
+        self._work = load(self._make_work)
 
     def work(self, payload: Any) -> Stats:
         assert self._work is not None
@@ -301,13 +263,6 @@ class _Worker:
             # What is asked from now on is asked of the next task.
             self._pulse = Pulse()
         return pulse.read() | stats
-
-
-def _load(make_work: Callable[[], Work]) -> Work:
-    try:
-        return make_work()
-    except Exception as error:
-        raise EngineError(f"workers do not start: {_last_line(error)}") from error
 
 
 class _Ray:
@@ -365,11 +320,11 @@ class _Ray:
             if isinstance(error.cause, EngineError):
                 raise error.cause from None
             # The work raised: the process is whole.
-            why = _last_line(error.cause or error)
+            why = last_line(error.cause or error)
             raise CallFailed("exception", why, lost=False) from None
         except RayError as error:
             slug = "out_of_memory" if isinstance(error, OutOfMemoryError) else "worker_died"
-            raise CallFailed(slug, _last_line(error), lost=True) from None
+            raise CallFailed(slug, last_line(error), lost=True) from None
 
     def dead_nodes(self) -> set[str]:
         return {node["NodeID"] for node in _nodes() if not node["Alive"]}
@@ -398,9 +353,3 @@ class _Ray:
 def _nodes() -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return nodes
-
-
-def _last_line(error: BaseException) -> str:
-    lines = traceback.format_exception_only(error)
-    text = " ".join("".join(lines).split())
-    return text if len(text) <= 500 else text[:500] + "..."

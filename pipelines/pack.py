@@ -22,8 +22,8 @@ from PIL import Image
 from pipelines import decode as door
 from pipelines import pulse, storage, tar
 from pipelines.config import PackSettings, ScoreSettings
-from pipelines.plan import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
 from pipelines.sample import GENERAL, Group
+from pipelines.shard_plan import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
 from pipelines.sources import Source
 
 # What the JSON beside an image says. Every label of a shard has the same names with the same types:

@@ -19,30 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import dedup, rules, storage
-from pipelines.config import CorpusConfig, PackSettings, PlanSettings
+from pipelines import dedup, rules, shard_plan, storage
+from pipelines.config import CorpusConfig, PlanSettings
 from pipelines.sample import GENERAL, REST, TOP, Bucket, buckets
+from pipelines.shard_plan import Recipes, assign_shards
 from pipelines.tiles import CELL_PX, Judged, draw_bucket, judge_tiles
 
 # Raised when the same settings would give another plan, or the same plan other shards.
 VERSION = 5
-PACK_VERSION = 3
-
-# Where an image was read says nothing of what a shard holds: the same corpus at another place has
-# the same recipes.
-_ADDRESS = ["unit", "uri", "offset"]
-# Nor does what an image is beside others: it would change with every image more.
-_NOT_PACKED = [*_ADDRESS, "text_rank", "blank_tiles", "ink_max"]
-
-# Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
-_JPEG_BYTES_PER_PX = 0.5
-_TILE_BYTES_PER_PX = 0.6
-# General images up to this many times the rung keep their original bytes.
-KEEP_ORIGINAL_UP_TO = 1.5
-# Formats that are kept as they are, with the extension that WebDataset readers know. The others
-# (GIF, BMP, TIFF...) are stored as PNG, which loses nothing. What had to be converted to sRGB is
-# never kept: whoever reads it without its profile would see other colours.
-KEPT_FORMATS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 _TILE = pa.struct(
     [
@@ -82,7 +66,7 @@ def plan_hash(config: CorpusConfig, score_hash: str, unit_ids: Iterable[str]) ->
         "version": VERSION,
         "seed": config.seed,
         "plan": config.plan.model_dump(),
-        "pack": [PACK_VERSION, config.pack.model_dump()],
+        "pack": [shard_plan.PACK_VERSION, config.pack.model_dump()],
         "scores": score_hash,
         "units": sorted(unit_ids),
     }
@@ -101,7 +85,7 @@ def make_plan(config: CorpusConfig, scores: str, unit_ids: list[str], folder: st
     _drop_duplicates(db, config.plan)
     _place(db, config)
     _apply_quotas(db, config.plan)
-    _assign_shards(db, config)
+    assign_shards(db, config)
     _write(db, config, folder)
 
 
@@ -121,7 +105,7 @@ def judge_alone(config: CorpusConfig, scores: pa.Table) -> tuple[list[Any], list
         )
         _place(db, alone)
         _apply_quotas(db, alone.plan)
-        _assign_shards(db, alone)
+        assign_shards(db, alone)
         kept: Any = db.sql("SELECT * FROM selected")
         dropped: Any = db.sql("SELECT * FROM within WHERE slug IS NOT NULL")
         return kept.to_arrow_table().to_pylist(), dropped.to_arrow_table().to_pylist()
@@ -348,54 +332,13 @@ def _apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
     )
 
 
-def _assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
-    """`selected`: what is kept, in packing order, with the name of its shard.
-
-    Inside a kind and rung the order is that of a seeded hash: any run of samples is a fair draw.
-    A shard holds images of one extension, because readers that build tables ask for that.
-    """
-    limit, samples = config.pack.shard_bytes, config.pack.shard_samples
-    kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
-    db.execute(
-        f"""
-        CREATE TEMP TABLE selected AS
-        WITH sized AS (
-            SELECT * EXCLUDE (slug, duplicate_of),
-                md5(concat('{config.seed}', 'order', sha256)) AS place,
-                CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
-                CASE WHEN kind <> '{GENERAL}' THEN '{config.pack.text_format}'
-                     WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
-                     WHEN colour_converted THEN CASE format WHEN 'jpeg' THEN 'jpg' ELSE 'png' END
-                     ELSE CASE format {kept} ELSE 'png' END END AS ext,
-                CASE WHEN kind <> '{GENERAL}'
-                     THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}
-                     WHEN side <= rung * {KEEP_ORIGINAL_UP_TO} THEN "bytes"
-                     ELSE rung::BIGINT * rung * {_JPEG_BYTES_PER_PX} END AS stored_bytes
-            FROM within WHERE slug IS NULL),
-        filled AS (
-            SELECT *, greatest(floor((sum(stored_bytes) OVER lane - stored_bytes) / {limit}),
-                               floor((sum(samples) OVER lane - samples) / {samples})) AS raw
-            FROM sized
-            WINDOW lane AS (PARTITION BY kind, rung, ext ORDER BY place, id
-                            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)),
-        numbered AS (
-            SELECT *, dense_rank() OVER (PARTITION BY kind, rung, ext ORDER BY raw) - 1 AS number
-            FROM filled)
-        SELECT * EXCLUDE (raw, number, stored_bytes, samples),
-            format('shards/{{}}/{{}}/{config.pack.lane}-{{}}-{{}}-{{}}-{{:06d}}',
-                   kind, rung, kind, rung, ext, number) AS shard
-        FROM numbered
-        """
-    )
-
-
 def _write(db: duckdb.DuckDBPyConnection, config: CorpusConfig, folder: str) -> None:
     # `id` numbers the rows of this run only; addresses name them for good.
     dropped = "SELECT * EXCLUDE (id, tiles) FROM within WHERE slug IS NOT NULL"
     _stream(db, f'{dropped} ORDER BY source, uri, "offset", member', folder, "dropped")
     rejected = "SELECT * EXCLUDE (id, text_sketch, shape) FROM rows WHERE slug IS NOT NULL"
     _stream(db, f'{rejected} ORDER BY source, uri, "offset", member', folder, "rejected")
-    recipes = _Recipes(config.pack, config.seed)
+    recipes = Recipes(config.pack, config.seed, VERSION)
     selected = "SELECT * EXCLUDE (id, place) FROM selected ORDER BY shard, place, id"
     _stream(db, selected, folder, "selected", recipes)
     with storage.commit(storage.join(folder, "shards.parquet")) as file:
@@ -407,7 +350,7 @@ def _stream(
     query: str,
     folder: str,
     name: str,
-    recipes: _Recipes | None = None,
+    recipes: Recipes | None = None,
 ) -> None:
     rows: Any = db.sql(query)
     reader = rows.to_arrow_reader(_BATCH_ROWS)
@@ -419,31 +362,3 @@ def _stream(
             writer.write_batch(batch, row_group_size=8192)
             if recipes is not None:
                 recipes.add(batch)
-
-
-class _Recipes:
-    """One hash per shard over what it will hold, built while the selected rows stream by."""
-
-    def __init__(self, pack: PackSettings, seed: int) -> None:
-        base = [VERSION, PACK_VERSION, pack.model_dump(), seed]
-        self._base = json.dumps(base, sort_keys=True).encode()
-        self._hashes: dict[str, Any] = {}
-        self._samples: dict[str, int] = {}
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        for row in batch.drop_columns(_NOT_PACKED).to_pylist():
-            shard = row["shard"]
-            if shard not in self._hashes:
-                self._hashes[shard] = hashlib.sha256(self._base)
-                self._samples[shard] = 0
-            self._hashes[shard].update(json.dumps(row, sort_keys=True, default=str).encode())
-            self._samples[shard] += len(row["tiles"]) if row["tiles"] is not None else 1
-
-    def table(self) -> pa.Table:
-        return pa.table(
-            {
-                "shard": pa.array(self._hashes, pa.string()),
-                "recipe": pa.array([h.hexdigest()[:16] for h in self._hashes.values()]),
-                "samples": pa.array(self._samples.values(), pa.int64()),
-            }
-        )

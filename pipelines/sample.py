@@ -21,6 +21,10 @@ KINDS = (GENERAL, TEXT_REAL, DOCUMENT, TEXT_SYNTH)
 RUNGS = (256, 512, 1024, 2048)
 TOP, REST = "top", "rest"
 DENSITIES = (TOP, REST)
+# Of synthetic text: what it is written in, and its em sizes in px.
+LANGUAGES = ("en", "zh", "mixed")
+SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
+BAND_KEYS = (*SIZE_BANDS, *(f"{name} {band}" for name in LANGUAGES for band in SIZE_BANDS))
 
 # Width and height at rung 256. All sides are multiples of 32, the largest compression, and all
 # areas lie within 7 % of 256 x 256, so that a batch costs about the same in every bucket.

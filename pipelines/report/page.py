@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 
 from pipelines import decode as door
-from pipelines import plan, storage
+from pipelines import plan, shard_plan, storage
 from pipelines.config import CorpusConfig
 from pipelines.report import census, epochs, pairs, payload, pictures, strata, thresholds
 from pipelines.report.changes import changed_settings
@@ -200,7 +200,7 @@ def _phases(curriculum: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _versions(scored: Mapping[str, Any]) -> dict[str, str]:
-    own = {"report": VERSION, "plan": plan.VERSION, "pack": plan.PACK_VERSION}
+    own = {"report": VERSION, "plan": plan.VERSION, "pack": shard_plan.PACK_VERSION}
     return {name: str(value) for name, value in {**own, **scored}.items()}
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.config import CorpusConfig, PhaseSettings
+from pipelines.config import CorpusConfig
 from pipelines.curriculum import make_curriculum
+from pipelines.phases import PhaseSettings
 
 
 def group(kind: str, rung: int, samples: int = 10) -> dict[str, Any]:

@@ -234,7 +234,7 @@ def test_what_was_written_just_before_the_end_is_found(
             index.with_name("of-another-plan-000000.parquet").write_bytes(index.read_bytes())
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.build._report", meanwhile)
+        patch.setattr("pipelines.finish._report", meanwhile)
         assert build_corpus.main(flags(photos, out, 1)) == 1
     assert "changed by something else" in capsys.readouterr().err
     assert not storage.exists(f"{out}/curriculum.json")

@@ -1,0 +1,70 @@
+"""Tasks one after the other in this process: a build without Ray, and what both ways share."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+
+from pipelines.pulse import Pulse
+from pipelines.tasks import (
+    Crew,
+    EngineError,
+    EngineSettings,
+    Failure,
+    Listener,
+    Outcome,
+    Stats,
+    Task,
+    Work,
+)
+
+
+def run_here(
+    tasks: Sequence[Task], make_work: Callable[[], Work], listener: Listener, s: EngineSettings
+) -> Outcome:
+    listener.running([], Crew(loading=1))
+    outcome, work = Outcome(), load(make_work)
+    for task in tasks:
+        for attempt in range(1, s.attempts + 1):
+            began_s = time.monotonic()
+            try:
+                stats = _counted(work, task, listener)
+            except EngineError:
+                raise
+            except Exception as error:
+                why, again = last_line(error), attempt < s.attempts
+                listener.failed(task, "exception", why, again=again)
+                if not again:
+                    outcome.failures.append(
+                        Failure(task_id=task.task_id, slug="exception", why=why)
+                    )
+            else:
+                outcome.stats[task.task_id] = stats
+                listener.done(task, stats, time.monotonic() - began_s)
+                break
+    return outcome
+
+
+def _counted(work: Work, task: Task, listener: Listener) -> Stats:
+    def tell() -> None:
+        listener.running([(task, pulse.read())], Crew(at_work=1))
+
+    pulse = Pulse(tell)
+    tell()
+    with pulse.counting():
+        stats = work(task.payload)
+    return pulse.read() | stats
+
+
+def load(make_work: Callable[[], Work]) -> Work:
+    try:
+        return make_work()
+    except Exception as error:
+        raise EngineError(f"workers do not start: {last_line(error)}") from error
+
+
+def last_line(error: BaseException) -> str:
+    lines = traceback.format_exception_only(error)
+    text = " ".join("".join(lines).split())
+    return text if len(text) <= 500 else text[:500] + "..."

@@ -1,0 +1,101 @@
+"""Which shard each kept image goes to, and a recipe hash over what each shard will hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.config import CorpusConfig, PackSettings
+from pipelines.sample import GENERAL
+
+# Raised when the same plan would give other shards.
+PACK_VERSION = 3
+
+# Where an image was read says nothing of what a shard holds: the same corpus at another place has
+# the same recipes.
+_ADDRESS = ["unit", "uri", "offset"]
+# Nor does what an image is beside others: it would change with every image more.
+_NOT_PACKED = [*_ADDRESS, "text_rank", "blank_tiles", "ink_max"]
+
+# Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
+_JPEG_BYTES_PER_PX = 0.5
+_TILE_BYTES_PER_PX = 0.6
+# General images up to this many times the rung keep their original bytes.
+KEEP_ORIGINAL_UP_TO = 1.5
+# Formats that are kept as they are, with the extension that WebDataset readers know. The others
+# (GIF, BMP, TIFF...) are stored as PNG, which loses nothing. What had to be converted to sRGB is
+# never kept: whoever reads it without its profile would see other colours.
+KEPT_FORMATS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+
+
+def assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
+    """`selected`: what is kept, in packing order, with the name of its shard.
+
+    Inside a kind and rung the order is that of a seeded hash: any run of samples is a fair draw.
+    A shard holds images of one extension, because readers that build tables ask for that.
+    """
+    limit, samples = config.pack.shard_bytes, config.pack.shard_samples
+    kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
+    db.execute(
+        f"""
+        CREATE TEMP TABLE selected AS
+        WITH sized AS (
+            SELECT * EXCLUDE (slug, duplicate_of),
+                md5(concat('{config.seed}', 'order', sha256)) AS place,
+                CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
+                CASE WHEN kind <> '{GENERAL}' THEN '{config.pack.text_format}'
+                     WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
+                     WHEN colour_converted THEN CASE format WHEN 'jpeg' THEN 'jpg' ELSE 'png' END
+                     ELSE CASE format {kept} ELSE 'png' END END AS ext,
+                CASE WHEN kind <> '{GENERAL}'
+                     THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}
+                     WHEN side <= rung * {KEEP_ORIGINAL_UP_TO} THEN "bytes"
+                     ELSE rung::BIGINT * rung * {_JPEG_BYTES_PER_PX} END AS stored_bytes
+            FROM within WHERE slug IS NULL),
+        filled AS (
+            SELECT *, greatest(floor((sum(stored_bytes) OVER lane - stored_bytes) / {limit}),
+                               floor((sum(samples) OVER lane - samples) / {samples})) AS raw
+            FROM sized
+            WINDOW lane AS (PARTITION BY kind, rung, ext ORDER BY place, id
+                            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)),
+        numbered AS (
+            SELECT *, dense_rank() OVER (PARTITION BY kind, rung, ext ORDER BY raw) - 1 AS number
+            FROM filled)
+        SELECT * EXCLUDE (raw, number, stored_bytes, samples),
+            format('shards/{{}}/{{}}/{config.pack.lane}-{{}}-{{}}-{{}}-{{:06d}}',
+                   kind, rung, kind, rung, ext, number) AS shard
+        FROM numbered
+        """
+    )
+
+
+class Recipes:
+    """One hash per shard over what it will hold, built while the selected rows stream by."""
+
+    def __init__(self, pack: PackSettings, seed: int, plan_version: int) -> None:
+        base = [plan_version, PACK_VERSION, pack.model_dump(), seed]
+        self._base = json.dumps(base, sort_keys=True).encode()
+        self._hashes: dict[str, Any] = {}
+        self._samples: dict[str, int] = {}
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        for row in batch.drop_columns(_NOT_PACKED).to_pylist():
+            shard = row["shard"]
+            if shard not in self._hashes:
+                self._hashes[shard] = hashlib.sha256(self._base)
+                self._samples[shard] = 0
+            self._hashes[shard].update(json.dumps(row, sort_keys=True, default=str).encode())
+            self._samples[shard] += len(row["tiles"]) if row["tiles"] is not None else 1
+
+    def table(self) -> pa.Table:
+        return pa.table(
+            {
+                "shard": pa.array(self._hashes, pa.string()),
+                "recipe": pa.array([h.hexdigest()[:16] for h in self._hashes.values()]),
+                "samples": pa.array(self._samples.values(), pa.int64()),
+            }
+        )
