@@ -270,7 +270,7 @@ def _run(
     if done.board:
         done.board.tell()
     for stats in outcome.stats.values():
-        done.items[stage] += stats.get("images", 0) + stats.get("samples", 0)
+        done.items[stage] += stats.get("images", 0)
     # A lost lease fails every task: that is one error to tell, not one for each.
     done.ticket.check()
     return outcome

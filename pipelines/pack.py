@@ -82,7 +82,7 @@ def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
                         pulse.beat(images=1, bytes=len(sample.data))
             index = writer.close()
         tar.commit_index(job.out, shard.name, shard.recipe, index)
-        return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
+        return {"images": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
 
     return pack_shard
 

@@ -167,7 +167,7 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
                 pulse.beat(images=1, bytes=len(sample.data))
             index = writer.close()
         tar.commit_index(job.out, shard.name, shard.recipe, index)
-        return {"samples": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
+        return {"images": index.num_rows, "bytes": pc.sum(index["bytes"]).as_py()}
 
     return make_shard
 

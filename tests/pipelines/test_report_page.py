@@ -289,6 +289,18 @@ def test_the_same_corpus_gives_the_same_page(corpus: Corpus, tmp_path: Path) -> 
     assert str(corpus.folder).encode() not in before
 
 
+def test_what_a_stage_took_names_each_image_once(corpus: Corpus) -> None:
+    script = (corpus.page.parent / "run.js").read_text()
+    told = json.loads(script.removeprefix("showRun(").removesuffix(");\n"))
+    done = {row["stage"]: row["done"] for row in told["stages"]}
+    paths = sorted(corpus.folder.glob("shards/*/*/*.parquet"))
+    held = {kind: 0 for kind in ("text_synth", "others")}
+    for path in paths:
+        kind = "text_synth" if "text_synth" in path.parts else "others"
+        held[kind] += pq.read_metadata(path).num_rows
+    assert done["pack"] == held["others"] and done["synthesize"] == held["text_synth"]
+
+
 def test_a_page_that_is_right_is_not_made_anew(corpus: Corpus) -> None:
     before = corpus.page.stat().st_mtime_ns
     times = (corpus.page.parent / "run.js").read_bytes()
