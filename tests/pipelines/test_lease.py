@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build, build_corpus, lease, storage, tar
+from pipelines import build_corpus, finish, lease, storage, tar
 from tests.pictures import jpeg, scene
 from tests.ray_cluster import ROOT, environment, wait_until
 from tests.s3_server import empty_bucket
@@ -220,7 +220,7 @@ def test_what_was_written_just_before_the_end_is_found(
     what: str,
 ) -> None:
     out = str(tmp_path / "corpus")
-    report = build._report
+    report = finish._report
 
     def meanwhile(*args: object) -> None:
         report(*args)  # type: ignore[arg-type]
