@@ -13,6 +13,9 @@ from typing import Any
 from pipelines.sources import FolderSource, Item, Unit
 from tests.pictures import jpeg, scene
 
+# A file of this name in the environment tells others that somebody hangs now.
+HANG_MARK = "POISON_HANG_MARK"
+
 
 class PoisonSource(FolderSource):
     """While `armed`: `killer` and `hanger` act when decoded, `unreadable` kills when read."""
@@ -40,10 +43,10 @@ class _Killer(bytes):
 
 class _Hanger(bytes):
     def __getitem__(self, where: Any) -> Any:
-        time.sleep(1000)
+        _hang()
 
     def startswith(self, *prefix: Any) -> bool:
-        time.sleep(1000)
+        _hang()
         return False
 
 
@@ -54,6 +57,12 @@ def write_pictures(folder: Path, *poisons: str) -> None:
         (folder / f"{2 * n:02d}-good.jpg").write_bytes(jpeg(scene(300, 280, n), 95))
     for n, poison in enumerate(poisons):
         (folder / f"{4 * n + 3:02d}-{poison}.jpg").write_bytes(jpeg(scene(290, 270, 50 + n), 95))
+
+
+def _hang() -> None:
+    if mark := os.environ.get(HANG_MARK):
+        Path(mark).touch()
+    time.sleep(1000)
 
 
 def _kill() -> None:

@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from pipelines.careful import CarefulError, make_careful_scorer
 from pipelines.config import CorpusConfig, ScoreSettings
 from pipelines.report.console import Console
 from pipelines.sources import FolderSource, Source, Unit, WebDatasetSource
-from tests.pipelines.poison import PoisonSource, write_pictures
+from tests.pipelines.poison import HANG_MARK, PoisonSource, write_pictures
 from tests.ray_cluster import ROOT, wait_until
 
 pytestmark = pytest.mark.slow
@@ -138,39 +137,28 @@ def test_what_another_try_may_mend_fails_the_unit(tmp_path: Path) -> None:
 
 
 def test_a_process_that_hangs_dies_with_its_worker(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "in", "pipe")
-    source = FolderSource(name="a", uri=str(tmp_path / "in"))
-    unit, pipe = only_unit(source), tmp_path / "in" / "03-pipe.jpg"
-    pipe.unlink()
-    os.mkfifo(pipe)
+    write_pictures(tmp_path / "in", "hanger")
+    source = PoisonSource(name="a", uri=str(tmp_path / "in"))
     script = (
         "import pickle, sys\nfrom pipelines.careful import make_careful_scorer\n"
         "job, unit = pickle.load(sys.stdin.buffer)\n"
         "make_careful_scorer(job, image_timeout_s=500, start_timeout_s=500)(unit)\n"
     )
+    hangs = tmp_path / "hangs"
     worker = subprocess.Popen(
         [sys.executable, "-c", script],
         stdin=subprocess.PIPE,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), HANG_MARK: str(hangs)},
     )
-    with worker, ExitStack() as stack:
+    with worker:
         assert worker.stdin is not None
-        worker.stdin.write(pickle.dumps((job_of(source, tmp_path / "out"), unit)))
+        worker.stdin.write(pickle.dumps((job_of(source, tmp_path / "out"), only_unit(source))))
         worker.stdin.close()
-        # Opening this end fails until somebody reads, and then keeps the reader waiting.
-        wait_until(lambda: _opened(pipe, stack), "the process hangs", 60)
+        wait_until(hangs.exists, "the process hangs", 60)
         (child,) = psutil.Process(worker.pid).children()
         worker.kill()
         wait_until(lambda: not child.is_running(), "the process ends", 20)
-
-
-def _opened(pipe: Path, stack: ExitStack) -> bool:
-    try:
-        stack.callback(os.close, os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("poison", ["killer", "hanger"])
