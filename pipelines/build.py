@@ -126,7 +126,10 @@ def _score(
     )
     tasks = [
         engine.Task(
-            task_id=u.unit_id, payload=u, weight=u.bytes, images=sources[u.source].images(u)
+            task_id=u.unit_id,
+            payload=u,
+            weight=sources[u.source].weight(u),
+            images=sources[u.source].images(u),
         )
         for u in todo
     ]

@@ -7,6 +7,7 @@ the fonts of the system serve instead, and `missing` says what that leaves out.
 
 from __future__ import annotations
 
+import fnmatch
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -27,17 +28,50 @@ class Package:
     licence: str
     about: str
     files: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
     language: str | None = None
 
 
 _DOC = "usr/share/doc"
+# Of the 560 figures of the manual: most are too small to serve anything.
+_OPENCV_FIGURES = (
+    "02_single_image_view",
+    "08_overview_all",
+    "11_demo",
+    "13_raw_view",
+    "CMake_Configure_Windows",
+    "Capture1",
+    "HDRtoneMapping_candleSample",
+    "Morphology_2_Tutorial_Result",
+    "StitchingPipeline",
+    "crf",
+    "fusion_mertens",
+    "gdal_flood-zone",
+    "gdal_output",
+    "gvedit",
+    "newspaper",
+    "outline",
+    "pexels_double_decker_bus",
+    "plant",
+    "realsense",
+    "retina_TreeHdr_small",
+    "sample_rec_per",
+    "screen_charuco",
+    "screen_finish",
+    "stereo_undistort",
+    "studentsSample_input",
+    "temple_reconstruction",
+    "text_det_test_results",
+    "toolwindow",
+)
 CATALOGUE = (
     Package(
         name="plasma-workspace-wallpapers",
         holds=PHOTOS,
         licence="LGPL-3 / CC-BY-SA-4.0 / GPL-2+",
-        about="photographs and paintings, 720 to 5,120 px",
-        files=("usr/share/wallpapers/*/contents/images*/*",),
+        about="photographs and paintings, 2,560 to 5,120 px",
+        # One size of each picture, of up to twelve.
+        files=("usr/share/wallpapers/*/contents/images/[235]???x*",),
     ),
     Package(
         name="lxqt-themes",
@@ -55,8 +89,10 @@ CATALOGUE = (
             f"{_DOC}/opencv-doc/examples/data/*.jpg",
             f"{_DOC}/opencv-doc/examples/data/*.png",
             f"{_DOC}/opencv-doc/examples/text/scenetext0*.jpg",
-            f"{_DOC}/opencv-doc/opencv4/html/*.jpg",
+            *(f"{_DOC}/opencv-doc/opencv4/html/{name}.jpg" for name in _OPENCV_FIGURES),
         ),
+        # One chessboard from 26 sides, and one sheet that would be half of all tiles of text.
+        exclude=("*/left[01]*", "*/right[01]*", "*/digits.png"),
     ),
     Package(
         name="debmake-doc",
@@ -152,11 +188,12 @@ _IMAGES = ("*.jpg", "*.png", "*.gif", "*.tif")
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoFolder:
-    """Pictures below `root` that match one of the `include` patterns."""
+    """Pictures below `root` that match an `include` pattern and no `exclude` pattern."""
 
     name: str
     root: Path
     include: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,12 +208,14 @@ class DemoInputs:
 
     @property
     def photos(self) -> tuple[Path, ...]:
-        """Every picture file, in sorted order folder by folder."""
+        """Every picture file that is no link, in sorted order folder by folder."""
         return tuple(
             path
             for folder in self.photo_folders
             for pattern in folder.include
             for path in sorted(folder.root.glob(pattern))
+            if not path.is_symlink()
+            and not any(fnmatch.fnmatchcase(str(path), p) for p in folder.exclude)
         )
 
 
@@ -192,7 +231,7 @@ def demo_inputs(cache: Path | None = None) -> DemoInputs:
         return _fallback(str(error))
     return DemoInputs(
         photo_folders=tuple(
-            PhotoFolder(name=_short(p.name), root=roots[p.name], include=p.files)
+            PhotoFolder(name=_short(p.name), root=roots[p.name], include=p.files, exclude=p.exclude)
             for p in CATALOGUE
             if p.holds == PHOTOS
         ),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from fonts.debian import cache_dir
 from pipelines.config import CorpusConfig
-from pipelines.demo import demo_inputs
+from pipelines.demo import DemoInputs, demo_inputs
+from pipelines.demo_damage import write_damaged
 from pipelines.sources import AnySource, DocumentSource, FolderSource
 
 # Enough for every group of the curriculum to have samples, little enough for a few minutes.
 _SYNTH_SAMPLES = {256: 96, 512: 96, 1024: 32}
-_PAGES_PER_FILE = 24
+_PAGES_PER_FILE = 16
+# Sharp photographs, of the packages and of the pictures that serve without apt.
+_TO_DAMAGE = ("after-the-rain.jpg", "this-is-not-windows.jpg", "coffee.png", "rocket.jpg")
 
 
 def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...]]:
@@ -22,18 +28,22 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
             name=folder.name,
             uri=str(folder.root),
             include=folder.include,
+            exclude=folder.exclude,
             # The wallpaper package links many names to each picture.
             follow_links=False,
             files_per_unit=40,
         )
         for folder in inputs.photo_folders
     ]
+    if damaged := _to_damage(inputs):
+        folder = write_damaged(damaged, cache_dir() / "demo-damaged")
+        sources.append(FolderSource(name="damaged", uri=str(folder), files_per_unit=40))
     sources += [
         DocumentSource(
             name=path.stem.split(".")[0].replace("-", "_")[:36] + f"_{i}",
             uri=str(path),
             max_pages=_PAGES_PER_FILE,
-            pages_per_unit=12,
+            pages_per_unit=8,
             fonts=tuple(str(path) for path in inputs.fonts),
         )
         for i, path in enumerate(inputs.pdfs)
@@ -56,3 +66,7 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
     synth = config.synth.model_copy(update=changes)
     update: dict[str, object] = {"sources": tuple(sources), "synth": synth}
     return config.model_copy(update=update), inputs.missing
+
+
+def _to_damage(inputs: DemoInputs) -> list[Path]:
+    return [path for path in inputs.photos if path.name in _TO_DAMAGE][:2]
