@@ -13,6 +13,8 @@ from pipelines.sources import AnySource, DocumentSource, FolderSource
 # Enough for every group of the curriculum to have samples, little enough for a few minutes.
 _SYNTH_SAMPLES = {256: 96, 512: 96, 1024: 32}
 _PAGES_PER_FILE = 16
+# A curriculum of millions of samples would show each of these few hundred times.
+_PHASES_SHORTER = 1000
 # Sharp photographs, of the packages and of the pictures that serve without apt.
 _TO_DAMAGE = ("after-the-rain.jpg", "this-is-not-windows.jpg", "coffee.png", "rocket.jpg")
 
@@ -65,6 +67,11 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
         changes["fonts"] = tuple(str(path) for path in inputs.fonts)
     synth = config.synth.model_copy(update=changes)
     update: dict[str, object] = {"sources": tuple(sources), "synth": synth}
+    if "phases" not in config.model_fields_set:
+        update["phases"] = tuple(
+            phase.model_copy(update={"samples": phase.samples // _PHASES_SHORTER})
+            for phase in config.phases
+        )
     return config.model_copy(update=update), inputs.missing
 
 

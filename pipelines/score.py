@@ -59,7 +59,7 @@ def versions(settings: ScoreSettings) -> dict[str, Any]:
         "ink": ink.VERSION,
         "layout": layout.VERSION,
         "text_sketch": SKETCH_VERSION,
-        "text": _density(settings.ocr).version if settings.text else None,
+        "text": text_density(settings.ocr).version if settings.text else None,
     }
 
 
@@ -121,7 +121,7 @@ def make_item_scorer(job: ScoreJob) -> Callable[[Item, Unit], Row]:
         lambda picture: Clarity().score(picture.rgb),
     ]
     if job.settings.text:
-        density = _density(job.settings.ocr)
+        density = text_density(job.settings.ocr)
         density.engine.ready()
         filters.append(lambda picture: density.score(picture.rgb))
     # Compiles the loops where that was never done: before any image's time begins.
@@ -214,7 +214,8 @@ def _sketch(text: str | None, chars_est: float | None) -> bytes | None:
 
 
 @functools.cache
-def _density(ocr: OcrSettings) -> Any:
+def text_density(ocr: OcrSettings) -> Any:
+    """The filter that these settings name, with its engine; one per process."""
     from filters.ocr.engines import make_engine
     from filters.text_density import TextDensity
 

@@ -19,7 +19,16 @@ import jinja2
 from pipelines import decode as door
 from pipelines import plan, shard_plan, storage
 from pipelines.config import CorpusConfig
-from pipelines.report import census, epochs, pairs, payload, pictures, strata, thresholds
+from pipelines.report import (
+    census,
+    epochs,
+    found_lines,
+    pairs,
+    payload,
+    pictures,
+    strata,
+    thresholds,
+)
 from pipelines.report.changes import changed_settings
 from pipelines.report.stored import characters, find_cells, find_stored
 from pipelines.sample import TEXT_SYNTH
@@ -102,6 +111,7 @@ def make_page(subject: Subject, digest: str) -> str:
         "tiles": _tiles(rows, shots),
         "cells": _cells(subject.score_folder, rows, shots),
         "lines": _lines(config.out, rows, shots, order),
+        "found": found_lines.find_lines(rows, shots, order, config.score),
         **thresholds.to_json(config.plan),
         "flow": _flow(counts, subject.curriculum),
         "phases": _phases(subject.curriculum),

@@ -81,7 +81,7 @@ def corpus(demo: DemoInputs, tmp_path_factory: pytest.TempPathFactory) -> Corpus
     return Corpus(config=config, folder=root / "corpus")
 
 
-FLAGS = ("--score.text", "false", "--synth.samples", "{256: 4}", "--plan.min_clarity", "0.3")
+FLAGS = ("--synth.samples", "{256: 4}", "--plan.min_clarity", "0.3")
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +231,38 @@ def test_a_reason_in_the_flow_shows_its_images(opened: Any, corpus: Corpus) -> N
     opened.locator('#flow-chart [role=button][aria-label^="truncated: "]').click()
     (rejected,) = corpus.rows("rejected")
     assert rejected["why"] in opened.inner_text("#rows-without")
+
+
+@needs_chromium
+def test_a_phase_in_the_flow_shows_what_it_trains_on(opened: Any, corpus: Corpus) -> None:
+    curriculum = json.loads((corpus.folder / "curriculum.json").read_text())
+    assert len(curriculum["phases"]) > 1
+    kept = corpus.rows("selected")
+    for phase in curriculum["phases"]:
+        shown = [
+            row
+            for row in kept
+            if str(row["rung"]) in phase["rungs"] and row["kind"] in phase["kinds"]
+        ]
+        assert shown
+        opened.locator(f'#flow-chart [role=button][aria-label^="{phase["name"]}: "]').click()
+        opened.select_option("#filters [name=kind]", shown[0]["kind"])
+        expected = sum(row["kind"] == shown[0]["kind"] for row in shown)
+        assert opened.inner_text("#found").split()[0] == str(expected)
+
+
+@needs_chromium
+def test_text_shows_the_lines_that_the_detector_finds(opened: Any, corpus: Corpus) -> None:
+    (text,) = {row["kind"] for row in corpus.rows("selected") if row["chars_est"]}
+    opened.evaluate(f"Gallery.show({{kind: '{text}', fate: 'selected'}})")
+    opened.click("#gallery .tile")
+    opened.wait_for_selector("#viewer .overlay polygon", state="attached")
+    lines = opened.locator("#viewer .overlay polygon")
+    # Lines of a page lie below one another and inside the crop.
+    middles = [box["y"] + box["height"] / 2 for box in (one.bounding_box() for one in lines.all())]
+    assert len(middles) >= 5 and len({round(y / 6) for y in middles}) >= 5
+    frame = opened.locator("#viewer .stage img").bounding_box()
+    assert all(frame["y"] <= y <= frame["y"] + frame["height"] for y in middles)
 
 
 @needs_chromium

@@ -112,10 +112,11 @@ const Flow = (() => {
         if (!share) continue;
         const ha = Math.max(1.2, node.high * share / all);
         const hb = Math.max(1.2, phase.high * share / Object.values(phase.rungs).reduce((s, v) => s + v, 0));
-        flows.push(svg("path", { class: "ribbon", fill: colour(`r${rung}`), d: path(
-          COLUMNS[2] + BAR, node.y + node.out, node.y + node.out + ha,
-          COLUMNS[3], phase.y + phase.into, phase.y + phase.into + hb) },
-          svg("title", {}, `rung ${rung} in ${phase.name}: ${(100 * share).toFixed(1)} % of training`)));
+        flows.push(button(`rung ${rung} in ${phase.name}: ${(100 * share).toFixed(1)} % of training`,
+          chosen({ fate: "selected", rung, phase: phase.name }),
+          svg("path", { class: "ribbon", fill: colour(`r${rung}`), d: path(
+            COLUMNS[2] + BAR, node.y + node.out, node.y + node.out + ha,
+            COLUMNS[3], phase.y + phase.into, phase.y + phase.into + hb) })));
         node.out += ha; phase.into += hb;
       }
     }
@@ -124,7 +125,8 @@ const Flow = (() => {
       svg("rect", { x: COLUMNS[n.level], y: n.y, width: BAR, height: n.high, rx: 1.5, fill: colour(n.hue) }),
       svg("text", { x: COLUMNS[n.level] + BAR + 6, y: n.y + Math.max(n.high / 2, 4) + 4 }, `${n.name} `,
         svg("tspan", { fill: colour("quiet") }, inWords(n.value)))));
-    const ends = right.map((p) => svg("g", {},
+    const ends = right.map((p) => button(`${p.name}: ${inWords(p.samples)} samples`,
+      chosen({ fate: "selected", phase: p.name }),
       svg("rect", { x: COLUMNS[3], y: p.y, width: BAR, height: p.high, rx: 1.5, fill: colour("listed") }),
       svg("text", { x: COLUMNS[3] + BAR + 6, y: p.y + Math.max(p.high / 2, 8) }, p.name),
       svg("text", { class: "quiet", x: COLUMNS[3] + BAR + 6, y: p.y + Math.max(p.high / 2, 8) + 15 },

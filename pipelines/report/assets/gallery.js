@@ -2,7 +2,7 @@
 const Gallery = (() => {
   const PAGE = 60;
   const { columns } = Corpus;
-  const EMPTY = { fate: "", slug: "", kind: "", rung: "", source: "", changed: "", text: "", sort: "draw" };
+  const EMPTY = { fate: "", slug: "", kind: "", rung: "", source: "", phase: "", changed: "", text: "", sort: "draw" };
   let state = { ...EMPTY }, found = [], shown = 0;
   const form = document.getElementById("filters"), grid = document.getElementById("gallery");
   const without = document.getElementById("rows-without"), more = document.getElementById("more");
@@ -16,9 +16,14 @@ const Gallery = (() => {
   }
   const any = (name) => [["", "any"], ...distinct(name).map((v) => [String(v), String(v)])];
 
+  // What a phase of the curriculum shows, by kind and rung.
+  const PHASES = Object.fromEntries(DATA.phases.map((phase) => [phase.name, new Set(
+    phase.points.flat().filter(([, , , share]) => share > 0).map(([kind, rung]) => `${kind} ${rung}`))]));
+
   function matches(i) {
     const is = (name) => !state[name] || String(columns[name][i]) === state[name];
     if (!(is("fate") && is("slug") && is("kind") && is("rung") && is("source"))) return false;
+    if (state.phase && !(columns.fate[i] === "selected" && PHASES[state.phase].has(`${columns.kind[i]} ${columns.rung[i]}`))) return false;
     if (state.changed && !Trial.isChanged(i)) return false;
     if (!state.text) return true;
     const text = state.text.toLowerCase();
@@ -78,6 +83,7 @@ const Gallery = (() => {
       select("fate", "became", [["", "any"], ["selected", "kept"], ["dropped", "dropped"], ["rejected", "rejected"]]),
       select("slug", "reason", any("slug")), select("kind", "kind", any("kind")), select("rung", "rung", any("rung")),
       select("source", "source", any("source")),
+      select("phase", "phase", [["", "any"], ...Object.keys(PHASES).map((name) => [name, name])]),
       select("changed", "trial", [["", "any"], ["yes", "changed only"]]),
       select("sort", "order", Object.entries(SORTS).map(([name, [text]]) => [name, text])),
       make("button", { type: "button", class: "plain", onclick: () => show({}, false) }, "Clear"));

@@ -58,6 +58,9 @@ const Viewer = (() => {
         fill(box(x0, y0, x1 - x0, y1 - y0, "", char), { onpointerenter: shown(`${char}  in “${text}”, em ${em} px`) }, []))));
   }
 
+  const lines = (i, width, height) => overlay(width, height,
+    DATA.found[i].map((corners) => svg("polygon", { points: corners.join(" "), class: "line" })));
+
   function stage(i) {
     const detail = Corpus.picture("detail", i), page = Corpus.picture("whole", i), small = Corpus.picture("thumbnail", i);
     const views = [];
@@ -76,6 +79,10 @@ const Viewer = (() => {
     } else if (chosen[1] === detail) {
       const [width, height] = DATA.pictures.sizes[i];
       read.textContent = `A crop at 1:1 from the middle of ${width} × ${height} px.`;
+      if (DATA.found[i]) {
+        image.addEventListener("load", () => holder.append(lines(i, image.naturalWidth, image.naturalHeight)), { once: true });
+        read.textContent += DATA.found[i].length ? " Outlined: the lines of text that the detector finds in it." : " The detector finds no line of text in it.";
+      }
     } else if (chosen[1] === page) {
       read.textContent = "Dashed: characters estimated in each 256 px cell. Red: the tiles that were cut.";
     }
