@@ -2,12 +2,14 @@
 
 `python benchmarks/build_feel.py` makes 38 photograph-like JPEGs of 12 megapixels, builds a corpus
 of them as a command whose output is a log and once more on a terminal, sends SIGINT and SIGTERM
-halfway, and writes benchmarks/results/build_feel.json. `--small` is for tests.
+halfway, does the same with the demo, and writes benchmarks/results/build_feel.json. `--small` is
+for tests, and leaves out the demo.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import pty
@@ -144,7 +146,24 @@ def main() -> None:
             "sigterm": feel([*common, "--out", str(root / "stop2")], stop=signal.SIGTERM),
             "goes_on": feel([*common, "--out", str(root / "stop")]),
         }
+        if not given.small:
+            runs |= {
+                "demo log": feel(["--out", str(root / "demo")]),
+                "demo terminal": feel(["--out", str(root / "demo2")], terminal=True),
+                "demo ctrl_c": feel(
+                    ["--out", str(root / "demo3")], stop=signal.SIGINT, stop_wait_s=25
+                ),
+                "demo sigterm": feel(
+                    ["--out", str(root / "demo4")],
+                    stop=signal.SIGTERM,
+                    stop_after="synthesize: ",
+                    stop_wait_s=3,
+                ),
+            }
     facts = {
+        "date": datetime.date.today().isoformat(),
+        "command": "python benchmarks/build_feel.py",
+        "device": f"{os.cpu_count()} cores",
         "images": count,
         "megapixels": width * height / 1e6,
         "workers": given.workers,

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,10 @@ class _Clock(Console):
         super().__init__(quiet=True)
         self.marks: list[tuple[str, float]] = []
 
-    def stage(self, name: str) -> None:
+    @contextmanager
+    def stage(self, name: str, about: str = "") -> Iterator[None]:
         self.marks.append((name, time.process_time()))
+        yield
 
     def seconds(self) -> dict[str, float]:
         ends = [mark for _, mark in self.marks[1:]] + [time.process_time()]

@@ -12,13 +12,13 @@ _CAPTION_PX, _GAP_PX, _WIDTH_PX = 34, 6, 1600
 _PAPER, _INK = (250, 250, 250), (40, 40, 40)
 
 
-def sheet_problem(path: Path) -> str | None:
-    """Why no sheet can be saved there, or None: to be asked before the work that it shows."""
-    if not path.parent.is_dir():
-        return f"there is no folder {path.parent}"
-    if path.suffix.lower() not in Image.registered_extensions():
-        return f"{path.name} names no picture format: end it in .png or .jpg"
-    return None
+def usable_sheet(path: Path | None) -> Path | None:
+    """`path`, if a sheet can be saved there; ValueError before the work that it would show."""
+    if path and not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent}")
+    if path and path.suffix.lower() not in Image.registered_extensions():
+        raise ValueError(f"{path.name} names no picture format: end it in .png or .jpg")
+    return path
 
 
 def contact_sheet(pictures: Sequence[tuple[Image.Image, str]], cell_px: int) -> Image.Image:

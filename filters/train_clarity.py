@@ -13,7 +13,6 @@ pictures and seed give the same file. The shipped weights were made by
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 import functools
 import hashlib
@@ -27,6 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
 from filters import degrade, trees
 from filters.boost import auc, grow
@@ -35,7 +35,9 @@ from filters.clarity.features import NAMES, features
 from filters.clarity.tiles import tiles
 from filters.hashing import perceptual_hash
 from filters.trees import Forest
+from pipelines import settings
 from pipelines.decode import Decoded, Rgb, decode, to_luma
+from pipelines.settings import Settings
 
 _FOLDS = 5
 _VIEW_SIDES_PX = (192, 256, 384, 512, 768, 1024)
@@ -71,19 +73,20 @@ class Sample(NamedTuple):
     found: NDArray[np.float32]
 
 
+class TrainClaritySettings(Settings):
+    """The clean pictures to fit to, and how."""
+
+    images: tuple[Path, ...] = Field(min_length=1, description="folders of clean pictures")
+    without: tuple[str, ...] = Field((), description="patterns of files that are not clean")
+    out: Path = Field(model.WEIGHTS, description="file of the weights")
+    seed: int = Field(0, description="of the damage")
+    views: int = Field(7, ge=1, description="damaged views per picture")
+    workers: int = Field(1, ge=1, description="processes")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--images", metavar="DIR", type=Path, nargs="+", required=True)
-    parser.add_argument(
-        "--without", metavar="PATTERN", nargs="*", default=[], help="files that are not clean"
-    )
-    parser.add_argument("--out", metavar="FILE", type=Path, default=model.WEIGHTS)
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
-    parser.add_argument("--views", metavar="N", type=int, default=7, help="per picture")
-    parser.add_argument("--workers", metavar="N", type=int, default=1, help="processes")
-    given = parser.parse_args(argv)
+    """Fit and write the weights; 1 when there are too few clean pictures."""
+    given = settings.load(TrainClaritySettings, argv, description=__doc__ or "")
     pictures = find_pictures(given.images, given.without)
     if len({p.group for p in pictures}) < 2 * _FOLDS:
         print(f"error: only {len(pictures)} clean pictures; some 100 are needed", file=sys.stderr)
@@ -97,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if number % 10 == 0 or number == len(pictures):
                 print(f"{number}/{len(pictures)} pictures, {len(samples)} samples", flush=True)
     forests, record = fit(samples, given.seed, threads=given.workers)
-    record |= {"views": given.views, "without": given.without}
+    record |= {"views": given.views, "without": list(given.without)}
     trees.dump(forests, NAMES, record, given.out)
     for name, value in record["held_out"].items():
         print(f"{name}: {value}")
@@ -266,4 +269,4 @@ def _measure(
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(settings.run(main))

@@ -11,10 +11,12 @@ level 1 for `zh`. Empty glyphs and placeholder boxes do not count.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
 
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -24,11 +26,27 @@ from fonts.faces import Face, scan, writing  # noqa: E402
 from fonts.folders import usual_folders  # noqa: E402
 from fonts.packages import PACKAGES  # noqa: E402
 from fonts.specimen import sheet  # noqa: E402
+from pipelines import settings  # noqa: E402
+from pipelines.settings import Settings  # noqa: E402
+
+
+class CatalogSettings(Settings):
+    """Which faces to list, and whether to draw them."""
+
+    lang: Literal["en", "zh", "mixed"] | None = Field(None, description="only what writes it")
+    fonts: tuple[Path, ...] = Field(
+        (),
+        description="folders or font files; none: the system's, the user's, the fetched packages",
+    )
+    fetch: bool = Field(False, description="fetch the listed packages into the cache first")
+    specimen: Path | None = Field(
+        None, description="PNG file: draw every listed face at four sizes"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print both tables; 1 when a folder or a package cannot be had."""
-    args = _parser().parse_args(argv)
+    args = settings.load(CatalogSettings, argv, description=__doc__ or "")
     packages = [p for p in PACKAGES if args.lang in (None, *p.writes)]
     try:
         if args.fetch:
@@ -69,28 +87,6 @@ def _specimen(faces: Sequence[Face], out: Path) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    about, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=about, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--lang", choices=("en", "zh", "mixed"), help="only what writes it")
-    parser.add_argument(
-        "--fonts",
-        type=Path,
-        nargs="+",
-        metavar="DIR",
-        help="folders or font files (default: the system's, the user's, the fetched packages)",
-    )
-    parser.add_argument(
-        "--fetch", action="store_true", help="fetch the listed packages into the cache first"
-    )
-    parser.add_argument(
-        "--specimen", type=Path, metavar="FILE.png", help="draw every listed face at four sizes"
-    )
-    return parser
-
-
 _FACE_HEAD = ("face", "weight", "writes", "characters", "vertical", "embed", "licence", "file")
 
 
@@ -116,4 +112,4 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settings.run(main))

@@ -15,7 +15,7 @@ import textwrap
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -23,6 +23,8 @@ from pydantic.fields import FieldInfo
 
 # Lines of a help are no longer, however wide the terminal.
 _WIDE = 100
+# Longer choices are named by what they are, and listed in the text.
+_LONG_CHOICE = 24
 
 
 class Settings(BaseModel):
@@ -60,14 +62,16 @@ def load(
     """Read settings from `--config FILE.yaml` and flags; SettingsError names the wrong one.
 
     `argv` defaults to the command line. `--help` prints every field and leaves with code 0.
-    Settings named in `positional` are given without a flag, in that order. `switches` are flags
-    without a value, by name with their help: it is for the caller to look whether they are given.
+    `--NAME` alone makes a setting true. What holds several values takes several words, or one list
+    in YAML. A name may be written with - for _. Settings named in `positional` are given without a
+    flag, in that order. `switches` are flags without a value that are no settings, by name with
+    their help: it is for the caller to look whether they are given.
     """
     parser = _parser(model, description, epilog, positional)
     for name, text in switches.items():
         parser.add_argument(f"--{name}", action="store_true", dest=f"--{name}", help=text)
     known = [name for name, _ in leaves(model)]
-    given, unknown = parser.parse_known_args(argv)
+    given, unknown = parser.parse_known_args(_spelled(model, argv))
     if unknown:
         raise SettingsError(_unknown(unknown[0].split("=")[0], [f"--{n}" for n in known]))
     values: dict[str, Any] = {}
@@ -81,6 +85,26 @@ def load(
         return model.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_readable(error)) from None
+
+
+def _spelled(model: type[Settings], argv: Sequence[str] | None) -> list[str]:
+    """The words of a command as the parser takes them: names with _, a value for every flag."""
+    fields = dict(leaves(model))
+    words = list(sys.argv[1:] if argv is None else argv)
+    spelled: list[str] = []
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name.startswith("--"):
+            plain = name[2:].replace("-", "_")
+            word = f"--{plain}{equals}{value}" if plain in fields else word
+            spelled.append(word)
+            after = words[i + 1].lower() if i + 1 < len(words) else ""
+            # Without this a flag would take the path behind it for its value.
+            if plain in fields and fields[plain].annotation is bool and not equals:
+                spelled += [] if after in ("true", "false") else ["true"]
+        else:
+            spelled.append(word)
+    return spelled
 
 
 def describe(model: type[Settings]) -> str:
@@ -143,14 +167,24 @@ def _parser(
         if section and section not in groups:
             groups[section] = parser.add_argument_group(section, about[section])
         text = (field.description or "").replace("%", "%%")
+        several: dict[str, Any] = {} if _item(field) is None else {"nargs": "+"}
         if name in positional:
-            parser.add_argument(name, metavar=name.upper(), help=text)
+            parser.add_argument(name, metavar=name.upper(), help=text, **several)
             continue
         parser_or_group = groups.get(section, parser)
         parser_or_group.add_argument(
-            f"--{name}", metavar=_metavar(field), help=f"{text}{_default(field)}"
+            f"--{name}", metavar=_metavar(field), help=f"{text}{_default(field)}", **several
         )
     return parser
+
+
+def _item(field: FieldInfo) -> Any:
+    """The type of one value where a setting holds any number of plain ones, else None."""
+    if get_origin(field.annotation) is not tuple:
+        return None
+    first, *rest = get_args(field.annotation)
+    plain = first in (str, int, float, Path) or get_origin(first) is Literal
+    return first if plain and rest == [...] else None
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -171,18 +205,29 @@ def _default(field: FieldInfo) -> str:
 
 
 def _metavar(field: FieldInfo) -> str:
-    annotation = field.annotation
+    annotation = _item(field) or field.annotation
     if annotation is bool:
         return "true|false"
+    values = [value for part in (annotation, *get_args(annotation)) for value in _literals(part)]
+    if values and len("|".join(values)) <= _LONG_CHOICE:
+        return "|".join(values)
     # `int | None` is given as an int.
     name = str(getattr(annotation, "__name__", annotation)).removesuffix(" | None")
     name = str(annotation).removesuffix(" | None") if name == "Union" else name
     return {"int": "N", "float": "X", "str": "TEXT", "Path": "PATH"}.get(name, "VALUE")
 
 
-def _parse(text: str, field: FieldInfo) -> Any:
+def _literals(annotation: Any) -> list[str]:
+    return [str(v) for v in get_args(annotation)] if get_origin(annotation) is Literal else []
+
+
+def _parse(text: str | list[str], field: FieldInfo) -> Any:
     # Text stays text ("on", "1e3" or "null" may be a name); all else is read as YAML, so that
     # lists and mappings can be given on the command line too.
+    if isinstance(text, list):
+        if len(text) > 1 or not (text[0].startswith("[") or text[0].lower() == "none"):
+            return text  # numbers among them are read when the settings are checked
+        text = text[0]
     if field.annotation in (str, Path):
         return text
     if text.lower() == "none":

@@ -176,6 +176,7 @@ def make_drawer(job: SynthJob) -> Callable[[SynthShard, int], tar.Stored]:
     """Loads fonts and texts; each call renders one slot of a shard."""
     cv2.setNumThreads(1)
     drawer = _Drawer(job, _renderer(job.settings))
+    drawer.warm_up()
     keep_loaded()
     return drawer.sample
 
@@ -188,6 +189,14 @@ class _Drawer:
         self._renderer = renderer
         self._extras = Extras(**job.settings.extras.model_dump())
         self._decoded: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
+
+    def warm_up(self) -> None:
+        """Render a page for nothing: loops are compiled while a worker is said to be loading."""
+        rng = np.random.default_rng(0)
+        side = min(self._job.settings.samples)
+        grey = np.full((side, side, 3), 128, np.uint8)
+        language = _draw(rng, self._job.settings.languages)
+        self._page(rng, language, SIZE_BANDS[0], Bucket(width=side, height=side), grey)
 
     def sample(self, shard: SynthShard, slot: int) -> tar.Stored:
         """Slot `slot` of a shard: rendered, encoded and labelled."""

@@ -17,84 +17,138 @@ with any number of workers.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
+from pydantic import Field, field_validator, model_validator  # noqa: E402
 
 from fonts.charsets import character_set  # noqa: E402
 from fonts.coverage import Coverage  # noqa: E402
 from fonts.faces import discover  # noqa: E402
+from pipelines import settings  # noqa: E402
 from pipelines.demo import demo_inputs  # noqa: E402
+from pipelines.settings import Settings  # noqa: E402
 from renderers.backgrounds import Backgrounds  # noqa: E402
 from renderers.batch import Job, pages  # noqa: E402
 from renderers.extras import Extras  # noqa: E402
 from renderers.layout import LAYOUTS  # noqa: E402
-from renderers.output import FORMATS, encode, page_writer  # noqa: E402
-from renderers.parameters import LANGUAGES, SIZE_BANDS, Recipe, band_limits  # noqa: E402
+from renderers.output import encode, page_writer  # noqa: E402
+from renderers.parameters import SIZE_BANDS, Recipe, band_limits  # noqa: E402
 from renderers.preview import contact_sheet  # noqa: E402
 from renderers.recipe import Renderer  # noqa: E402
 
 _PREVIEWED = 8
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Render and write; 1 when an input is missing or unusable, 2 for a wrong setting."""
-    parser = _parser()
-    args = parser.parse_args(argv)
-    try:
-        bands = _bands(args.size)
-        extras = Extras(
-            tilt_degrees=args.tilt,
-            perspective=args.perspective,
-            shadow=args.shadow,
-            outline=args.outline,
-            camera=args.camera,
-            large_headings=args.large_headings,
+class SynthTextSettings(Settings):
+    """What to render, out of what, and where to."""
+
+    lang: Literal["en", "zh", "mixed"] = Field("mixed", description="language")
+    size: str = Field("5-20", description="em in px of all text, LOW-HIGH")
+    count: int = Field(16, ge=1, description="pages")
+    canvas: int = Field(512, ge=1, description="side of a page in px")
+    backgrounds: tuple[Path, ...] = Field(
+        (), description="pictures, folders, tars; none: those of the demo"
+    )
+    texts: tuple[Path, ...] = Field(
+        (), description="txt, jsonl, Parquet, man pages; also .gz; none: those of the demo"
+    )
+    fonts: tuple[Path, ...] = Field(
+        (), description="font folders or files; none: those of the demo"
+    )
+    layout: tuple[str, ...] = Field(
+        (), description=f"kinds of page; none: all that suit. {', '.join(LAYOUTS)}"
+    )
+    tilt: float = Field(0.0, description="turn pages by up to so many degrees to either side")
+    perspective: float = Field(0.0, description="up to 0.5: seen from aside")
+    shadow: float = Field(0.0, description="share of pages with a shadow under the letters, 0-1")
+    outline: float = Field(0.0, description="share of pages with an outline around the letters")
+    camera: float = Field(0.0, description="share of pages degraded after rendering: blur, noise")
+    large_headings: float = Field(
+        0.0,
+        description="share of pages whose titles may exceed --size, up to twice the body's em",
+    )
+    seed: int = Field(0, description="same seed, same files")
+    out: Path = Field(Path("synth_text"), description="folder, or FILE.tar for a WebDataset tar")
+    format: Literal["png", "webp", "jpg"] = Field("png", description="png and webp are lossless")
+    workers: int = Field(1, ge=1, description="processes")
+    preview: bool = Field(False, description="also write preview.png, with the boxes drawn")
+    replay: Path | None = Field(None, description="JSON label: draw its page again")
+
+    @field_validator("size")
+    @classmethod
+    def _range(cls, size: str) -> str:
+        band_limits(size)
+        return size
+
+    @field_validator("layout")
+    @classmethod
+    def _known(cls, layout: tuple[str, ...]) -> tuple[str, ...]:
+        for name in layout:
+            if name not in LAYOUTS:
+                raise ValueError(f"there is no layout {name}; layouts are {', '.join(LAYOUTS)}")
+        return layout
+
+    @model_validator(mode="after")
+    def _extras(self) -> SynthTextSettings:
+        self.extras()
+        return self
+
+    def extras(self) -> Extras:
+        """The same as the renderer has it; ValueError for a number out of range."""
+        return Extras(
+            tilt_degrees=self.tilt,
+            perspective=self.perspective,
+            shadow=self.shadow,
+            outline=self.outline,
+            camera=self.camera,
+            large_headings=self.large_headings,
         )
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Render and write; 1 when an input is missing or unusable."""
+    given = settings.load(SynthTextSettings, argv, description=__doc__ or "")
     try:
-        return _replay(args) if args.replay else _render(args, _job(args, bands, extras))
+        return _replay(given) if given.replay else _render(given, _job(given))
     except (OSError, ValueError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-def _render(args: argparse.Namespace, job: Job) -> int:
+def _render(given: SynthTextSettings, job: Job) -> int:
     refused = dict[Path, str]()
     previewed: list[tuple[Any, dict[str, Any]]] = []
     seen: set[str] = set()
     count = characters = skipped = 0
     began = time.perf_counter()
-    with page_writer(args.out, args.format) as write:
-        for page in pages(job, workers=args.workers, refused=refused):
+    with page_writer(given.out, given.format) as write:
+        for page in pages(job, workers=given.workers, refused=refused):
             write(page.name, page.picture, page.label)
             count += 1
             characters += page.characters
             skipped += page.skipped_texts
             seen.update(page.shown)
-            if args.preview and len(previewed) < _PREVIEWED:
+            if given.preview and len(previewed) < _PREVIEWED:
                 previewed.append((_decoded(page.picture), json.loads(page.label)))
     seconds = time.perf_counter() - began
     print(
-        f"{count} pages, {characters:,} characters ({len(seen):,} distinct) in {args.out},"
+        f"{count} pages, {characters:,} characters ({len(seen):,} distinct) in {given.out},"
         f" {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} pages/s"
     )
-    _report_gaps(args.lang, seen, skipped, refused)
+    _report_gaps(given.lang, seen, skipped, refused)
     if previewed:
-        is_tar = args.out.suffix == ".tar"
-        sheet = args.out.with_suffix(".preview.png") if is_tar else args.out / "preview.png"
+        is_tar = given.out.suffix == ".tar"
+        sheet = given.out.with_suffix(".preview.png") if is_tar else given.out / "preview.png"
         sheet.write_bytes(encode(contact_sheet(previewed), "png"))
         print(f"boxes drawn in {sheet}")
     return 0
@@ -116,16 +170,21 @@ def _report_gaps(language: str, seen: set[str], skipped: int, refused: dict[Path
         print(f"background left out: {path}: {why}")
 
 
-def _replay(args: argparse.Namespace) -> int:
-    recipe, origin = _label(args.replay)
-    faces = discover(args.fonts or demo_inputs().fonts)
+def _replay(given: SynthTextSettings) -> int:
+    assert given.replay is not None
+    recipe, origin = _label(given.replay)
+    faces = discover(given.fonts or demo_inputs().fonts)
     background = Backgrounds([Path(origin)])
     _, picture = background.draw(np.random.default_rng(0), recipe.width, recipe.height)
     rgb, labels = Renderer(faces=faces, texts={}).draw(recipe, picture)
     label = labels.to_json(background=origin).encode()
-    with page_writer(args.out, args.format) as write:
-        write(args.replay.stem, encode(rgb, args.format), label)
-    print(args.out if args.out.suffix == ".tar" else args.out / f"{args.replay.stem}.{args.format}")
+    with page_writer(given.out, given.format) as write:
+        write(given.replay.stem, encode(rgb, given.format), label)
+    print(
+        given.out
+        if given.out.suffix == ".tar"
+        else given.out / f"{given.replay.stem}.{given.format}"
+    )
     return 0
 
 
@@ -139,28 +198,32 @@ def _label(path: Path) -> tuple[Recipe, str]:
         raise ValueError(f"{path} is not the label of a page that can be replayed: {why}") from None
 
 
-def _job(args: argparse.Namespace, bands: list[str], extras: Extras) -> Job:
-    languages = ("en", "zh") if args.lang == "mixed" else (args.lang,)
-    backgrounds, texts, fonts = args.backgrounds, dict.fromkeys(languages, args.texts), args.fonts
-    if not (backgrounds and args.texts and fonts):
+def _job(given: SynthTextSettings) -> Job:
+    languages = ("en", "zh") if given.lang == "mixed" else (given.lang,)
+    backgrounds, texts, fonts = (
+        given.backgrounds,
+        dict.fromkeys(languages, given.texts),
+        given.fonts,
+    )
+    if not (backgrounds and given.texts and fonts):
         demo = demo_inputs()
         for sentence in demo.missing:
             print(f"missing: {sentence}", file=sys.stderr)
         backgrounds = backgrounds or demo.photos
-        texts = {name: args.texts or demo.texts[name] for name in languages}
+        texts = {name: given.texts or demo.texts[name] for name in languages}
         fonts = fonts or demo.fonts
     return Job(
-        language=args.lang,
-        bands=tuple(bands),
-        layouts=tuple(args.layout or ()),
-        canvas=args.canvas,
-        count=args.count,
-        seed=args.seed,
-        ext=args.format,
+        language=given.lang,
+        bands=tuple(_bands(given.size)),
+        layouts=given.layout,
+        canvas=given.canvas,
+        count=given.count,
+        seed=given.seed,
+        ext=given.format,
         backgrounds=tuple(backgrounds),
         fonts=tuple(fonts),
         texts=tuple((name, tuple(paths)) for name, paths in texts.items()),
-        extras=extras,
+        extras=given.extras(),
     )
 
 
@@ -172,53 +235,5 @@ def _bands(size: str) -> list[str]:
     return split if low >= 5 and high <= 20 else [size]
 
 
-def _parser() -> argparse.ArgumentParser:
-    about, _, more = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=about, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--lang", choices=LANGUAGES, default="mixed", help="language (default: %(default)s)")
-    add("--size", default="5-20", metavar="LOW-HIGH", help="em in px of all text (default: 5-20)")
-    add("--count", type=int, default=16, metavar="N", help="pages (default: %(default)s)")
-    add("--canvas", type=int, default=512, metavar="PX", help="side of a page (default: 512)")
-    paths: dict[str, Any] = {"type": Path, "nargs": "+", "default": []}
-    add("--backgrounds", metavar="DIR", **paths, help="pictures, folders, tars (default: demo)")
-    add("--texts", metavar="PATH", **paths, help="txt, jsonl, Parquet, man pages; also .gz")
-    add("--fonts", metavar="DIR", **paths, help="font folders or files (default: demo fonts)")
-    add(
-        "--layout",
-        nargs="+",
-        choices=tuple(LAYOUTS),
-        metavar="NAME",
-        help=f"kinds of page (default: all that suit): {', '.join(LAYOUTS)}",
-    )
-    real: dict[str, Any] = {"type": float, "default": 0.0}
-    add("--tilt", metavar="DEGREES", **real, help="turn pages by up to this much (default: 0)")
-    add("--perspective", metavar="AMOUNT", **real, help="up to 0.5: seen from aside (default: 0)")
-    add("--shadow", metavar="SHARE", **real, help="of pages with a shadow under the letters, 0-1")
-    add("--outline", metavar="SHARE", **real, help="of pages with an outline around the letters")
-    add("--camera", metavar="SHARE", **real, help="of pages degraded after rendering: blur, noise")
-    add(
-        "--large-headings",
-        metavar="SHARE",
-        **real,
-        help="of pages whose titles may exceed --size, up to twice the body's em (default: 0)",
-    )
-    add("--seed", type=int, default=0, metavar="S", help="same seed, same files (default: 0)")
-    add(
-        "--out",
-        type=Path,
-        default=Path("synth_text"),
-        metavar="DIR",
-        help="folder, or FILE.tar for a WebDataset tar (default: ./synth_text)",
-    )
-    add("--format", choices=FORMATS, default="png", help="png and webp are lossless (default: png)")
-    add("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
-    add("--preview", action="store_true", help="also write preview.png, with the boxes drawn")
-    add("--replay", type=Path, metavar="FILE.json", help="draw the page of this label again")
-    return parser
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settings.run(main))

@@ -6,7 +6,6 @@ A run's folder gives its newest checkpoint; a checkpoint's folder gives itself.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import warnings
@@ -16,10 +15,12 @@ from typing import Any
 
 import torch
 import torch.distributed.checkpoint as dcp
+from pydantic import Field
 
 # Derived from BaseException: `except Exception` does not see it.
 from torch.distributed.checkpoint.api import CheckpointException
 
+from pipelines.settings import Settings, load, run
 from vae_training.model import Autoencoder, build
 
 _STATISTICS = ("latents_mean", "latents_std", "scaling_factor")
@@ -80,15 +81,17 @@ def _statistics(config: Path) -> dict[str, Any]:
     return {k: v for k, v in json.loads(config.read_text()).items() if k in _STATISTICS}
 
 
+class ExportSettings(Settings):
+    """What to export, and where to."""
+
+    source: Path = Field(description="folder of a run, or a checkpoint in it")
+    out: Path = Field(description="new folder")
+    raw: bool = Field(False, description="last step's weights, not the average")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Export; 0 when done, 1 when there is nothing to export."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("source", type=Path, metavar="RUN_OR_CHECKPOINT")
-    parser.add_argument("--out", type=Path, required=True, help="new folder")
-    parser.add_argument("--raw", action="store_true", help="last step's weights, not the average")
-    given = parser.parse_args(argv)
+    given = load(ExportSettings, argv, description=__doc__ or "", positional=("source",))
     try:
         folder = export(given.source, given.out, raw=given.raw)
     except ValueError as error:
@@ -103,4 +106,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run(main))

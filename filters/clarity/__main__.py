@@ -1,8 +1,8 @@
 """Score the clarity of pictures.
 
-    python -m filters.clarity PATH... --out scores.parquet [--sheet sheet.png]
+    python -m filters.clarity PATHS... --out scores.parquet [--sheet sheet.png]
 
-PATH is a file or a folder, read recursively. Every file becomes a row: path, clarity, blur,
+PATHS are files and folders, read recursively. Every file becomes a row: path, clarity, blur,
 compression, noise, width, height, slug. `clarity` is 1 for a pristine picture; the others are 1
 for surely blurred, compressed, noisy. A file that does not decode has a slug instead of scores.
 Choose a threshold by looking at the sheet, or by a query over the table. The scores of a JPEG come
@@ -13,7 +13,6 @@ picture is neither clear nor bad.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,11 +23,14 @@ import cv2
 import numpy as np
 import pyarrow as pa
 from PIL import Image
+from pydantic import Field, field_validator
 
 from filters.clarity import Clarity
-from filters.sheet import contact_sheet, sheet_problem
+from filters.sheet import contact_sheet, usable_sheet
 from filters.table import files_or_error, write_rows
+from pipelines import settings
 from pipelines.decode import Decoded, Fault, decode, decode_luma
+from pipelines.settings import Settings
 
 _SCORES = ("clarity", "blur", "compression", "noise")
 _SCHEMA = pa.schema(
@@ -43,23 +45,22 @@ _SCHEMA = pa.schema(
 _SHEET_PICTURES, _CELL_PX = 400, 192
 
 
+class ClaritySettings(Settings):
+    """What to score, and where to write it."""
+
+    paths: tuple[Path, ...] = Field(min_length=1, description="pictures, and folders of them")
+    out: Path = Field(description="Parquet file, a row for every picture")
+    sheet: Path | None = Field(None, description="picture file: the pictures by clarity")
+    workers: int = Field(os.cpu_count() or 1, ge=1, description="threads")
+
+    _sheet = field_validator("sheet")(usable_sheet)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m filters.clarity",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("paths", metavar="PATH", type=Path, nargs="+")
-    parser.add_argument("--out", metavar="FILE.parquet", type=Path, required=True)
-    parser.add_argument("--sheet", metavar="FILE.png", type=Path, help="pictures by clarity")
-    parser.add_argument(
-        "--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="threads"
-    )
-    given = parser.parse_args(argv)
+    """Score and write; SystemExit with a message for paths that are not there."""
+    given = settings.load(ClaritySettings, argv, description=__doc__ or "", positional=("paths",))
     cv2.setNumThreads(1)
     files = files_or_error(given.paths)
-    if given.sheet and (problem := sheet_problem(given.sheet)):
-        parser.error(f"--sheet: {problem}")
     # Spread over all files: the first ones of a folder are often of one kind.
     shown = {int(i * len(files) / _SHEET_PICTURES) for i in range(_SHEET_PICTURES)}
     kept, faults = [], 0
@@ -104,4 +105,4 @@ def _thumbnails(rows: Sequence[tuple[dict[str, Any], Path]]) -> Iterator[tuple[I
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settings.run(main))

@@ -9,7 +9,6 @@ the model's name, how pixels become numbers, and how numbers become boxes or cha
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
@@ -19,32 +18,36 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from filters.ocr.engine import OcrUnavailable
 from filters.ocr.rapid import RapidOcrEngine
+from pipelines.settings import Settings, load, run
 
 # What the wheel calls PP-OCRv6_det_small is PP-OCRv6_small_det to PaddleX, which knows no other.
 _WHEEL_NAME = re.compile(r"(PP-OCRv\d+)_(det|rec)_(\w+)")
 
 
+_EPILOG = """\
+Then: PaddleOcrEngine(Path('models/paddle')), with VAE_CORPUS_PADDLE_PYTHON set to
+an interpreter that has filters/ocr/paddle-requirements.txt installed.
+"""
+
+
+class ExportModelsSettings(Settings):
+    """Where the models go."""
+
+    out: Path = Field(
+        description="folder for the two model folders; made if need be, files in it are replaced"
+        " whole"
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m filters.ocr.export_models",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Then: PaddleOcrEngine(Path('models/paddle')), with VAE_CORPUS_PADDLE_PYTHON set to"
-        "\nan interpreter that has filters/ocr/paddle-requirements.txt installed.",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder for the two model folders; made if need be, files in it are replaced whole",
-    )
-    out: Path = parser.parse_args(argv).out
+    """Write the models and print their folders; 1 when rapidocr or its models are missing."""
+    given = load(ExportModelsSettings, argv, description=__doc__ or "", epilog=_EPILOG)
     try:
-        folders = export(out)
+        folders = export(given.out)
     except (OcrUnavailable, OSError, ValueError) as error:
         print(f"export_models: {error}", file=sys.stderr)
         return 1
@@ -164,4 +167,4 @@ def _write(path: Path, data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

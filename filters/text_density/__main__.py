@@ -1,8 +1,8 @@
 """Score how much text pictures show, and how small it is.
 
-    python -m filters.text_density PATH... --out scores.parquet [--read] [--sheet sheet.png]
+    python -m filters.text_density PATHS... --out scores.parquet [--read] [--sheet sheet.png]
 
-PATH is a file or a folder, read recursively. Every file becomes a row: path, characters estimated
+PATHS are files and folders, read recursively. Every file becomes a row: path, characters estimated
 (in all, per million pixels, in the fullest window of 256 x 256 px), the em of the letters in px,
 the part of the picture under lines of text, the script (latin, han, mixed), how far the cascade
 went (screen, glance, detect), width, height, slug. Nothing is read, unless --read asks for it: then
@@ -13,26 +13,28 @@ engine and all else that the scores depend on.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pyarrow as pa
 from PIL import Image
+from pydantic import Field, field_validator
 
 from filters.ocr.engine import OcrEngine, OcrUnavailable
 from filters.ocr.engines import make_engine
-from filters.sheet import contact_sheet, sheet_problem
+from filters.sheet import contact_sheet, usable_sheet
 from filters.table import files_or_error, write_rows
 from filters.text_density import TextDensity
+from pipelines import settings
 from pipelines.decode import Decoded, Fault, decode
+from pipelines.settings import Settings
 
 _SCORES = (
     "chars_est",
@@ -45,40 +47,37 @@ _SCORES = (
 _SHEET_PICTURES, _CELL_PX, _BOX_COLOUR = 120, 320, (220, 30, 30)
 
 
+class TextDensitySettings(Settings):
+    """What to score, with which engine, and where to write it."""
+
+    paths: tuple[Path, ...] = Field(min_length=1, description="pictures, and folders of them")
+    out: Path = Field(description="Parquet file, a row for every picture")
+    sheet: Path | None = Field(None, description="picture file: the pictures by density")
+    read: bool = Field(False, description="also read the text, at twice the size")
+    engine: Literal["rapidocr", "paddleocr"] = Field("rapidocr", description="OCR engine")
+    models: Path | None = Field(
+        None,
+        description="what `python -m filters.ocr.export_models --out DIR` wrote; paddleocr needs"
+        " it, rapidocr takes the models of its wheel without it",
+    )
+    python: str | None = Field(
+        None,
+        description="the interpreter that has PaddleOCR; none: the one that the variable"
+        " VAE_CORPUS_PADDLE_PYTHON names",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where rapidocr's models run")
+    workers: int = Field(os.cpu_count() or 1, ge=1, description="threads")
+
+    _sheet = field_validator("sheet")(usable_sheet)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m filters.text_density",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    """Score and write; 1 when the engine or a file cannot be had, SystemExit for lost paths."""
+    given = settings.load(
+        TextDensitySettings, argv, description=__doc__ or "", positional=("paths",)
     )
-    parser.add_argument("paths", metavar="PATH", type=Path, nargs="+")
-    parser.add_argument("--out", metavar="FILE.parquet", type=Path, required=True)
-    parser.add_argument("--sheet", metavar="FILE.png", type=Path, help="pictures by density")
-    parser.add_argument("--read", action="store_true", help="also read the text, at twice the size")
-    parser.add_argument("--engine", choices=("rapidocr", "paddleocr"), default="rapidocr")
-    parser.add_argument(
-        "--models",
-        metavar="DIR",
-        type=Path,
-        help="what `python -m filters.ocr.export_models --out DIR` wrote; paddleocr needs it,"
-        " rapidocr takes the models of its wheel without it",
-    )
-    parser.add_argument(
-        "--python",
-        metavar="FILE",
-        help="the interpreter that has PaddleOCR (default: the variable VAE_CORPUS_PADDLE_PYTHON)",
-    )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), default="cpu", help="where rapidocr's models run"
-    )
-    parser.add_argument(
-        "--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="threads"
-    )
-    given = parser.parse_args(argv)
     cv2.setNumThreads(1)
     files = files_or_error(given.paths)
-    if given.sheet and (problem := sheet_problem(given.sheet)):
-        parser.error(f"--sheet: {problem}")
     try:
         make = functools.partial(
             make_engine,
@@ -180,4 +179,4 @@ def _thumbnails(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settings.run(main))

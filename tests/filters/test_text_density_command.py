@@ -8,6 +8,7 @@ import pytest
 from filters.ocr.engines import make_engine
 from filters.ocr.export_models import export
 from filters.text_density.__main__ import main
+from pipelines import settings
 from tests.pictures import encoded, jpeg, page, scene
 
 
@@ -80,8 +81,7 @@ def test_a_sheet_that_cannot_be_saved_is_said_first(
 ) -> None:
     for sheet, message in (("no/sheet.png", "there is no folder"), ("sheet.txt", "picture format")):
         argv = [str(folder), "--out", str(tmp_path / "s.parquet"), "--sheet", str(tmp_path / sheet)]
-        with pytest.raises(SystemExit, match="2"):
-            main(argv)
+        assert settings.run(main, argv) == 2
         assert message in capsys.readouterr().err
 
 

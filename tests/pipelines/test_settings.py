@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import Field
@@ -18,6 +19,10 @@ class Inner(Settings):
 class Outer(Settings):
     inner: Inner = Field(Inner(), description="the inner part")
     names: tuple[str, ...] = Field((), description="some names")
+    sizes_px: tuple[int, ...] = Field((), description="some sizes")
+    loud: bool = Field(False, description="say more")
+    tone: Literal["high", "low"] = Field("low", description="how it sounds")
+    files: tuple[Path, ...] = Field((), description="what to read")
 
 
 def load(*argv: str) -> Outer:
@@ -35,6 +40,35 @@ def test_text_stays_text_and_lists_are_read() -> None:
     loaded = load("--inner.label", "1e3", "--names", "[a, b]")
     assert loaded.inner.label == "1e3"
     assert loaded.names == ("a", "b")
+
+
+def test_several_values_are_several_words_or_one_list() -> None:
+    assert load("--names", "a", "[b").names == ("a", "[b")
+    assert load("--names", "one").names == ("one",)
+    assert load("--names", "[]").names == ()
+    assert load("--sizes_px", "72", "100").sizes_px == (72, 100)
+    assert load("--sizes-px", "[72]", "--loud").sizes_px == (72,)
+    with pytest.raises(SettingsError, match="sizes_px.0.*valid integer.*got 'x'"):
+        load("--sizes_px", "x", "1")
+
+
+def test_a_flag_alone_is_true_and_takes_no_path_behind_it() -> None:
+    def given(*argv: str) -> Outer:
+        return settings.load(Outer, argv, description="", positional=("files",))
+
+    assert given("a.png", "--loud").loud
+    assert given("--loud", "a.png", "b.png").files == (Path("a.png"), Path("b.png"))
+    assert not given("--loud", "false", "a.png").loud
+    assert not given("--loud=false", "a.png").loud
+
+
+def test_choices_are_shown_and_wrong_ones_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SettingsError, match="tone: .*'high' or 'low'; got 'loud'"):
+        load("--tone", "loud")
+    with pytest.raises(SystemExit):
+        load("--help")
+    text = capsys.readouterr().out
+    assert "--tone high|low" in text and "--names TEXT [TEXT ...]" in text
 
 
 def test_unknown_flag_names_the_nearest() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pipelines import settings
 from renderers import synth_text
 from renderers.batch import BACKGROUNDS, BLOCK, Job, _numbers, pages
 from renderers.output import page_writer
@@ -156,9 +157,9 @@ def test_faults_are_told_in_words(
     out = ["--out", str(tmp_path / "out")]
     assert synth_text.main([*inputs, *out, "--canvas", "512"]) == 1
     assert "none of 2 pictures is 512x512 px or larger" in capsys.readouterr().err
-    assert synth_text.main([*inputs, *out, "--size", "20-5"]) == 2
+    assert settings.run(synth_text.main, [*inputs, *out, "--size", "20-5"]) == 2
     assert "LOW-HIGH" in capsys.readouterr().err
-    assert synth_text.main([*inputs, *out, "--tilt", "90"]) == 2
+    assert settings.run(synth_text.main, [*inputs, *out, "--tilt", "90"]) == 2
     assert "tilt_degrees is a number from 0 to 45" in capsys.readouterr().err
     (tmp_path / "text.txt").write_text("", encoding="utf-8")
     assert synth_text.main([*inputs, *out]) == 1
