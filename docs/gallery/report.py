@@ -20,7 +20,7 @@ from pipelines import settings  # noqa: E402
 from pipelines.settings import Settings  # noqa: E402
 
 OUT = Path(__file__).parents[1] / "report.png"
-_WIDTH_PX, _MARGIN_PX = 1240, 24
+_WIDTH_PX, _MARGIN_PX = 1240, 2
 
 
 class ReportPictureSettings(Settings):

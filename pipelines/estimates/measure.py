@@ -29,7 +29,8 @@ _BLOCK = 512
 # An index row beside the tar, compressed.
 _INDEX_BYTES = 90
 _WARM_UP = 2
-_LEAST_PAGES = 4
+_LEAST_PACKED = 5
+_LEAST_PAGES, _MOST_PAGES = 4, 16
 _MOST_COPIES = 20
 
 
@@ -114,7 +115,7 @@ def pack_kept(config: CorpusConfig, done: Measured, enough: Callable[[], bool]) 
     # One for all, as a shard has one: opening a tar takes as long as adding to it.
     writer = tar.ShardWriter(io.BytesIO(), "")
     for number, row in done.kept.items():
-        if known.get(row["kind"]) and enough():
+        if len(known.get(row["kind"], ())) >= _LEAST_PACKED and enough():
             continue
         if not known:
             _laid_down(row, _data(done, number, row, sources), job, writer)
@@ -150,29 +151,42 @@ def render_pages(config: CorpusConfig, done: Measured, enough: Callable[[], bool
         out="",
     )
     draw = synthesize.make_drawer(job)
-    found: dict[int, list[tuple[float, int]]] = {rung: [] for rung in shards}
-    for slot in range(max(shard.samples for shard in shards.values())):
-        for rung, shard in shards.items():
-            if slot >= shard.samples or (len(found[rung]) >= _LEAST_PAGES and enough()):
-                continue
-            if slot == 0:
-                draw(shard, slot)
-            start = time.process_time()
-            sample = draw(shard, slot)
-            found[rung].append((time.process_time() - start, _in_tar(sample)))
-        if enough() and all(
-            len(f) >= min(_LEAST_PAGES, shards[r].samples) for r, f in found.items()
-        ):
-            break
+    timed = {rung: _time_pages(draw, shard, enough) for rung, shard in sorted(shards.items())}
     return [
         Pages(
             rung=rung,
-            seconds=sum(s for s, _ in timed) / len(timed),
-            bytes=sum(b for _, b in timed) / len(timed),
-            timed=len(timed),
+            # A shard decodes each of its backgrounds about once.
+            seconds=render_s + decode_s * min(1.0, config.synth.backgrounds / shards[rung].samples),
+            bytes=size,
+            timed=count,
         )
-        for rung, timed in sorted(found.items())
+        for rung, (render_s, decode_s, size, count) in timed.items()
     ]
+
+
+def _time_pages(
+    draw: Callable[[synthesize.SynthShard, int], tar.Stored],
+    shard: synthesize.SynthShard,
+    enough: Callable[[], bool],
+) -> tuple[float, float, float, int]:
+    """Mean CPU seconds of a page and of decoding a background, bytes in a tar, pages timed."""
+    step = -(-shard.samples // len(shard.backgrounds))
+    render_s: list[float] = []
+    decode_s: list[float] = []
+    sizes: list[int] = []
+    for slot in range(0, shard.samples, step):
+        if len(sizes) >= _LEAST_PAGES and (len(sizes) == _MOST_PAGES or enough()):
+            break
+        took = []
+        for _ in range(2):  # the second time its background is decoded already
+            start = time.process_time()
+            sample = draw(shard, slot)
+            took.append(time.process_time() - start)
+        render_s.append(took[1])
+        decode_s.append(max(0.0, took[0] - took[1]))
+        sizes.append(_in_tar(sample))
+    count = len(sizes)
+    return sum(render_s) / count, sum(decode_s) / count, sum(sizes) / count, count
 
 
 def copies(row: Row, files: Sequence[FileInfo], sizes: NDArray[np.int64]) -> float:

@@ -26,31 +26,10 @@ from pipelines.decode import (
     to_luma,
 )
 from tests.pictures import Rgb, encoded, jpeg, scene
+from tests.pipelines.decoding import good, saved, slug
 
 RGB = scene(90, 60)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-
-
-def saved(picture: Rgb | Image.Image, form: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(file, form, **options)
-    return file.getvalue()
-
-
-def good(data: bytes) -> Decoded:
-    found = decode(data)
-    assert isinstance(found, Decoded), found
-    assert found.rgb.dtype == np.uint8 and found.rgb.shape[2] == 3
-    assert found.rgb.flags.c_contiguous
-    return found
-
-
-def slug(data: bytes, limits: Limits | None = None) -> str:
-    found = decode(data, limits)
-    assert isinstance(found, Fault), "decoded"
-    assert found.slug in SLUGS and found.why
-    return found.slug
 
 
 def png(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 0) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from PIL import Image, ImageCms
 from pipelines.decode import Decoded, DecodedLuma, Fault, decode, decode_luma, to_luma
 from pipelines.decode.icc import ADOBE_RGB, SRGB_PRIMARIES, Described, code_points, make_profile
 from tests.pictures import Rgb, scene
+from tests.pipelines.decoding import good, saved
 
 RGB = scene(96, 64, 3)
 P3 = code_points(12, 13)
@@ -26,19 +26,6 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 def icc(described: Described | None) -> bytes:
     assert described is not None
     return make_profile(described)
-
-
-def saved(picture: Rgb | Image.Image, form: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(file, form, **options)
-    return file.getvalue()
-
-
-def good(data: bytes) -> Decoded:
-    found = decode(data)
-    assert isinstance(found, Decoded), found
-    return found
 
 
 def converted(profile: bytes, image: Image.Image) -> Rgb:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from pipelines import decode as door
-from pipelines.decode import Decoded, Fault, Limits, decode
+from pipelines.decode import Fault, Limits, decode
 from pipelines.decode.jxl import read_jxl_header
 from tests.pictures import scene
+from tests.pipelines.decoding import good
 
 RGB = scene(128, 96, 2)
 
@@ -39,12 +40,6 @@ def jxl(image: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, "JXL", lossless=True, **options)
     return file.getvalue()
-
-
-def good(data: bytes) -> Decoded:
-    found = decode(data)
-    assert isinstance(found, Decoded), found
-    return found
 
 
 def fault(data: bytes, limits: Limits | None = None) -> tuple[str, str]:

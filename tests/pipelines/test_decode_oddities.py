@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,28 +12,11 @@ from PIL import Image, PngImagePlugin
 
 from pipelines.decode import Decoded, Fault, Opened, decode, open_image
 from tests.pictures import jpeg, scene
+from tests.pipelines.decoding import good, saved, slug
 
 RGB = scene(160, 120, 5)
 DATA = jpeg(RGB, 90)
 STRAY = bytes(range(1, 40))
-
-
-def saved(image: Image.Image, form: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
-
-
-def good(data: bytes) -> Decoded:
-    found = decode(data)
-    assert isinstance(found, Decoded), found
-    return found
-
-
-def slug(data: bytes) -> str:
-    found = decode(data)
-    assert isinstance(found, Fault), "decoded"
-    return found.slug
 
 
 def place(marker: bytes, data: bytes = DATA) -> int:

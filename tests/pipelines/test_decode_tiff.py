@@ -12,18 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.decode import Decoded, Fault, decode
+from pipelines.decode import Fault, decode
 from tests.pictures import encoded, scene
+from tests.pipelines.decoding import good
 
 RGB = scene(96, 64, 7)
 GREY = cv2.cvtColor(RGB, cv2.COLOR_RGB2GRAY)
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
-
-
-def good(data: bytes) -> Decoded:
-    found = decode(data)
-    assert isinstance(found, Decoded), found
-    return found
 
 
 def fault(data: bytes) -> tuple[str, str]:
