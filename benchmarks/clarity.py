@@ -42,7 +42,7 @@ from filters import degrade
 from filters.boost import auc
 from filters.clarity import Clarity
 from filters.train_clarity import Damage, Picture, cut, find_pictures, view_of
-from pipelines.decode import Decoded, DecodedLuma, decode, decode_luma
+from vae_corpus.pictures.decode import Decoded, DecodedLuma, decode, decode_luma
 
 _RESULT = Path(__file__).parent / "results" / "clarity.json"
 _WHOLE_PX = 1024

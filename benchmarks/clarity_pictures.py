@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from fonts import debian
+from vae_corpus import debian
 
 _MIN_SIDE_PX = 256
 _FORMATS = {".png", ".jpg", ".jpeg", ".webp"}

@@ -110,7 +110,7 @@ def _serve() -> int:
 
 
 def _make(what: str, px: int) -> Callable[[], None]:
-    from pipelines.decode import Opened, decode, open_image
+    from vae_corpus.pictures.decode import Opened, decode, open_image
 
     files = _files(px, profile=what == "decode-profile")
     if what.startswith("decode"):

@@ -28,7 +28,7 @@ from filters.ocr.rapid import RapidOcrEngine
 from filters.text_density import find_lines, strokes
 from filters.text_density import line as text_line
 from filters.text_density import screen as text_screen
-from pipelines.decode import Rgb, to_luma
+from vae_corpus.pictures.decode import Rgb, to_luma
 
 # Pictures without text.
 _PHOTOS = (

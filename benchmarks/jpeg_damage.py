@@ -27,8 +27,8 @@ from PIL import Image
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pipelines import decode  # noqa: E402
 from tests.pictures import scene  # noqa: E402
+from vae_corpus.pictures import decode  # noqa: E402
 
 _RESULT = Path(__file__).parent / "results" / "jpeg_damage.json"
 _GARBLED_BYTES = 40

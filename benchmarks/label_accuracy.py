@@ -35,13 +35,13 @@ import uharfbuzz
 from PIL import Image, ImageDraw, ImageFont
 
 from fonts.faces import Face, discover
-from pipelines.demo import demo_inputs
 from renderers.atlas import FAINT, Atlas
 from renderers.compose import Glyphs, blend, gather
 from renderers.labels import Labels
 from renderers.parameters import SIZE_BANDS, Recipe
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
+from vae_corpus.demo import demo_inputs
 
 _SIDE = 512
 # A glyph is drawn by itself onto a canvas of so many px, its origin in the middle.

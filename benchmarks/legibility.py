@@ -27,13 +27,13 @@ from rapidfuzz.distance import LCSseq
 
 from filters.ocr.rapid import RapidOcrEngine
 from fonts.faces import discover
-from pipelines.demo import demo_inputs
-from pipelines.sample import generator
 from renderers import rasterise
 from renderers.backgrounds import Backgrounds
 from renderers.labels import Labels
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
+from vae_corpus.demo import demo_inputs
+from vae_corpus.seeds import generator
 
 _NO_BITMAP = 1 << 3
 # FT_LOAD_TARGET_LIGHT, FT_LOAD_NO_HINTING, FT_LOAD_FORCE_AUTOHINT, FT_LOAD_NO_AUTOHINT.

@@ -58,9 +58,10 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 
-from pipelines.demo import demo_inputs
-from pipelines.sample import GENERAL, Bucket, Group, buckets, generator
-from pipelines.tar import ShardWriter, Stored
+from vae_corpus.demo import demo_inputs
+from vae_corpus.seeds import generator
+from vae_corpus.tar import ShardWriter, Stored
+from vae_corpus.words import GENERAL, Bucket, Group, buckets
 from vae_training.config import TrainSettings
 from vae_training.data.loader import Loader, crop_at
 from vae_training.run import open_data

@@ -30,13 +30,13 @@ import numpy as np
 from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ttLib import TTFont
 
-from fonts import debian
 from fonts.charsets import GB2312_LEVEL_1, GB2312_LEVEL_2
 from fonts.faces import Face, discover, writing
-from pipelines.demo import demo_inputs
 from renderers.labels import Labels
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
+from vae_corpus import debian
+from vae_corpus.demo import demo_inputs
 
 _PACKAGES = (
     "fonts-arphic-gbsn00lp",

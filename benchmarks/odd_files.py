@@ -51,7 +51,7 @@ from odd_files_set.verdict import (
 )
 from PIL import Image
 
-from pipelines.decode import sniff
+from vae_corpus.pictures.decode import sniff
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RESULT = Path(__file__).parent / "results" / "odd_files.json"

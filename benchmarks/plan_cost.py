@@ -25,8 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import plan
-from pipelines.columns import SCORE_SCHEMA
 from pipelines.config import CorpusConfig
+from vae_corpus.tables import SCORE_SCHEMA
 
 _TEMPLATE_PAGES = 50
 _UNIT_ROWS = 1000

@@ -29,13 +29,13 @@ import cv2
 import numpy as np
 from render_speed import SIDE, Picture, backgrounds, cpu_s, device, renderer
 
-from pipelines.sample import generator
 from renderers.compose import backdrop
 from renderers.garbage import keep_loaded
 from renderers.labels import Labels
 from renderers.layout import LAYOUTS
 from renderers.parameters import SIZE_BANDS, Recipe
 from renderers.recipe import Renderer
+from vae_corpus.seeds import generator
 
 _PEERS = Path(__file__).parent / "peers"
 _OLD = ("pillow<10", "numpy<2", "opencv-python<4.11")

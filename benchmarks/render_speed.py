@@ -32,14 +32,14 @@ import cv2
 import numpy as np
 
 from fonts.faces import discover
-from pipelines.demo import demo_inputs
-from pipelines.sample import generator
 from renderers.backgrounds import Backgrounds
 from renderers.batch import BACKGROUNDS, BLOCK, Job, Maker
 from renderers.output import page_writer
 from renderers.parameters import SIZE_BANDS, Recipe
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
+from vae_corpus.demo import demo_inputs
+from vae_corpus.seeds import generator
 
 SIDE = 512
 _PAGES = 100

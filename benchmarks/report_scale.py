@@ -26,14 +26,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pipelines import curriculum, plan, storage
-from pipelines.columns import SCORE_SCHEMA
+from pipelines import curriculum, plan
 from pipelines.config import CorpusConfig
-from pipelines.demo import demo_inputs
 from pipelines.report import accounting, page
-from pipelines.sample import INDEX_SCHEMA, Group
 from pipelines.sources import FolderSource
-from pipelines.tar import ShardWriter, Stored
+from vae_corpus import storage
+from vae_corpus.demo import demo_inputs
+from vae_corpus.tables import INDEX_SCHEMA, SCORE_SCHEMA
+from vae_corpus.tar import ShardWriter, Stored
+from vae_corpus.words import Group
 
 RESULTS = Path(__file__).parent / "results" / "report_scale.json"
 PICTURES = 240

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from pipelines.decode import Decoded, decode
-from pipelines.sample import KINDS
+from vae_corpus.pictures.decode import Decoded, decode
+from vae_corpus.words import KINDS
 from vae_training.model.configs import CONFIGS
 from vae_training.model.skip import fold, unfold
 

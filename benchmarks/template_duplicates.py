@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.template_pages import COPIES, TUNED, WIDER, Template, encode, photographed
 from pipelines import build_corpus
-from pipelines.demo import demo_inputs
 from pipelines.sources import pdf
 from pipelines.sources.pdf_fonts import pdf_fonts
+from vae_corpus.demo import demo_inputs
 
 _PAGES = 40
 _WITH_COPIES = 6

@@ -21,7 +21,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from pipelines.demo import demo_inputs
+from vae_corpus.demo import demo_inputs
 
 Rgb = NDArray[np.uint8]
 Draw = Callable[[Canvas, np.random.Generator, bool], None]

@@ -43,7 +43,7 @@ from filters.ocr.export_models import export
 from filters.ocr.paddle import PYTHON_VARIABLE
 from filters.ocr.rapid import RapidOcrEngine
 from filters.text_density import TextDensity
-from pipelines.decode import Rgb
+from vae_corpus.pictures.decode import Rgb
 
 _RESULTS = Path(__file__).parent / "results"
 _PHOTOS = ("palapeli", "kphotoalbum", "tuxpaint", "hugin")

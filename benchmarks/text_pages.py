@@ -22,7 +22,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
-from fonts import debian
+from vae_corpus import debian
 
 Rgb = NDArray[np.uint8]
 

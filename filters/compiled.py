@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines import numba_cache
+from vae_corpus import numba_cache
 
 EXACT: dict[str, Any] = {
     "cache": numba_cache.ready(Path(__file__).parent),

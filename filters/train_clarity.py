@@ -35,9 +35,9 @@ from filters.clarity.features import NAMES, features
 from filters.clarity.tiles import tiles
 from filters.hashing import perceptual_hash
 from filters.trees import Forest
-from pipelines import settings
-from pipelines.decode import Decoded, Rgb, decode, to_luma
-from pipelines.settings import Settings
+from vae_corpus import settings
+from vae_corpus.pictures.decode import Decoded, Rgb, decode, to_luma
+from vae_corpus.settings import Settings
 
 _FOLDS = 5
 _VIEW_SIDES_PX = (192, 256, 384, 512, 768, 1024)

@@ -21,13 +21,13 @@ from pydantic import Field
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from fonts.debian import PackagesUnavailable, cache_dir, fetch  # noqa: E402
 from fonts.faces import Face, scan, writing  # noqa: E402
 from fonts.folders import usual_folders  # noqa: E402
 from fonts.packages import PACKAGES  # noqa: E402
 from fonts.specimen import sheet  # noqa: E402
-from pipelines import settings  # noqa: E402
-from pipelines.settings import Settings  # noqa: E402
+from vae_corpus import settings  # noqa: E402
+from vae_corpus.debian import PackagesUnavailable, cache_dir, fetch  # noqa: E402
+from vae_corpus.settings import Settings  # noqa: E402
 
 
 class CatalogSettings(Settings):

@@ -21,7 +21,7 @@ from typing import Any
 from fonts import names
 from fonts.charsets import ASCII_PRINTABLE, CHINESE_PUNCTUATION, GB2312_LEVEL_1
 from fonts.coverage import Coverage, drawable
-from fonts.debian import cache_dir
+from vae_corpus.debian import cache_dir
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 _CACHE_FORMAT = 5

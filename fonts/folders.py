@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fonts.debian import cache_dir
 from fonts.packages import PACKAGES
+from vae_corpus.debian import cache_dir
 
 _SYSTEM = (
     Path("/usr/share/fonts"),

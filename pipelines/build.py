@@ -17,8 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import careful, engine, lease, pack, plan, score, storage, synthesize
-from pipelines import decode as door
+from pipelines import careful, engine, lease, pack, plan, score, synthesize
 from pipelines import shards as committed
 from pipelines.built import Build, BuildFailed, scored_units
 from pipelines.config import CorpusConfig
@@ -30,6 +29,8 @@ from pipelines.report.log import build_log
 from pipelines.report.progress import Progress
 from pipelines.sources import Source, Unit
 from pipelines.tasks import OutOfSpace, Several
+from vae_corpus import storage
+from vae_corpus.pictures import decode as door
 
 UNIT_SCHEMA = pa.schema(
     [

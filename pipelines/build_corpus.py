@@ -25,11 +25,11 @@ if __name__ == "__main__":
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from pipelines import lease, settings, storage  # noqa: E402
+from pipelines import lease  # noqa: E402
 from pipelines.build import build  # noqa: E402
 from pipelines.built import Build, BuildFailed  # noqa: E402
 from pipelines.config import CorpusConfig  # noqa: E402
-from pipelines.demo_config import with_demo_inputs  # noqa: E402
+from pipelines.demo.config import with_demo_inputs  # noqa: E402
 from pipelines.estimates.run import estimate  # noqa: E402
 from pipelines.phases import PhaseSettings  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
@@ -44,6 +44,7 @@ from pipelines.sources import (  # noqa: E402
     WebDatasetSource,
 )
 from pipelines.tasks import EngineError  # noqa: E402
+from vae_corpus import settings, storage  # noqa: E402
 
 _DESCRIPTION = """\
 Build a training corpus for image autoencoders out of folders, tars, Parquet files and documents.

@@ -18,9 +18,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines import score, storage
+from pipelines import score
 from pipelines.score import Row, ScoreJob
 from pipelines.sources import DocumentSource, FolderSource, Item, Source, Unit
+from vae_corpus import storage
 
 SLUGS = ("kills_worker", "hangs_worker")
 

@@ -82,7 +82,7 @@ def _call(name: str, rest: Sequence[str]) -> int:
         stopping.stop_early()
     entry: Any = importlib.import_module(command.module).main
     sys.argv[0] = f"vae-corpus {name}"  # what helps and errors call the program
-    settings = importlib.import_module("pipelines.settings")
+    settings = importlib.import_module("vae_corpus.settings")
     code: int = settings.run(entry, [*command.before, *rest])
     return code
 

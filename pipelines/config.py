@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 
 from pipelines.estimates.settings import EstimateSettings
 from pipelines.phases import DEFAULT_PHASES, PhaseSettings
-from pipelines.sample import BAND_KEYS, KINDS, LANGUAGES, RUNGS, SIZE_BANDS, TEXT_SYNTH, band_key
-from pipelines.settings import Settings
 from pipelines.sources import AnySource
 from pipelines.tasks import EngineSettings
+from vae_corpus.settings import Settings
+from vae_corpus.words import BAND_KEYS, KINDS, LANGUAGES, RUNGS, SIZE_BANDS, TEXT_SYNTH, band_key
 
 
 class OcrSettings(Settings):

@@ -9,9 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines import storage
 from pipelines.config import CorpusConfig
 from pipelines.phases import PhaseSettings, Weight
+from vae_corpus import storage
 
 VERSION = 1
 _GROUP = ("kind", "rung", "bucket", "language", "size_band", "density")

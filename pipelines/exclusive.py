@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipelines import storage
+from vae_corpus import storage
 
 
 def create(path: str, data: bytes) -> bool:

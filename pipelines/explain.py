@@ -16,9 +16,8 @@ from pydantic import Field
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pipelines import pack, rules, settings, storage  # noqa: E402
+from pipelines import pack, rules  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
-from pipelines.settings import Settings  # noqa: E402
 from pipelines.stories.corpus import (  # noqa: E402
     Corpus,
     Row,
@@ -33,6 +32,8 @@ from pipelines.stories.corpus import (  # noqa: E402
 from pipelines.stories.image import Section, shard_path, tell_image, tell_synthetic  # noqa: E402
 from pipelines.stories.reason import slugs, tell_slug  # noqa: E402
 from pipelines.stories.twins import place  # noqa: E402
+from vae_corpus import settings, storage  # noqa: E402
+from vae_corpus.settings import Settings  # noqa: E402
 
 _DESCRIPTION = """\
 Say what became of an image: where it was read, its scores beside every rule and the threshold in

@@ -7,15 +7,16 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from pipelines import careful, curriculum, score, storage
+from pipelines import careful, curriculum, score
 from pipelines import shards as committed
 from pipelines.built import Build, BuildFailed, scored_units
 from pipelines.passed_over import count_passed_over
 from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
-from pipelines.sample import KINDS
 from pipelines.sources import WebDatasetSource
+from vae_corpus import storage
+from vae_corpus.words import KINDS
 
 
 def finish(done: Build) -> None:

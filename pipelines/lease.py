@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from pipelines import exclusive, storage
+from pipelines import exclusive
+from vae_corpus import storage
 
 BEAT_S = 5.0
 # A beat may be late by what a store or a busy interpreter needs: only a minute's silence is death.

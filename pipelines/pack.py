@@ -19,12 +19,13 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines import decode as door
-from pipelines import pulse, storage, tar
+from pipelines import pulse
 from pipelines.config import PackSettings, ScoreSettings
-from pipelines.sample import GENERAL, Group
 from pipelines.shard_plan import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
 from pipelines.sources import Source
+from vae_corpus import storage, tar
+from vae_corpus.pictures import decode as door
+from vae_corpus.words import GENERAL, Group
 
 # What the JSON beside an image says. Every label of a shard has the same names with the same types:
 # readers that build tables take the first ones for the rule.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines import storage
+from vae_corpus import storage
 
 _MARK = "passed_over"
 _READERS = 32

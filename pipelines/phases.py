@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from pipelines.sample import BAND_KEYS, DENSITIES, GENERAL, KINDS, RUNGS, SIZE_BANDS
-from pipelines.settings import Settings
+from vae_corpus.settings import Settings
+from vae_corpus.words import BAND_KEYS, DENSITIES, GENERAL, KINDS, RUNGS, SIZE_BANDS
 
 Weight = float | tuple[float, float]
 

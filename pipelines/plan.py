@@ -19,11 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import dedup, rules, shard_plan, storage
+from pipelines import dedup, rules, shard_plan
 from pipelines.config import CorpusConfig, PlanSettings
-from pipelines.sample import GENERAL, REST, TOP, Bucket, buckets
 from pipelines.shard_plan import Recipes, assign_shards
 from pipelines.tiles import CELL_PX, Judged, draw_bucket, judge_tiles
+from vae_corpus import storage
+from vae_corpus.words import GENERAL, REST, TOP, Bucket, buckets
 
 # Raised when the same settings would give another plan, or the same plan other shards.
 VERSION = 5
@@ -236,7 +237,7 @@ def _rung_sql(s: PlanSettings, seed: int) -> str:
 
 
 def _bucket_sql(s: PlanSettings) -> str:
-    """SQL for the bucket with the nearest aspect ratio. It always fits: see `nearest_bucket`."""
+    """SQL for the bucket with the nearest aspect ratio. The square always fits."""
     per_rung = []
     for rung in sorted(s.rung_weights):
         ordered = sorted(buckets(rung), key=lambda b: b.width / b.height)

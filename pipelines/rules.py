@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.config import PlanSettings
 from pipelines.expressions import Expression, Number, case, column, setting
-from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL
+from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 # Columns that are computed from those of the score table.
 DERIVED = {

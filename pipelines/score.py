@@ -23,12 +23,13 @@ from filters.clarity import Clarity
 from filters.ocr.engine import OcrUnavailable
 from filters.text_sketch import VERSION as SKETCH_VERSION
 from filters.text_sketch import plain, text_sketch
-from pipelines import decode as door
-from pipelines import passed_over, pulse, sources, storage
-from pipelines.columns import SCORE_SCHEMA
+from pipelines import passed_over, pulse, sources
 from pipelines.config import OcrSettings, ScoreSettings
-from pipelines.sample import sample_key
 from pipelines.sources import Item, Reading, Source, Unit
+from vae_corpus import storage
+from vae_corpus.pictures import decode as door
+from vae_corpus.tables import SCORE_SCHEMA
+from vae_corpus.words import sample_key
 
 # Raised when a change here changes scores without changing a setting or a filter's version.
 _VERSION = 1

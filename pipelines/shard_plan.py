@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.config import CorpusConfig, PackSettings
-from pipelines.sample import GENERAL
+from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
 PACK_VERSION = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines import storage, tar
 from pipelines.pack import Shard
+from vae_corpus import storage, tar
 
 # Looking at a shard is a few requests to an object store, which answer slowly.
 _LOOKS_AT_ONCE = 32

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from pipelines.settings import SettingsError
+from vae_corpus.settings import SettingsError
 
 # sun_path of a Unix socket, less the zero at its end.
 _MOST_BYTES = 103 if sys.platform == "darwin" else 107

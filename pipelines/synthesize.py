@@ -19,20 +19,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fonts.faces import discover
-from pipelines import decode as door
-from pipelines import pulse, storage, tar
+from pipelines import pulse
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
 from pipelines.pack import Shard, fetch_original
-from pipelines.sample import (
-    GENERAL,
-    TEXT_SYNTH,
-    Bucket,
-    Group,
-    band_key,
-    buckets,
-    generator,
-    sample_key,
-)
 from pipelines.sources import Source
 from renderers.extras import Extras
 from renderers.garbage import keep_loaded
@@ -41,6 +30,10 @@ from renderers.output import encode
 from renderers.recipe import SIZE_BANDS, Renderer
 from renderers.recipe import VERSION as RENDERER_VERSION
 from renderers.text_sources import TextSource
+from vae_corpus import storage, tar
+from vae_corpus.pictures import decode as door
+from vae_corpus.seeds import generator, mixed
+from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket, Group, band_key, buckets, sample_key
 
 # Raised when the same settings would draw other images.
 _VERSION = 5
@@ -142,15 +135,11 @@ def _choose(
     One image more or less in the corpus changes the choice of few shards, so the others need
     not be rendered again.
     """
-    with np.errstate(over="ignore"):
-        mixed = ids ^ np.uint64((rung << 32 | number) * 0x9E3779B97F4A7C15 & _MASK_64)
-        # The finaliser of splitmix64: every bit of the input moves every bit of the output.
-        mixed = (mixed ^ mixed >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ mixed >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
+    salt = np.uint64((rung << 32 | number) * 0x9E3779B97F4A7C15 & _MASK_64)
+    order_of = mixed(ids ^ salt)
     large = np.flatnonzero(sides >= rung)
     pool = large if len(large) else np.arange(len(ids))
-    order = pool[np.argsort(mixed[pool], kind="stable")]
+    order = pool[np.argsort(order_of[pool], kind="stable")]
     return [int(i) for i in order[:count]]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from pipelines.settings import Settings
+from vae_corpus.settings import Settings
 
 Stats = dict[str, Any]
 Work = Callable[[Any], Stats]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filters.ink import CELL_PX as INK_PX
-from pipelines.sample import Bucket, buckets, generator
+from vae_corpus.seeds import generator
+from vae_corpus.words import Bucket, buckets
 
 CELL_PX = 256
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.decode import Fault, decode
+from vae_corpus.pictures.decode import Fault, decode
 
 Picture = npt.NDArray[np.uint8]
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}

@@ -23,13 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fonts.faces import discover
-from pipelines.sample import generator
 from renderers.backgrounds import Backgrounds
 from renderers.extras import NO_EXTRAS, Extras
 from renderers.garbage import keep_loaded
 from renderers.output import encode
 from renderers.recipe import Renderer
 from renderers.text_sources import TextSource
+from vae_corpus.seeds import generator
 
 DrawBackground = Callable[[np.random.Generator, int, int], tuple[str | Path, npt.NDArray[np.uint8]]]
 

@@ -34,9 +34,6 @@ from pydantic import Field, field_validator, model_validator  # noqa: E402
 from fonts.charsets import character_set  # noqa: E402
 from fonts.coverage import Coverage  # noqa: E402
 from fonts.faces import discover  # noqa: E402
-from pipelines import settings  # noqa: E402
-from pipelines.demo import demo_inputs  # noqa: E402
-from pipelines.settings import Settings  # noqa: E402
 from renderers.backgrounds import Backgrounds  # noqa: E402
 from renderers.batch import Job, pages  # noqa: E402
 from renderers.extras import Extras  # noqa: E402
@@ -45,6 +42,9 @@ from renderers.output import encode, page_writer  # noqa: E402
 from renderers.parameters import SIZE_BANDS, Recipe, band_limits  # noqa: E402
 from renderers.preview import contact_sheet  # noqa: E402
 from renderers.recipe import Renderer  # noqa: E402
+from vae_corpus import settings  # noqa: E402
+from vae_corpus.demo import demo_inputs  # noqa: E402
+from vae_corpus.settings import Settings  # noqa: E402
 
 _PREVIEWED = 8
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.demo import DemoInputs, demo_inputs
+from vae_corpus.demo import DemoInputs, demo_inputs
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipelines.settings import Settings
+from vae_corpus.settings import Settings
 from vae_training.model.configs import CONFIGS
 
 # What comparable autoencoders train with, and right for tiny too: at 1e-3 the noise of its small

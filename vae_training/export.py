@@ -20,7 +20,7 @@ from pydantic import Field
 # Derived from BaseException: `except Exception` does not see it.
 from torch.distributed.checkpoint.api import CheckpointException
 
-from pipelines.settings import Settings, load, run
+from vae_corpus.settings import Settings, load, run
 from vae_training.model import Autoencoder, build
 
 _STATISTICS = ("latents_mean", "latents_std", "scaling_factor")

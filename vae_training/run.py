@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pipelines.sample import Bucket
+from vae_corpus.words import Bucket
 from vae_training.config import TrainSettings
 from vae_training.data.curriculum import CorpusError, Curriculum, read_curriculum
 from vae_training.data.holdout import Holdout, hold_out

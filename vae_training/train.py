@@ -19,7 +19,7 @@ if __package__ in (None, ""):  # run as a file: this folder must not shadow top-
 
 import torch  # noqa: E402
 
-from pipelines import settings as reader  # noqa: E402
+from vae_corpus import settings as reader  # noqa: E402
 from vae_training import ranks as processes  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
 from vae_training.start import prepare  # noqa: E402

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipelines.decode import Fault
-from pipelines.sample import Bucket
+from vae_corpus.pictures.decode import Fault
+from vae_corpus.words import Bucket
 from vae_training.data.loader import centre_crop, read_rgb
 from vae_training.data.shards import Shards
 from vae_training.model import Autoencoder

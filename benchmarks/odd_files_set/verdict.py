@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from odd_files_set.case import Odd, Rgb
-from pipelines.decode import Decoded, decode
+from vae_corpus.pictures.decode import Decoded, decode
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from fonts.faces import discover  # noqa: E402
-from pipelines.demo import demo_inputs  # noqa: E402
-from pipelines.sample import generator  # noqa: E402
 from renderers.extras import Extras  # noqa: E402
 from renderers.recipe import Renderer  # noqa: E402
 from renderers.text_sources import TextSource  # noqa: E402
+from vae_corpus.demo import demo_inputs  # noqa: E402
+from vae_corpus.seeds import generator  # noqa: E402
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT, GAP, COLUMNS = 400, 304, 8, 4

@@ -16,8 +16,8 @@ from pydantic import Field
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pipelines import settings  # noqa: E402
-from pipelines.settings import Settings  # noqa: E402
+from vae_corpus import settings  # noqa: E402
+from vae_corpus.settings import Settings  # noqa: E402
 
 OUT = Path(__file__).parents[1] / "report.png"
 _WIDTH_PX, _MARGIN_PX = 1240, 2

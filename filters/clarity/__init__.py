@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from filters.clarity.features import features
 from filters.clarity.model import WEIGHTS, detect, load, scores, without_defects
 from filters.clarity.tiles import tiles
-from pipelines.decode import to_luma
+from vae_corpus.pictures.decode import to_luma
 
 __all__ = ["Clarity"]
 

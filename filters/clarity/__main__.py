@@ -28,9 +28,9 @@ from pydantic import Field, field_validator
 from filters.clarity import Clarity
 from filters.sheet import contact_sheet, usable_sheet
 from filters.table import files_or_error, write_rows
-from pipelines import settings
-from pipelines.decode import Decoded, Fault, decode, decode_luma
-from pipelines.settings import Settings
+from vae_corpus import settings
+from vae_corpus.pictures.decode import Decoded, Fault, decode, decode_luma
+from vae_corpus.settings import Settings
 
 _SCORES = ("clarity", "blur", "compression", "noise")
 _SCHEMA = pa.schema(

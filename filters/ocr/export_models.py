@@ -22,7 +22,7 @@ from pydantic import Field
 
 from filters.ocr.engine import OcrUnavailable
 from filters.ocr.rapid import RapidOcrEngine
-from pipelines.settings import Settings, load, run
+from vae_corpus.settings import Settings, load, run
 
 # What the wheel calls PP-OCRv6_det_small is PP-OCRv6_small_det to PaddleX, which knows no other.
 _WHEEL_NAME = re.compile(r"(PP-OCRv\d+)_(det|rec)_(\w+)")

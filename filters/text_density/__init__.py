@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from filters.ocr.engine import OcrEngine, Polygons, Rgb
 from filters.text_density import line as text_line
 from filters.text_density import screen
-from pipelines.decode import to_luma
+from vae_corpus.pictures.decode import to_luma
 
 # Raised when a change here changes scores without changing a constant below.
 _CODE_VERSION = 3

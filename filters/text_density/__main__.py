@@ -32,9 +32,9 @@ from filters.ocr.engines import make_engine
 from filters.sheet import contact_sheet, usable_sheet
 from filters.table import files_or_error, write_rows
 from filters.text_density import TextDensity
-from pipelines import settings
-from pipelines.decode import Decoded, Fault, decode
-from pipelines.settings import Settings
+from vae_corpus import settings
+from vae_corpus.pictures.decode import Decoded, Fault, decode
+from vae_corpus.settings import Settings
 
 _SCORES = (
     "chars_est",

@@ -13,15 +13,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines import decode as door
-from pipelines import pack, plan, score, storage, synthesize, tar
-from pipelines.columns import SCORE_SCHEMA
+from pipelines import pack, plan, score, synthesize
 from pipelines.config import CorpusConfig
 from pipelines.estimates.sampling import Drawn
-from pipelines.sample import GENERAL
 from pipelines.sources import ParquetSource, Unit
 from pipelines.sources.files import FileInfo, read_bytes
 from pipelines.sources.tar_files import compression_of
+from vae_corpus import storage, tar
+from vae_corpus.pictures import decode as door
+from vae_corpus.tables import SCORE_SCHEMA
+from vae_corpus.words import GENERAL
 
 Row = dict[str, Any]
 

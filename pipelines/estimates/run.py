@@ -25,8 +25,8 @@ from pipelines.estimates.measure import (
 from pipelines.estimates.piles import Files, list_files
 from pipelines.estimates.sampling import plan_draws, read_pieces
 from pipelines.estimates.strata import Estimate, Stratum
-from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL
 from pipelines.sources import FolderSource
+from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 WORKERS = (1, 8, 64, 512)
 # Of the time for the sample: scoring ends after the first share, packing after the second.

@@ -10,8 +10,8 @@ import numpy as np
 
 from pipelines.estimates.piles import Files, Pile
 from pipelines.estimates.strata import Draw, Stratum
-from pipelines.sample import generator
 from pipelines.sources import Item, Source
+from vae_corpus.seeds import generator
 
 _PER_FILE = 10
 _LEAST_FILES = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipelines.settings import Settings
+from vae_corpus.settings import Settings
 
 
 class EstimateSettings(Settings):

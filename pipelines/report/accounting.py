@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines import storage
 from pipelines.report.progress import clock
+from vae_corpus import storage
 
 
 def count_images(plan_folder: str) -> dict[str, Any]:

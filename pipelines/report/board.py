@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import storage
 from pipelines.report.progress import Progress
-from pipelines.settings import SettingsError
 from pipelines.tasks import Crew, Listener, Stats, Task
+from vae_corpus import storage
+from vae_corpus.settings import SettingsError
 
 _EVERY_S = 10.0
 

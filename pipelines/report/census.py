@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines import storage
+from vae_corpus import storage
 
 # Notes may name numbers of the file: the most common ones tell the story.
 _MOST = 40

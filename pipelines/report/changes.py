@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipelines import settings
 from pipelines.config import CorpusConfig
+from vae_corpus import settings
 
 # Where a corpus lies and how its tasks ran change no byte of it.
 _LEFT_OUT = ("out", "engine.", "sources", "phases")

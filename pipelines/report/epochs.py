@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.sample import TEXT_SYNTH, band_key
+from vae_corpus.words import TEXT_SYNTH, band_key
 
 # Points of a phase at which its ramps are read.
 STEPS = 16

@@ -13,7 +13,7 @@ from filters.ocr.engine import OcrUnavailable
 from pipelines import score
 from pipelines.config import ScoreSettings
 from pipelines.report.pictures import Shot
-from pipelines.sample import GENERAL, TEXT_SYNTH
+from vae_corpus.words import GENERAL, TEXT_SYNTH
 
 # Each takes some .2 s of CPU time.
 _CROPS = 24

@@ -16,8 +16,7 @@ from typing import Any
 
 import jinja2
 
-from pipelines import decode as door
-from pipelines import plan, shard_plan, storage
+from pipelines import plan, shard_plan
 from pipelines.config import CorpusConfig
 from pipelines.report import (
     census,
@@ -31,8 +30,10 @@ from pipelines.report import (
 )
 from pipelines.report.changes import changed_settings
 from pipelines.report.stored import characters, find_cells, find_stored
-from pipelines.sample import TEXT_SYNTH
 from pipelines.sources import Source
+from vae_corpus import storage
+from vae_corpus.pictures import decode as door
+from vae_corpus.words import TEXT_SYNTH
 
 # Raised when the same corpus would give another page.
 VERSION = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines import storage
 from pipelines.report.strata import COLUMNS
+from vae_corpus import storage
 
 _NEAR, _EXACT = 150, 20
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from pipelines import decode as door
-from pipelines import storage
-from pipelines.sample import GENERAL, TEXT_SYNTH
 from pipelines.sources import DocumentSource, Source
+from vae_corpus import storage
+from vae_corpus.pictures import decode as door
+from vae_corpus.words import GENERAL, TEXT_SYNTH
 
 _BUDGETS = {"thumbnail": 12_500_000, "detail": 4_000_000, "whole": 1_500_000}
 THUMBNAILS, DETAILS, WHOLES = 10_000, 500, 120

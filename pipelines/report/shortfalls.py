@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipelines import storage
+from vae_corpus import storage
 
 # Rows that stand for no image: a source may have one beside images that all fail in one way.
 _NO_IMAGE = ("count_differs",)

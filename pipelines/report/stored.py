@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from pipelines import storage
-from pipelines.sample import TEXT_SYNTH
+from vae_corpus import storage
+from vae_corpus.words import TEXT_SYNTH
 
 _AT_ONCE = 16
 _COLUMNS = ["key", "parent", "shard", "offset", "bytes", "json_offset", "json_bytes"]

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import storage
-from pipelines.sample import TEXT_SYNTH
+from vae_corpus import storage
+from vae_corpus.words import TEXT_SYNTH
 
 ROWS = 20_000
 # Candidates are picked by a cut through their hashes, so that no more than these are ever sorted.

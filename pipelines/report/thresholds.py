@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines import rules
 from pipelines.config import PlanSettings
-from pipelines.sample import DOCUMENT, GENERAL, TEXT_REAL
+from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 _ALL = (GENERAL, TEXT_REAL, DOCUMENT)
 _TEXT = (TEXT_REAL, DOCUMENT)

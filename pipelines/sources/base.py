@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from pipelines import storage
 from pipelines.names import from_os, to_os
-from pipelines.settings import Settings
+from vae_corpus import storage
+from vae_corpus.settings import Settings
 
 # What an image costs besides its bytes: on the demo a small figure takes .2 s with the look for
 # text, and a megabyte of large photographs .15 s.

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from pipelines import storage
 from pipelines.names import from_os, to_os
 from pipelines.pulse import beat
 from pipelines.sources.base import SourceError
+from vae_corpus import storage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipelines import storage
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes, size_bytes
 from pipelines.sources.members import SIDECAR_EXTENSIONS, extension_of
 from pipelines.sources.tar_files import TAR_SUFFIXES, hidden_suffix, suffix_of
+from vae_corpus import storage
 
 # Files of many images, and the type of source that reads them.
 _COLLECTIONS = (

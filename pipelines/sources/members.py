@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.decode import sniff
+from vae_corpus.pictures.decode import sniff
 
 # Also formats that the door refuses: their images are listed, and rejected by name.
 _IMAGES = (

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from pipelines import storage
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import FileInfo, find_files
 from pipelines.sources.parquet_columns import (
@@ -20,6 +19,7 @@ from pipelines.sources.parquet_columns import (
     said_of_no_image,
 )
 from pipelines.sources.parquet_rows import BrokenParquet, Forward, batches, open_parquet
+from vae_corpus import storage
 
 
 class ParquetSource(Source):

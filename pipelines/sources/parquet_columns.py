@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.decode import sniff
 from pipelines.sources.base import SourceError
 from pipelines.sources.members import IMAGE_EXTENSIONS, extension_of
+from vae_corpus.pictures.decode import sniff
 
 _SAMPLE_ROWS = 8
 _HEAD_CHARS = 8192

@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import storage
 from pipelines.sources.base import SourceError
 from pipelines.sources.files import is_gone, open_read, real_path
+from vae_corpus import storage
 
 # Read at once from a column chunk. Without it arrow would read the chunk whole.
 _BUFFER_BYTES = 1 << 20

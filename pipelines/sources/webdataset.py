@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pipelines import storage
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes
 from pipelines.sources.tar_files import TAR_SUFFIXES, OpenTar, compression_of, open_tar, suffix_of
 from pipelines.sources.tar_images import TarListing, TarReading, rest_of
+from vae_corpus import storage
 
 # What img2dataset writes beside 00000.tar.
 _STATS = "_stats.json"

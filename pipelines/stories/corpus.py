@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines import plan, shards, storage
+from pipelines import plan, shards
 from pipelines.config import CorpusConfig
-from pipelines.sample import TEXT_SYNTH
+from vae_corpus import storage
+from vae_corpus.words import TEXT_SYNTH
 
 Row = dict[str, Any]
 

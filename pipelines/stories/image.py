@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines import plan, storage
-from pipelines.sample import GENERAL
+from pipelines import plan
 from pipelines.stories.corpus import (
     Corpus,
     Row,
@@ -20,6 +19,8 @@ from pipelines.stories.corpus import (
 )
 from pipelines.stories.spoken import Spoken, shown
 from pipelines.stories.twins import place, tell_twin
+from vae_corpus import storage
+from vae_corpus.words import GENERAL
 
 Section = tuple[str, list[str]]
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines import rules, storage
+from pipelines import rules
 from pipelines.config import PlanSettings
 from pipelines.expressions import Expression
-from pipelines.sample import GENERAL
 from pipelines.stories.corpus import Corpus, Row, quoted
 from pipelines.stories.image import Section
 from pipelines.stories.spoken import shown
 from pipelines.stories.twins import place
+from vae_corpus import storage
+from vae_corpus.words import GENERAL
 
 _EXAMPLES = 5
 # The steps that are tried: the first that changes a fate is the nearest other threshold.

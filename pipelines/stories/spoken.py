@@ -8,9 +8,9 @@ import duckdb
 import pyarrow as pa
 
 from pipelines import rules
-from pipelines.columns import SCORE_SCHEMA
 from pipelines.config import PlanSettings
 from pipelines.expressions import Expression
+from vae_corpus.tables import SCORE_SCHEMA
 
 # A rung is no threshold of its own.
 _NAMES = {"min_rung": "smallest rung"}

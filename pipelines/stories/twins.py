@@ -8,9 +8,9 @@ import numpy as np
 
 from filters import layout
 from pipelines.config import PlanSettings
-from pipelines.sample import GENERAL
 from pipelines.stories.corpus import Corpus, Row, find_images, scored
 from pipelines.stories.spoken import shown
+from vae_corpus.words import GENERAL
 
 
 def tell_twin(corpus: Corpus, row: Row) -> list[str]:

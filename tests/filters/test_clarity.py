@@ -15,8 +15,8 @@ from filters.clarity import model as clarity_model
 from filters.clarity.features import NAMES as NAMES_OF_FEATURES
 from filters.clarity.features import features
 from filters.clarity.tiles import tiles
-from pipelines.decode import Decoded, DecodedLuma, decode, decode_luma, to_luma
 from tests.pictures import Rgb, encoded, jpeg, page, scene
+from vae_corpus.pictures.decode import Decoded, DecodedLuma, decode, decode_luma, to_luma
 
 NAMES = {"clarity", "blur", "compression", "noise"}
 

@@ -29,8 +29,8 @@ from filters.ocr.engine import Line, OcrUnavailable, Rgb
 from filters.ocr.paddle import PYTHON_VARIABLE, PaddleFailed, PaddleOcrEngine
 from filters.ocr.rapid import RapidOcrEngine
 from filters.ocr.windowed import OcrOptions
-from pipelines.demo import DemoInputs
 from tests.pictures import scene
+from vae_corpus.demo import DemoInputs
 
 ROOT = Path(__file__).parents[2]
 with_paddle = pytest.mark.skipif(

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from filters.text_density import strokes
-from pipelines.decode import to_luma
 from tests.pictures import page, scene
+from vae_corpus.pictures.decode import to_luma
 
 
 def look(cell: NDArray[np.uint8]) -> dict[str, float]:

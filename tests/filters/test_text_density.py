@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from filters.ocr.engine import Line, Polygons, Rgb
 from filters.ocr.rapid import RapidOcrEngine
 from filters.text_density import TextDensity, find_lines, line, screen
-from pipelines.decode import to_luma
 from tests.pictures import page, scene
+from vae_corpus.pictures.decode import to_luma
 
 
 class Ruler:

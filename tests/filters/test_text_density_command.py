@@ -8,8 +8,8 @@ import pytest
 from filters.ocr.engines import make_engine
 from filters.ocr.export_models import export
 from filters.text_density.__main__ import main
-from pipelines import settings
 from tests.pictures import encoded, jpeg, page, scene
+from vae_corpus import settings
 
 
 @pytest.fixture

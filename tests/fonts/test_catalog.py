@@ -10,8 +10,8 @@ from fonts import catalog, specimen
 from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import discover
 from fonts.folders import fetched_folders, user_folders, usual_folders
-from pipelines.demo import DemoInputs
 from tests.tiny_font import CHINESE, write_font
+from vae_corpus.demo import DemoInputs
 
 
 def test_it_lists_packages_faces_and_broken_files(

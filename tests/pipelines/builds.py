@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from pipelines import build_corpus
-from pipelines.demo import DemoInputs
 from tests.pictures import encoded, jpeg, page, scene, write_tar
+from vae_corpus.demo import DemoInputs
 
 
 def write_inputs(root: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.demo import DemoInputs
 from tests.pipelines.builds import run, write_config, write_inputs
+from vae_corpus.demo import DemoInputs
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build_corpus, plan, settings
+from pipelines import build_corpus, plan
 from pipelines.config import CorpusConfig
-from pipelines.demo import DemoInputs
 from tests.pictures import encoded, page, tree
 from tests.pipelines.builds import run, write_config
+from vae_corpus import settings
+from vae_corpus.demo import DemoInputs
 
 
 def index_rows(corpus: Path) -> list[dict[str, Any]]:

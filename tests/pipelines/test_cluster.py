@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.demo import DemoInputs
 from tests.pictures import tree
 from tests.pipelines.builds import write_config, write_inputs
 from tests.ray_cluster import BIN, ROOT, environment, head_for_jobs
+from vae_corpus.demo import DemoInputs
 
 SCRIPT = "pipelines/build_corpus.py"
 

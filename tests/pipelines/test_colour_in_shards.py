@@ -15,9 +15,9 @@ import yaml
 from PIL import Image, ImageCms
 
 from pipelines import build_corpus
-from pipelines.decode import Decoded, decode
-from pipelines.decode.icc import ADOBE_RGB, code_points, make_profile
 from tests.pictures import Rgb, jpeg, scene
+from vae_corpus.pictures.decode import Decoded, decode
+from vae_corpus.pictures.decode.icc import ADOBE_RGB, code_points, make_profile
 
 P3 = code_points(12, 13)
 assert P3 is not None

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import commands, settings
+from pipelines import commands
 from pipelines.config import CorpusConfig
+from vae_corpus import settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,10 +9,10 @@ import pytest
 
 from pipelines import build
 from pipelines.config import CorpusConfig
-from pipelines.demo import DemoInputs
-from pipelines.demo_config import with_demo_inputs
-from pipelines.demo_damage import write_damaged
+from pipelines.demo.config import with_demo_inputs
+from pipelines.demo.damage import write_damaged
 from pipelines.report.console import Console
+from vae_corpus.demo import DemoInputs
 
 _PHOTOS = ("after-the-rain.jpg", "this-is-not-windows.jpg")
 _FATES = {

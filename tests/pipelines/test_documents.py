@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pipelines.demo import DemoInputs
 from pipelines.sources import DocumentSource, SourceError, pdf
 from pipelines.sources.pdf_fonts import pdf_fonts
 from tests.pipelines import pdfs
 from tests.pipelines.reading import assert_fetch_gives_the_same, read_all, slugs
+from vae_corpus.demo import DemoInputs
 
 
 def test_pages_of_a_real_document(demo: DemoInputs) -> None:

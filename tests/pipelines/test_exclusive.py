@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import exclusive, storage
+from pipelines import exclusive
 from tests.s3_server import empty_bucket
+from vae_corpus import storage
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import explain, settings
-from pipelines.demo import DemoInputs
+from pipelines import explain
 from tests.pictures import encoded, jpeg, page, scene
 from tests.pipelines.builds import run, write_config
+from vae_corpus import settings
+from vae_corpus.demo import DemoInputs
 
 
 @pytest.fixture(scope="module")

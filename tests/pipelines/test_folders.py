@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import storage
 from pipelines.sources import (
     DocumentSource,
     FolderSource,
@@ -19,6 +18,7 @@ from pipelines.sources import (
     WebDatasetSource,
 )
 from tests.pipelines.reading import A, B, C, assert_fetch_gives_the_same, names, read_all, slugs
+from vae_corpus import storage
 
 
 def make_folder(root: Path) -> FolderSource:

@@ -15,10 +15,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build_corpus, finish, lease, storage, tar
+from pipelines import build_corpus, finish, lease
 from tests.pictures import jpeg, scene
 from tests.ray_cluster import ROOT, environment, wait_until
 from tests.s3_server import empty_bucket
+from vae_corpus import storage, tar
 
 pytestmark = [
     pytest.mark.slow,

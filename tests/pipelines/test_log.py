@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from pipelines import build_corpus, settings, storage
+from pipelines import build_corpus
 from pipelines.report.log import build_log
 from pipelines.report.progress import Progress
 from pipelines.tasks import Crew, Several, Task
 from tests.pictures import jpeg, scene
+from vae_corpus import settings, storage
 
 TASK = Task(task_id="u", payload=None, weight=1, images=2)
 

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build_corpus, storage
-from pipelines.demo import DemoInputs
+from pipelines import build_corpus
 from pipelines.sources import FolderSource, ParquetSource, WebDatasetSource
 from tests.pictures import tree, write_tar
 from tests.pipelines.builds import write_config
 from tests.pipelines.reading import A, B, assert_fetch_gives_the_same, names, read_all, slugs
 from tests.s3_server import empty_bucket
+from vae_corpus import storage
+from vae_corpus.demo import DemoInputs
 
 pytestmark = [
     pytest.mark.slow,

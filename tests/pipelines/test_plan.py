@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import plan, storage
-from pipelines.columns import SCORE_SCHEMA
+from pipelines import plan
 from pipelines.config import CorpusConfig, PackSettings, PlanSettings
-from pipelines.sample import Bucket, nearest_bucket
+from vae_corpus import storage
+from vae_corpus.tables import SCORE_SCHEMA
+from vae_corpus.words import Bucket, buckets
 
 UNIT = "u0"
 
@@ -297,7 +299,7 @@ def test_another_threshold_is_another_plan_and_units_are_part_of_it() -> None:
     assert plan.plan_hash(config, "s", ["v", "u"]) in hashes
 
 
-def test_bucket_sql_and_nearest_bucket_agree(tmp_path: Path) -> None:
+def test_the_bucket_is_the_nearest_that_fits(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     rows = [
         row(n, width=int(rng.integers(256, 700)), height=int(rng.integers(256, 700)))
@@ -305,7 +307,14 @@ def test_bucket_sql_and_nearest_bucket_agree(tmp_path: Path) -> None:
     ]
     made = make(tmp_path, rows, plan=PlanSettings(rung_weights={256: 1.0}))
     for r in made["selected"]:
-        assert Bucket.parse(r["bucket"]) == nearest_bucket(r["width"], r["height"], 256)
+        assert r["bucket"] == str(nearest_bucket(r["width"], r["height"]))
+
+
+def nearest_bucket(width: int, height: int) -> Bucket:
+    """Of the buckets of 256 px that fit, the one with the nearest aspect ratio."""
+    fitting = [b for b in buckets(256) if b.width <= width and b.height <= height]
+    ratio = math.log(width / height)
+    return min(fitting, key=lambda b: abs(math.log(b.width / b.height) - ratio))
 
 
 def test_dense_tiles_are_named_and_text_is_ranked(tmp_path: Path) -> None:

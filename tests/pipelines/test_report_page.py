@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import plan, settings
+from pipelines import plan
 from pipelines.config import CorpusConfig
-from pipelines.demo import DemoInputs
 from pipelines.report import strata
 from tests.pictures import Rgb, encoded, jpeg, page, scene, write_tar
 from tests.pipelines.browser import browser, needs_chromium
 from tests.pipelines.builds import run, write_config
+from vae_corpus import settings
+from vae_corpus.demo import DemoInputs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import build_corpus, settings
-from pipelines.settings import SettingsError
+from pipelines import build_corpus
 from pipelines.socket_path import check_socket_path
+from vae_corpus import settings
+from vae_corpus.settings import SettingsError
 
 LONG = "/tmp/" + "x" * 60
 

@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.label_accuracy import Found, measure, summary
 from fonts.faces import discover
-from pipelines.demo import DemoInputs
 from renderers.recipe import SIZE_BANDS, Renderer
 from renderers.text_sources import TextSource
+from vae_corpus.demo import DemoInputs
 
 WHITE = np.full((200, 240, 3), 255, dtype=np.uint8)
 # The larger the letters, the fewer on a page.

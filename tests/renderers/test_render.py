@@ -10,13 +10,13 @@ import pytest
 
 from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import discover
-from pipelines.demo import DemoInputs
 from renderers.colour import contrast_ratio, local_luminance, luminance
 from renderers.extras import Extras
 from renderers.layout import LAYOUTS
 from renderers.recipe import SIZE_BANDS, Recipe, Renderer
 from renderers.text_sources import TextSource
 from tests.tiny_font import CHINESE, write_font
+from vae_corpus.demo import DemoInputs
 
 ENGLISH = (
     "The rain had stopped by noon, and the roofs of the old mill were steaming (or so).",

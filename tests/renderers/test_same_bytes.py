@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pipelines.demo import DemoInputs
 from renderers import synth_text
 from renderers.layout import LAYOUTS
 from tests.pictures import scene
+from vae_corpus.demo import DemoInputs
 
 ENGLISH = "The rain had stopped by noon, and the roofs of the old mill were steaming.\n\n"
 CHINESE = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。春眠不觉晓，处处闻啼鸟。\n\n"

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipelines import settings
 from renderers import synth_text
 from renderers.batch import BACKGROUNDS, BLOCK, Job, _numbers, pages
 from renderers.output import page_writer
 from tests.pictures import scene
 from tests.tiny_font import write_font
+from vae_corpus import settings
 
 PROSE = "The rain had stopped by noon, and the roofs of the old mill were steaming.\n\n"
 

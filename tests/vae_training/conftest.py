@@ -17,7 +17,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pipelines.sample import GENERAL, INDEX_SCHEMA, TEXT_SYNTH, Bucket, generator
+from vae_corpus.seeds import generator
+from vae_corpus.tables import INDEX_SCHEMA
+from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket
 
 
 def picture(width: int, height: int, *parts: str | int) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.settings import load
+from vae_corpus.settings import load
 from vae_training import train
 from vae_training.config import TrainSettings
 from vae_training.data.curriculum import CorpusError

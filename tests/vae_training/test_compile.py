@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
-from pipelines.sample import RUNGS, buckets
+from vae_corpus.words import RUNGS, buckets
 from vae_training import parallel
 from vae_training.data.curriculum import LossWeights
 from vae_training.features import load_features

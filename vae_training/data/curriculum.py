@@ -8,7 +8,7 @@ from typing import Any
 
 import fsspec
 
-from pipelines.sample import Group
+from vae_corpus.words import Group
 
 
 class CorpusError(ValueError):

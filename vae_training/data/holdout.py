@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.sample import Group
+from vae_corpus.words import Group
 from vae_training.data.shards import Shards, hashes
 
 _LARGEST_SHARE = 0.25  # of the parents of a kind

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.sample import TEXT_SYNTH, Bucket, Group, band_key
+from vae_corpus.words import TEXT_SYNTH, Bucket, Group, band_key
 from vae_training.data.curriculum import CorpusError, Phase, Ramp
 
 

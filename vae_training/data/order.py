@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.sample import Bucket, Group, generator
+from vae_corpus.seeds import generator, permuted
+from vae_corpus.words import Bucket, Group
 from vae_training.data.curriculum import CorpusError
 from vae_training.data.mixture import Mixtures
-from vae_training.data.permutation import permuted
 from vae_training.data.schedule import Schedule
 
 # Positions of a permutation that are computed together: one by one, a batch of four would cost

@@ -1,0 +1,151 @@
+"""TIFF holds anything: odd samples, previews, masks, pages."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.pictures import encoded, scene
+from tests.vae_corpus.decoding import good
+from vae_corpus.pictures.decode import Fault, decode
+
+RGB = scene(96, 64, 7)
+GREY = cv2.cvtColor(RGB, cv2.COLOR_RGB2GRAY)
+WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
+
+
+def fault(data: bytes) -> tuple[str, str]:
+    found = decode(data)
+    assert isinstance(found, Fault), "decoded"
+    return found.slug, found.why
+
+
+def tiff(*pages: tuple[dict[int, int], bytes], order: str = "<", big: bool = False) -> bytes:
+    """A TIFF of one strip a page, out of tags (numbers) and pixels."""
+    mark = b"II" if order == "<" else b"MM"
+    pointer, count, entry = ("Q", "Q", "HHQQ") if big else ("I", "H", "HHII")
+    head = struct.pack(order + "HHH", 43, 8, 0) if big else struct.pack(order + "H", 42)
+    data = mark + head + struct.pack(order + pointer, 0)
+    link = len(data) - struct.calcsize(pointer)
+    for tags, strip in pages:
+        start = len(data)
+        data += strip + bytes(-len(strip) % 2)
+        whole = dict(sorted((tags | {273: start, 279: len(strip)}).items()))
+        at = len(data)
+        data = data[:link] + struct.pack(order + pointer, at) + data[link + len(_zero(pointer)) :]
+        data += struct.pack(order + count, len(whole))
+        for tag, value in whole.items():
+            data += struct.pack(order + entry, tag, 4, 1, value)
+        link = len(data)
+        data += _zero(pointer)
+    return data
+
+
+def _zero(form: str) -> bytes:
+    return bytes(struct.calcsize("=" + form))
+
+
+def tags(
+    grey: NDArray[Any], bits: int, photometric: int = BLACK_IS_ZERO, **more: int
+) -> dict[int, int]:
+    height, width = grey.shape
+    plain = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 277: 1, 278: height}
+    return plain | {int(name[1:]): value for name, value in more.items()}
+
+
+def packed_12_bits(grey: NDArray[np.uint8]) -> bytes:
+    """Rows of 12-bit samples, as microscopes write them."""
+    wide = grey.astype(np.uint16) << 4 | grey >> 4
+    first, second = wide[:, ::2], wide[:, 1::2]
+    parts = [first >> 4, (first & 15) << 4 | second >> 8, second & 255]
+    return np.stack(parts, axis=-1).astype(np.uint8).tobytes()
+
+
+def test_twelve_bits_are_as_bright_as_eight() -> None:
+    data = tiff((tags(GREY, 12), packed_12_bits(GREY)))
+    assert np.array_equal(good(data).rgb[:, :, 0], GREY)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", [WHITE_IS_ZERO, BLACK_IS_ZERO])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_zero_may_be_white(order: str, photometric: int, bits: int) -> None:
+    stored = 255 - GREY if photometric == WHITE_IS_ZERO else GREY
+    wide = (stored.astype(np.uint16) * 257).astype(order + "u2") if bits == 16 else stored
+    data = tiff((tags(GREY, bits, photometric), wide.tobytes()), order=order)
+    assert np.array_equal(good(data).rgb[:, :, 0], GREY)
+
+
+def test_a_preview_or_a_mask_is_no_second_page() -> None:
+    page = (tags(GREY, 8), GREY.tobytes())
+    small = GREY[::4, ::4]
+    for aside in ({"t254": 1}, {"t254": 4}, {"t255": 2}):
+        preview = (tags(small, 8, **aside), small.tobytes())
+        for pages in ((page, preview), (preview, page)):
+            found = good(tiff(*pages))
+            assert np.array_equal(found.rgb[:, :, 0], GREY)
+    slug, why = fault(tiff(page, page))
+    assert slug == "animated" and "2 pages" in why
+
+
+def test_large_files_have_wider_addresses() -> None:
+    data = tiff((tags(GREY, 8), GREY.tobytes()), big=True)
+    assert np.array_equal(good(data).rgb[:, :, 0], GREY)
+
+
+@pytest.mark.parametrize(
+    ("bits", "more", "dtype"),
+    [
+        (16, {"t339": 2}, np.int16),
+        (8, {"t339": 2}, np.int8),
+        (32, {"t339": 3}, np.float32),
+        (32, {"t339": 1}, np.uint32),
+        (24, {}, np.uint8),
+    ],
+)
+def test_samples_without_a_known_range_are_a_variant(
+    bits: int, more: dict[str, int], dtype: Any
+) -> None:
+    pixels = np.zeros((64, 96 * bits // (8 * np.dtype(dtype).itemsize)), dtype)
+    assert fault(tiff((tags(GREY, bits, **more), pixels.tobytes())))[0] == "unsupported_format"
+
+
+def test_a_camera_keeps_its_raw_data_behind_a_preview() -> None:
+    raw = tiff((tags(GREY, 8, t254=1, t330=8), GREY.tobytes()))
+    slug, why = fault(raw)
+    assert slug == "unsupported_format" and "camera" in why
+
+
+def test_a_cut_file_is_truncated_wherever_it_ends() -> None:
+    for big in (False, True):
+        data = tiff((tags(GREY, 8), GREY.tobytes()), big=big)
+        for size in (7, 20, len(data) // 2, len(data) - 1):
+            assert fault(data[:size])[0] == "truncated"
+
+
+def test_strips_that_are_short_or_missing() -> None:
+    for page in (
+        (tags(GREY, 8), GREY.tobytes()[: GREY.size // 2]),
+        (tags(GREY, 8) | {278: 32}, GREY.tobytes()),
+    ):
+        assert fault(tiff(page))[0] == "truncated"
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_compressed_tiffs(compression: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(RGB).save(file, "TIFF", compression=compression)
+    limit = 8 if compression == "jpeg" else 0
+    assert np.abs(good(file.getvalue()).rgb.astype(int) - RGB).mean() <= limit
+
+
+def test_wide_colours_are_scaled() -> None:
+    wide = RGB.astype(np.uint16) * 257
+    assert np.array_equal(good(encoded(wide, "tiff")).rgb, RGB)

@@ -1,0 +1,178 @@
+"""TIFF: our own walk through its directories, then Pillow with libtiff.
+
+A TIFF holds anything: several pages, previews, masks, a camera's raw data. What is one picture of
+8 or 16 unsigned bits is read; the rest says what it is.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
+from vae_corpus.pictures.decode.pixels import Picture, to_picture
+
+_SUBFILE, _OLD_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 258, 259, 262
+_SAMPLES, _PLANAR, _SAMPLE_FORMAT, _SUBSAMPLING = 277, 284, 339, 530
+_SEPARATE, _YCC = 2, 6
+_STRIPS, _TILES = (273, 279), (324, 325)
+_SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+_WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+_UNSIGNED = 1
+# More than any scanner writes; each is a seek.
+_MAX_DIRECTORIES = 10_000
+
+
+class _Entry(NamedTuple):
+    """The first value of an entry, where it is small enough to stand there; its place and form."""
+
+    value: int
+    at: int
+    form: str
+
+
+_Directory = dict[int, _Entry]
+_NONE = _Entry(0, 0, "")
+
+
+def decode_tiff(data: bytes, limits: Limits) -> Picture:
+    directories = _directories(data)
+    first = directories[0]
+    preview = first.get(_SUBFILE, _NONE).value & _REDUCED and _SUB_DIRECTORIES in first
+    if _DNG_VERSION in first or preview or data[8:10] == b"CR":
+        raise Refused("unsupported_format", "the raw data of a camera")
+    pages = [i for i, directory in enumerate(directories) if not _is_aside(directory)] or [0]
+    if len(pages) > 1:
+        raise Refused("animated", f"{len(pages)} pages")
+    data, inverted = _black_is_zero(data, directories[pages[0]])
+    try:
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+        image.seek(pages[0])
+    except SyntaxError as error:
+        # Pillow's word for a combination of bits, samples and compression that it does not know.
+        raise Refused("unsupported_format", f"a TIFF variant: {error}") from None
+    check_size(*image.size, 16, limits)
+    ycc = _tag(image, _PHOTOMETRIC, 0) == _YCC and _tag(image, _COMPRESSION, 1) == 1
+    if ycc and (_tags(image, _SUBSAMPLING) or (2, 2)) != (1, 1):
+        raise Refused("unsupported_format", "subsampled colours without compression")
+    _check_whole(data, image)
+    # A small picture may announce huge tiles, and a decoder makes room for a whole one.
+    tile = [int(image.tag_v2.get(tag, 1)) for tag in (322, 323)]
+    check_size(tile[0], tile[1], 16, Limits(limits.max_pixels, limits.max_side_px))
+    if set(_tags(image, _SAMPLE_FORMAT)) - {_UNSIGNED}:
+        raise Refused("unsupported_format", "signed or fractional samples have no known range")
+    profile = image.info.get("icc_profile")
+    # Pillow itself turns TIFF pictures upright.
+    image.load()
+    return to_picture(_eight_bits(image, inverted), profile)
+
+
+def _directories(data: bytes) -> list[_Directory]:
+    """All directories of pages; Refused when one of them is not there."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    pointer, entry_bytes = ("Q", 20) if big else ("I", 12)
+    number = "Q" if big else "H"
+    directories: list[_Directory] = []
+    seen: set[int] = set()
+    at = _read(data, order + pointer, 8 if big else 4)
+    while at and at not in seen and len(directories) < _MAX_DIRECTORIES:
+        seen.add(at)
+        # The directory often stands last: without it a cut file would seem to be a strange one.
+        count = _read(data, order + number, at)
+        start = at + struct.calcsize(number)
+        end = start + entry_bytes * count
+        if end > len(data):
+            raise Refused("truncated", f"the directory at byte {at} is missing")
+        directories.append(dict(_entries(data, order, big, range(start, end, entry_bytes))))
+        at = _read(data, order + pointer, end)
+    if not directories:
+        raise Refused("corrupt", "no directory")
+    return directories
+
+
+def _read(data: bytes, form: str, at: int) -> int:
+    if at + struct.calcsize(form) > len(data):
+        raise Refused("truncated", f"ends before byte {at + struct.calcsize(form)}")
+    return int(struct.unpack_from(form, data, at)[0])
+
+
+def _entries(data: bytes, order: str, big: bool, places: range) -> list[tuple[int, _Entry]]:
+    found = []
+    for at in places:
+        tag, kind = struct.unpack_from(order + "HH", data, at)
+        value = at + (12 if big else 8)
+        form = {3: "H", 4: "I", 16: "Q"}.get(kind, "B") if big else {3: "H", 4: "I"}.get(kind, "B")
+        (number,) = struct.unpack_from(order + form, data, value)
+        found.append((tag, _Entry(int(number), value, order + form)))
+    return found
+
+
+def _is_aside(directory: _Directory) -> bool:
+    """Whether it holds a preview or a mask of another page."""
+    now, before = directory.get(_SUBFILE, _NONE), directory.get(_OLD_SUBFILE, _NONE)
+    return bool(now.value & (_REDUCED | _MASK)) or before.value == _OLD_REDUCED
+
+
+def _black_is_zero(data: bytes, page: _Directory) -> tuple[bytes, bool]:
+    """The file with wide grey samples called black at zero, and whether they are not.
+
+    Pillow forgets to invert some of those, and does not know the others.
+    """
+    photometric, bits = page.get(_PHOTOMETRIC, _NONE), page.get(_BITS, _NONE).value
+    if photometric.value != _WHITE_IS_ZERO or bits <= 8 or photometric is _NONE:
+        return data, False
+    turned = struct.pack(photometric.form, _BLACK_IS_ZERO)
+    return data[: photometric.at] + turned + data[photometric.at + len(turned) :], True
+
+
+def _check_whole(data: bytes, image: TiffImagePlugin.TiffImageFile) -> None:
+    """Refused when strips or tiles are missing, end beyond the file, or hold too few bytes.
+
+    Pillow leaves what is missing black.
+    """
+    width, height = _tag(image, 256, 0), _tag(image, 257, 0)
+    samples, planar = _tag(image, _SAMPLES, 1), _tag(image, _PLANAR, 1) == _SEPARATE
+    planes = samples if planar else 1
+    if _TILES[0] in image.tag_v2:
+        across, down = _tag(image, 322, width), _tag(image, 323, height)
+        columns, rows = -(-width // across), [down] * -(-height // down)
+        places = _TILES
+    else:
+        across, columns, places = width, 1, _STRIPS
+        step = min(_tag(image, 278, height), height)
+        rows = [min(step, height - top) for top in range(0, height, step)]
+    starts, lengths = _tags(image, places[0]), _tags(image, places[1])
+    wanted = columns * len(rows) * planes
+    if len(starts) < wanted:
+        raise Refused("truncated", f"{len(starts)} of {wanted} strips or tiles")
+    row_bytes = (across * _tag(image, _BITS, 1) * (samples // planes) + 7) // 8
+    whole = _tag(image, _COMPRESSION, 1) == 1
+    for i, (start, length) in enumerate(zip(starts, lengths, strict=False)):
+        least = row_bytes * rows[i // columns % len(rows)] if whole else 0
+        if start + length > len(data) or length < least:
+            raise Refused("truncated", f"the strip at byte {start} has {length} bytes")
+
+
+def _eight_bits(image: Image.Image, inverted: bool) -> Image.Image:
+    """Grey of 12 or 16 bits as L; others as they are."""
+    if not image.mode.startswith("I;16") or not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return image
+    bits = _tags(image, _BITS)[0]
+    # The high bits invert the usual expansion of 8 bits to more.
+    grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+    return Image.fromarray(255 - grey if inverted else grey)
+
+
+def _tag(image: TiffImagePlugin.TiffImageFile, tag: int, otherwise: int) -> int:
+    return (_tags(image, tag) or (otherwise,))[0]
+
+
+def _tags(image: TiffImagePlugin.TiffImageFile, tag: int) -> tuple[int, ...]:
+    values = image.tag_v2.get(tag, ())
+    return tuple(values) if isinstance(values, tuple) else (int(values),)

@@ -1,0 +1,110 @@
+"""Write a WebDataset tar and its index: plain ustar without clock or user, so equal each time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+import pyarrow as pa
+
+from vae_corpus import storage
+from vae_corpus.tables import INDEX_SCHEMA
+from vae_corpus.words import Group
+
+_BLOCK = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A sample as it lies in a shard: encoded bytes, their size in px, and what is known of it.
+
+    `label` is the JSON beside it, written or still to be written.
+    """
+
+    key: str
+    ext: str
+    data: bytes
+    width: int
+    height: int
+    group: Group
+    source: str
+    parent: str
+    label: dict[str, Any] | str
+    clarity: float | None = None
+    chars_per_mpx: float | None = None
+
+    def label_bytes(self) -> bytes:
+        """The label as the file beside the image."""
+        if isinstance(self.label, str):
+            return self.label.encode()
+        return json.dumps(self.label, ensure_ascii=False, sort_keys=True).encode()
+
+
+class ShardWriter:
+    """Adds samples to an open tar; `index` is then the table of what lies where."""
+
+    def __init__(self, file: IO[bytes], shard: str) -> None:
+        self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
+        self._shard = shard
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, sample: Stored) -> None:
+        """Write `<key>.<ext>` and `<key>.json`."""
+        text = sample.label_bytes()
+        offset = self._member(f"{sample.key}.{sample.ext}", sample.data)
+        json_offset = self._member(f"{sample.key}.json", text)
+        self._rows.append(
+            asdict(sample.group)
+            | {
+                "shard": f"{self._shard}.tar",
+                "key": sample.key,
+                "ext": sample.ext,
+                "offset": offset,
+                "bytes": len(sample.data),
+                "json_offset": json_offset,
+                "json_bytes": len(text),
+                "width": sample.width,
+                "height": sample.height,
+                "source": sample.source,
+                "parent": sample.parent,
+                "clarity": sample.clarity,
+                "chars_per_mpx": sample.chars_per_mpx,
+            }
+        )
+
+    def close(self) -> pa.Table:
+        """End the tar and return its index, INDEX_SCHEMA."""
+        self._tar.close()
+        return pa.Table.from_pylist(self._rows, schema=INDEX_SCHEMA)
+
+    def _member(self, name: str, data: bytes) -> int:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        info.mode = 0o644
+        offset = self._tar.offset + _BLOCK
+        self._tar.addfile(info, io.BytesIO(data))
+        return offset
+
+
+def commit_index(out: str, shard: str, recipe: str, index: pa.Table) -> None:
+    """Write the sidecar index, the commit mark of a shard whose tar is already in place."""
+    tar = storage.join(out, f"{shard}.tar")
+    marks = {"recipe": recipe, "tar_bytes": str(storage.size_bytes(tar))}
+    with storage.commit(storage.join(out, f"{shard}.parquet")) as file:
+        file.write(storage.table_bytes(index.replace_schema_metadata(marks)))
+
+
+def is_committed(out: str, shard: str, recipe: str) -> bool:
+    """Whether the shard is there, whole, and made by this recipe."""
+    marks = storage.parquet_metadata(storage.join(out, f"{shard}.parquet"))
+    size = storage.size_bytes(storage.join(out, f"{shard}.tar"))
+    return marks is not None and marks == {"recipe": recipe, "tar_bytes": str(size)}
+
+
+def recipe_hash(*parts: Any) -> str:
+    """16 hex digits over anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
