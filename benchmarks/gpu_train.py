@@ -25,7 +25,7 @@ from pathlib import Path
 
 import torch
 
-from vae_training.data.curriculum import LossWeights
+from vae_corpus.curriculum import LossWeights
 from vae_training.losses import Objective
 from vae_training.model import CONFIGS, Autoencoder, build
 from vae_training.model.blocks import ResidualBlock

@@ -1,19 +1,16 @@
-"""Write `curriculum.json`: the groups that the shards hold, and the phases that weight them.
-
-The curriculum is a file, not a byte order: another mix edits this file and rewrites no tar.
-"""
+"""Make the curriculum of a corpus: the groups that its shards hold, and the phases asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.config import CorpusConfig
 from pipelines.phases import PhaseSettings, Weight
 from vae_corpus import storage
+from vae_corpus.curriculum import VERSION, Phase, Ramp
 
-VERSION = 1
 _GROUP = ("kind", "rung", "bucket", "language", "size_band", "density")
 
 
@@ -47,7 +44,7 @@ def make_curriculum(
             if lost:
                 notices.append(f"phase {phase.name}: no samples of {what} {', '.join(lost)}")
         if kinds:
-            phases.append(_phase(phase, rungs, kinds))
+            phases.append(_phase(phase, rungs, kinds).to_json())
         else:
             notices.append(f"phase {phase.name} is left out: the corpus has nothing for it")
     whole = {"version": VERSION, "seed": config.seed, "groups": groups, "phases": phases}
@@ -60,18 +57,29 @@ def write_curriculum(out: str, curriculum: dict[str, Any]) -> bool:
     return storage.commit_bytes(storage.join(out, "curriculum.json"), text.encode())
 
 
-def _phase(
-    phase: PhaseSettings, rungs: dict[int, Weight], kinds: dict[str, Weight]
-) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "name": phase.name,
-        "samples": phase.samples,
-        "rungs": {str(rung): weight for rung, weight in rungs.items()},
-        "kinds": kinds,
-    }
-    if phase.size_bands is not None:
-        written["size_bands"] = phase.size_bands
-    if phase.densities is not None:
-        written["densities"] = phase.densities
-    align = {"lambda": phase.align.weight, "m_cos": phase.align.m_cos, "m_dist": phase.align.m_dist}
-    return written | {"align": align, "lambda_lpips": phase.lambda_lpips}
+def _phase(asked: PhaseSettings, rungs: dict[int, Weight], kinds: dict[str, Weight]) -> Phase:
+    align = asked.align
+    return Phase(
+        name=asked.name,
+        samples=asked.samples,
+        rungs={rung: _ramp(weight) for rung, weight in rungs.items()},
+        kinds=_ramps(kinds),
+        size_bands=None if asked.size_bands is None else _ramps(asked.size_bands),
+        densities=None if asked.densities is None else _ramps(asked.densities),
+        loss=_ramps(
+            {
+                "lpips": asked.lambda_lpips,
+                "align": align.weight,
+                "m_cos": align.m_cos,
+                "m_dist": align.m_dist,
+            }
+        ),
+    )
+
+
+def _ramps(weights: Mapping[str, Weight]) -> dict[str, Ramp]:
+    return {name: _ramp(weight) for name, weight in weights.items()}
+
+
+def _ramp(weight: Weight) -> Ramp:
+    return Ramp(*weight) if isinstance(weight, tuple) else Ramp(weight, weight)

@@ -16,6 +16,7 @@ from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
 from pipelines.sources import WebDatasetSource
 from vae_corpus import storage
+from vae_corpus.curriculum import VERSION
 from vae_corpus.words import KINDS
 
 
@@ -39,7 +40,7 @@ def finish(done: Build) -> None:
                 f"{count} images {what}: the column `why` of rejected.parquet says how"
             )
     facts = {
-        "version": curriculum.VERSION,
+        "version": VERSION,
         "seed": config.seed,
         "scores": storage.name_of(done.score_folder),
         "plan": storage.name_of(done.plan_folder),

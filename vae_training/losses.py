@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vae_corpus.curriculum import LossWeights
 from vae_training.adaptive import adaptive_weight
 from vae_training.alignment import Projector, margin_cosine, margin_distance
-from vae_training.data.curriculum import LossWeights
 from vae_training.features import Features
 from vae_training.model import Autoencoder
 from vae_training.perceptual import Lpips

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from vae_corpus.curriculum import CorpusError, Curriculum, read_curriculum
 from vae_corpus.words import Bucket
 from vae_training.config import TrainSettings
-from vae_training.data.curriculum import CorpusError, Curriculum, read_curriculum
 from vae_training.data.holdout import Holdout, hold_out
 from vae_training.data.mixture import Mixtures
 from vae_training.data.order import BatchSize, Order

@@ -47,7 +47,7 @@ def test_general_and_text_are_balanced_once_text_is_in() -> None:
     whole, _ = make_curriculum(CorpusConfig(), ALL)
     for phase in whole["phases"][1:]:
         start, end = (
-            {k: w[i] if isinstance(w, tuple) else w for k, w in phase["kinds"].items()}
+            {k: w[i] if isinstance(w, list) else w for k, w in phase["kinds"].items()}
             for i in (0, 1)
         )
         for weights in (start, end):
@@ -73,7 +73,7 @@ def test_weights_of_densities_reach_the_file() -> None:
     phase = {"name": "p", "samples": 10, "rungs": {256: 1}, "kinds": {"text_real": 1}}
     weighted = PhaseSettings(**phase, densities={"top": (1, 3), "rest": 1})
     whole, _ = make_curriculum(CorpusConfig(phases=(weighted,)), ALL)
-    assert whole["phases"][0]["densities"] == {"top": (1, 3), "rest": 1}
+    assert whole["phases"][0]["densities"] == {"top": [1, 3], "rest": 1}
     with pytest.raises(ValueError, match="no such density: ..most."):
         PhaseSettings(**phase, densities={"most": 1})
     with pytest.raises(ValueError, match="densities needs weights"):

@@ -14,8 +14,8 @@ from pipelines.report import census, epochs, pictures, strata, times
 from pipelines.report.changes import changed_settings
 from pipelines.report.pairs import find_pairs
 from tests.pipelines.test_plan import make, row
+from vae_corpus.curriculum import read_curriculum
 from vae_corpus.words import Group
-from vae_training.data.curriculum import read_curriculum
 from vae_training.data.mixture import Mixtures
 
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.settings import load
 from vae_training import train
 from vae_training.config import TrainSettings
-from vae_training.data.curriculum import CorpusError
 from vae_training.data.shards import open_shards
 from vae_training.run import open_data
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
+from vae_corpus.curriculum import LossWeights
 from vae_corpus.words import RUNGS, buckets
 from vae_training import parallel
-from vae_training.data.curriculum import LossWeights
 from vae_training.features import load_features
 from vae_training.losses import Objective
 from vae_training.model import build

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.words import GENERAL, Bucket
 from vae_training.config import TrainSettings
-from vae_training.data.curriculum import CorpusError
 from vae_training.data.loader import Batch, Loader, centre_crop, crop_at, mirror, read_rgb
 from vae_training.run import Data, open_data, oversized
 

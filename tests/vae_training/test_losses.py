@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from vae_corpus.curriculum import LossWeights
 from vae_training.adaptive import adaptive_weight
 from vae_training.alignment import Projector, margin_cosine, margin_distance
-from vae_training.data.curriculum import LossWeights
 from vae_training.features import load_features
 from vae_training.losses import Objective
 from vae_training.model import build

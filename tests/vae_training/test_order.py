@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import vae_training.data.order as order_module
+from vae_corpus.curriculum import CorpusError, Phase, Ramp
 from vae_corpus.seeds import permuted
 from vae_corpus.words import GENERAL, TEXT_REAL, TEXT_SYNTH, Bucket, Group
-from vae_training.data.curriculum import CorpusError, Phase, Ramp
 from vae_training.data.mixture import Mixtures
 from vae_training.data.order import BatchSize, Order, State
 from vae_training.data.schedule import schedule

@@ -12,9 +12,9 @@ import fsspec
 import pytest
 
 from tests.s3_server import empty_bucket
+from vae_corpus.curriculum import CorpusError
 from vae_training.config import TrainSettings
 from vae_training.data import ranges
-from vae_training.data.curriculum import CorpusError
 from vae_training.data.loader import Loader
 from vae_training.data.shards import open_shards
 from vae_training.run import open_data

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from vae_corpus.curriculum import CorpusError, read_curriculum
 from vae_corpus.words import GENERAL, TEXT_SYNTH
-from vae_training.data.curriculum import CorpusError, read_curriculum
 from vae_training.data.holdout import hold_out
 from vae_training.data.shards import open_shards
 

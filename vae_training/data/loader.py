@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.pictures.decode import Fault, Opened, decode, open_image
 from vae_corpus.seeds import generator
 from vae_corpus.words import GENERAL, Bucket
-from vae_training.data.curriculum import CorpusError
 from vae_training.data.order import Draw, Order, State
 from vae_training.data.shards import Shards
 

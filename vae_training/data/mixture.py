@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vae_corpus.curriculum import CorpusError, Phase, Ramp
 from vae_corpus.words import TEXT_SYNTH, Bucket, Group, band_key
-from vae_training.data.curriculum import CorpusError, Phase, Ramp
 
 
 @dataclass(frozen=True, kw_only=True)

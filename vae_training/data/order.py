@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.seeds import generator, permuted
 from vae_corpus.words import Bucket, Group
-from vae_training.data.curriculum import CorpusError
 from vae_training.data.mixture import Mixtures
 from vae_training.data.schedule import Schedule
 

@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vae_training.data.curriculum import CorpusError
+from vae_corpus.curriculum import CorpusError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.words import Bucket, Group
-from vae_training.data.curriculum import CorpusError
 from vae_training.data.ranges import Reader, reader_of
 
 _COLUMNS = ["shard", "key", "offset", "bytes", "parent"]

@@ -1,4 +1,8 @@
-"""Read `curriculum.json`: ordered phases that weight rungs, kinds and size bands."""
+"""`curriculum.json`: the groups of a corpus, and the ordered phases that weight them.
+
+One model for whoever writes the file and whoever trains by it. The curriculum is a file, not a byte
+order: another mix edits this file and rewrites no tar.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import Any
 import fsspec
 
 from vae_corpus.words import Group
+
+VERSION = 1
 
 
 class CorpusError(ValueError):
@@ -40,6 +46,10 @@ class Ramp:
     def used(self) -> bool:
         return self.start > 0 or self.end > 0
 
+    def to_json(self) -> float | list[float]:
+        """A number, or `[start, end]`."""
+        return self.start if self.start == self.end else [self.start, self.end]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -67,6 +77,21 @@ class Phase:
         weights = (self.rungs, self.kinds, self.size_bands or {}, self.densities or {})
         return all(ramp.start == ramp.end for group in weights for ramp in group.values())
 
+    def to_json(self) -> dict[str, Any]:
+        """The phase as it stands in the file."""
+        loss = {name: ramp.to_json() for name, ramp in self.loss.items()}
+        written: dict[str, Any] = {
+            "name": self.name,
+            "samples": self.samples,
+            "rungs": {str(rung): ramp.to_json() for rung, ramp in self.rungs.items()},
+            "kinds": _weights(self.kinds),
+        }
+        for part in ("size_bands", "densities"):
+            if (weights := getattr(self, part)) is not None:
+                written[part] = _weights(weights)
+        align = {"lambda": loss["align"], "m_cos": loss["m_cos"], "m_dist": loss["m_dist"]}
+        return written | {"align": align, "lambda_lpips": loss["lpips"]}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curriculum:
@@ -88,9 +113,9 @@ def read_curriculum(corpus: str) -> Curriculum:
         ) from None
     except ValueError as error:
         raise CorpusError(f"{path} is not valid JSON ({error}): build the corpus again") from None
-    if not isinstance(data, dict) or data.get("version") != 1:
+    if not isinstance(data, dict) or data.get("version") != VERSION:
         version = data.get("version") if isinstance(data, dict) else None
-        raise CorpusError(f"{path} has version {version!r}; this trainer reads version 1")
+        raise CorpusError(f"{path} has version {version!r}; this trainer reads version {VERSION}")
     try:
         groups = {_group(g): int(g["samples"]) for g in data["groups"]}
         phases = tuple(_phase(p) for p in data["phases"])
@@ -100,6 +125,10 @@ def read_curriculum(corpus: str) -> Curriculum:
     if not phases:
         raise CorpusError(f"{path} has no phases: there is nothing to train")
     return Curriculum(phases=phases, groups=groups)
+
+
+def _weights(ramps: dict[str, Ramp]) -> dict[str, float | list[float]]:
+    return {name: ramp.to_json() for name, ramp in ramps.items()}
 
 
 def _group(data: dict[str, Any]) -> Group:
