@@ -22,6 +22,7 @@ from pipelines import shards as committed
 from pipelines.built import Build, BuildFailed, scored_units
 from pipelines.config import CorpusConfig
 from pipelines.finish import finish, write_times
+from pipelines.place import check_place
 from pipelines.pulse import Pulse
 from pipelines.report.board import Board
 from pipelines.report.console import Console
@@ -48,8 +49,12 @@ UNIT_SCHEMA = pa.schema(
 def build(
     config: CorpusConfig, console: Console, command: str = "", board: Board | None = None
 ) -> Build:
-    """Build the corpus; BuildFailed when something could not be made, LeaseError when another
-    build writes it. `command` is what the report names as the command that made it."""
+    """Build the corpus; `command` is what the report names as the command that made it.
+
+    BuildFailed when something could not be made, LeaseError when another build writes the corpus,
+    SettingsError when its place is not for a corpus.
+    """
+    check_place(config.out, config.sources)
     with (
         lease.hold(config.out, console.say) as ticket,
         storage.guarded(ticket.check),

@@ -78,8 +78,9 @@ fields of a source:
 fields of a phase:
 {settings.describe(PhaseSettings)}
 
-exit code: 0 when every unit is committed and every source gave images, 1 with a message when not,
-2 for a wrong setting
+exit code: 0 when every unit is committed, 1 with a message when something could not be made or
+nothing of a source could be read, 2 for a wrong setting or a place that holds no corpus, 130 and
+143 when stopped
 """
 
 
@@ -113,6 +114,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             done = build(config, console, _command(argv), board)
     except (BuildFailed, lease.LeaseError, storage.DiskFull, EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except pa.ArrowInvalid as error:
+        print(
+            f"error: {error}\nA table is damaged. Below scores/ or plan/ of {config.out} delete the"
+            " file that is named; the same command makes it again",
+            file=sys.stderr,
+        )
         return 1
     except (RuntimeError, OSError, ImportError, duckdb.Error, pa.ArrowException) as error:
         # Ours are RuntimeErrors that say what to do; the others name a file, package or table.
@@ -171,7 +179,9 @@ def _summary(done: Build, console: Console) -> None:
         console.say(f"note: {notice}")
     console.say(f"look at    {done.page}")
     if done.groups:
-        train = f"python vae_training/train.py --corpus {done.config.out} --model tiny"
+        train = shlex.join(
+            ["python", "vae_training/train.py", "--corpus", done.config.out, "--model", "tiny"]
+        )
         console.say(f"train with {train}")
 
 

@@ -212,7 +212,7 @@ class SynthSettings(Settings):
     """Synthetic text on backgrounds sampled from the kept general images."""
 
     samples: dict[int, int] = Field(
-        {256: 1000, 512: 1000, 1024: 500}, description="images to render, per rung"
+        {512: 1000, 1024: 500}, description="images to render, per rung"
     )
     languages: dict[str, float] = Field(
         {"en": 1.0, "zh": 1.0, "mixed": 0.5}, description="weights of the languages"
@@ -299,6 +299,8 @@ class CorpusConfig(Settings):
     @classmethod
     def _place(cls, out: str) -> str:
         """Absolute, so that workers with other working folders write to the same place."""
+        if not out.strip():
+            raise ValueError("a corpus needs a place: a folder or URL")
         local = out.removeprefix("file://")
         return local if "://" in local else os.path.abspath(os.path.expanduser(local))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,15 @@ def make_curriculum(
             phases.append(_phase(phase, rungs, kinds).to_json())
         else:
             notices.append(f"phase {phase.name} is left out: the corpus has nothing for it")
+    shown = {(kind, int(rung)) for p in phases for kind in p["kinds"] for rung in p["rungs"]}
+    unseen = Counter[tuple[str, int]]()
+    for group in groups:
+        if (where := (group["kind"], group["rung"])) not in shown:
+            unseen[where] += group["samples"]
+    notices += [
+        f"{count:,} samples of {kind} at rung {rung} are in no phase: none weights both"
+        for (kind, rung), count in sorted(unseen.items())
+    ]
     whole = {"version": VERSION, "seed": config.seed, "groups": groups, "phases": phases}
     return whole, notices
 

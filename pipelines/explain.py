@@ -16,7 +16,7 @@ from pydantic import Field
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pipelines import pack, rules  # noqa: E402
+from pipelines import pack  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
 from pipelines.stories.corpus import (  # noqa: E402
     Corpus,
@@ -30,7 +30,7 @@ from pipelines.stories.corpus import (  # noqa: E402
     stored_samples,
 )
 from pipelines.stories.image import Section, shard_path, tell_image, tell_synthetic  # noqa: E402
-from pipelines.stories.reason import slugs, tell_slug  # noqa: E402
+from pipelines.stories.reason import KNOWN, slugs, tell_slug  # noqa: E402
 from pipelines.stories.twins import place  # noqa: E402
 from vae_corpus import settings, storage  # noqa: E402
 from vae_corpus.settings import Settings  # noqa: E402
@@ -106,7 +106,7 @@ def _explain(asked: ExplainSettings, console: Console) -> list[Section]:
     known = slugs(corpus)
     if what in known:
         return tell_slug(corpus, what, *known[what])
-    if what in {rule.slug for rule in rules.RULES}:
+    if what in KNOWN:
         return [("slug", [f"{what}: no image of this corpus was left out as that"])]
     raise StoryError(_not_found(corpus, what, list(known)))
 
@@ -118,7 +118,7 @@ def _not_found(corpus: Corpus, what: str, known: list[str]) -> str:
             " The file is there, but no source of the corpus listed it: it is hidden, left out by"
             " include or exclude, outside of the sources, or newer than the build."
         )
-    close = near(corpus, what)
+    close = near(corpus, what, {*known, *KNOWN})
     if close:
         said += f" Near it: {', '.join(close)}."
     return said + f" Slugs are: {', '.join(sorted(known)) or 'none'}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
@@ -147,7 +148,8 @@ def _tidy(done: Build, wanted: set[str]) -> None:
     for stray in strays:
         storage.remove(storage.join(out, stray))
     for plan_hash in storage.folders(storage.join(out, "plan")):
-        if plan_hash != storage.name_of(done.plan_folder):
+        ours = re.fullmatch("[0-9a-f]{16}", plan_hash)
+        if ours and plan_hash != storage.name_of(done.plan_folder):
             storage.remove_folder(storage.join(out, "plan", plan_hash))
     for folder in (*committed.folders(out), "report", "."):
         storage.sweep(storage.join(out, folder))

@@ -89,7 +89,13 @@ def hold(out: str, say: Callable[[str], None]) -> Iterator[Ticket]:
     """
     path = storage.join(out, ".building.json")
     me = _myself()
-    _take(out, path, me, say)
+    try:
+        _take(out, path, me, say)
+    except OSError as error:
+        raise LeaseError(
+            f"cannot write to {out}: {error.strerror or error}. Make it writable, or name another"
+            " folder with --out"
+        ) from None
     ended = threading.Event()
     beats = threading.Thread(target=_beat, args=(path, me, ended), name="lease", daemon=True)
     beats.start()

@@ -70,21 +70,24 @@ def load(
     parser = _parser(model, description, epilog, positional)
     for name, text in switches.items():
         parser.add_argument(f"--{name}", action="store_true", dest=f"--{name}", help=text)
-    known = [name for name, _ in leaves(model)]
+    known = [name for name, _ in leaves(model) if name not in positional]
     given, unknown = parser.parse_known_args(_spelled(model, argv))
     if unknown:
-        raise SettingsError(_unknown(unknown[0].split("=")[0], [f"--{n}" for n in known]))
+        name = unknown[0].split("=")[0]
+        if name.removeprefix("--") in positional:
+            raise SettingsError(f"{name[2:].upper()} is given by its place, without {name}")
+        raise SettingsError(_unknown(name, [f"--{n}" for n in known]))
     values: dict[str, Any] = {}
     if given.config is not None:
-        values = _read_yaml(Path(given.config))
+        values = _without_empty(_read_yaml(Path(given.config)), model)
     for name, field in leaves(model):
         text = getattr(given, name)
-        if text is not None:
+        if text is not None and text != []:
             _set(values, name, _parse(text, field))
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_readable(error)) from None
+        raise SettingsError(_readable(error, positional)) from None
 
 
 def _spelled(model: type[Settings], argv: Sequence[str] | None) -> list[str]:
@@ -169,7 +172,9 @@ def _parser(
         text = (field.description or "").replace("%", "%%")
         several: dict[str, Any] = {} if _item(field) is None else {"nargs": "+"}
         if name in positional:
-            parser.add_argument(name, metavar=name.upper(), help=text, **several)
+            # A file may name it: what is missing is said when the settings are checked.
+            nargs = "*" if several else "?"
+            parser.add_argument(name, metavar=name.upper(), help=text, nargs=nargs)
             continue
         parser_or_group = groups.get(section, parser)
         parser_or_group.add_argument(
@@ -238,9 +243,24 @@ def _parse(text: str | list[str], field: FieldInfo) -> Any:
         raise SettingsError(f"cannot read {text!r} as YAML: {error}") from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping: the first one would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen and key != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -250,6 +270,21 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"{path} must hold `name: value` lines, not a {type(values).__name__}")
     return values
+
+
+def _without_empty(values: Any, model: type[Settings]) -> Any:
+    """Without sections and lists whose lines are all commented out: YAML reads them as None."""
+    if not isinstance(values, dict):
+        return values
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        annotation = model.model_fields[name].annotation if name in model.model_fields else None
+        if _is_model(annotation):
+            if value is not None:
+                kept[name] = _without_empty(value, annotation)  # type: ignore[arg-type]
+        elif value is not None or get_origin(annotation) not in (tuple, dict):
+            kept[name] = value
+    return kept
 
 
 def _unknown(name: str, known: list[str]) -> str:
@@ -267,11 +302,15 @@ def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
     values[last] = value
 
 
-def _readable(error: ValidationError) -> str:
+def _readable(error: ValidationError, positional: Sequence[str] = ()) -> str:
     lines = []
     for fault in error.errors():
         name = ".".join(str(part) for part in fault["loc"])
         said = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "missing":
+            flag = name.upper() if name in positional else f"--{name}"
+            lines.append(f"{flag} is missing (--help tells of it)")
+            continue
         got = f"; got {fault['input']!r}" if not isinstance(fault["input"], dict) else ""
         lines.append(f"{name}: {said}{got}" if name else said)
     return "; ".join(lines)

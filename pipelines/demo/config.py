@@ -11,7 +11,7 @@ from vae_corpus.debian import cache_dir
 from vae_corpus.demo import DemoInputs, demo_inputs
 
 # Enough for every group of the curriculum to have samples, little enough for a few minutes.
-_SYNTH_SAMPLES = {256: 96, 512: 96, 1024: 32}
+_SYNTH_SAMPLES = {512: 128, 1024: 32}
 _PAGES_PER_FILE = 16
 # A curriculum of millions of samples would show each of these few hundred times.
 _PHASES_SHORTER = 1000

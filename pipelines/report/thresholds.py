@@ -18,8 +18,7 @@ class Threshold:
     """A setting of the plan that cuts a column of the sample.
 
     `keeps` says which side of the cut stays ("both": it decides the kind); `decides` are the kinds
-    that it is asked of; `scale` is that of the axis, from `low` to `high`; the setting itself is at
-    least `least`.
+    that it is asked of; `scale` is that of the axis, from `low` to `high`.
     """
 
     setting: str
@@ -31,7 +30,6 @@ class Threshold:
     step: float
     scale: str = "linear"
     keeps: str = "above"
-    least: float = 0
 
 
 THRESHOLDS = (
@@ -73,7 +71,6 @@ THRESHOLDS = (
         high=4096,
         step=1,
         scale="log",
-        least=256,
     ),
     Threshold(
         setting="max_aspect",
@@ -84,7 +81,6 @@ THRESHOLDS = (
         high=6,
         step=0.05,
         keeps="below",
-        least=1,
     ),
     Threshold(
         setting="min_ink_levels",
@@ -118,12 +114,22 @@ def to_json(s: PlanSettings) -> dict[str, Any]:
         "thresholds": [
             {
                 **vars(t),
+                **_limits(t.setting),
                 "about": about[t.setting].description,
                 "slugs": [rule.slug for rule in rules.RULES if _may_change(rule, t)],
             }
             for t in THRESHOLDS
         ],
         "others": OTHERS,
+    }
+
+
+def _limits(setting: str) -> dict[str, float | None]:
+    """`least` and `most` that the build takes; None where there is no limit."""
+    limits = PlanSettings.model_fields[setting].metadata
+    return {
+        "least": next((limit.ge for limit in limits if hasattr(limit, "ge")), 0),
+        "most": next((limit.le for limit in limits if hasattr(limit, "le")), None),
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +61,8 @@ def open_corpus(root: str) -> Corpus:
             f"no corpus.json at {root}: name the folder or URL of a corpus (--out of the build)."
             " A build that is not finished has none yet: run it again"
         ) from None
+    except ValueError:
+        raise StoryError(f"{path} is damaged: run the build again, it writes it anew") from None
     except NotADirectoryError:
         raise StoryError(f"{root} is a file: name the folder of a corpus, then the image") from None
     try:
@@ -163,10 +167,12 @@ def scored(corpus: Corpus, row: Row) -> Row:
     return rows[0]
 
 
-def near(corpus: Corpus, what: str) -> list[str]:
+def near(corpus: Corpus, what: str, slugs: Iterable[str]) -> list[str]:
     """Keys, names of files and slugs that look most like `what`, the best first."""
     last = quoted(what.rstrip("/").rpartition("/")[2])
-    found: list[tuple[float, str]] = []
+    # Slugs are few and short: one that is misspelt is what is meant.
+    meant = difflib.get_close_matches(what, slugs, n=1, cutoff=0.75)
+    found: list[tuple[float, str]] = [(1.0, slug) for slug in meant]
     for fate in FATES:
         rows = storage.query(
             [corpus.table(fate)],

@@ -11,6 +11,7 @@ from pipelines import plan
 from pipelines.stories.corpus import (
     Corpus,
     Row,
+    StoryError,
     find_images,
     on_background,
     quoted,
@@ -65,7 +66,12 @@ def tell_image(corpus: Corpus, row: Row, tile: tuple[int, int] | None) -> list[S
         return [*told, ("dropped", [f"as {row['slug']}: ask for {row['slug']} to see its setting"])]
     samples = stored_samples(corpus, row)
     if tile is not None:
-        samples = [s for s in samples if s["key"].endswith(f"-x{tile[0]}y{tile[1]}")]
+        corner = f"x{tile[0]}y{tile[1]}"
+        samples = [s for s in samples if s["key"].endswith(f"-{corner}")]
+        if not samples:
+            raise StoryError(
+                f"{row['key']} has no tile {corner} in the corpus: ask for it without the corner"
+            )
     told.append(("stored", [stored_at(corpus, sample) for sample in samples]))
     told.append(("shown", _phases(corpus, samples)))
     if row["kind"] == GENERAL and (count := on_background(corpus, row["key"])):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines import rules
+from pipelines import careful, rules
 from pipelines.config import PlanSettings
 from pipelines.expressions import Expression
 from pipelines.stories.corpus import Corpus, Row, quoted
@@ -14,6 +14,7 @@ from pipelines.stories.image import Section
 from pipelines.stories.spoken import shown
 from pipelines.stories.twins import place
 from vae_corpus import storage
+from vae_corpus.pictures import decode
 from vae_corpus.words import GENERAL
 
 _EXAMPLES = 5
@@ -26,9 +27,17 @@ _ELSEWHERE = {
     "side_too_long": "score.max_side_px",
     "file_too_large": "max_file_bytes of its source",
     "missing_glyphs": "fonts of its source",
-    "unit_timeout": "engine.image_timeout_s",
-    "image_hangs": "engine.image_timeout_s",
+    "hangs_worker": "engine.image_timeout_s",
 }
+# Every slug that an image may bear.
+KNOWN = (
+    {rule.slug for rule in rules.RULES}
+    | set(_ELSEWHERE)
+    | set(decode.SLUGS)
+    | set(careful.SLUGS)
+    | {"near_duplicate", "score_failed", "unreadable", "count_differs"}
+    | {"broken_tar", "broken_parquet", "broken_document"}
+)
 _TILES = ("min_tile_chars_per_256", "min_ink_levels")
 _TWINS = (
     "duplicate_bits",

@@ -31,7 +31,7 @@ ALL = [
 
 def test_the_default_goes_from_low_to_high_and_from_general_to_synthetic_text() -> None:
     whole, notices = make_curriculum(CorpusConfig(), ALL)
-    assert not notices
+    assert notices == ["10 samples of text_synth at rung 256 are in no phase: none weights both"]
     phases = whole["phases"]
     assert len(phases) >= 3
     assert [min(int(r) for r in p["rungs"]) for p in phases] == [256, 256, 512]

@@ -32,7 +32,8 @@ pytestmark = [
 _CHILD = """
 import sys, time
 from pathlib import Path
-from pipelines import build_corpus, lease, pack, tar
+from pipelines import build_corpus, lease
+from vae_corpus import tar
 beat_s, silent, gate, *argv = sys.argv[1:]
 lease.BEAT_S, lease.SILENT_BEATS = float(beat_s), int(silent)
 closed, shards = tar.ShardWriter.close, []

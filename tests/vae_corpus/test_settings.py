@@ -62,6 +62,46 @@ def test_a_flag_alone_is_true_and_takes_no_path_behind_it() -> None:
     assert not given("--loud=false", "a.png").loud
 
 
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("inner: {speed: 2}\nloud: true\ninner: {label: a}\n")
+    with pytest.raises(SettingsError, match="inner stands twice(.|\n)*line 3"):
+        load("--config", str(file))
+    file.write_text("inner: {speed: 2, speed: 3}\n")
+    with pytest.raises(SettingsError, match="speed stands twice"):
+        load("--config", str(file))
+
+
+def test_sections_and_lists_without_lines_are_as_if_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("inner:\n#  speed: 2\nnames:\n")
+    loaded = load("--config", str(file))
+    assert loaded.inner.speed == 1.0 and loaded.names == ()
+    file.write_text("loud:\n")
+    with pytest.raises(SettingsError, match="loud: Input should be a valid boolean"):
+        load("--config", str(file))
+
+
+def test_what_has_a_place_may_stand_in_a_file_and_is_named_when_missing(tmp_path: Path) -> None:
+    class Asked(Settings):
+        place: str = Field(description="where")
+        files: tuple[Path, ...] = Field(min_length=1, description="what")
+        out: Path = Field(description="to where")
+
+    def given(*argv: str) -> Asked:
+        return settings.load(Asked, argv, description="", positional=("place", "files"))
+
+    file = tmp_path / "c.yaml"
+    file.write_text("place: here\nfiles: [a, b]\nout: there\n")
+    assert given("--config", str(file)).files == (Path("a"), Path("b"))
+    assert given("--config", str(file), "elsewhere").place == "elsewhere"
+    assert given("here", "a", "b", "--out", "x").files == (Path("a"), Path("b"))
+    with pytest.raises(SettingsError, match="PLACE is missing.*FILES is missing.*--out is missing"):
+        given()
+    with pytest.raises(SettingsError, match="PLACE is given by its place, without --place"):
+        given("--place", "here", "a", "--out", "x")
+
+
 def test_choices_are_shown_and_wrong_ones_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SettingsError, match="tone: .*'high' or 'low'; got 'loud'"):
         load("--tone", "loud")

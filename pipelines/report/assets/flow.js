@@ -18,7 +18,7 @@ const Flow = (() => {
     };
     for (const { kind, rung, images } of kept) {
       const start = kind === "text_synth" ? "rendered" : "listed";
-      add(start, 0, start, images, "listed", start === "rendered" ? { kind } : {});
+      add(start, 0, start, images, "listed", start === "rendered" ? { kind } : { kind: "listed" });
       add(kind, 1, kind, images, kind, { fate: "selected", kind });
       add(`r${rung}`, 2, `rung ${rung}`, images, `r${rung}`, { fate: "selected", rung: String(rung) });
       link(start, kind, images, kind, { fate: "selected", kind });
@@ -26,7 +26,7 @@ const Flow = (() => {
     }
     for (const [fate, parts] of [["dropped", dropped], ["rejected", rejected]]) {
       for (const { slug, images } of parts) {
-        add("listed", 0, "listed", images, "listed", {});
+        add("listed", 0, "listed", images, "listed", { kind: "listed" });
         add(fate, 1, fate, images, fate, { fate });
         add(`${fate} ${slug}`, 2, slug, images, fate, { fate, slug });
         link("listed", fate, images, fate, { fate });

@@ -22,7 +22,9 @@ const Gallery = (() => {
 
   function matches(i) {
     const is = (name) => !state[name] || String(columns[name][i]) === state[name];
-    if (!(is("fate") && is("slug") && is("kind") && is("rung") && is("source"))) return false;
+    // "listed" is every kind that was not rendered, rejected images included.
+    const kind = state.kind === "listed" ? columns.kind[i] !== "text_synth" : is("kind");
+    if (!(kind && is("fate") && is("slug") && is("rung") && is("source"))) return false;
     if (state.phase && !(columns.fate[i] === "selected" && PHASES[state.phase].has(`${columns.kind[i]} ${columns.rung[i]}`))) return false;
     if (state.changed && !Trial.isChanged(i)) return false;
     if (!state.text) return true;
@@ -81,7 +83,7 @@ const Gallery = (() => {
   function start() {
     form.append(
       select("fate", "became", [["", "any"], ["selected", "kept"], ["dropped", "dropped"], ["rejected", "rejected"]]),
-      select("slug", "reason", any("slug")), select("kind", "kind", any("kind")), select("rung", "rung", any("rung")),
+      select("slug", "reason", any("slug")), select("kind", "kind", [["", "any"], ["listed", "all but rendered"], ...any("kind").slice(1)]), select("rung", "rung", any("rung")),
       select("source", "source", any("source")),
       select("phase", "phase", [["", "any"], ...Object.keys(PHASES).map((name) => [name, name])]),
       select("changed", "trial", [["", "any"], ["yes", "changed only"]]),
@@ -90,7 +92,7 @@ const Gallery = (() => {
     form.addEventListener("submit", (event) => event.preventDefault());
     document.getElementById("find").addEventListener("submit", (event) => { event.preventDefault(); show({ text: search.value.trim() }); });
     let wait = 0;
-    search.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(() => show({ ...state, text: search.value.trim() }, false), 200); });
+    search.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(() => show({ text: search.value.trim() }, false), 200); });
     more.addEventListener("click", page);
     for (const link of document.querySelectorAll("[data-show]")) link.addEventListener("click", () => show(JSON.parse(link.dataset.show)));
     Trial.onChange(() => { if (state.changed) show(state, false); });

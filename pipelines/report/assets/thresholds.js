@@ -5,16 +5,23 @@ const Thresholds = (() => {
   function card(t) {
     const { columns } = Corpus;
     const values = columns[t.column];
-    // Rows that this threshold decides: decoded, of its kinds, and no other reason comes first.
+    // Rows that this threshold decides: decoded, of its kinds, and no rule before its own drops them.
+    const turn = Math.min(...t.slugs.map((slug) => Trial.order.indexOf(slug)));
     const asked = (i) => t.decides.includes(Trial.kind[i]) && columns.fate[i] !== "rejected"
       && columns.kind[i] !== "text_synth" && values[i] !== null && values[i] !== undefined
-      && (Trial.rule[i] === null || t.slugs.includes(Trial.rule[i]));
+      && (Trial.rule[i] === null || Trial.order.indexOf(Trial.rule[i]) >= turn);
     const known = Corpus.drawn.some(asked);
     const id = `t-${t.setting}`;
     const root = make("article", { class: "card", id, "aria-labelledby": `${id}-title` });
-    const input = make("input", { type: "number", id: `${id}-value`, step: t.step, min: t.least,
+    // Values beyond these are refused by the build as well.
+    const clamp = (v) => Math.max(t.least, t.most === null ? v : Math.min(t.most, v));
+    const input = make("input", { type: "number", id: `${id}-value`, step: t.step, min: t.least, max: t.most,
       value: Trial.base[t.setting], "aria-label": `${t.setting}`,
-      onchange: () => { if (input.value !== "" && input.validity.badInput === false) Trial.set(t.setting, Number(input.value)); } });
+      onchange: () => {
+        if (input.value === "" || input.validity.badInput) return;
+        input.value = clamp(Number(input.value));
+        Trial.set(t.setting, Number(input.value));
+      } });
     const chart = make("div", { class: "histogram" });
     const told = make("p", { class: "told", role: "status" });
     const names = t.keeps === "both" ? ["general", "text_real"] : ["dropped", "kept"];

@@ -119,8 +119,12 @@ const Viewer = (() => {
   }
 
   function draw() {
-    const i = list[at];
+    const i = list[at], focused = document.activeElement;
+    const name = dialog.contains(focused) ? focused.textContent : "Close";
     dialog.replaceChildren(make("div", { class: "viewer" }, stage(i), facts(i)));
+    // What had the focus is gone with the old picture, and keys would go elsewhere.
+    const buttons = [...dialog.querySelectorAll("button")];
+    if (dialog.open) (buttons.find((button) => button.textContent === name) || buttons.at(-1)).focus();
   }
   return { show };
 })();

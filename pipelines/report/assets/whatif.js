@@ -107,5 +107,5 @@ const Trial = (() => {
     pressed.textContent = "Copied";
   }
 
-  return { settings, base, planned, now, unsure, set, kind, slug, rule, isChanged, flags, disagree, changed, onChange: (f) => listeners.push(f) };
+  return { order, settings, base, planned, now, unsure, set, kind, slug, rule, isChanged, flags, disagree, changed, onChange: (f) => listeners.push(f) };
 })();
