@@ -199,3 +199,28 @@ def test_a_file_that_is_there_but_not_listed_is_told_apart(
     (tmp_path / "new.jpg").write_bytes(b"x")
     assert explain.main([str(corpus), str(tmp_path / "new.jpg")]) == 1
     assert "no source of the corpus listed it" in capsys.readouterr().err
+
+
+def refused(corpus: Path, what: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert settings.run(explain.main, [str(corpus), what]) == 1
+    return capsys.readouterr().err
+
+
+def test_a_slug_that_left_nothing_out_says_so(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for slug in ("over_quota", "too_many_pixels", "noisy", "hangs_worker"):
+        assert f"{slug}: no image of this corpus was left out as that" in told(corpus, slug, capsys)
+    assert "Near it: blurred" in refused(corpus, "blured", capsys)
+
+
+def test_a_tile_that_is_not_there_is_said(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = (r for r in rows(corpus, "selected") if r["member"] == "2.jpg")
+    assert "has no tile x0y0" in refused(corpus, f"{row['key']}-x0y0", capsys)
+
+
+def test_a_damaged_corpus_json_names_the_way_out(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "corpus.json").write_text("{")
+    assert "is damaged: run the build again" in refused(tmp_path, "2.jpg", capsys)

@@ -217,6 +217,51 @@ def test_the_keyboard_moves_a_threshold(opened: Any) -> None:
 
 
 @needs_chromium
+def test_a_card_asks_all_that_no_earlier_rule_drops(opened: Any, corpus: Corpus) -> None:
+    told = opened.locator("#t-min_side_px .told")
+    (first,) = re.findall(r"of the (\d+) images", told.inner_text())
+    # Its rule is the first one: everything that was decoded is asked, at any value.
+    assert int(first) == len(corpus.rows("selected")) + len(corpus.rows("dropped"))
+    opened.fill("#t-min_side_px-value", "500")
+    opened.press("#t-min_side_px-value", "Enter")
+    opened.wait_for_selector("#flags")
+    assert f"of the {first} images" in told.inner_text()
+
+
+@needs_chromium
+def test_values_that_the_build_refuses_are_not_taken(opened: Any) -> None:
+    for setting, typed, taken in (("min_clarity", "5", "1"), ("max_aspect", "0.5", "1")):
+        opened.fill(f"#t-{setting}-value", typed)
+        opened.press(f"#t-{setting}-value", "Enter")
+        opened.wait_for_function(
+            f"document.querySelector('#flags').textContent.includes('--plan.{setting} {taken}')"
+        )
+
+
+@needs_chromium
+def test_the_arrows_go_from_picture_to_picture(opened: Any) -> None:
+    opened.evaluate("Gallery.show({fate: 'selected', kind: 'general'})")
+    opened.click("#gallery .tile")
+    seen = []
+    for _ in range(3):
+        seen.append(opened.inner_text("#viewer dd code"))
+        opened.keyboard.press("ArrowRight")
+    assert len(set(seen)) == 3
+    opened.keyboard.press("Escape")
+    assert not opened.evaluate("document.getElementById('viewer').open")
+
+
+@needs_chromium
+def test_what_was_listed_is_without_what_was_rendered(opened: Any, corpus: Corpus) -> None:
+    listed = sum(len(corpus.rows(name)) for name in ("selected", "dropped", "rejected"))
+    opened.locator('#flow-chart [role=button][aria-label^="listed: "]').click()
+    assert opened.inner_text("#found").split()[0] == str(listed)
+    # A search in the head of the page starts anew.
+    opened.fill("#find input", "broken.jpg")
+    opened.wait_for_function("document.querySelector('#filters [name=kind]').value === ''")
+
+
+@needs_chromium
 def test_the_page_and_the_plan_agree(opened: Any, corpus: Corpus) -> None:
     assert opened.evaluate("Trial.disagree") == 0
 
