@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vae_corpus import storage
+
 _TOLD_EVERY_S = 1.0
 # So many rows are in memory at a time.
 _ROWS = 4096
@@ -56,7 +58,6 @@ def write_rows(
     written.
     """
     progress = Progress(len(files))
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
 
     def row_of(path: Path) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(schema.names) | {"path": shown(path)}
@@ -75,7 +76,11 @@ def write_rows(
 
     try:
         # Decoding and scoring leave the interpreter free, so threads do.
-        with ThreadPoolExecutor(max(1, workers)) as pool, pq.ParquetWriter(draft, schema) as table:
+        with (
+            ThreadPoolExecutor(max(1, workers)) as pool,
+            storage.commit(str(out)) as file,
+            pq.ParquetWriter(file, schema) as table,
+        ):
             for first in range(0, len(files), _ROWS):
                 rows = []
                 for row in pool.map(row_of, files[first : first + _ROWS]):
@@ -83,11 +88,10 @@ def write_rows(
                     progress.tell(first + len(rows))
                 table.write_table(pa.Table.from_pylist(rows, schema=schema))
                 yield from rows
-        draft.replace(out)
+    except storage.DiskFull as error:
+        raise SystemExit(f"error: {error}") from None
     except OSError as error:
         raise SystemExit(f"error: cannot write {out}: {error.strerror or error}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def shown(path: Path) -> str:

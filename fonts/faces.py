@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -21,6 +19,7 @@ from typing import Any
 from fonts import names
 from fonts.charsets import ASCII_PRINTABLE, CHINESE_PUNCTUATION, GB2312_LEVEL_1
 from fonts.coverage import Coverage, drawable
+from vae_corpus import storage
 from vae_corpus.debian import cache_dir
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
@@ -155,12 +154,7 @@ def _cached(data: bytes, digest: str, folder: Path) -> dict[str, Any]:
         learnt: dict[str, Any] = {"faces": _read(data)}
     except Exception as error:  # noqa: BLE001 - foreign bytes: any fault of the parsers ends here
         learnt = {"broken": f"not a usable font: {type(error).__name__}: {error}".strip()[:200]}
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8"
-    ) as part:
-        json.dump(learnt, part)
-    os.replace(part.name, note)
+    storage.commit_bytes(str(note), json.dumps(learnt).encode())
     return learnt
 
 

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,6 +24,7 @@ from pipelines.shard_plan import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
 from pipelines.sources import Source
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
+from vae_corpus.pictures.encode import jpeg, lossless
 from vae_corpus.words import GENERAL, Group
 
 # What the JSON beside an image says. Every label of a shard has the same names with the same types:
@@ -143,7 +143,7 @@ def cut_samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.
             row,
             key=f"{row['key']}-x{x}y{y}",
             ext=row["ext"],
-            data=encode_lossless(pixels, row["ext"]),
+            data=lossless(pixels, row["ext"]),
             size=(width, height),
             label={"tile": [x, y, width, height], "tile_chars_est": chars},
             density=tile["density"],
@@ -159,13 +159,13 @@ def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
         # Pillow's Lanczos widens its kernel when it shrinks, so nothing aliases.
         large = Image.fromarray(_decode(row, data, job))
         small = large.resize((width, height), Image.Resampling.LANCZOS)
-        data = _encode_jpeg(np.asarray(small), job.settings.jpeg_quality)
+        data = jpeg(np.asarray(small), job.settings.jpeg_quality)
     elif row["colour_converted"] or row["format"] not in KEPT_FORMATS:
         picture = _decode(row, data, job)
         # A JPEG was lossy before: at a high quality, once more does not show.
         lossy = ext == "jpg"
         quality = job.settings.jpeg_quality
-        data = _encode_jpeg(picture, quality) if lossy else encode_lossless(picture, ext)
+        data = jpeg(picture, quality) if lossy else lossless(picture, ext)
     return _stored(
         row,
         key=row["key"],
@@ -178,13 +178,6 @@ def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
     )
 
 
-def _encode_jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
-    encoded: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(rgb), quality=quality, colorspace="RGB", colorsubsampling="444"
-    )
-    return encoded
-
-
 def _decode(row: dict[str, Any], data: bytes, job: PackJob) -> NDArray[np.uint8]:
     limits = door.Limits(max_pixels=job.score.max_pixels, max_side_px=job.score.max_side_px)
     picture = door.decode(data, limits)
@@ -192,16 +185,6 @@ def _decode(row: dict[str, Any], data: bytes, job: PackJob) -> NDArray[np.uint8]
         raise PackError(f"{row['member']} was scored but does not decode now: {picture.why}")
     rgb: NDArray[np.uint8] = picture.rgb
     return rgb
-
-
-def encode_lossless(rgb: NDArray[np.uint8], ext: str) -> bytes:
-    """uint8[H, W, 3] RGB as PNG or lossless WebP bytes."""
-    options = [cv2.IMWRITE_WEBP_QUALITY, 101] if ext == "webp" else []
-    ok, data = cv2.imencode(f".{ext}", rgb[:, :, ::-1], options)
-    if not ok:
-        raise PackError(f"an image of {rgb.shape} could not be encoded as {ext}")
-    encoded: bytes = data.tobytes()
-    return encoded
 
 
 def _stored(

@@ -13,7 +13,7 @@ from pipelines.config import CorpusConfig, PackSettings
 from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
-PACK_VERSION = 3
+PACK_VERSION = 4
 
 # Where an image was read says nothing of what a shard holds: the same corpus at another place has
 # the same recipes.

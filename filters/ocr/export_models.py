@@ -9,10 +9,8 @@ the model's name, how pixels become numbers, and how numbers become boxes or cha
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from pydantic import Field
 
 from filters.ocr.engine import OcrUnavailable
 from filters.ocr.rapid import RapidOcrEngine
+from vae_corpus import storage
 from vae_corpus.settings import Settings, load, run
 
 # What the wheel calls PP-OCRv6_det_small is PP-OCRv6_small_det to PaddleX, which knows no other.
@@ -70,10 +69,9 @@ def export(out: Path) -> tuple[Path, Path]:
     folders = []
     for model, settings in contents:
         folder = out / settings["Global"]["model_name"]
-        folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
-        _write(folder / "inference.onnx", model.read_bytes())
-        _write(folder / "inference.yml", text.encode())
+        storage.commit_bytes(str(folder / "inference.onnx"), model.read_bytes())
+        storage.commit_bytes(str(folder / "inference.yml"), text.encode())
         folders.append(folder)
     return folders[0], folders[1]
 
@@ -150,20 +148,6 @@ def _characters(model: Path) -> list[str]:
             f" (key `character`), where {outputs - 2} are needed: it is not a PP-OCR recogniser"
         )
     return characters
-
-
-def _write(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            # Made for its owner alone; a model is for everyone.
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ damaged as crawled images are: each file's name says how, and the report must sh
 
 from __future__ import annotations
 
-import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vae_corpus import storage
 from vae_corpus.pictures import decode
 
 _SIDE_PX = 640
@@ -25,18 +24,13 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 def write_damaged(photos: Sequence[Path], folder: Path) -> Path:
     """Damage the first two of `photos` into `folder`, and return it; ValueError for no picture."""
-    folder.mkdir(parents=True, exist_ok=True)
     for photo, name in zip(photos, ("a", "b"), strict=False):
         opened = decode.decode(photo.read_bytes())
         if isinstance(opened, decode.Fault):
             raise ValueError(f"{photo}: {opened.slug}, {opened.why}")
         for how, data in damaged(_smaller(opened.rgb)).items():
-            path = folder / f"{name}-{how}"
-            if path.exists() and path.read_bytes() == data:
-                continue  # written again, it would be a new version of the file to a build
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
-                file.write(data)
-            os.replace(file.name, path)
+            # Written again, it would be a new version of the file to a build.
+            storage.commit_bytes(str(folder / f"{name}-{how}"), data)
     return folder
 
 

@@ -41,8 +41,8 @@ def test_a_name_that_is_no_text_has_a_row(tmp_path: Path) -> None:
 
 def test_a_table_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"1")
-    with pytest.raises(SystemExit, match="nowhere"):
-        list(write_rows([tmp_path / "a"], tmp_path / "nowhere" / "o.parquet", SCHEMA, size, 1))
+    with pytest.raises(SystemExit, match="cannot write .*nowhere"):
+        list(write_rows([tmp_path / "a"], Path("/proc/nowhere/o.parquet"), SCHEMA, size, 1))
     (tmp_path / "folder").mkdir()
     with pytest.raises(SystemExit, match="cannot write"):
         list(write_rows([tmp_path / "a"], tmp_path / "folder", SCHEMA, size, 1))
