@@ -27,22 +27,32 @@ def fault(data: bytes) -> tuple[str, str]:
     return found.slug, found.why
 
 
-def tiff(*pages: tuple[dict[int, int], bytes], order: str = "<", big: bool = False) -> bytes:
-    """A TIFF of one strip a page, out of tags (numbers) and pixels."""
+def tiff(
+    *pages: tuple[dict[int, int], bytes | list[bytes]], order: str = "<", big: bool = False
+) -> bytes:
+    """A TIFF out of tags (numbers) and pixels: a strip or several a page."""
     mark = b"II" if order == "<" else b"MM"
     pointer, count, entry = ("Q", "Q", "HHQQ") if big else ("I", "H", "HHII")
     head = struct.pack(order + "HHH", 43, 8, 0) if big else struct.pack(order + "H", 42)
     data = mark + head + struct.pack(order + pointer, 0)
     link = len(data) - struct.calcsize(pointer)
-    for tags, strip in pages:
-        start = len(data)
-        data += strip + bytes(-len(strip) % 2)
-        whole = dict(sorted((tags | {273: start, 279: len(strip)}).items()))
+    for tags, pixels in pages:
+        strips = pixels if isinstance(pixels, list) else [pixels]
+        starts, lengths = [], [len(strip) for strip in strips]
+        for strip in strips:
+            starts.append(len(data))
+            data += strip + bytes(-len(strip) % 2)
+        whole = tags | {273: starts[0], 279: lengths[0]}
+        if len(strips) > 1:
+            whole |= {273: len(data), 279: len(data) + 4 * len(strips)}
+            data += struct.pack(f"{order}{2 * len(strips)}I", *starts, *lengths)
+        whole = dict(sorted(whole.items()))
         at = len(data)
         data = data[:link] + struct.pack(order + pointer, at) + data[link + len(_zero(pointer)) :]
         data += struct.pack(order + count, len(whole))
         for tag, value in whole.items():
-            data += struct.pack(order + entry, tag, 4, 1, value)
+            many = len(strips) if tag in (273, 279) else 1
+            data += struct.pack(order + entry, tag, 4, many, value)
         link = len(data)
         data += _zero(pointer)
     return data
@@ -149,3 +159,32 @@ def test_compressed_tiffs(compression: str) -> None:
 def test_wide_colours_are_scaled() -> None:
     wide = RGB.astype(np.uint16) * 257
     assert np.array_equal(good(encoded(wide, "tiff")).rgb, RGB)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("samples", [3, 4])
+def test_planes_of_wide_samples_are_the_same_picture(order: str, samples: int) -> None:
+    opaque = np.dstack([RGB, np.full(GREY.shape, 255, np.uint8)])[:, :, :samples]
+    # Low bytes that are other than the high ones.
+    wide = (opaque.astype(np.uint16) << 8 | 77).astype(order + "u2")
+    rows = [band.tobytes() for top in (0, 32) for band in wide[top : top + 32].transpose(2, 0, 1)]
+    strips = [rows[half * samples + band] for band in range(samples) for half in (0, 1)]
+    alpha = {"t338": 2} if samples == 4 else {}
+    page = tags(GREY, 16, 2, t277=samples, t284=2, **alpha) | {278: 32}
+    assert np.array_equal(good(tiff((page, strips), order=order)).rgb, RGB)
+
+
+@pytest.mark.parametrize("photometric", [WHITE_IS_ZERO, BLACK_IS_ZERO])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_single_plane_is_a_picture_of_whole_pixels(photometric: int, bits: int) -> None:
+    stored = 255 - GREY if photometric == WHITE_IS_ZERO else GREY
+    wide = {8: stored.tobytes(), 12: packed_12_bits(stored)}
+    pixels = wide.get(bits, (stored.astype("<u2") * 257).tobytes())
+    found = good(tiff((tags(GREY, bits, photometric, t284=2), pixels)))
+    assert np.array_equal(found.rgb[:, :, 0], GREY)
+
+
+def test_planes_that_nobody_reads_are_a_variant() -> None:
+    ink = np.zeros(4 * GREY.size, "<u2").tobytes()
+    page = tags(GREY, 16, 5, t277=4, t284=2)
+    assert fault(tiff((page, [ink[::4][: 2 * GREY.size]] * 4)))[0] == "unsupported_format"

@@ -22,7 +22,7 @@ from vae_corpus.pictures.decode.modern import optional_formats
 from vae_corpus.pictures.decode.pixels import Luma, Rgb, to_luma
 
 # Raised when the same bytes would give other pixels, another quality or another slug.
-VERSION = 2
+VERSION = 3
 
 __all__ = [
     "SLUGS",

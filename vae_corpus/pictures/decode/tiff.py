@@ -17,7 +17,7 @@ from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
 from vae_corpus.pictures.decode.pixels import Picture, to_picture
 
 _SUBFILE, _OLD_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 258, 259, 262
-_SAMPLES, _PLANAR, _SAMPLE_FORMAT, _SUBSAMPLING = 277, 284, 339, 530
+_FILL_ORDER, _SAMPLES, _PLANAR, _SAMPLE_FORMAT, _SUBSAMPLING = 266, 277, 284, 339, 530
 _SEPARATE, _YCC = 2, 6
 _STRIPS, _TILES = (273, 279), (324, 325)
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
@@ -49,6 +49,7 @@ def decode_tiff(data: bytes, limits: Limits) -> Picture:
     pages = [i for i, directory in enumerate(directories) if not _is_aside(directory)] or [0]
     if len(pages) > 1:
         raise Refused("animated", f"{len(pages)} pages")
+    data = _together(data, directories[pages[0]])
     data, inverted = _black_is_zero(data, directories[pages[0]])
     try:
         image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
@@ -67,6 +68,7 @@ def decode_tiff(data: bytes, limits: Limits) -> Picture:
     if set(_tags(image, _SAMPLE_FORMAT)) - {_UNSIGNED}:
         raise Refused("unsupported_format", "signed or fractional samples have no known range")
     profile = image.info.get("icc_profile")
+    _name_planes(image)
     # Pillow itself turns TIFF pictures upright.
     image.load()
     return to_picture(_eight_bits(image, inverted), profile)
@@ -117,6 +119,35 @@ def _is_aside(directory: _Directory) -> bool:
     """Whether it holds a preview or a mask of another page."""
     now, before = directory.get(_SUBFILE, _NONE), directory.get(_OLD_SUBFILE, _NONE)
     return bool(now.value & (_REDUCED | _MASK)) or before.value == _OLD_REDUCED
+
+
+def _together(data: bytes, page: _Directory) -> bytes:
+    """The file with its single plane called one of whole pixels, which is the same.
+
+    Pillow would forget the depth of such a plane, and that it is inverted.
+    """
+    planar = page.get(_PLANAR, _NONE)
+    if planar.value != _SEPARATE or page.get(_SAMPLES, _Entry(1, 0, "")).value != 1:
+        return data
+    turned = struct.pack(planar.form, 1)
+    return data[: planar.at] + turned + data[planar.at + len(turned) :]
+
+
+def _name_planes(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Tell Pillow how wide the samples of uncompressed planes are; it takes all for bytes."""
+    if _tag(image, _PLANAR, 1) != _SEPARATE or _tag(image, _COMPRESSION, 1) != 1:
+        return
+    if _tag(image, _BITS, 1) == 8 and _tag(image, _FILL_ORDER, 1) == 1:
+        return
+    planes = {tile.args[0] for tile in image.tile if isinstance(tile.args, tuple)}
+    if _tag(image, _BITS, 1) != 16 or image.mode not in ("RGB", "RGBA") or planes - set("RGBA"):
+        raise Refused("unsupported_format", f"planes of {_tag(image, _BITS, 1)} bits")
+    order = ";16L" if image.tag_v2.prefix == b"II" else ";16B"
+    image.tile = [
+        tile._replace(args=(tile.args[0] + order, *tile.args[1:]))
+        for tile in image.tile
+        if isinstance(tile.args, tuple)
+    ]
 
 
 def _black_is_zero(data: bytes, page: _Directory) -> tuple[bytes, bool]:
