@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from tests.pictures import encoded, scene
-from tests.vae_corpus.decoding import good
+from tests.vae_corpus.decoding import good, saved
 from vae_corpus.pictures.decode import Fault, decode
 
 RGB = scene(96, 64, 7)
@@ -148,12 +149,79 @@ def test_strips_that_are_short_or_missing() -> None:
         assert fault(tiff(page))[0] == "truncated"
 
 
-@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
-def test_compressed_tiffs(compression: str) -> None:
-    file = io.BytesIO()
-    Image.fromarray(RGB).save(file, "TIFF", compression=compression)
+def packed(compression: str, mode: str = "RGB", rows: int = 64, **more: int) -> bytes:
+    """The picture as libtiff writes it, in strips of so many rows."""
+    options: dict[int, int] = {278: rows} | {int(name[1:]): n for name, n in more.items()}
+    return saved(
+        Image.fromarray(RGB).convert(mode), "TIFF", compression=compression, tiffinfo=options
+    )
+
+
+@pytest.mark.parametrize("rows", [64, 40, 16])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize(
+    "compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "zstd", "lzma"]
+)
+def test_compressed_tiffs(compression: str, mode: str, rows: int) -> None:
+    plain = good(packed("raw", mode)).rgb
     limit = 8 if compression == "jpeg" else 0
-    assert np.abs(good(file.getvalue()).rgb.astype(int) - RGB).mean() <= limit
+    found = good(packed(compression, mode, rows)).rgb
+    assert np.abs(found.astype(int) - plain).mean() <= limit
+
+
+@pytest.mark.parametrize("rows", [64, 10])
+@pytest.mark.parametrize("group", ["group3", "group4"])
+def test_fax(group: str, rows: int) -> None:
+    assert np.array_equal(good(packed(group, "1", rows)).rgb, good(packed("raw", "1")).rgb)
+
+
+@pytest.mark.parametrize("options", [{"t317": 2}, {"t266": 2}])
+def test_differences_and_turned_bits_are_no_damage(options: dict[str, int]) -> None:
+    turned = packed("tiff_adobe_deflate", "L", **options)
+    assert np.array_equal(good(turned).rgb, good(packed("raw", "L")).rgb)
+
+
+def with_lost_half(data: bytes, way: str) -> bytes:
+    """A file of one strip, of which the second half is zeros, or not counted."""
+    page = TiffImagePlugin.TiffImageFile(io.BytesIO(data)).tag_v2
+    (start,), (size,) = page[273], page[279]
+    if way == "zeros":
+        return data[: start + size // 2] + bytes(size - size // 2) + data[start + size :]
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    entries = range(at + 2, at + 2 + 12 * count, 12)
+    (entry,) = (e for e in entries if struct.unpack_from("<H", data, e)[0] == 279)
+    return data[: entry + 8] + struct.pack("<I", size // 2) + data[entry + 12 :]
+
+
+@pytest.mark.parametrize("way", ["zeros", "cut"])
+@pytest.mark.parametrize(
+    ("compression", "mode"),
+    [
+        ("tiff_adobe_deflate", "RGB"),
+        ("tiff_adobe_deflate", "L"),
+        ("jpeg", "RGB"),
+        ("jpeg", "L"),
+        ("jpeg", "CMYK"),
+        ("group3", "1"),
+        ("group4", "1"),
+        ("lzma", "RGB"),
+        ("zstd", "RGB"),
+    ],
+)
+def test_half_a_strip_is_no_picture(compression: str, mode: str, way: str) -> None:
+    assert fault(with_lost_half(packed(compression, mode), way))[0] in ("truncated", "corrupt")
+
+
+def test_rows_of_fax_that_cannot_be_checked_are_a_variant() -> None:
+    assert fault(packed("tiff_ccitt", "1"))[0] == "unsupported_format"
+
+
+def test_a_strip_cannot_hold_more_than_its_rows() -> None:
+    page = tags(GREY, 8) | {259: 8}
+    assert fault(tiff((page, zlib.compress(bytes(9_000_000)))))[1].endswith("its rows take")
+    page = tags(GREY, 8) | {259: 7}
+    assert "2000 x 2000" in fault(tiff((page, saved(Image.new("L", (2000, 2000)), "JPEG"))))[1]
 
 
 def test_wide_colours_are_scaled() -> None:

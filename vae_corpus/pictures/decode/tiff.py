@@ -15,11 +15,11 @@ from PIL import Image, TiffImagePlugin
 
 from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
 from vae_corpus.pictures.decode.pixels import Picture, to_picture
+from vae_corpus.pictures.decode.tiff_strips import check_strips, value_of, values_of
 
 _SUBFILE, _OLD_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 258, 259, 262
 _FILL_ORDER, _SAMPLES, _PLANAR, _SAMPLE_FORMAT, _SUBSAMPLING = 266, 277, 284, 339, 530
 _SEPARATE, _YCC = 2, 6
-_STRIPS, _TILES = (273, 279), (324, 325)
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
@@ -58,14 +58,14 @@ def decode_tiff(data: bytes, limits: Limits) -> Picture:
         # Pillow's word for a combination of bits, samples and compression that it does not know.
         raise Refused("unsupported_format", f"a TIFF variant: {error}") from None
     check_size(*image.size, 16, limits)
-    ycc = _tag(image, _PHOTOMETRIC, 0) == _YCC and _tag(image, _COMPRESSION, 1) == 1
-    if ycc and (_tags(image, _SUBSAMPLING) or (2, 2)) != (1, 1):
+    ycc = value_of(image, _PHOTOMETRIC, 0) == _YCC and value_of(image, _COMPRESSION, 1) == 1
+    if ycc and (values_of(image, _SUBSAMPLING) or (2, 2)) != (1, 1):
         raise Refused("unsupported_format", "subsampled colours without compression")
-    _check_whole(data, image)
     # A small picture may announce huge tiles, and a decoder makes room for a whole one.
     tile = [int(image.tag_v2.get(tag, 1)) for tag in (322, 323)]
     check_size(tile[0], tile[1], 16, Limits(limits.max_pixels, limits.max_side_px))
-    if set(_tags(image, _SAMPLE_FORMAT)) - {_UNSIGNED}:
+    check_strips(data, image, limits)
+    if set(values_of(image, _SAMPLE_FORMAT)) - {_UNSIGNED}:
         raise Refused("unsupported_format", "signed or fractional samples have no known range")
     profile = image.info.get("icc_profile")
     _name_planes(image)
@@ -135,13 +135,13 @@ def _together(data: bytes, page: _Directory) -> bytes:
 
 def _name_planes(image: TiffImagePlugin.TiffImageFile) -> None:
     """Tell Pillow how wide the samples of uncompressed planes are; it takes all for bytes."""
-    if _tag(image, _PLANAR, 1) != _SEPARATE or _tag(image, _COMPRESSION, 1) != 1:
+    if value_of(image, _PLANAR, 1) != _SEPARATE or value_of(image, _COMPRESSION, 1) != 1:
         return
-    if _tag(image, _BITS, 1) == 8 and _tag(image, _FILL_ORDER, 1) == 1:
+    if value_of(image, _BITS, 1) == 8 and value_of(image, _FILL_ORDER, 1) == 1:
         return
     planes = {tile.args[0] for tile in image.tile if isinstance(tile.args, tuple)}
-    if _tag(image, _BITS, 1) != 16 or image.mode not in ("RGB", "RGBA") or planes - set("RGBA"):
-        raise Refused("unsupported_format", f"planes of {_tag(image, _BITS, 1)} bits")
+    if value_of(image, _BITS, 1) != 16 or image.mode not in ("RGB", "RGBA") or planes - set("RGBA"):
+        raise Refused("unsupported_format", f"planes of {value_of(image, _BITS, 1)} bits")
     order = ";16L" if image.tag_v2.prefix == b"II" else ";16B"
     image.tile = [
         tile._replace(args=(tile.args[0] + order, *tile.args[1:]))
@@ -162,48 +162,11 @@ def _black_is_zero(data: bytes, page: _Directory) -> tuple[bytes, bool]:
     return data[: photometric.at] + turned + data[photometric.at + len(turned) :], True
 
 
-def _check_whole(data: bytes, image: TiffImagePlugin.TiffImageFile) -> None:
-    """Refused when strips or tiles are missing, end beyond the file, or hold too few bytes.
-
-    Pillow leaves what is missing black.
-    """
-    width, height = _tag(image, 256, 0), _tag(image, 257, 0)
-    samples, planar = _tag(image, _SAMPLES, 1), _tag(image, _PLANAR, 1) == _SEPARATE
-    planes = samples if planar else 1
-    if _TILES[0] in image.tag_v2:
-        across, down = _tag(image, 322, width), _tag(image, 323, height)
-        columns, rows = -(-width // across), [down] * -(-height // down)
-        places = _TILES
-    else:
-        across, columns, places = width, 1, _STRIPS
-        step = min(_tag(image, 278, height), height)
-        rows = [min(step, height - top) for top in range(0, height, step)]
-    starts, lengths = _tags(image, places[0]), _tags(image, places[1])
-    wanted = columns * len(rows) * planes
-    if len(starts) < wanted:
-        raise Refused("truncated", f"{len(starts)} of {wanted} strips or tiles")
-    row_bytes = (across * _tag(image, _BITS, 1) * (samples // planes) + 7) // 8
-    whole = _tag(image, _COMPRESSION, 1) == 1
-    for i, (start, length) in enumerate(zip(starts, lengths, strict=False)):
-        least = row_bytes * rows[i // columns % len(rows)] if whole else 0
-        if start + length > len(data) or length < least:
-            raise Refused("truncated", f"the strip at byte {start} has {length} bytes")
-
-
 def _eight_bits(image: Image.Image, inverted: bool) -> Image.Image:
     """Grey of 12 or 16 bits as L; others as they are."""
     if not image.mode.startswith("I;16") or not isinstance(image, TiffImagePlugin.TiffImageFile):
         return image
-    bits = _tags(image, _BITS)[0]
+    bits = values_of(image, _BITS)[0]
     # The high bits invert the usual expansion of 8 bits to more.
     grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
     return Image.fromarray(255 - grey if inverted else grey)
-
-
-def _tag(image: TiffImagePlugin.TiffImageFile, tag: int, otherwise: int) -> int:
-    return (_tags(image, tag) or (otherwise,))[0]
-
-
-def _tags(image: TiffImagePlugin.TiffImageFile, tag: int) -> tuple[int, ...]:
-    values = image.tag_v2.get(tag, ())
-    return tuple(values) if isinstance(values, tuple) else (int(values),)
