@@ -13,7 +13,7 @@ from pipelines.sources.parquet import ParquetSource
 from pipelines.sources.webdataset import WebDatasetSource
 
 # Raised when the same files would be listed as other rows.
-VERSION = 1
+VERSION = 2
 
 AnySource = Annotated[
     FolderSource | WebDatasetSource | ParquetSource | DocumentSource, Field(discriminator="type")

@@ -18,7 +18,13 @@ from pipelines.sources.parquet_columns import (
     said_of_a_path,
     said_of_no_image,
 )
-from pipelines.sources.parquet_rows import BrokenParquet, Forward, batches, open_parquet
+from pipelines.sources.parquet_rows import (
+    BrokenParquet,
+    Forward,
+    batches,
+    open_parquet,
+    python_value,
+)
 from vae_corpus import storage
 
 
@@ -108,7 +114,7 @@ class ParquetSource(Source):
                     for batch in batches(parquet, group, leaves, self.batch_bytes):
                         for in_batch in range(batch.num_rows):
                             for place, name in enumerate(columns):
-                                value = batch.column(name)[in_batch].as_py()
+                                value = python_value(batch.column(name)[in_batch])
                                 yield self._item(unit.uri, row, place, name, value)
                             row += 1
                 except (pa.ArrowException, OSError) as error:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.sources.base import SourceError
-from pipelines.sources.files import is_gone, open_read, real_path
+from pipelines.sources.files import is_gone, open_read, real_path, storable
 from vae_corpus import storage
 
 # Read at once from a column chunk. Without it arrow would read the chunk whole.
@@ -69,6 +69,23 @@ def batches(
     )
 
 
+def python_value(value: pa.Scalar) -> Any:
+    """The value as Python has it; in text that is no UTF-8, odd bytes and % become %XX.
+
+    Arrow writes text without a look at it, and raises when it is asked for it.
+    """
+    if isinstance(value, pa.DictionaryScalar):
+        return python_value(value.value)
+    if not value.is_valid:
+        return None
+    if isinstance(value, pa.StructScalar):
+        names = [field.name for field in value.type]
+        return {name: python_value(value[place]) for place, name in enumerate(names)}
+    if isinstance(value, pa.StringScalar | pa.LargeStringScalar | pa.StringViewScalar):
+        return storable(value.as_buffer().to_pybytes().decode("utf-8", "surrogateescape"))
+    return value.as_py()
+
+
 class Forward:
     """Values of a row group, asked for in about ascending order.
 
@@ -99,7 +116,7 @@ class Forward:
             if row < at + batch.num_rows:
                 break
             at += batch.num_rows
-        return batch.column(column)[row - at].as_py()
+        return python_value(batch.column(column)[row - at])
 
     def _advance(self) -> None:
         try:

@@ -123,6 +123,19 @@ def test_rows_of_paths_alone_say_so(tmp_path: Path) -> None:
     assert second.fault is not None and "img2dataset" in second.fault[1]
 
 
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string(), pa.string_view()])
+def test_a_path_that_is_no_utf8_names_its_row(tmp_path: Path, type_: pa.DataType) -> None:
+    raw = pa.array([b"a.jpg", b"b\xff.jpg", b"50%/c.jpg"])
+    paths = pa.StringArray.from_buffers(3, *raw.buffers()[1:]).cast(type_)
+    column = pa.StructArray.from_arrays([pa.array([A, B, C]), paths], ["bytes", "path"])
+    pq.write_table(pa.table({"image": column}), tmp_path / "t.parquet")
+    source = ParquetSource(name="p", uri=str(tmp_path))
+    items = read_all(source)
+    assert [item.member for item in items] == ["a.jpg", "b%FF.jpg", "50%/c.jpg"]
+    assert [item.data for item in items] == [A, B, C]
+    assert_fetch_gives_the_same(source)
+
+
 TEXT = base64.b64encode(A).decode()
 
 
