@@ -22,10 +22,11 @@ from pipelines.sources.parquet_rows import (
     BrokenParquet,
     Forward,
     batches,
+    is_damage,
     open_parquet,
     python_value,
+    telling_damage,
 )
-from vae_corpus import storage
 
 
 class ParquetSource(Source):
@@ -62,9 +63,7 @@ class ParquetSource(Source):
         empty = True
         for file in find_files(self.uri, suffix=".parquet"):
             try:
-                with open_parquet(file.uri) as parquet:
-                    self.columns_of(file.uri, parquet)
-                    sizes = _group_sizes(parquet)
+                sizes = self._group_sizes(file.uri)
             except BrokenParquet:
                 empty = False
                 yield self._unit(file, 0, 0, file.bytes)
@@ -94,6 +93,22 @@ class ParquetSource(Source):
             bytes=size,
         )
 
+    def _group_sizes(self, uri: str) -> list[int]:
+        """Bytes of each row group; BrokenParquet when the footer does not make sense."""
+        with open_parquet(uri) as parquet, telling_damage(uri):
+            self.columns_of(uri, parquet)
+            metadata = parquet.metadata
+            return [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+
+    def _fault_item(self, uri: str) -> Item:
+        try:
+            self._group_sizes(uri)
+        except BrokenParquet as error:
+            fault = ("broken_parquet", str(error))
+        else:
+            raise SourceError(f"{uri} was broken when it was listed and is not now: run again")
+        return Item(member=uri.rsplit("/", 1)[-1], uri=uri, offset=0, data=b"", fault=fault)
+
     def columns_of(self, uri: str, parquet: pq.ParquetFile) -> list[str]:
         wanted = self.columns if self.column is None else (self.column,)
         return image_columns(uri, parquet, wanted)
@@ -101,7 +116,7 @@ class ParquetSource(Source):
     def read(self, unit: Unit) -> Iterator[Item]:
         """Every row of the row groups. What is damaged of a group is one item with a fault."""
         if unit.start == unit.stop:
-            yield _fault_item(unit.uri)
+            yield self._fault_item(unit.uri)
             return
         with open_parquet(unit.uri) as parquet:
             columns = self.columns_of(unit.uri, parquet)
@@ -118,7 +133,7 @@ class ParquetSource(Source):
                                 yield self._item(unit.uri, row, place, name, value)
                             row += 1
                 except (pa.ArrowException, OSError) as error:
-                    if not _is_damage(error, unit.uri):
+                    if not is_damage(error, unit.uri):
                         raise
                     yield _rest_of_group(unit.uri, group, row, end, len(columns), error)
                 row = end
@@ -172,14 +187,6 @@ class _OpenGroup:
 _open_group = _OpenGroup()
 
 
-def _is_damage(error: Exception, uri: str) -> bool:
-    """Whether another try would end in the same way, which a fault of disk or network need not."""
-    if isinstance(error, pa.ArrowException):
-        return not isinstance(error, pa.ArrowMemoryError | pa.ArrowCancelled)
-    # What arrow says of damaged data; from the disk it would have a number.
-    return type(error) is OSError and error.errno is None and storage.is_local(uri)
-
-
 def _rest_of_group(
     uri: str, group: int, row: int, end: int, columns: int, error: Exception
 ) -> Item:
@@ -191,20 +198,6 @@ def _rest_of_group(
         data=b"",
         fault=("broken_parquet", f"{error}; {name}: rows {row} to {end - 1} were not read"),
     )
-
-
-def _fault_item(uri: str) -> Item:
-    try:
-        with open_parquet(uri):
-            raise SourceError(f"{uri} was broken when it was listed and is not now: run again")
-    except BrokenParquet as error:
-        fault = ("broken_parquet", str(error))
-    return Item(member=uri.rsplit("/", 1)[-1], uri=uri, offset=0, data=b"", fault=fault)
-
-
-def _group_sizes(parquet: pq.ParquetFile) -> list[int]:
-    metadata = parquet.metadata
-    return [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
 
 
 def _bytes_of(value: Any) -> tuple[bytes, str]:

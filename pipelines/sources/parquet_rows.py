@@ -42,14 +42,29 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
             raise
         raise BrokenParquet(f"{uri}: {os.strerror(error.errno or 2)}") from None
     with handle:
-        try:
+        with telling_damage(uri):
             parquet = pq.ParquetFile(handle, buffer_size=_BUFFER_BYTES, pre_buffer=False)
-        except (pa.ArrowInvalid, OSError) as error:
-            # Arrow reports a damaged footer as OSError too; from the disk it would have a number.
-            if isinstance(error, OSError) and "deserialize" not in str(error):
-                raise
-            raise BrokenParquet(f"{uri} is not a readable Parquet file: {error}") from None
         yield parquet
+
+
+@contextmanager
+def telling_damage(uri: str) -> Iterator[None]:
+    """BrokenParquet for what arrow says of a damaged footer: of a flipped bit it says anything."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # Through other files than its own arrow's errors of data look like those of a network.
+        if not is_damage(error, uri) and "deserialize" not in str(error):
+            raise
+        raise BrokenParquet(f"{uri} is not a readable Parquet file: {error}") from None
+
+
+def is_damage(error: Exception, uri: str) -> bool:
+    """Whether another try would end in the same way, which a fault of disk or network need not."""
+    if isinstance(error, pa.ArrowException | UnicodeDecodeError):
+        return not isinstance(error, pa.ArrowMemoryError | pa.ArrowCancelled)
+    # What arrow says of damaged data; from the disk it would have a number.
+    return type(error) is OSError and error.errno is None and storage.is_local(uri)
 
 
 def batches(

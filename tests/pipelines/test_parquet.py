@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -110,6 +111,30 @@ def test_damage_costs_the_rest_of_its_row_group(tmp_path: Path) -> None:
     (lost,) = (item for item in items if item.fault)
     assert lost.fault is not None and lost.fault[0] == "broken_parquet"
     assert "t.parquet: rows 4 to 7" in lost.fault[1]
+
+
+def test_a_damaged_footer_is_one_row_whatever_arrow_says_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    column = as_structs([A, B], ["0.jpg", "1.jpg"])
+    pq.write_table(pa.table({"image": column, "n": [1, 2]}), path, row_group_size=1)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    broken = 0
+    for _ in range(300):
+        bad = bytearray(whole)
+        bad[int(rng.integers(footer, len(whole)))] = int(rng.integers(256))
+        path.write_bytes(bad)
+        source = ParquetSource(name="p", uri=str(tmp_path), column="image")
+        try:
+            units = list(source.units())
+            if units[0].stop == 0:
+                (item,) = source.read(units[0])
+                assert item.fault is not None and item.fault[0] == "broken_parquet"
+                broken += 1
+        except SourceError as error:
+            # A name or a type may come out as another one that makes sense.
+            assert "no image column" in str(error) or "no rows" in str(error)
+    assert broken > 30
 
 
 def test_rows_of_paths_alone_say_so(tmp_path: Path) -> None:
