@@ -37,6 +37,7 @@ _MAGIC = {
     b"\x04\x22\x4d\x18": ".tar.lz4",
 }
 _BUFFER_BYTES = 1 << 20
+_STEP_BYTES = 1 << 16
 
 
 def suffix_of(name: str) -> str:
@@ -71,6 +72,7 @@ class _Inflated(io.RawIOBase):
     def __init__(self, file: IO[bytes], compression: str) -> None:
         self._file, self._compression = file, compression
         self._stream: Any = None
+        self._failed: Exception | None = None
         self._at = self._wanted = 0
 
     def readable(self) -> bool:
@@ -105,30 +107,54 @@ class _Inflated(io.RawIOBase):
         if self._stream is None or self._wanted < self._at:
             self._file.seek(0)
             self._stream = _decompressor(self._file, self._compression)
-            self._at = 0
+            self._at, self._failed = 0, None
+        if self._failed is not None:
+            raise self._failed
         while self._at < self._wanted:
             skipped = len(self._stream.read(min(_BUFFER_BYTES, self._wanted - self._at)))
             if not skipped:
                 return b""
             self._at += skipped
-        data: bytes = self._stream.read(size)
+        data = self._up_to(size)
         self._at += len(data)
         self._wanted = self._at
         return data
+
+    def _up_to(self, size: int) -> bytes:
+        """As many bytes as come before the end or an error, which then waits for the next call."""
+        data = bytearray()
+        while len(data) < size:
+            try:
+                # Python's decompressors give with read1 what they have; arrow's gives all or none.
+                if self._compression in _PYTHONS_OWN:
+                    step = self._stream.read1(min(_STEP_BYTES, size - len(data)))
+                else:
+                    step = self._stream.read(min(tarfile.BLOCKSIZE, size - len(data)))
+            except Exception as error:
+                if not data:
+                    raise
+                self._failed = error
+                break
+            if not step:
+                break
+            data += step
+        return bytes(data)
 
     def close(self) -> None:
         self._file.close()
         super().close()
 
 
+_PYTHONS_OWN: dict[str, Callable[[IO[bytes]], Any]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bz2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
+
+
 def _decompressor(file: IO[bytes], compression: str) -> Any:
-    opened: dict[str, Callable[[IO[bytes]], Any]] = {
-        "gzip": lambda file: gzip.GzipFile(fileobj=file),
-        "bz2": bz2.BZ2File,
-        "xz": lzma.LZMAFile,
-    }
-    if compression in opened:
-        return opened[compression](file)
+    if compression in _PYTHONS_OWN:
+        return _PYTHONS_OWN[compression](file)
     return pa.CompressedInputStream(_KeptOpen(file), compression)
 
 

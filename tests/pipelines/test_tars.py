@@ -243,6 +243,39 @@ def test_a_compressed_tar_that_breaks_off_is_a_fault(
     assert last.member == f"(rest of x.{suffix})"
 
 
+def tar_of_images(count: int) -> tuple[bytes, int]:
+    """A tar, and where its last member ends."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for number in range(count):
+            add(tar, f"{number:03d}.jpg", (A, B, C)[number % 3])
+        end = tar.offset
+    return file.getvalue(), end
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_stray_bytes_after_a_whole_archive_lose_no_image(tmp_path: Path, suffix: str) -> None:
+    plain, end = tar_of_images(30)
+    for data in (plain, plain[:end]):
+        (tmp_path / f"x.{suffix}").write_bytes(COMPRESS[suffix](data) + b"garbage!")
+        items = read_all(WebDatasetSource(name="w", uri=str(tmp_path)))
+        assert [item.data for item in items if item.fault is None] == [A, B, C] * 10
+
+
+@pytest.mark.parametrize(
+    # lz4 compresses 64 KiB at a time, of which a decoder has all or nothing.
+    ("suffix", "kept"),
+    [("tar.gz", 59), ("tar.xz", 59), ("tar.lz4", 45)],
+)
+def test_a_cut_loses_no_image_before_it(tmp_path: Path, suffix: str, kept: int) -> None:
+    plain, end = tar_of_images(60)
+    data = COMPRESS[suffix](plain[:end])
+    (tmp_path / f"x.{suffix}").write_bytes(data[:-40])
+    *good, last = read_all(WebDatasetSource(name="w", uri=str(tmp_path)))
+    assert last.fault is not None and last.fault[0] == "broken_tar"
+    assert len(good) >= kept and [item.data for item in good[:3]] == [A, B, C]
+
+
 def test_in_order_of_address_a_compressed_tar_is_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
