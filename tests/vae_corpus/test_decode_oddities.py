@@ -13,6 +13,8 @@ from PIL import Image, PngImagePlugin
 from tests.pictures import jpeg, scene
 from tests.vae_corpus.decoding import good, saved, slug
 from vae_corpus.pictures.decode import Decoded, Fault, Opened, decode, open_image
+from vae_corpus.pictures.decode.fault import Refused
+from vae_corpus.pictures.decode.jpeg_oddities import count_scans, decode_strictly
 
 RGB = scene(160, 120, 5)
 DATA = jpeg(RGB, 90)
@@ -44,6 +46,7 @@ ODD = {
     "zeros before the end": put(len(DATA) - 2, bytes(4000)),
     "Adobe transform": put(2, segment(0xEE, b"Adobe\0\x64\0\0\0\0\7")),
     "repeated profile": put(2, *[segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(200))] * 2),
+    "a marker without a length": put(place(b"\xff\xdb"), b"\xff\x01\xff\xd0"),
     "fill bytes": put(place(b"\xff\xdb"), b"\xff\xff\xff"),
     "trailer": DATA + STRAY * 100,
     "long comments": put(2, *[segment(0xFE, bytes(65_533))] * 3),
@@ -134,6 +137,43 @@ def test_scans_are_counted_up_to_the_end_mark() -> None:
     assert np.array_equal(good(data + trailer).rgb, good(data).rgb)
     preview = segment(0xE1, b"\xff\xda\0\x08" * 5_000)
     assert np.array_equal(good(data[:2] + preview + data[2:]).rgb, good(data).rgb)
+
+
+def hiding(width: int, height: int, marker: bytes) -> bytes:
+    """A progressive header of this size, in what is no segment; then a small picture."""
+    data = saved(Image.new("RGB", (64, 64)), "JPEG", progressive=True)
+    at = data.index(b"\xff\xc2") + 5
+    large = data[:at] + struct.pack(">HH", height, width) + data[at + 4 : -2]
+    # Whoever takes the marker for a segment goes on behind it.
+    hidden = (marker + large[2:]).ljust(2 + int.from_bytes(large[2:4], "big"), b"\0")
+    return b"\xff\xd8" + hidden + DATA[2:]
+
+
+@pytest.mark.parametrize("marker", [b"\xff\x01", b"\xff\xd0", b"\xff\xd7"])
+def test_a_marker_without_a_length_hides_no_size(marker: bytes) -> None:
+    data = hiding(30_000, 30_000, marker)
+    assert slug(data) == "too_many_pixels"
+    opened = open_image(data, np.zeros(RGB.size, np.uint8))
+    assert isinstance(opened, Fault) and opened.slug == "too_many_pixels"
+
+
+def test_a_size_that_the_decoder_reads_in_another_way_is_refused() -> None:
+    with pytest.raises(Refused, match="the decoder finds"):
+        decode_strictly(DATA, "RGB", (RGB.shape[0], RGB.shape[1] + 1))
+
+
+def test_a_sampling_without_a_name_is_read() -> None:
+    grey = saved(Image.new("RGB", (64, 64), (90, 90, 90)), "JPEG", subsampling="4:2:0")
+    at = grey.index(b"\xff\xc0") + 11
+    # Colours four times as high as luma has them; of one colour all blocks are alike.
+    assert (good(grey[:at] + b"\x14" + grey[at + 1 :]).rgb == 90).all()
+
+
+def test_a_marker_without_a_length_hides_no_scans() -> None:
+    data = saved(Image.fromarray(RGB), "JPEG", progressive=True)
+    first = data.index(b"\xff\xda")
+    at = data.index(b"\xff\xc4", first)
+    assert count_scans(data[:at] + b"\xff\x01" + data[at:]) == count_scans(data) > 1
 
 
 def scans_apart(wanted: int) -> bytes:

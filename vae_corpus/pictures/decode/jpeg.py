@@ -49,6 +49,8 @@ class JpegHeader(NamedTuple):
 
 _SEGMENT = struct.Struct(">BBH").unpack_from
 _FRAME = struct.Struct(">HHB2xB").unpack_from
+# TEM and the restart markers have no length.
+_ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 _ICC = b"ICC_PROFILE\0"
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
@@ -76,7 +78,7 @@ def fill_jpeg(data: bytes, colours: str, scratch: Pixels, pixels: Pixels) -> Non
 
     The numbers come as they are stored. An error of the decoder when the picture is damaged.
     """
-    found, note = decode_strictly(data, colours, buffer=scratch)
+    found, note = decode_strictly(data, colours, pixels.shape[:2], buffer=scratch)
     if found.shape != pixels.shape:
         raise ValueError(f"the decoder finds {found.shape} where the header has {pixels.shape}")
     if note:  # an odd file was decoded a second time, into memory of its own
@@ -89,21 +91,21 @@ def decode_jpeg(data: bytes, header: JpegHeader, colours: Colours) -> Picture:
     Grey is the stored luma as it is, which spares the decoder a fifth to a third of its work,
     except where a profile gives the numbers another meaning.
     """
-    space = _space(header)
+    space, size = _space(header), (header.height, header.width)
     if header.components == 4:
-        cmyk, note = decode_strictly(data, "CMYK")
+        cmyk, note = decode_strictly(data, "CMYK", size)
         # Adobe stores ink upside down: 255 is no ink. That is all but every CMYK file.
         ink = 255 - cmyk if header.adobe else cmyk
         pixels = arranged(np.array(to_srgb(_image(ink, "CMYK"), space)), colours)
     elif space.transform is not None:
-        stored, note = decode_strictly(data, "GRAY" if header.components == 1 else "RGB")
+        stored, note = decode_strictly(data, "GRAY" if header.components == 1 else "RGB", size)
         image = _image(stored, _MODES[header.components])
         pixels = arranged(np.array(to_srgb(image, space)), colours)
     elif colours == "grey":
-        stored, note = decode_strictly(data, "GRAY")
+        stored, note = decode_strictly(data, "GRAY", size)
         pixels = stored[:, :, 0]
     else:
-        pixels, note = decode_strictly(data, colours)
+        pixels, note = decode_strictly(data, colours, size)
     converted = header.components == 4 or space.transform is not None
     notes = "; ".join(part for part in (note, space.note) if part)
     return Picture(upright(pixels, header.orientation), space.name, converted, notes)
@@ -152,6 +154,9 @@ def _jpeg_header(data: bytes) -> JpegHeader:
             continue
         if marker == 0xFF:  # a fill byte
             at += 1
+            continue
+        if marker in _ALONE:
+            at += 2
             continue
         if marker == 0xDA:
             scanned = data[at + 4] if length > 2 else 0

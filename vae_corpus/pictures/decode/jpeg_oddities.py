@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ import simplejpeg
 from vae_corpus.pictures.decode.fault import Refused
 from vae_corpus.pictures.decode.pixels import Pixels
 
-# A marker among entropy-coded bytes, where 0xFF stands before 0 and before restart markers too.
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+# A marker with a length. 0xFF stands before 0 among entropy-coded bytes, and before restart markers
+# and TEM (1), which have none.
+_MARKER = re.compile(rb"\xff+[^\x00\x01\xff\xd0-\xd7]")
 _EXTRA_AT_END = re.compile(r"extraneous bytes before marker 0xd9")
 _PREMATURE = "premature end of data segment"
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -28,10 +30,16 @@ _LOST_SECTOR = bytes(32)
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)
 
 
-def decode_strictly(data: bytes, colours: str, **options: Any) -> tuple[Pixels, str]:
-    """Pixels as stored, and what is odd but harmless; an error when there is damage."""
+def decode_strictly(
+    data: bytes, colours: str, size: tuple[int, int], **options: Any
+) -> tuple[Pixels, str]:
+    """Pixels as stored, and what is odd but harmless; an error when there is damage.
+
+    `size` is the height and width in pixels that keep the limits; Refused where the decoder reads
+    others, before it takes memory for them.
+    """
     try:
-        return simplejpeg.decode_jpeg(data, colours, strict=True, **options), ""
+        return _decode_of_size(data, colours, size, **options), ""
     except ValueError as error:
         if "subsampling level" in str(error) and _is_rarely_sampled(data):
             raise Refused("unsupported_format", "a rare subsampling of colours") from None
@@ -39,7 +47,7 @@ def decode_strictly(data: bytes, colours: str, **options: Any) -> tuple[Pixels, 
     plain, notes = _plain_header(data)
     if notes:
         try:
-            return simplejpeg.decode_jpeg(plain, colours, strict=True), "; ".join(notes)
+            return _decode_of_size(plain, colours, size), "; ".join(notes)
         except ValueError as error:
             first = error
     if _EXTRA_AT_END.search(str(first)):
@@ -49,6 +57,17 @@ def decode_strictly(data: bytes, colours: str, **options: Any) -> tuple[Pixels, 
             whole = plain[:end] + b"\xff\xd9"
             return simplejpeg.decode_jpeg(whole, colours, strict=True), "; ".join(notes)
     raise first
+
+
+def _decode_of_size(data: bytes, colours: str, size: tuple[int, int], **options: Any) -> Pixels:
+    found = size
+    # The header of a sampling that simplejpeg has no name for, 4:4:1, is a KeyError to it.
+    with suppress(KeyError):
+        found = simplejpeg.decode_jpeg_header(data)[:2]
+    if found != size:
+        raise Refused("corrupt", f"the decoder finds {found} where the header has {size}")
+    pixels: Pixels = simplejpeg.decode_jpeg(data, colours, strict=True, **options)
+    return pixels
 
 
 def _is_rarely_sampled(data: bytes) -> bool:

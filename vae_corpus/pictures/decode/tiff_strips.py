@@ -131,7 +131,8 @@ def _damaged_jpeg(strip: bytes, tables: bytes, most: int, limits: Limits) -> str
         header = read_header(whole, limits)
         if header.width * header.height > most:
             return f"a JPEG of {header.width} x {header.height} px"
-        decode_strictly(whole, "CMYK" if header.components == 4 else "GRAY")
+        colours = "CMYK" if header.components == 4 else "GRAY"
+        decode_strictly(whole, colours, (header.height, header.width))
     except Refused as refused:
         # A variant that the strict decoder does not know: what is left to see is the end.
         if refused.fault.slug != "unsupported_format":
