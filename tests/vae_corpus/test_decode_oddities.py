@@ -194,6 +194,21 @@ def test_a_scan_that_never_came_is_missed() -> None:
     assert [slug(scans_apart(n)) for n in (1, 2)] == ["truncated", "truncated"]
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_progressive_picture_has_all_its_passes(mode: str) -> None:
+    picture = Image.fromarray(RGB).convert(mode)
+    data = saved(picture, "JPEG", progressive=True)
+    scans = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+    assert isinstance(decode(data), Decoded) and len(scans) > 5
+    for before, scan in zip(scans, scans[1:], strict=False):
+        # Tables of the next pass stand before it.
+        end = data.find(b"\xff\xc4", before, scan)
+        cut = data[: scan if end < 0 else end] + b"\xff\xd9"
+        assert slug(cut) == "truncated"
+        opened = open_image(cut, np.zeros(RGB.size, np.uint8))
+        assert isinstance(opened, Fault) and opened.slug == "truncated"
+
+
 def test_a_rare_subsampling_is_a_variant() -> None:
     at = place(b"\xff\xc0") + 11
     assert slug(put(at, b"\x42", skip=1)) == "unsupported_format"

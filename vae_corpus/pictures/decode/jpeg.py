@@ -19,7 +19,12 @@ from vae_corpus.pictures.decode.colour import MAX_PROFILE_BYTES, Space, plain, s
 from vae_corpus.pictures.decode.exif import exif_orientation, is_adobe_rgb
 from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
 from vae_corpus.pictures.decode.icc import ADOBE_RGB, Described
-from vae_corpus.pictures.decode.jpeg_oddities import check_scans, count_scans, decode_strictly
+from vae_corpus.pictures.decode.jpeg_oddities import (
+    check_passes,
+    check_scans,
+    count_scans,
+    decode_strictly,
+)
 from vae_corpus.pictures.decode.pixels import Colours, Picture, Pixels, arranged, upright
 
 
@@ -183,8 +188,10 @@ def _jpeg_header(data: bytes) -> JpegHeader:
     if frame is None:
         raise Refused("corrupt", "no frame header before the first scan")
     width, height, components, progressive, _ = frame
-    if scanned < components and not progressive:
-        # Decoders fill what is missing with grey, without a word.
+    # Decoders fill what is missing with grey, without a word.
+    if progressive:
+        check_passes(data, components)
+    elif scanned < components:
         check_scans(data, components)
     return JpegHeader(*frame, adobe, exif_orientation(exif), tuple(tables), tuple(icc), exif)
 

@@ -20,7 +20,7 @@ from vae_corpus.pictures.decode.pixels import Pixels
 
 # A marker with a length. 0xFF stands before 0 among entropy-coded bytes, and before restart markers
 # and TEM (1), which have none.
-_MARKER = re.compile(rb"\xff+[^\x00\x01\xff\xd0-\xd7]")
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _EXTRA_AT_END = re.compile(r"extraneous bytes before marker 0xd9")
 _PREMATURE = "premature end of data segment"
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -95,6 +95,29 @@ def check_scans(data: bytes, components: int) -> None:
             found.update(data[start + 5 : min(end, start + 5 + 2 * data[start + 4]) : 2])
     if len(found) < components:
         raise Refused("truncated", f"scans for {len(found)} of {components} components")
+
+
+def check_passes(data: bytes, components: int) -> None:
+    """Refused when a progressive picture lacks bits of a coefficient, which decoders take for 0.
+
+    The standard allows to leave some out. No encoder does, and a file that was cut between two
+    passes looks the same.
+    """
+    whole: dict[int, bytearray] = {}
+    for marker, start, end in _segments(data):
+        if marker != 0xDA or end - start < 10:
+            continue
+        after = start + 5 + 2 * data[start + 4]
+        if after + 3 > end:
+            continue
+        first, last, bits = data[after : after + 3]
+        for component in data[start + 5 : after : 2]:
+            sent = whole.setdefault(component, bytearray(64))
+            if bits & 15 == 0:
+                sent[first : last + 1] = b"\1" * len(sent[first : last + 1])
+    done = sum(all(sent) for sent in whole.values())
+    if done < components:
+        raise Refused("truncated", f"all passes of {done} of {components} components")
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
