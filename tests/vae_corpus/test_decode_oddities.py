@@ -237,6 +237,20 @@ def test_orientation_in_a_text_of_a_png(packed: bool, head: bytes) -> None:
     assert np.array_equal(found.rgb, np.rot90(RGB, -1))
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_such_texts_the_first_alone_is_looked_at(packed: bool) -> None:
+    exif = Image.Exif()
+    exif[0x112] = 6
+    # As much as fits into a JPEG.
+    turned = raw_profile(exif.tobytes().ljust(65_500, b"\0"))
+    for first, others, turns in (("x " * 100, turned, 0), (turned, "x " * 100, -1)):
+        texts = PngImagePlugin.PngInfo()
+        for text in (first, others):
+            texts.add_text("Raw profile type exif", text, zip=packed)
+        found = good(saved(Image.fromarray(RGB), "PNG", pnginfo=texts))
+        assert np.array_equal(found.rgb, np.rot90(RGB, turns))
+
+
 def test_a_wrong_checksum_of_a_text_is_no_damage() -> None:
     def chunk(kind: bytes, body: bytes, wrong: int = 0) -> bytes:
         crc = zlib.crc32(kind + body) ^ wrong

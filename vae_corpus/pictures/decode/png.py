@@ -27,7 +27,8 @@ _COLOURS = (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _PALETTE = 3
 _RAW_EXIF = b"Raw profile type exif\0"
-_MAX_EXIF_BYTES = 1 << 20
+# As digits, 64 KiB of EXIF, which is the most that a JPEG holds, and its lines.
+_MAX_EXIF_DIGITS = 140_000
 
 
 def decode_png(data: bytes, limits: Limits) -> Picture:
@@ -37,7 +38,7 @@ def decode_png(data: bytes, limits: Limits) -> Picture:
     check_size(width, height, 12, limits)
     parts, stream, notes = [data[:8]], [], []
     colours: dict[bytes, bytes] = {}
-    exif = b""
+    exif, raw_exif = b"", None
     for kind, start, end, whole in _png_chunks(data):
         body = (start + 8, end - 4)
         if not whole:
@@ -47,8 +48,9 @@ def decode_png(data: bytes, limits: Limits) -> Picture:
             raise Refused("animated", "an animated PNG")
         if kind == b"eXIf":
             exif = data[slice(*body)]
-        elif kind in _TEXTS and not exif and data.startswith(_RAW_EXIF, body[0]):
-            exif = _raw_exif(kind, data[slice(*body)])
+        elif kind in _TEXTS and raw_exif is None and data.startswith(_RAW_EXIF, body[0]):
+            # The first alone: a file may be full of others, and each takes time.
+            raw_exif = _raw_exif(kind, data[slice(*body)])
         elif kind in _COLOURS:
             colours.setdefault(kind, data[slice(*body)])
         if kind == b"IDAT":
@@ -66,7 +68,9 @@ def decode_png(data: bytes, limits: Limits) -> Picture:
     if "transparency" in image.info and data[25] != _PALETTE:
         image = _with_alpha(image, data[24], parts)
     picture = to_picture(image, _profile(colours), "; ".join(notes))
-    return picture._replace(pixels=upright(picture.pixels, exif_orientation(exif)))
+    return picture._replace(
+        pixels=upright(picture.pixels, exif_orientation(exif or raw_exif or b""))
+    )
 
 
 def _with_alpha(image: Image.Image, depth: int, parts: list[bytes]) -> Image.Image:
@@ -133,10 +137,10 @@ def _raw_exif(kind: bytes, chunk: bytes) -> bytes:
     text = chunk[len(_RAW_EXIF) :]
     try:
         if kind == b"zTXt":
-            text = zlib.decompressobj().decompress(text[1:], _MAX_EXIF_BYTES)
+            text = zlib.decompressobj().decompress(text[1:], _MAX_EXIF_DIGITS)
         elif kind == b"iTXt":
             packed, text = text[0], text[2:].split(b"\0", 2)[-1]
-            text = zlib.decompressobj().decompress(text, _MAX_EXIF_BYTES) if packed else text
+            text = zlib.decompressobj().decompress(text, _MAX_EXIF_DIGITS) if packed else text
         # A line with the name, one with the length, then the bytes.
         _, _, *digits = text.strip().split()
         return bytes.fromhex(b"".join(digits).decode("ascii")).removeprefix(b"Exif\0\0")
