@@ -60,8 +60,8 @@ def decode(data: bytes, limits: Limits | None = None, *, bgr: bool = False) -> D
     """Decode the bytes of an image file strictly; a `Fault` for anything that is not whole.
 
     File names play no part. Memory stays within `limits.max_bytes`; the default limits allow
-    200 megapixels. With `bgr` the colours come in the order blue, green, red, which costs nothing
-    for JPEG.
+    200 megapixels, and 178 of WebP, AVIF, HEIC and JPEG XL, which take most. With `bgr` the colours
+    come in the order blue, green, red, which costs nothing for JPEG.
     """
     found = _guarded(data, limits or _LIMITS, "bgr" if bgr else "rgb")
     return found if isinstance(found, Fault) else Decoded(*found)

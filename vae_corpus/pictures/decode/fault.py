@@ -19,6 +19,13 @@ SLUGS = {
 }
 
 
+# What a picture with alpha takes: RGBA and its copy, RGB and white paper of 4 bytes each, alpha and
+# what is given back; `test_decode_memory.py` measures it.
+PILLOW_BYTES_PER_PX = 20
+# These decoders hold a frame of their own besides.
+FRAME_BYTES_PER_PX = 24
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a header may announce. `max_bytes` bounds the estimated memory of the decoding."""

@@ -12,13 +12,10 @@ from typing import Any
 from PIL import AvifImagePlugin, Image
 
 from vae_corpus.pictures.decode.exif import exif_orientation
-from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
+from vae_corpus.pictures.decode.fault import FRAME_BYTES_PER_PX, Limits, Refused, check_size
 from vae_corpus.pictures.decode.isobmff import check_boxes, nclx_colours
 from vae_corpus.pictures.decode.jxl import read_jxl_header
 from vae_corpus.pictures.decode.pixels import Picture, to_picture, upright
-
-# Decoders of planes in 4:4:4 and their copies in RGB.
-_BYTES_PER_PX = 16
 
 
 def optional_formats() -> list[str]:
@@ -35,7 +32,7 @@ def decode_avif(data: bytes, limits: Limits) -> Picture:
     # Workers fill the machine by their number; more threads would only fight with them.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
-    check_size(*image.size, _BYTES_PER_PX, limits)
+    check_size(*image.size, FRAME_BYTES_PER_PX, limits)
     if image.n_frames > 1:
         raise Refused("animated", f"{image.n_frames} frames")
     profile = image.info.get("icc_profile") or nclx_colours(data)
@@ -56,7 +53,7 @@ def decode_heic(data: bytes, limits: Limits) -> Picture:
     pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = False
     found = pillow_heif.open_heif(data)
     width, height = found.size
-    check_size(width, height, _BYTES_PER_PX, limits)
+    check_size(width, height, FRAME_BYTES_PER_PX, limits)
     if len(found) > 1:
         raise Refused("animated", f"{len(found)} pictures")
     profile = found.info.get("icc_profile") or nclx_colours(data)
@@ -71,7 +68,7 @@ def decode_jxl(data: bytes, limits: Limits) -> Picture | bytes:
     except ImportError:
         raise _missing("JPEG XL") from None
     header = read_jxl_header(data)
-    check_size(header.width, header.height, _BYTES_PER_PX, limits)
+    check_size(header.width, header.height, FRAME_BYTES_PER_PX, limits)
     if header.animated:
         raise Refused("animated", "an animated JPEG XL")
     # 0: in this thread.

@@ -7,7 +7,7 @@ import struct
 
 from PIL import BmpImagePlugin, GifImagePlugin
 
-from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
+from vae_corpus.pictures.decode.fault import PILLOW_BYTES_PER_PX, Limits, Refused, check_size
 from vae_corpus.pictures.decode.pixels import Picture, to_picture
 
 
@@ -15,7 +15,7 @@ def decode_gif(data: bytes, limits: Limits) -> Picture:
     if len(data) < 14:
         raise Refused("truncated", "ends within the header")
     width, height, flags = struct.unpack("<HHB", data[6:11])
-    check_size(width, height, 12, limits)
+    check_size(width, height, PILLOW_BYTES_PER_PX, limits)
     at, frames = 13 + _gif_palette_bytes(flags), 0
     while True:
         block = data[at : at + 1]
@@ -28,7 +28,7 @@ def decode_gif(data: bytes, limits: Limits) -> Picture:
             if at + 11 > len(data):
                 raise Refused("truncated", "ends within the frame header")
             x, y, frame_width, frame_height, flags = struct.unpack("<HHHHB", data[at + 1 : at + 10])
-            check_size(x + frame_width, y + frame_height, 12, limits)
+            check_size(x + frame_width, y + frame_height, PILLOW_BYTES_PER_PX, limits)
             at = _skip_gif_blocks(data, at + 11 + _gif_palette_bytes(flags))
         elif block == b"!":
             at = _skip_gif_blocks(data, at + 2)
@@ -53,7 +53,7 @@ def decode_bmp(data: bytes, limits: Limits) -> Picture:
     if announced > len(data):
         raise Refused("truncated", f"{len(data)} of {announced} bytes")
     image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
-    check_size(*image.size, 12, limits)
+    check_size(*image.size, PILLOW_BYTES_PER_PX, limits)
     return to_picture(image, _bmp_profile(data))
 
 

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from vae_corpus.pictures.decode.colour import MAX_PROFILE_BYTES
 from vae_corpus.pictures.decode.exif import exif_orientation
-from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
+from vae_corpus.pictures.decode.fault import PILLOW_BYTES_PER_PX, Limits, Refused, check_size
 from vae_corpus.pictures.decode.icc import HDR_CURVES, SRGB_PRIMARIES, Described, code_points
 from vae_corpus.pictures.decode.pixels import Picture, to_picture, upright
 
@@ -35,7 +35,7 @@ def decode_png(data: bytes, limits: Limits) -> Picture:
     if data[12:16] != b"IHDR" or len(data) < 33:
         raise Refused("truncated" if len(data) < 33 else "corrupt", "no image header")
     width, height = struct.unpack(">II", data[16:24])
-    check_size(width, height, 12, limits)
+    check_size(width, height, PILLOW_BYTES_PER_PX, limits)
     parts, stream, notes = [data[:8]], [], []
     colours: dict[bytes, bytes] = {}
     exif, raw_exif = b"", None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
+from vae_corpus.pictures.decode.fault import PILLOW_BYTES_PER_PX, Limits, Refused, check_size
 from vae_corpus.pictures.decode.pixels import Picture, to_picture
 from vae_corpus.pictures.decode.tiff_strips import check_strips, value_of, values_of
 
@@ -57,7 +57,7 @@ def decode_tiff(data: bytes, limits: Limits) -> Picture:
     except SyntaxError as error:
         # Pillow's word for a combination of bits, samples and compression that it does not know.
         raise Refused("unsupported_format", f"a TIFF variant: {error}") from None
-    check_size(*image.size, 16, limits)
+    check_size(*image.size, PILLOW_BYTES_PER_PX, limits)
     ycc = value_of(image, _PHOTOMETRIC, 0) == _YCC and value_of(image, _COMPRESSION, 1) == 1
     if ycc and (values_of(image, _SUBSAMPLING) or (2, 2)) != (1, 1):
         raise Refused("unsupported_format", "subsampled colours without compression")

@@ -9,7 +9,7 @@ from PIL import WebPImagePlugin as WebP
 
 from vae_corpus.pictures.decode.colour import MAX_PROFILE_BYTES
 from vae_corpus.pictures.decode.exif import exif_orientation
-from vae_corpus.pictures.decode.fault import Limits, Refused, check_size
+from vae_corpus.pictures.decode.fault import FRAME_BYTES_PER_PX, Limits, Refused, check_size
 from vae_corpus.pictures.decode.pixels import Picture, to_picture, upright
 
 
@@ -32,7 +32,7 @@ def decode_webp(data: bytes, limits: Limits) -> Picture:
             profile = data[at + 8 : at + 8 + length]
         size = _webp_size(kind, body) or size
         if size:
-            check_size(*size, 16, limits)
+            check_size(*size, FRAME_BYTES_PER_PX, limits)
         at += 8 + length + length % 2
     if size is None:
         raise Refused("corrupt", "no picture in the file")
