@@ -8,14 +8,29 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from tarfile import TarInfo
-from typing import IO
+from typing import IO, Self
 
 from pipelines.sources.base import Item
 from pipelines.sources.files import storable
-from pipelines.sources.members import HEAD_BYTES, IMAGE_EXTENSIONS, extension_of, is_image
+from pipelines.sources.members import (
+    HEAD_BYTES,
+    IMAGE_EXTENSIONS,
+    SIDECAR_EXTENSIONS,
+    extension_of,
+    is_image,
+)
 from pipelines.sources.tar_files import hidden_suffix
 
 _MAX_HOPS = 40
+# What tarfile reads whole before it gives a member: attributes, and names too long for a header.
+_READ_WHOLE = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_MAX_HEADER_BYTES = 1 << 20
 
 
 @dataclass(kw_only=True)
@@ -49,10 +64,18 @@ class TarReading:
         try:
             # Names by the locale would be other names elsewhere.
             with tarfile.open(
-                fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
+                fileobj=file,
+                mode="r:",
+                encoding="utf-8",
+                errors="surrogateescape",
+                tarinfo=_Header,
             ) as tar:
-                for member in tar:
-                    found.append(member)
+                while (member := tar.next()) is not None:
+                    # tarfile would keep them all: a tar of some kilobytes may hold millions.
+                    tar.members.clear()  # type: ignore[attr-defined]
+                    if _is_of_links(member):
+                        member.pax_headers = {}
+                        found.append(member)
                     if _is_file(member):
                         yield from self._image(file, member.name, member)
                     end = member.offset_data + (0 if member.issparse() else member.size)
@@ -61,7 +84,7 @@ class TarReading:
                 # To tarfile a header that it cannot read is the end of the archive.
                 if not _only_zeros(file, tar.offset):
                     raise tarfile.ReadError("damaged header, or more after the end")
-        except (tarfile.TarError, ValueError, OverflowError) as error:
+        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
             # Of headers that make no sense tarfile raises all of these.
             why = f"{error}; what follows byte {end} was not read"
             if end == 0 and size_bytes is not None and (suffix := _named_wrongly(file)):
@@ -149,6 +172,19 @@ class TarListing(TarReading):
         return b""
 
 
+class _Header(TarInfo):
+    """A header of a member; ReadError when it announces more attributes than any writer has."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _READ_WHOLE and header.size > _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(
+                f"a header of {header.size} bytes, where {_MAX_HEADER_BYTES} are the most"
+            )
+        return header
+
+
 def rest_of(uri: str, offset: int, fault: tuple[str, str]) -> Item:
     """Stands for what could not be read of a tar."""
     name = uri.rsplit("/", 1)[-1]
@@ -158,6 +194,12 @@ def rest_of(uri: str, offset: int, fault: tuple[str, str]) -> Item:
 def _is_file(member: TarInfo) -> bool:
     # A type that nobody knows is to be taken for a file (POSIX, pax).
     return member.isreg() or member.type not in tarfile.SUPPORTED_TYPES
+
+
+def _is_of_links(member: TarInfo) -> bool:
+    """Whether it is a link, or may be an image that a link leads to."""
+    is_link = member.islnk() or member.issym()
+    return is_link or (_is_file(member) and extension_of(member.name) not in SIDECAR_EXTENSIONS)
 
 
 def _plain(name: str) -> str:

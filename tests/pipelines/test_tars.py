@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import io
 import json
@@ -179,6 +180,46 @@ def test_a_sparse_member_is_a_fault_that_names_it(tmp_path: Path, version: str) 
     ((slug, why),) = faults(items).values()
     assert slug == "sparse_member" and "--sparse" in why
     assert_fetch_gives_the_same(source)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(100_000, True), (2_000_000, False)])
+def test_a_header_of_any_size_is_not_read(tmp_path: Path, size: int, fits: bool) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        add(tar, "0.jpg", A)
+        add(tar, "1.jpg", B, pax_headers={"comment": "x" * size})
+    first, second = read_all(WebDatasetSource(name="w", uri=str(tmp_path)))
+    assert first.data == A
+    if fits:
+        assert second.data == B
+    else:
+        assert second.fault is not None and second.fault[0] == "broken_tar"
+        assert "1048576 are the most" in second.fault[1]
+
+
+def test_a_chain_of_headers_is_a_fault(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a", "w", format=tarfile.PAX_FORMAT) as tar:
+        add(tar, "0.jpg", A, pax_headers={"comment": "x"})
+    whole = (tmp_path / "a").read_bytes()
+    (tmp_path / "x.tar").write_bytes(whole[:1024] * 5000 + whole[1024:])
+    ((slug, _),) = faults(read_all(WebDatasetSource(name="w", uri=str(tmp_path)))).values()
+    assert slug == "broken_tar"
+
+
+def test_members_that_are_no_images_are_not_kept(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for number in range(3000):
+            add(tar, f"{number}.txt")
+        add(tar, "0.jpg", A)
+        add(tar, "1.jpg", type=tarfile.SYMTYPE, linkname="0.jpg")
+    source = WebDatasetSource(name="w", uri=str(tmp_path))
+    (unit,) = source.units()
+    before = headers_in_memory()
+    for item in source.read(unit):
+        assert item.data == A and headers_in_memory() - before < 100
+
+
+def headers_in_memory() -> int:
+    return sum(isinstance(thing, tarfile.TarInfo) for thing in gc.get_objects())
 
 
 def test_a_member_of_any_size_is_not_read(tmp_path: Path) -> None:
