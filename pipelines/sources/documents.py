@@ -91,7 +91,7 @@ class DocumentSource(Source):
             )
         name = unit.uri.rsplit("/", 1)[-1]
         try:
-            pages = self._pages(len(pdf.get_document(unit.uri, self._pdf_fonts())))
+            pages = self._pages(pdf.get_document(unit.uri, self._pdf_fonts()).pages)
         except pdf.DocumentFault:
             pages = range(1)
         for page in pages[unit.start : unit.stop]:

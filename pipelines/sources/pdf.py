@@ -36,6 +36,8 @@ _UNDRAWN = (3, 7)
 _MAX_DEPTH = 8
 _NO_INK = ("Z", "Cc", "Cf", "Cn", "Cs")
 _WHITE = 250
+# Less than any page takes of its file.
+_LEAST_PAGE_BYTES = 64
 
 
 class DocumentFault(SourceError):
@@ -47,6 +49,14 @@ class DocumentFault(SourceError):
 
     def __str__(self) -> str:
         return self.why
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """An open document; of `pages` all may be there, or the last stands for all that are not."""
+
+    raw: Any
+    pages: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +104,7 @@ def open_page(uri: str, number: int, fonts: pdf_fonts.PdfFonts) -> Iterator[Page
     import pypdfium2
 
     try:
-        raw = document[number]
+        raw = document.raw[number]
         try:
             yield Page(number=number, raw=raw)
         finally:
@@ -117,10 +127,8 @@ def render_version(fonts: pdf_fonts.PdfFonts) -> str:
 def count_pages(uri: str) -> int:
     """DocumentFault when the document is broken or locked, OSError when it cannot be read now."""
     document = _load(uri)
-    try:
-        return len(document)
-    finally:
-        document.close()
+    document.raw.close()
+    return document.pages
 
 
 def _check_size(width: int, height: int) -> None:
@@ -230,7 +238,7 @@ def _utf16(ask: Any, *about: Any) -> str:
     return buffer.raw.decode("utf-16-le", "replace").rstrip("\0")
 
 
-def _load(uri: str) -> Any:
+def _load(uri: str) -> Document:
     """The open document, to be closed by the caller; DocumentFault when it is broken or locked."""
     import pypdfium2
 
@@ -251,18 +259,43 @@ def _load(uri: str) -> Any:
     if len(document) == 0:
         document.close()
         raise DocumentFault("broken_document", "the document has no pages")
-    return document
+    return Document(raw=document, pages=_count(document, len(data)))
+
+
+def _count(document: Any, size_bytes: int) -> int:
+    """How many pages to ask for: a file of a line may announce a million.
+
+    Of more than fit into the file those are counted that load, and one for the rest.
+    """
+    count = len(document)
+    if count * _LEAST_PAGE_BYTES <= size_bytes or _loads(document, count - 1):
+        return count
+    low, high = 0, count - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if _loads(document, middle) else (low, middle)
+    return low + 1
+
+
+def _loads(document: Any, number: int) -> bool:
+    import pypdfium2
+
+    try:
+        document[number].close()
+    except pypdfium2.PdfiumError:
+        return False
+    return True
 
 
 class _OpenDocuments:
     """The documents last used, most recent last. Each holds its whole file in memory."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, Any] = OrderedDict()
+        self._open: OrderedDict[str, Document] = OrderedDict()
         self._fonts: str | None = None
         self._at_exit = False
 
-    def get(self, uri: str, fonts: pdf_fonts.PdfFonts) -> Any:
+    def get(self, uri: str, fonts: pdf_fonts.PdfFonts) -> Document:
         if self._fonts != fonts.digest:
             self.close()
             pdf_fonts.install(fonts)
@@ -275,13 +308,13 @@ class _OpenDocuments:
                 atexit.register(self.close)
                 self._at_exit = True
             if len(self._open) > _MAX_OPEN:
-                self._open.popitem(last=False)[1].close()
+                self._open.popitem(last=False)[1].raw.close()
         self._open.move_to_end(uri)
         return self._open[uri]
 
     def close(self) -> None:
         while self._open:
-            self._open.popitem()[1].close()
+            self._open.popitem()[1].raw.close()
 
 
 _documents = _OpenDocuments()

@@ -38,12 +38,15 @@ def test_an_empty_file_is_one_fault_and_stops_no_listing(tmp_path: Path) -> None
     assert slugs(source) == ["empty"] and len(read_all(source)) == 2
 
 
-def sized(width: float, height: float, locked: bool = False) -> bytes:
-    """A document of one empty page; `locked` asks for a password that nobody knows."""
+def sized(width: float, height: float, locked: bool = False, pages: int = 1) -> bytes:
+    """A document of one empty page; `locked` asks for a password that nobody knows.
+
+    It may say that there are more pages.
+    """
     return pdfs.document(
         [
             "<</Type/Catalog/Pages 2 0 R>>",
-            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"<</Type/Pages/Kids[3 0 R]/Count {pages}>>",
             f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]>>",
             f"<</Filter/Standard/V 1/R 2/O<{'00' * 32}>/U<{'00' * 32}>/P -4>>",
         ],
@@ -65,6 +68,16 @@ def test_pages_too_large_to_render_are_faults(
     (tmp_path / "x.pdf").write_bytes(sized(width, height))
     source = DocumentSource(name="d", uri=str(tmp_path), dpi=(72,))
     assert slugs(source) == ([slug] if slug else [])
+
+
+def test_pages_that_a_small_file_only_announces_are_one_fault(tmp_path: Path) -> None:
+    (tmp_path / "x.pdf").write_bytes(sized(100, 100, pages=1_000_000))
+    source = DocumentSource(name="d", uri=str(tmp_path))
+    (unit,) = source.units()
+    assert (unit.start, unit.stop) == (0, 2)
+    first, rest = source.read(unit)
+    assert first.fault is None and first.member == "x.pdf#page=1"
+    assert rest.fault is not None and rest.fault[0] == "broken_document"
 
 
 def test_a_document_with_a_password_is_a_fault(tmp_path: Path) -> None:
