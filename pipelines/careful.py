@@ -24,6 +24,8 @@ from pipelines.sources import DocumentSource, FolderSource, Item, Source, Unit
 from vae_corpus import storage
 
 SLUGS = ("kills_worker", "hangs_worker")
+# With this code a process ends that could not get the memory for an image.
+OUT_OF_MEMORY = 86
 
 # Once may be the fault of something else, such as memory that other processes took.
 _STRIKES = 2
@@ -148,6 +150,8 @@ def _score_on(order: Order, rows: list[Row]) -> _Death | Mapping[str, int]:
 def _reason(code: int) -> tuple[str, str]:
     if code == -signal.SIGALRM:
         return "hangs_worker", "it was not done in time, twice (engine.image_timeout_s)"
+    if code == OUT_OF_MEMORY:
+        return "kills_worker", "it takes more memory than one image may have, twice"
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     return "kills_worker", f"the process that scored it {how}, twice"
 

@@ -2,7 +2,9 @@
 
 `python -m pipelines.careful_child FD` takes a pickled Order from stdin and writes pickled pairs to
 the file descriptor: loaded, then for each image begun (its place) and row, at last end or failed.
-A timer of the kernel ends it when an image takes too long, whatever code it hangs in.
+A timer of the kernel ends it when an image takes too long, whatever code it hangs in. Memory has
+a limit too: a page of half a megabyte may take any, and where that of the node runs out, another
+process may be ended in its stead.
 """
 
 from __future__ import annotations
@@ -10,16 +12,21 @@ from __future__ import annotations
 import ctypes
 import os
 import pickle
+import re
+import resource
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pipelines import score
-from pipelines.careful import Order, without_first
+from pipelines.careful import OUT_OF_MEMORY, Order, without_first
 from pipelines.sources import Reading
 
 _PR_SET_PDEATHSIG = 1
+# What one image may take beyond what was loaded before: twice the most that decoding asks for.
+_IMAGE_BYTES = 8 << 30
 
 
 def main() -> None:
@@ -29,9 +36,12 @@ def main() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     order: Order = pickle.load(sys.stdin.buffer)
     with os.fdopen(int(sys.argv[1]), "wb") as pipe:
-        for message in _messages(order):
-            pickle.dump(message, pipe)
-            pipe.flush()
+        try:
+            for message in _messages(order):
+                pickle.dump(message, pipe)
+                pipe.flush()
+        except MemoryError:
+            sys.exit(OUT_OF_MEMORY)
 
 
 def _messages(order: Order) -> Iterator[tuple[str, Any]]:
@@ -40,6 +50,7 @@ def _messages(order: Order) -> Iterator[tuple[str, Any]]:
         _limit(order.start_timeout_s)
         score_item = score.make_item_scorer(order.job)
         yield "loaded", None
+        _limit_memory()
         rest, read_over = without_first(source, unit, order.start)
         reading = Reading(source.read(rest))
         items = iter(reading)
@@ -53,6 +64,8 @@ def _messages(order: Order) -> Iterator[tuple[str, Any]]:
                 continue
             yield "begun", score.place_row(item, source, unit)
             yield "row", score_item(item, unit)
+    except MemoryError:
+        raise  # it is of this image alone, and the next process goes on behind it
     except Exception as error:
         yield "failed", f"{type(error).__name__}: {error}"
     else:
@@ -61,6 +74,25 @@ def _messages(order: Order) -> Iterator[tuple[str, Any]]:
 
 def _limit(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _limit_memory() -> None:
+    """Let allocations fail beyond `_IMAGE_BYTES`, or half of what the node has left if less."""
+    if sys.platform != "linux":
+        return
+    left = _kilobytes("/proc/meminfo", "MemAvailable") * 1024 // 2
+    # Of written data alone: decoders and runtimes reserve addresses that they never use.
+    used = _kilobytes("/proc/self/status", "VmData") * 1024
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = used + min(_IMAGE_BYTES, left)
+    limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+
+
+def _kilobytes(path: str, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB", Path(path).read_text(), re.MULTILINE)
+    assert found is not None, f"no {name} in {path}"
+    return int(found[1])
 
 
 if __name__ == "__main__":

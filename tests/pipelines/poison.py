@@ -18,7 +18,10 @@ HANG_MARK = "POISON_HANG_MARK"
 
 
 class PoisonSource(FolderSource):
-    """While `armed`: `killer` and `hanger` act when decoded, `unreadable` kills when read."""
+    """While `armed`: `killer` and `hanger` act when decoded, others when read.
+
+    `unreadable` kills, `glutton` takes 10 GiB.
+    """
 
     armed: bool = True
 
@@ -26,6 +29,8 @@ class PoisonSource(FolderSource):
         for item in super().read(unit):
             if self.armed and "unreadable" in item.member:
                 _kill()
+            if self.armed and "glutton" in item.member:
+                bytearray(10 << 30)
             wrap = {"killer": _Killer, "hanger": _Hanger}.get(item.member.split(".")[0][3:], bytes)
             yield replace(item, data=wrap(item.data)) if self.armed else item
 

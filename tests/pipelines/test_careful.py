@@ -96,6 +96,15 @@ def test_each_poison_is_named_and_the_others_keep_their_rows(tmp_path: Path) -> 
     assert "SIGKILL" in killer["why"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not tell what memory is left")
+def test_an_image_that_takes_any_memory_is_named(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", "glutton")
+    source = PoisonSource(name="a", uri=str(tmp_path / "in"))
+    rows = scored(source, only_unit(source), tmp_path / "out")
+    assert named(rows) == {"03-glutton.jpg": "kills_worker"} and len(rows) == 7
+    assert "more memory" in rows[2]["why"]
+
+
 def test_a_file_that_hangs_when_it_is_read_is_named(tmp_path: Path) -> None:
     write_pictures(tmp_path / "in", "pipe")
     source = FolderSource(name="a", uri=str(tmp_path / "in"))
