@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from tests.pictures import jpeg, scene
 from tests.vae_corpus.decoding import good, saved, slug
-from vae_corpus.pictures.decode import Decoded, Fault, Opened, decode, open_image
+from vae_corpus.pictures.decode import Decoded, Fault, Limits, Opened, decode, open_image
 from vae_corpus.pictures.decode.fault import Refused
 from vae_corpus.pictures.decode.jpeg_oddities import count_scans, decode_strictly
 
@@ -176,8 +176,11 @@ def test_a_marker_without_a_length_hides_no_scans() -> None:
     assert count_scans(data[:at] + b"\xff\x01" + data[at:]) == count_scans(data) > 1
 
 
-def scans_apart(wanted: int) -> bytes:
-    """A baseline picture whose colours come one after the other, with so many of its scans."""
+def scans_apart(wanted: int, again: int = 1) -> bytes:
+    """A baseline picture whose colours come one after the other, with so many of its scans.
+
+    All of them may come again.
+    """
     grey = saved(Image.fromarray(RGB).convert("L"), "JPEG", quality=90)
     start = grey.index(b"\xff\xda")
     frame = grey.index(b"\xff\xc0")
@@ -186,7 +189,13 @@ def scans_apart(wanted: int) -> bytes:
     body = grey[start + 10 : -2]
     parts = [segment(0xDA, bytes([1, n, 0, 0, 63, 0])) + body for n in range(1, wanted + 1)]
     end = frame + 2 + int.from_bytes(grey[frame + 2 : frame + 4], "big")
-    return grey[:frame] + sof + grey[end:start] + b"".join(parts) + b"\xff\xd9"
+    return grey[:frame] + sof + grey[end:start] + b"".join(parts * again) + b"\xff\xd9"
+
+
+def test_colours_one_after_the_other_have_the_limits_of_passes() -> None:
+    assert slug(scans_apart(3, again=40)) == "too_many_scans"
+    # The coefficients of three components besides the pixels.
+    assert slug(scans_apart(3), Limits(max_bytes=10 * RGB.size // 3)) == "too_much_memory"
 
 
 def test_a_scan_that_never_came_is_missed() -> None:

@@ -32,13 +32,14 @@ class JpegHeader(NamedTuple):
     """What stands before the first scan.
 
     `tables` are the segments with quantisation tables, `icc` those with parts of a colour profile,
-    `exif` the first EXIF block.
+    `exif` the first EXIF block. A picture `in_passes` is progressive, or has its colours one after
+    the other.
     """
 
     width: int
     height: int
     components: int
-    progressive: bool
+    in_passes: bool
     luma_table: int
     adobe: bool
     orientation: int
@@ -66,13 +67,13 @@ _MAX_SCANS = 100
 def read_header(data: bytes, limits: Limits) -> JpegHeader:
     """The header of a picture that keeps the limits; Refused for any other."""
     header = _jpeg_header(data)
-    # RGB and its upright copy; a progressive file also keeps all its coefficients, in 16 bits, and
+    # RGB and its upright copy; in passes all coefficients are kept as well, in 16 bits, and
     # a conversion has 4 bytes a pixel on either side.
-    per_px = 6 + 2 * header.components * header.progressive + 8 * bool(header.icc)
+    per_px = 6 + 2 * header.components * header.in_passes + 8 * bool(header.icc)
     per_px += 18 * (header.components == 4)
     check_size(header.width, header.height, per_px, limits)
     # What is counted first is more than the scans: previews and trailers have such bytes too.
-    scans = header.progressive and data.count(b"\xff\xda")
+    scans = header.in_passes and data.count(b"\xff\xda")
     if scans > _MAX_SCANS and count_scans(data) > _MAX_SCANS:
         raise Refused("too_many_scans", f"more than {_MAX_SCANS} scans")
     return header
@@ -187,13 +188,24 @@ def _jpeg_header(data: bytes) -> JpegHeader:
         raise Refused("truncated", "ends within the header")
     if frame is None:
         raise Refused("corrupt", "no frame header before the first scan")
-    width, height, components, progressive, _ = frame
+    width, height, components, progressive, luma_table = frame
     # Decoders fill what is missing with grey, without a word.
     if progressive:
         check_passes(data, components)
     elif scanned < components:
         check_scans(data, components)
-    return JpegHeader(*frame, adobe, exif_orientation(exif), tuple(tables), tuple(icc), exif)
+    return JpegHeader(
+        width,
+        height,
+        components,
+        progressive or scanned < components,
+        luma_table,
+        adobe,
+        exif_orientation(exif),
+        tuple(tables),
+        tuple(icc),
+        exif,
+    )
 
 
 def _next_marker(data: bytes, at: int) -> int:
