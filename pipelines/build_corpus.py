@@ -79,7 +79,7 @@ fields of a phase:
 {settings.describe(PhaseSettings)}
 
 exit code: 0 when every unit is committed, 1 with a message when something could not be made or
-nothing of a source could be read, 2 for a wrong setting or a place that holds no corpus, 130 and
+nothing of a source could be read, 2 for a wrong setting or a place that is not for it, 130 and
 143 when stopped
 """
 

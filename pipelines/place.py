@@ -10,26 +10,26 @@ from pipelines.sources.base import Source
 from vae_corpus import storage
 from vae_corpus.settings import SettingsError
 
-# What a build writes before anything else that it might remove again.
-_MARKS = {"units.parquet", "corpus.json", "curriculum.json", "log.jsonl", "scores", "wandb-id"}
+# What a build writes before it removes or replaces anything, and the folders in which it does.
+_MARKS = {"units.parquet", "corpus.json", "curriculum.json"}
+_CHANGED = {"plan", "shards", "report"}
 
 
 def check_place(out: str, sources: Iterable[Source]) -> None:
-    """SettingsError when `out` lies inside a source, or holds something that is no corpus.
+    """SettingsError when `out` lies inside a source, or has folders of somebody else's.
 
-    A build removes what it does not need from its own folders, and somebody's files would be there.
+    A build removes what it does not need from its own folders.
     """
     if said := _inside_source(out, sources):
         raise SettingsError(said)
     if storage.is_local(out) and os.path.exists(out) and not os.path.isdir(out):
         raise SettingsError(f"{out} is a file: name a folder with --out")
     held = {*storage.names(out), *storage.folders(out)}
-    others = sorted(name for name in held if not name.startswith("."))
+    others = sorted(held & _CHANGED)
     if others and not held & _MARKS:
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise SettingsError(
-            f"{out} holds {', '.join(others[:3])}{more}, and is no corpus: name a new or empty"
-            " folder with --out"
+            f"{out} holds {', '.join(others)}, and is no corpus: a build would change what lies"
+            " there. Name another folder with --out"
         )
 
 

@@ -206,20 +206,23 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, tuple) and value and isinstance(value[0], Settings):
         return " (default: " + ", ".join(str(getattr(v, "name", "")) for v in value) + ")"
-    return "" if value in (None, "", (), {}) else f" (default: {value})".replace("%", "%%")
+    shown = str(value).lower() if isinstance(value, bool) else value
+    return "" if value in (None, "", (), {}) else f" (default: {shown})".replace("%", "%%")
 
 
 def _metavar(field: FieldInfo) -> str:
     annotation = _item(field) or field.annotation
+    # `int | None` is given as an int.
+    given = [part for part in get_args(annotation) if part is not type(None)]
+    if type(None) in get_args(annotation) and len(given) == 1:
+        annotation = given[0]
     if annotation is bool:
-        return "true|false"
-    values = [value for part in (annotation, *get_args(annotation)) for value in _literals(part)]
+        return "[true|false]"
+    values = _literals(annotation)
     if values and len("|".join(values)) <= _LONG_CHOICE:
         return "|".join(values)
-    # `int | None` is given as an int.
-    name = str(getattr(annotation, "__name__", annotation)).removesuffix(" | None")
-    name = str(annotation).removesuffix(" | None") if name == "Union" else name
-    return {"int": "N", "float": "X", "str": "TEXT", "Path": "PATH"}.get(name, "VALUE")
+    names = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+    return names.get(annotation, "VALUE") if isinstance(annotation, type) else "VALUE"
 
 
 def _literals(annotation: Any) -> list[str]:

@@ -36,14 +36,14 @@ def test_a_folder_that_is_no_corpus_is_left_alone(
         (mine / name).write_text("mine")
     source = f"{{name: a, type: folder, uri: {photos}}}"
     assert run(source, mine) == 2
-    assert "plan, report, shards, and is no corpus" in capsys.readouterr().err
+    assert "holds plan, report, shards, and is no corpus" in capsys.readouterr().err
     assert sorted(p.read_text() for p in mine.rglob("*") if p.is_file()) == ["mine"] * 3
 
 
 def test_a_corpus_keeps_what_others_put_beside_its_plans(photos: Path, tmp_path: Path) -> None:
     source, out = f"{{name: a, type: folder, uri: {photos}}}", tmp_path / "out"
     out.mkdir()
-    (out / ".hidden").write_text("does not count")
+    (out / "corpus.yaml").write_text("its settings")
     assert run(source, out) == 0
     (out / "plan" / "notes").mkdir()
     (out / "plan" / "notes" / "a.txt").write_text("mine")
