@@ -134,8 +134,8 @@ class DocumentSource(Source):
 
 
 def _encode(rgb: NDArray[np.uint8]) -> bytes:
-    # Level 1 is quick, and these bytes are packed only after tiles are cut out of them. They name the
-    # page: other options would give every page another key.
+    # Level 1 is quick, and these bytes are packed only after tiles are cut out of them. They name
+    # the page: other options would give every page another key.
     ok, png = cv2.imencode(".png", rgb[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not ok:
         raise SourceError(f"a page of {rgb.shape} could not be encoded")
