@@ -118,7 +118,8 @@ def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: b
     digest = page.digest(subject, [shard.recipe for shard in done.shards])
     done.page = storage.join(folder, "index.html")
     if redraw or not page.is_of(done.page, digest):
-        storage.commit_bytes(done.page, page.make_page(subject, digest).encode())
+        if storage.commit_bytes(done.page, page.make_page(subject, digest).encode()):
+            done.worked.add("report")
 
 
 def write_times(done: Build, command: str) -> None:

@@ -58,11 +58,13 @@ const Histogram = (() => {
   }
 
   function frame(at, width, height) {
-    const y = height - BOTTOM;
+    const y = height - BOTTOM, last = at.ticks.at(-1);
+    // On a narrow screen the last number needs its room.
+    const ticks = at.ticks.filter((v) => v === last || at.x(last) - at.x(v) > 8 * figure(v).length + 24);
     return svg("g", { class: "axis" },
       svg("line", { x1: LEFT, x2: width - 8, y1: y, y2: y }),
-      at.ticks.map((v, n) => svg("text", { class: "quiet", x: at.x(v), y: height - 5,
-        "text-anchor": n && n === at.ticks.length - 1 ? "end" : "middle" }, figure(Number(v.toPrecision(6))))));
+      ticks.map((v, n) => svg("text", { class: "quiet", x: at.x(v), y: height - 5,
+        "text-anchor": n && v === last ? "end" : "middle" }, figure(Number(v.toPrecision(6))))));
   }
 
   return { axis, bins, bars, frame, TOP, BOTTOM, LEFT };
