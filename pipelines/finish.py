@@ -117,9 +117,10 @@ def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: b
         storage.remove(storage.join(folder, f"{kind}.png"))
     digest = page.digest(subject, [shard.recipe for shard in done.shards])
     done.page = storage.join(folder, "index.html")
-    if redraw or not page.is_of(done.page, digest):
-        if storage.commit_bytes(done.page, page.make_page(subject, digest).encode()):
-            done.worked.add("report")
+    if not redraw and page.is_of(done.page, digest):
+        return
+    if storage.commit_bytes(done.page, page.make_page(subject, digest).encode()):
+        done.worked.add("report")
 
 
 def write_times(done: Build, command: str) -> None:
