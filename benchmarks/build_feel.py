@@ -169,7 +169,11 @@ def main() -> None:
         "workers": given.workers,
         "text": given.text,
         "load": os.getloadavg()[0],
-        "runs": {name: asdict(felt) for name, felt in runs.items()},
+        # What it said names folders of this machine.
+        "runs": {
+            name: {key: value for key, value in asdict(felt).items() if key != "said"}
+            for name, felt in runs.items()
+        },
     }
     given.out.write_text(json.dumps(facts, indent=1) + "\n")
     for name, felt in runs.items():
