@@ -183,7 +183,7 @@ def commit(path: str) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         _ask()
         os.replace(draft, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -276,8 +276,8 @@ def remove_folder(folder: str) -> None:
         fs.rm(inner, recursive=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    # Without this a power cut may lose the rename although the data are on disk.
+def sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk: a power cut may lose it although the data are there."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -24,6 +24,8 @@ from torch import distributed
 # Derived from BaseException: `except Exception` does not see it.
 from torch.distributed.checkpoint.api import CheckpointException
 
+from vae_corpus import storage
+
 _INFO = "info.json"
 
 
@@ -148,7 +150,7 @@ def _publish(draft: Path, final: Path, info: dict[str, Any]) -> None:
     if final.exists():
         shutil.rmtree(final.rename(draft.with_name(f".draft-replaced-{final.name}")))
     draft.rename(final)
-    _sync_folder(final.parent)
+    storage.sync_folder(final.parent)
 
 
 def _write(path: Path, text: str) -> None:
@@ -156,15 +158,7 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    storage.sync_folder(path.parent)
 
 
 def _unreadable(path: Path, error: BaseException) -> CheckpointError:

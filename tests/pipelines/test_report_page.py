@@ -7,82 +7,26 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines import plan
 from pipelines.config import CorpusConfig
 from pipelines.report import strata
-from tests.pictures import Rgb, encoded, jpeg, page, scene, write_tar
+from tests.pictures import encoded, scene
 from tests.pipelines.browser import browser, needs_chromium
 from tests.pipelines.builds import run, write_config
+from tests.pipelines.report_corpus import FLAGS, Corpus, make_corpus
 from vae_corpus import settings
 from vae_corpus.demo import DemoInputs
 
 
-@dataclass(frozen=True, kw_only=True)
-class Corpus:
-    config: Path
-    folder: Path
-
-    @property
-    def page(self) -> Path:
-        return self.folder / "report" / "index.html"
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        (path,) = self.folder.glob(f"plan/*/{table}.parquet")
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-        return rows
-
-
-def worn(rgb: Rgb, n: int) -> bytes:
-    """Ever less clear: compressed, blurred or noisy."""
-    if n % 3 == 0:
-        return jpeg(rgb, max(4, 90 - 3 * n))
-    if n % 3 == 1:
-        return encoded(np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.3 + n / 20)), "png")
-    noise = np.random.default_rng(n).normal(0, n / 2, rgb.shape)
-    return encoded((rgb + noise).clip(0, 255).astype(np.uint8), "png")
-
-
 @pytest.fixture(scope="module")
 def corpus(demo: DemoInputs, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    root = tmp_path_factory.mktemp("report")
-    photos = root / "photos"
-    photos.mkdir()
-    for n in range(30):
-        ending = "jpg" if n % 3 == 0 else "png"
-        (photos / f"{n:02d}.{ending}").write_bytes(worn(scene(420 + 8 * n, 360, n), n))
-    (photos / "<i>&'odd.png").write_bytes(encoded(scene(500, 400, 77), "png"))
-    (photos / "small.png").write_bytes(encoded(scene(300, 200, 78), "png"))
-    (photos / "long.png").write_bytes(encoded(scene(1500, 300, 79), "png"))
-    (photos / "broken.jpg").write_bytes(jpeg(scene(400, 300, 80))[:-200])
-    sharp = scene(640, 480, 81)
-    (photos / "twin.png").write_bytes(encoded(sharp, "png"))
-    (photos / "twin.webp").write_bytes(encoded(sharp, "webp", (cv2.IMWRITE_WEBP_QUALITY, 98)))
-    pages = {f"{n}.png": encoded(page(640, 560, n), "png") for n in range(4)}
-    write_tar(root / "pages.tar", pages | {"notes.txt": b"-"})
-    sources = [
-        {"name": "photos", "type": "folder", "uri": str(photos)},
-        {
-            "name": "pages",
-            "type": "webdataset",
-            "uri": str(root / "pages.tar"),
-            "content": "document",
-        },
-    ]
-    config = write_config(root / "c.yaml", root, demo, sources=sources)
-    assert run(config, root / "corpus", *FLAGS) == 0
-    return Corpus(config=config, folder=root / "corpus")
-
-
-FLAGS = ("--synth.samples", "{256: 4}", "--plan.min_clarity", "0.3")
+    return make_corpus(tmp_path_factory.mktemp("report"), demo)
 
 
 @pytest.fixture(scope="module")
