@@ -24,8 +24,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import plan
 from pipelines.config import CorpusConfig
+from pipelines.stages import plan
 from vae_corpus.tables import SCORE_SCHEMA
 
 _TEMPLATE_PAGES = 50

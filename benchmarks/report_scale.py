@@ -26,10 +26,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pipelines import curriculum, plan
 from pipelines.config import CorpusConfig
+from pipelines.planning import curriculum
 from pipelines.report import accounting, page
 from pipelines.sources import FolderSource
+from pipelines.stages import plan
 from vae_corpus import storage
 from vae_corpus.demo import demo_inputs
 from vae_corpus.tables import INDEX_SCHEMA, SCORE_SCHEMA

@@ -32,7 +32,7 @@ from filters import degrade, trees
 from filters.boost import auc, grow
 from filters.clarity import model
 from filters.clarity.features import NAMES, features
-from filters.clarity.tiles import tiles
+from filters.clarity.patches import tiles
 from filters.hashing import perceptual_hash
 from filters.trees import Forest
 from vae_corpus import settings

@@ -17,19 +17,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import careful, engine, lease, pack, plan, score, synthesize
-from pipelines import shards as committed
+from pipelines import engine
 from pipelines.built import Build, BuildFailed, scored_units
 from pipelines.config import CorpusConfig
-from pipelines.finish import finish, write_times
-from pipelines.place import check_place
-from pipelines.pulse import Pulse
+from pipelines.guard import lease
+from pipelines.guard.folder import check_place
 from pipelines.report.board import Board
 from pipelines.report.console import Console
 from pipelines.report.log import build_log
 from pipelines.report.progress import Progress
 from pipelines.sources import Source, Unit
-from pipelines.tasks import OutOfSpace, Several
+from pipelines.stages import committed, pack, plan, score, synthesize
+from pipelines.stages.report import finish, write_times
+from pipelines.workers import careful
+from pipelines.workers.pulse import Pulse
+from pipelines.workers.tasks import OutOfSpace, Several
 from vae_corpus import storage
 from vae_corpus.pictures import decode as door
 

@@ -25,25 +25,25 @@ if __name__ == "__main__":
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from pipelines import lease  # noqa: E402
 from pipelines.build import build  # noqa: E402
 from pipelines.built import Build, BuildFailed  # noqa: E402
 from pipelines.config import CorpusConfig  # noqa: E402
 from pipelines.demo.config import with_demo_inputs  # noqa: E402
 from pipelines.estimates.run import estimate  # noqa: E402
-from pipelines.phases import PhaseSettings  # noqa: E402
+from pipelines.guard import lease  # noqa: E402
+from pipelines.planning.phases import PhaseSettings  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
 from pipelines.report.board import Board  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
 from pipelines.report.estimate_tables import estimate_tables  # noqa: E402
-from pipelines.socket_path import check_socket_path  # noqa: E402
 from pipelines.sources import (  # noqa: E402
     DocumentSource,
     FolderSource,
     ParquetSource,
     WebDatasetSource,
 )
-from pipelines.tasks import EngineError  # noqa: E402
+from pipelines.workers.socket_path import check_socket_path  # noqa: E402
+from pipelines.workers.tasks import EngineError  # noqa: E402
 from vae_corpus import settings, storage  # noqa: E402
 
 _DESCRIPTION = """\

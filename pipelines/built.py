@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines import engine, lease, pack
+from pipelines import engine
 from pipelines.config import CorpusConfig
+from pipelines.guard import lease
 from pipelines.report.board import Board
 from pipelines.report.log import BuildLog
 from pipelines.sources import Unit
+from pipelines.stages import pack
 
 
 class BuildFailed(RuntimeError):

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.estimates.settings import EstimateSettings
-from pipelines.phases import DEFAULT_PHASES, PhaseSettings
+from pipelines.planning.phases import DEFAULT_PHASES, PhaseSettings
 from pipelines.sources import AnySource
-from pipelines.tasks import EngineSettings
+from pipelines.workers.tasks import EngineSettings
 from vae_corpus.settings import Settings
 from vae_corpus.words import BAND_KEYS, KINDS, LANGUAGES, RUNGS, SIZE_BANDS, TEXT_SYNTH, band_key
 

@@ -26,12 +26,12 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.util import metrics
 
-from pipelines.in_process import last_line, load, run_here
-from pipelines.last_words import last_words
-from pipelines.pool import CallFailed, Pool
-from pipelines.pulse import Counts, Pulse
-from pipelines.ray_address import limited, unreachable
-from pipelines.tasks import (
+from pipelines.workers.in_process import last_line, load, run_here
+from pipelines.workers.last_words import last_words
+from pipelines.workers.pool import CallFailed, Pool
+from pipelines.workers.pulse import Counts, Pulse
+from pipelines.workers.ray_address import limited, unreachable
+from pipelines.workers.tasks import (
     Crew,
     EngineError,
     EngineSettings,

@@ -16,8 +16,8 @@ from pydantic import Field
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pipelines import pack  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
+from pipelines.stages import pack  # noqa: E402
 from pipelines.stories.corpus import (  # noqa: E402
     Corpus,
     Row,

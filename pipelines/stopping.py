@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
-from pipelines.last_words import hush
+from pipelines.workers.last_words import hush
 
 # Ending actors and Ray takes up to about three seconds.
 _GRACE_S = 6.0

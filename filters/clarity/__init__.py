@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from filters.clarity.features import features
 from filters.clarity.model import WEIGHTS, detect, load, scores, without_defects
-from filters.clarity.tiles import tiles
+from filters.clarity.patches import tiles
 from vae_corpus.pictures.decode import to_luma
 
 __all__ = ["Clarity"]

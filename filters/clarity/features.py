@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filters.clarity import blocks, differences, edges, grid
-from filters.clarity.tiles import BUSY
+from filters.clarity.patches import BUSY
 
 NAMES = (*differences.NAMES, *edges.NAMES, *blocks.NAMES, *grid.NAMES)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from filters import trees
 from filters.clarity.features import NAMES, features
-from filters.clarity.tiles import tiles
+from filters.clarity.patches import tiles
 from filters.text_density import strokes
 
 TEXTURE = Path(__file__).with_name("texture.json")

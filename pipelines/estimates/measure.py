@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines import pack, plan, score, synthesize
 from pipelines.config import CorpusConfig
 from pipelines.estimates.sampling import Drawn
 from pipelines.sources import ParquetSource, Unit
 from pipelines.sources.files import FileInfo, read_bytes
 from pipelines.sources.tar_files import compression_of
+from pipelines.stages import pack, plan, score, synthesize
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
 from vae_corpus.tables import SCORE_SCHEMA

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.report.progress import Progress
-from pipelines.tasks import Crew, Listener, Stats, Task
+from pipelines.workers.tasks import Crew, Listener, Stats, Task
 from vae_corpus import storage
 from vae_corpus.settings import SettingsError
 

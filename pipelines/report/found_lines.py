@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from filters.ocr.engine import OcrUnavailable
-from pipelines import score
 from pipelines.config import ScoreSettings
 from pipelines.report.pictures import Shot
+from pipelines.stages import score
 from vae_corpus.words import GENERAL, TEXT_SYNTH
 
 # Each takes some .2 s of CPU time.

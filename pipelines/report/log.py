@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.tasks import Listener, Stats, Task
+from pipelines.workers.tasks import Listener, Stats, Task
 from vae_corpus import storage
 
 _PUT_EVERY_S = 60.0

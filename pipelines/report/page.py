@@ -16,8 +16,8 @@ from typing import Any
 
 import jinja2
 
-from pipelines import plan, shard_plan
 from pipelines.config import CorpusConfig
+from pipelines.planning import shards as shard_plan
 from pipelines.report import (
     census,
     epochs,
@@ -31,6 +31,7 @@ from pipelines.report import (
 from pipelines.report.changes import changed_settings
 from pipelines.report.stored import characters, find_cells, find_stored
 from pipelines.sources import Source
+from pipelines.stages import plan
 from vae_corpus import storage
 from vae_corpus.pictures import decode as door
 from vae_corpus.words import TEXT_SYNTH

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.tasks import Crew, Listener, Stats, Task
+from pipelines.workers.tasks import Crew, Listener, Stats, Task
 
 # So many slugs are named; the others are summed up.
 _SLUGS = 3

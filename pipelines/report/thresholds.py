@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines import rules
 from pipelines.config import PlanSettings
+from pipelines.planning import rules
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 _ALL = (GENERAL, TEXT_REAL, DOCUMENT)

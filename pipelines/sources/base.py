@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from pipelines.names import from_os, to_os
+from pipelines.sources.names import from_os, to_os
 from vae_corpus import storage
 from vae_corpus.settings import Settings
 

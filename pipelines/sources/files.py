@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from pipelines.names import from_os, to_os
-from pipelines.pulse import beat
 from pipelines.sources.base import SourceError
+from pipelines.sources.names import from_os, to_os
+from pipelines.workers.pulse import beat
 from vae_corpus import storage
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines import plan, shards
 from pipelines.config import CorpusConfig
+from pipelines.stages import committed, plan
 from vae_corpus import storage
 from vae_corpus.words import TEXT_SYNTH
 
@@ -136,7 +136,7 @@ def on_background(corpus: Corpus, key: str) -> int:
 def _synthetic_indexes(corpus: Corpus) -> list[str]:
     return [
         storage.join(corpus.root, folder, name)
-        for folder in shards.folders(corpus.root)
+        for folder in committed.folders(corpus.root)
         if folder.startswith(f"shards/{TEXT_SYNTH}/")
         for name in storage.names(storage.join(corpus.root, folder), ".parquet")
     ]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines import plan
+from pipelines.stages import plan
 from pipelines.stories.corpus import (
     Corpus,
     Row,

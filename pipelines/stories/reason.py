@@ -6,14 +6,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines import careful, rules
 from pipelines.config import PlanSettings
-from pipelines.expressions import Expression
+from pipelines.planning import rules
 from pipelines.stories.corpus import Corpus, Row, quoted
 from pipelines.stories.image import Section
 from pipelines.stories.spoken import shown
 from pipelines.stories.twins import place
+from pipelines.workers import careful
 from vae_corpus import storage
+from vae_corpus.expressions import Expression
 from vae_corpus.pictures import decode
 from vae_corpus.words import GENERAL
 

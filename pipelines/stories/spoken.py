@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines import rules
 from pipelines.config import PlanSettings
-from pipelines.expressions import Expression
+from pipelines.planning import rules
+from vae_corpus.expressions import Expression
 from vae_corpus.tables import SCORE_SCHEMA
 
 # A rung is no threshold of its own.

@@ -14,7 +14,7 @@ from filters.clarity import Clarity
 from filters.clarity import model as clarity_model
 from filters.clarity.features import NAMES as NAMES_OF_FEATURES
 from filters.clarity.features import features
-from filters.clarity.tiles import tiles
+from filters.clarity.patches import tiles
 from tests.pictures import Rgb, encoded, jpeg, page, scene
 from vae_corpus.pictures.decode import Decoded, DecodedLuma, decode, decode_luma, to_luma
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipelines.attempts import Attempts, Fault
+from pipelines.workers.attempts import Attempts, Fault
 
 
 def died(node: str) -> Fault:

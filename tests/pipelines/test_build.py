@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build_corpus, plan
+from pipelines import build_corpus
 from pipelines.config import CorpusConfig
+from pipelines.stages import plan
 from tests.pictures import encoded, page, tree
 from tests.pipelines.builds import run, write_config
 from vae_corpus import settings
@@ -104,9 +105,9 @@ def test_the_same_command_again_changes_no_byte(
     def refuse(*args: Any) -> None:
         raise AssertionError("something was decoded")
 
-    monkeypatch.setattr("pipelines.score.make_scorer", refuse)
-    monkeypatch.setattr("pipelines.pack.make_packer", refuse)
-    monkeypatch.setattr("pipelines.synthesize.make_synthesizer", refuse)
+    monkeypatch.setattr("pipelines.stages.score.make_scorer", refuse)
+    monkeypatch.setattr("pipelines.stages.pack.make_packer", refuse)
+    monkeypatch.setattr("pipelines.stages.synthesize.make_synthesizer", refuse)
     assert run(config, corpus) == 0
     assert before == {p: p.stat().st_mtime_ns for p in corpus.rglob("*") if p.is_file()}
 
@@ -143,7 +144,9 @@ def test_another_threshold_plans_and_packs_without_scoring(
     assert run(config, out) == 0
     kept = {row["parent"] for row in index_rows(out) if row["kind"] == "general"}
     clarity = sorted(row["clarity"] for row in index_rows(out) if row["kind"] == "general")
-    monkeypatch.setattr("pipelines.score.make_scorer", lambda job: pytest.fail("scored again"))
+    monkeypatch.setattr(
+        "pipelines.stages.score.make_scorer", lambda job: pytest.fail("scored again")
+    )
     middle = clarity[len(clarity) // 2]
     assert run(config, out, "--plan.min_clarity", str(middle)) == 0
     fewer = {row["parent"] for row in index_rows(out) if row["kind"] == "general"}

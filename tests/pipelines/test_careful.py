@@ -13,11 +13,12 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build, score
-from pipelines.careful import CarefulError, make_careful_scorer
+from pipelines import build
 from pipelines.config import CorpusConfig, ScoreSettings
 from pipelines.report.console import Console
 from pipelines.sources import FolderSource, Source, Unit, WebDatasetSource
+from pipelines.stages import score
+from pipelines.workers.careful import CarefulError, make_careful_scorer
 from tests.pipelines.poison import HANG_MARK, PoisonSource, write_pictures
 from tests.ray_cluster import ROOT, wait_until
 
@@ -149,7 +150,7 @@ def test_a_process_that_hangs_dies_with_its_worker(tmp_path: Path) -> None:
     write_pictures(tmp_path / "in", "hanger")
     source = PoisonSource(name="a", uri=str(tmp_path / "in"))
     script = (
-        "import pickle, sys\nfrom pipelines.careful import make_careful_scorer\n"
+        "import pickle, sys\nfrom pipelines.workers.careful import make_careful_scorer\n"
         "job, unit = pickle.load(sys.stdin.buffer)\n"
         "make_careful_scorer(job, image_timeout_s=500, start_timeout_s=500)(unit)\n"
     )

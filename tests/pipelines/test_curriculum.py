@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pipelines.config import CorpusConfig
-from pipelines.curriculum import make_curriculum
-from pipelines.phases import PhaseSettings
+from pipelines.planning.curriculum import make_curriculum
+from pipelines.planning.phases import PhaseSettings
 
 
 def group(kind: str, rung: int, samples: int = 10) -> dict[str, Any]:

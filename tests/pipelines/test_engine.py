@@ -13,8 +13,8 @@ import pytest
 
 from pipelines import engine
 from pipelines.engine import Engine, EngineError, EngineSettings, Task
-from pipelines.pulse import beat
-from pipelines.tasks import Crew, Listener, Stats
+from pipelines.workers.pulse import beat
+from pipelines.workers.tasks import Crew, Listener, Stats
 
 
 def tasks(*payloads: Any) -> list[Task]:

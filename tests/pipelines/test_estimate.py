@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build_corpus, plan
+from pipelines import build_corpus
 from pipelines.config import CorpusConfig
 from pipelines.estimates import piles, strata
 from pipelines.estimates.piles import list_files
 from pipelines.estimates.sampling import Drawn, plan_draws, read_pieces
 from pipelines.estimates.strata import Draw, Stratum
 from pipelines.sources import DocumentSource, FolderSource, ParquetSource, Source, WebDatasetSource
+from pipelines.stages import plan
 from tests.pictures import encoded, jpeg, page, scene, write_tar
 from tests.pipelines import pdfs
 

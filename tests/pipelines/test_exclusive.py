@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import exclusive
+from pipelines.guard import exclusive
 from tests.s3_server import empty_bucket
 from vae_corpus import storage
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines.last_words import last_words
+from pipelines.workers.last_words import last_words
 from tests.pipelines.slow_tasks import slow_tasks
 from tests.ray_cluster import ROOT
 
 
 def run(code: str) -> str:
-    script = f"import os, sys\nfrom pipelines.last_words import last_words\n{code}"
+    script = f"import os, sys\nfrom pipelines.workers.last_words import last_words\n{code}"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", script]
     return subprocess.run(

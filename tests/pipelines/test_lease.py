@@ -15,7 +15,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import build_corpus, finish, lease
+from pipelines import build_corpus
+from pipelines.guard import lease
+from pipelines.stages import report as finish
 from tests.pictures import jpeg, scene
 from tests.ray_cluster import ROOT, environment, wait_until
 from tests.s3_server import empty_bucket
@@ -32,7 +34,8 @@ pytestmark = [
 _CHILD = """
 import sys, time
 from pathlib import Path
-from pipelines import build_corpus, lease
+from pipelines import build_corpus
+from pipelines.guard import lease
 from vae_corpus import tar
 beat_s, silent, gate, *argv = sys.argv[1:]
 lease.BEAT_S, lease.SILENT_BEATS = float(beat_s), int(silent)
@@ -236,7 +239,7 @@ def test_what_was_written_just_before_the_end_is_found(
             index.with_name("of-another-plan-000000.parquet").write_bytes(index.read_bytes())
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.finish._report", meanwhile)
+        patch.setattr("pipelines.stages.report._report", meanwhile)
         assert build_corpus.main(flags(photos, out, 1)) == 1
     assert "changed by something else" in capsys.readouterr().err
     assert not storage.exists(f"{out}/curriculum.json")

@@ -13,7 +13,7 @@ import pytest
 from pipelines import build_corpus
 from pipelines.report.log import build_log
 from pipelines.report.progress import Progress
-from pipelines.tasks import Crew, Several, Task
+from pipelines.workers.tasks import Crew, Several, Task
 from tests.pictures import jpeg, scene
 from vae_corpus import settings, storage
 

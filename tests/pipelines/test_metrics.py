@@ -14,7 +14,7 @@ from tests.ray_cluster import ROOT, environment, node, wait_until
 _DRIVER = """
 import time
 from pipelines import engine
-from pipelines.pulse import beat
+from pipelines.workers.pulse import beat
 
 def make():
     def work(images):

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import plan
 from pipelines.config import CorpusConfig, PackSettings, PlanSettings
+from pipelines.stages import plan
 from vae_corpus import storage
 from vae_corpus.tables import SCORE_SCHEMA
 from vae_corpus.words import Bucket, buckets

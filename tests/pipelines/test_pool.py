@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from pipelines.pool import CallFailed, Pool
-from pipelines.pulse import Counts
-from pipelines.tasks import Crew, EngineError, EngineSettings, Listener, Outcome, Stats, Task
+from pipelines.workers.pool import CallFailed, Pool
+from pipelines.workers.pulse import Counts
+from pipelines.workers.tasks import (
+    Crew,
+    EngineError,
+    EngineSettings,
+    Listener,
+    Outcome,
+    Stats,
+    Task,
+)
 
 
 class Cluster:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pulse import Pulse, beat
 from pipelines.report.console import Console
 from pipelines.report.progress import Progress
 from pipelines.sources import DocumentSource, FolderSource, Unit
-from pipelines.tasks import Crew, Task
+from pipelines.workers.pulse import Pulse, beat
+from pipelines.workers.tasks import Crew, Task
 
 
 class Clock:

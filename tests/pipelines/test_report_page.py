@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import plan
 from pipelines.config import CorpusConfig
 from pipelines.report import strata
+from pipelines.stages import plan
 from tests.pictures import encoded, scene
 from tests.pipelines.browser import browser, needs_chromium
 from tests.pipelines.builds import run, write_config

@@ -9,8 +9,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from pipelines import rules
 from pipelines.config import PlanSettings
+from pipelines.planning import rules
 from tests.pipelines.browser import browser, needs_chromium
 
 SETTINGS = (

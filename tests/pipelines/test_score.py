@@ -11,9 +11,9 @@ from filters.ocr.engine import OcrUnavailable, Polygons, Rgb
 from filters.ocr.export_models import export
 from filters.ocr.paddle import PYTHON_VARIABLE
 from filters.ocr.rapid import RapidOcrEngine
-from pipelines import score
 from pipelines.config import OcrSettings, ScoreSettings
 from pipelines.sources import FolderSource
+from pipelines.stages import score
 from tests.pictures import encoded, page, scene
 
 

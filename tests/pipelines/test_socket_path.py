@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import build_corpus
-from pipelines.socket_path import check_socket_path
+from pipelines.workers.socket_path import check_socket_path
 from vae_corpus import settings
 from vae_corpus.settings import SettingsError
 

@@ -87,7 +87,8 @@ def test_a_stopped_build_says_one_sentence_and_goes_on_to_the_same_bytes(
 
 def test_a_call_that_does_not_come_back_is_ended_all_the_same() -> None:
     code = (
-        "import time; from pipelines import stopping; from pipelines.last_words import last_words\n"
+        "import time; from pipelines import stopping\n"
+        "from pipelines.workers.last_words import last_words\n"
         "stopping._GRACE_S = 1\n"
         "with last_words('cut off'), stopping.Stoppable(lambda: 'somewhere'):\n"
         "    while True:\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.tiles import draw_bucket, judge_tiles
+from pipelines.planning.tiles import draw_bucket, judge_tiles
 from vae_corpus.words import Bucket
 
 SQUARE = Bucket(256, 256)

@@ -1,10 +1,10 @@
 """The process that `careful` starts: scores a unit image by image and tells of each step.
 
-`python -m pipelines.careful_child FD` takes a pickled Order from stdin and writes pickled pairs to
-the file descriptor: loaded, then for each image begun (its place) and row, at last end or failed.
-A timer of the kernel ends it when an image takes too long, whatever code it hangs in. Memory has
-a limit too: a page of half a megabyte may take any, and where that of the node runs out, another
-process may be ended in its stead.
+`python -m pipelines.workers.careful_child FD` takes a pickled Order from stdin and writes pickled
+pairs to the file descriptor: loaded, then for each image begun (its place) and row, at last end or
+failed. A timer of the kernel ends it when an image takes too long, whatever code it hangs in.
+Memory has a limit too: one page may ask for any amount, and where the node runs out of it the
+kernel may end another process instead.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines import score
-from pipelines.careful import OUT_OF_MEMORY, Order, without_first
 from pipelines.sources import Reading
+from pipelines.stages import score
+from pipelines.workers.careful import OUT_OF_MEMORY, Order, without_first
 
 _PR_SET_PDEATHSIG = 1
 # What one image may take beyond what was loaded before: twice the most that decoding asks for.

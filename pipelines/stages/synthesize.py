@@ -19,10 +19,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fonts.faces import discover
-from pipelines import pulse
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
-from pipelines.pack import Shard, fetch_original
 from pipelines.sources import Source
+from pipelines.stages.pack import Shard, fetch_original
+from pipelines.workers import pulse
 from renderers.extras import Extras
 from renderers.garbage import keep_loaded
 from renderers.labels import Labels

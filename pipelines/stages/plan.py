@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import dedup, rules, shard_plan
 from pipelines.config import CorpusConfig, PlanSettings
-from pipelines.shard_plan import Recipes, assign_shards
-from pipelines.tiles import CELL_PX, Judged, draw_bucket, judge_tiles
+from pipelines.planning import duplicates, rules
+from pipelines.planning import shards as shard_plan
+from pipelines.planning.shards import Recipes, assign_shards
+from pipelines.planning.tiles import CELL_PX, Judged, draw_bucket, judge_tiles
 from vae_corpus import storage
 from vae_corpus.words import GENERAL, REST, TOP, Bucket, buckets
 
@@ -162,13 +163,13 @@ def _drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
         """,
         {"general": GENERAL},
     )
-    limits = dedup.Limits(
+    limits = duplicates.Limits(
         bits=s.duplicate_bits,
         fine_bits=s.duplicate_fine_bits,
         text_runs=s.duplicate_text_runs,
         layout_levels=s.duplicate_layout_levels,
     )
-    dedup.mark_near_duplicates(db, "candidates", _LAYOUTS, limits)
+    duplicates.mark_near_duplicates(db, "candidates", _LAYOUTS, limits)
     db.execute(
         """
         CREATE TEMP TABLE unique_rows AS

@@ -6,8 +6,8 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from pipelines.pulse import Pulse
-from pipelines.tasks import (
+from pipelines.workers.pulse import Pulse
+from pipelines.workers.tasks import (
     Crew,
     EngineError,
     EngineSettings,

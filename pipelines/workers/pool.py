@@ -16,9 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipelines.attempts import Attempts, Fault
-from pipelines.pulse import Counts
-from pipelines.tasks import Crew, EngineError, EngineSettings, Failure, Listener, Outcome, Task
+from pipelines.workers.attempts import Attempts, Fault
+from pipelines.workers.pulse import Counts
+from pipelines.workers.tasks import (
+    Crew,
+    EngineError,
+    EngineSettings,
+    Failure,
+    Listener,
+    Outcome,
+    Task,
+)
 
 # So many actors are asked for although none may fit; a pool that has more at work doubles.
 _MIN_ASKED = 8

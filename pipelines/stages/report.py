@@ -8,14 +8,15 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from pipelines import careful, curriculum, score
-from pipelines import shards as committed
 from pipelines.built import Build, BuildFailed, scored_units
-from pipelines.passed_over import count_passed_over
+from pipelines.planning import curriculum
 from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
 from pipelines.sources import WebDatasetSource
+from pipelines.sources.passed_over import count_passed_over
+from pipelines.stages import committed, score
+from pipelines.workers import careful
 from vae_corpus import storage
 from vae_corpus.curriculum import VERSION
 from vae_corpus.words import KINDS

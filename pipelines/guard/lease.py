@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from pipelines import exclusive
+from pipelines.guard import exclusive
 from vae_corpus import storage
 
 BEAT_S = 5.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.config import PlanSettings
-from pipelines.expressions import Expression, Number, case, column, setting
+from vae_corpus.expressions import Expression, Number, case, column, setting
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 # Columns that are computed from those of the score table.

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines import pulse
 from pipelines.config import PackSettings, ScoreSettings
-from pipelines.shard_plan import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
+from pipelines.planning.shards import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
 from pipelines.sources import Source
+from pipelines.workers import pulse
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
 from vae_corpus.pictures.encode import jpeg, lossless

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.config import CorpusConfig
-from pipelines.phases import PhaseSettings, Weight
+from pipelines.planning.phases import PhaseSettings, Weight
 from vae_corpus import storage
 from vae_corpus.curriculum import VERSION, Phase, Ramp
 

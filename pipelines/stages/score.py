@@ -23,9 +23,10 @@ from filters.clarity import Clarity
 from filters.ocr.engine import OcrUnavailable
 from filters.text_sketch import VERSION as SKETCH_VERSION
 from filters.text_sketch import plain, text_sketch
-from pipelines import passed_over, pulse, sources
+from pipelines import sources
 from pipelines.config import OcrSettings, ScoreSettings
-from pipelines.sources import Item, Reading, Source, Unit
+from pipelines.sources import Item, Reading, Source, Unit, passed_over
+from pipelines.workers import pulse
 from vae_corpus import storage
 from vae_corpus.pictures import decode as door
 from vae_corpus.tables import SCORE_SCHEMA

@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines import score
-from pipelines.score import Row, ScoreJob
 from pipelines.sources import DocumentSource, FolderSource, Item, Source, Unit
+from pipelines.stages import score
+from pipelines.stages.score import Row, ScoreJob
 from vae_corpus import storage
 
 SLUGS = ("kills_worker", "hangs_worker")
@@ -108,7 +108,7 @@ def _score_on(order: Order, rows: list[Row]) -> _Death | Mapping[str, int]:
     reader, writer = os.pipe()
     child = subprocess.Popen(
         # Not from the folder in which we happen to be: it may shadow what we import.
-        [sys.executable, "-P", "-m", "pipelines.careful_child", str(writer)],
+        [sys.executable, "-P", "-m", "pipelines.workers.careful_child", str(writer)],
         stdin=subprocess.PIPE,
         pass_fds=(writer,),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

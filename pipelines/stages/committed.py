@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.pack import Shard
+from pipelines.stages.pack import Shard
 from vae_corpus import storage, tar
 
 # Looking at a shard is a few requests to an object store, which answer slowly.
