@@ -4,12 +4,11 @@
     python benchmarks/clarity.py --images DIR/test
 
 Every picture is looked at whole (at most 1024 px on the short side) and in one random crop,
-pristine and damaged in every way of `filters.degrade`. Peers see the same pixels: the variance of
-the Laplacian, the Tenengrad (mean squared Sobel gradient), and the blur rule of NeMo Curator's
-video and image filters as published (variance of the Laplacian of the RGB frame below 100 is blur).
-Throughput is CPU time of one thread, median of several rounds, ours and theirs in turn.
-Writes benchmarks/results/clarity.json.
-"""
+pristine and damaged in every way of `filters.training.degrade`. Peers see the same pixels: the
+variance of the Laplacian, the Tenengrad (mean squared Sobel gradient), and the blur rule of NeMo
+Curator's video and image filters as published (variance of the Laplacian of the RGB frame below 100
+is blur). Throughput is CPU time of one thread, median of several rounds, ours and theirs in turn.
+Writes benchmarks/results/clarity.json."""
 
 from __future__ import annotations
 
@@ -38,10 +37,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from filters import degrade
-from filters.boost import auc
 from filters.clarity import Clarity
-from filters.train_clarity import Damage, Picture, cut, find_pictures, view_of
+from filters.training import degrade
+from filters.training.boost import auc
+from filters.training.clarity import Damage, Picture, cut, find_pictures, view_of
 from vae_corpus.pictures.decode import Decoded, DecodedLuma, decode, decode_luma
 
 _RESULT = Path(__file__).parent / "results" / "clarity.json"

@@ -124,7 +124,7 @@ def _make(what: str, px: int) -> Callable[[], None]:
 
         return load
     from filters.clarity import Clarity
-    from filters.hashing import perceptual_hash
+    from filters.perceptual_hash import perceptual_hash
 
     def score() -> None:
         for data in files:

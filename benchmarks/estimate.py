@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from filters.scores import SCORE_SCHEMA  # noqa: E402
 from pipelines import plan  # noqa: E402
 from pipelines.build import build  # noqa: E402
 from pipelines.config import CorpusConfig  # noqa: E402
@@ -37,7 +38,6 @@ from pipelines.estimates.sampling import Drawn, plan_draws, read_pieces  # noqa:
 from pipelines.report.console import Console  # noqa: E402
 from tests.pictures import jpeg, page, scene  # noqa: E402
 from vae_corpus import storage  # noqa: E402
-from vae_corpus.tables import SCORE_SCHEMA  # noqa: E402
 
 _TARS = 40
 # How often the sample is drawn anew from the true scores, to count how many intervals hold.
@@ -130,7 +130,7 @@ class _Clock(Console):
 def truth(config: CorpusConfig) -> dict[str, Any]:
     clock = _Clock()
     done = build(config, clock)
-    scores = pq.read_table(done.score_folder).cast(SCORE_SCHEMA)
+    scores = pq.read_table(done.scored.folder).cast(SCORE_SCHEMA)
     kept, dropped = plan.judge_alone(config, scores)
     slugs = Counter(row["slug"] for row in dropped)
     slugs.update(slug for slug in scores["slug"].to_pylist() if slug)
@@ -142,8 +142,8 @@ def truth(config: CorpusConfig) -> dict[str, Any]:
         "slugs": slugs,
         "cpu_s": clock.seconds(),
         "tar_bytes": shards,
-        "dropped": done.images["dropped"],
-        "kept": sum(done.images["selected"].values()),
+        "dropped": done.reported.images["dropped"],
+        "kept": sum(done.reported.images["selected"].values()),
         "rows": scores,
     }
 

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from text_pages import FIT, composite, is_han, pages, photographs, tiles
 
 from filters import trees
-from filters.boost import grow
 from filters.clarity.features import NAMES
-from filters.degrade import reencode
 from filters.ocr.rapid import RapidOcrEngine
 from filters.text_density import find_lines, strokes
 from filters.text_density import line as text_line
 from filters.text_density import screen as text_screen
+from filters.training.boost import grow
+from filters.training.degrade import reencode
 from vae_corpus.pictures.decode import Rgb, to_luma
 
 # Pictures without text.

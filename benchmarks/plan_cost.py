@@ -24,9 +24,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from filters.scores import SCORE_SCHEMA
 from pipelines.config import CorpusConfig
 from pipelines.stages import plan
-from vae_corpus.tables import SCORE_SCHEMA
 
 _TEMPLATE_PAGES = 50
 _UNIT_ROWS = 1000

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from filters.scores import SCORE_SCHEMA
 from pipelines.config import CorpusConfig
 from pipelines.planning import curriculum
 from pipelines.report import accounting, page
@@ -33,7 +34,7 @@ from pipelines.sources import FolderSource
 from pipelines.stages import plan
 from vae_corpus import storage
 from vae_corpus.demo import demo_inputs
-from vae_corpus.tables import INDEX_SCHEMA, SCORE_SCHEMA
+from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.tar import ShardWriter, Stored
 from vae_corpus.words import Group
 

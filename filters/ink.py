@@ -6,12 +6,66 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from vae_corpus.expressions import column, setting
+from vae_corpus.scores import Column, DropRule, Look, Score, Threshold, always
+from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 # Raised when the same pixels would give other cells.
 VERSION = "1"
 
 CELL_PX = 32
+
+SCORE = Score(
+    name="ink",
+    columns=(
+        Column(
+            name="ink_cells",
+            type=pa.list_(pa.uint8()),
+            meaning="by how many levels of 0..255 pixels differ in each 32 px cell; text only",
+            carried=False,
+        ),
+        Column(
+            name="ink_max",
+            type=pa.uint8(),
+            meaning="levels of the cell with most ink, 0 to 255",
+            title="Ink levels",
+            sql="list_max(ink_cells)",
+        ),
+    ),
+    prepare=always(VERSION, lambda look: _of_text(look)),
+    thresholds=(
+        Threshold(
+            setting="min_ink_levels",
+            default=8,
+            most=255,
+            about="pages and tiles of text are blank, and dropped, where no 32 px cell inside has"
+            " pixels that differ by so many levels of 255 (0 keeps all); print differs by 100",
+            column="ink_max",
+            title="Ink of text",
+            kinds=(TEXT_REAL, DOCUMENT),
+            high=255,
+            step=1,
+        ),
+    ),
+    drops=(
+        DropRule(
+            slug="blank",
+            when=column("kind").differs(GENERAL) & (column("ink_max") < setting("min_ink_levels")),
+        ),
+    ),
+)
+
+
+def shows_text(look: Look) -> bool:
+    """Whether a picture is a page or shows characters: only text is cut into tiles."""
+    return look.content == DOCUMENT or bool(look.value("chars_est"))
+
+
+def _of_text(look: Look) -> dict[str, Any]:
+    return ink_cells(look.rgb) if shows_text(look) else {}
 
 
 def ink_cells(rgb: NDArray[np.uint8]) -> dict[str, Any]:

@@ -13,7 +13,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from filters.ink import shows_text
+from vae_corpus.scores import Column, Look, Score, always
+from vae_corpus.words import DOCUMENT
 
 # Raised when the same pixels would give another layout.
 VERSION = "1"
@@ -42,6 +47,19 @@ _TOLERANCE_SHARE = 0.25
 # Levels of a stored byte per tolerance.
 _SCALE = 200
 
+SCORE = Score(
+    name="layout",
+    columns=(
+        Column(
+            name="layout",
+            type=pa.binary(),
+            meaning="64 x 64 bytes: local contrast of the part with detail; text only",
+            carried=False,
+        ),
+    ),
+    prepare=always(VERSION, lambda look: _of_text(look)),
+)
+
 
 def layout(rgb: NDArray[np.uint8], *, page: bool = True) -> dict[str, Any]:
     """`layout`: 64 x 64 bytes, row by row, or None. `rgb` is uint8[H, W, 3] of any size.
@@ -64,6 +82,10 @@ def layout(rgb: NDArray[np.uint8], *, page: bool = True) -> dict[str, Any]:
     step = _CELLS // POINTS
     levels = np.rint(contrast[::step, ::step] * _SCALE) + LEVELS // 2
     return {"layout": np.clip(levels, 0, LEVELS - 1).astype(np.uint8).tobytes()}
+
+
+def _of_text(look: Look) -> dict[str, Any]:
+    return layout(look.rgb, page=look.content == DOCUMENT) if shows_text(look) else {}
 
 
 def differences(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -10,8 +10,12 @@ character makes up to ten.
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+
+from vae_corpus.scores import Column, Look, Score, always
 
 # Raised when the same text would give another sketch.
 VERSION = "1"
@@ -22,6 +26,27 @@ _RUN_CHARS = 5
 _BITS_LOG2 = 10
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
+
+SCORE = Score(
+    name="text_sketch",
+    columns=(
+        Column(
+            name="text_sketch",
+            type=pa.binary(),
+            meaning="odd sketch of 1,024 bits of the text that came with a page",
+            carried=False,
+        ),
+    ),
+    prepare=always(VERSION, lambda look: _of_page(look)),
+)
+
+
+def _of_page(look: Look) -> dict[str, Any]:
+    """None as well where most of what the page shows is not in its text: a scan with a stamp."""
+    text = look.text
+    if text is None or len(plain(text)) < (look.value("chars_est") or 0) / 2:
+        return {"text_sketch": None}
+    return {"text_sketch": text_sketch(text)}
 
 
 def plain(text: str) -> str:

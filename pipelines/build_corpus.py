@@ -25,8 +25,7 @@ if __name__ == "__main__":
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from pipelines.build import build  # noqa: E402
-from pipelines.built import Build, BuildFailed  # noqa: E402
+from pipelines.build import BuildFailed, Built, build  # noqa: E402
 from pipelines.config import CorpusConfig  # noqa: E402
 from pipelines.demo.config import with_demo_inputs  # noqa: E402
 from pipelines.estimates.run import estimate  # noqa: E402
@@ -133,9 +132,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if board:
             board.close()
     _summary(done, console)
-    for problem in done.problems:
+    for problem in done.reported.problems:
         print(f"error: {problem}", file=sys.stderr)
-    return 1 if done.quarantined or done.problems else 0
+    return 1 if done.scored.given_up or done.reported.problems else 0
 
 
 def _command(argv: Sequence[str] | None) -> str:
@@ -168,17 +167,17 @@ def _board(config: CorpusConfig) -> Board | None:
     return Board(config.wandb, config.out, config.model_dump(mode="json"))
 
 
-def _summary(done: Build, console: Console) -> None:
-    console.out.print(accounting.images_table(done.images))
+def _summary(done: Built, console: Console) -> None:
+    console.out.print(accounting.images_table(done.reported.images))
     names = [shard.name for shard in done.shards]
-    console.out.print(accounting.shards_table(done.groups, names))
-    console.out.print(accounting.times_table(done.seconds, done.worked))
-    for failure in done.quarantined:
+    console.out.print(accounting.shards_table(done.reported.groups, names))
+    console.out.print(accounting.times_table(done.runner.seconds, done.runner.worked))
+    for failure in done.scored.given_up:
         console.say(f"left out: unit {failure.task_id}: {failure.slug}: {failure.why}")
-    for notice in done.notices:
+    for notice in done.reported.notices:
         console.say(f"note: {notice}")
-    console.say(f"look at    {done.page}")
-    if done.groups:
+    console.say(f"look at    {done.reported.page}")
+    if done.reported.groups:
         train = shlex.join(
             ["python", "vae_training/train.py", "--corpus", done.config.out, "--model", "tiny"]
         )

@@ -17,7 +17,7 @@ if __package__ in (None, ""):  # run as a file: this folder must not shadow top-
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pipelines.report.console import Console  # noqa: E402
-from pipelines.stages import pack  # noqa: E402
+from pipelines.sources.originals import fetch_original  # noqa: E402
 from pipelines.stories.corpus import (  # noqa: E402
     Corpus,
     Row,
@@ -142,7 +142,7 @@ def _write_image(
         if wanted:
             return [_write_stored(corpus, sample, folder) for sample in wanted]
     source = corpus.sources()[row["source"]]
-    data = pack.fetch_original(row, {source.name: source})
+    data = fetch_original(row, {source.name: source})
     if not data:
         return ["nothing: the source has no bytes for it"]
     extension = row["format"] or row["member"].rpartition(".")[2] or "bin"

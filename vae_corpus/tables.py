@@ -4,60 +4,46 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-_FLOATS = (
-    "jpeg_quality",
-    "clarity",
-    "blur",
-    "compression",
-    "noise",
-    "luma_mean",
-    "luma_std",
-    "chars_est",
-    "chars_per_mpx",
-    "max_chars_per_256_tile",
-    "glyph_px_p50",
-    "glyph_px_min",
-    "text_area_share",
+from vae_corpus.scores import Column
+
+# What every row of the score table says besides its scores. `colour_space` is that of the file;
+# the pixels that are scored and stored are sRGB.
+PICTURE_COLUMNS = (
+    Column(name="key", type=pa.string(), meaning="<source>-<16 hex digits of the sha256>"),
+    Column(name="source", type=pa.string(), meaning="name of the source"),
+    Column(name="unit", type=pa.string(), meaning="unit that it was read in"),
+    Column(name="member", type=pa.string(), meaning="name inside the tar, table or document"),
+    Column(name="uri", type=pa.string(), meaning="file that it was read from"),
+    Column(name="offset", type=pa.int64(), meaning="where it begins in that file"),
+    Column(name="bytes", type=pa.int64(), meaning="size of the encoded image"),
+    Column(name="sha256", type=pa.string(), meaning="of the encoded image"),
+    Column(name="content", type=pa.string(), meaning="auto, or document where the source says so"),
+    Column(name="format", type=pa.string(), meaning="jpeg, png, webp, tiff..."),
+    Column(name="width", type=pa.int32(), meaning="px, upright"),
+    Column(name="height", type=pa.int32(), meaning="px, upright"),
+    Column(
+        name="colour_space",
+        type=pa.string(),
+        meaning="srgb, cmyk, lab, broken, or the name of the file's profile",
+    ),
+    Column(name="colour_converted", type=pa.bool_(), meaning="pixels were converted to sRGB"),
+    Column(name="decode_note", type=pa.string(), meaning="harmless oddities of the file"),
+    Column(
+        name="jpeg_quality",
+        type=pa.float32(),
+        meaning="quality that the header's tables stand for, 1 to 100",
+        title="JPEG quality",
+    ),
 )
-
-
-# `unit`, `member`, `uri`, `offset` and `bytes` are where the image was read; `slug` and `why` stand
-# only where it could not be decoded, and then nothing else does. `colour_space` is that of the
-# file: "srgb", "cmyk", "lab", "broken" or the name of its profile; the pixels that are scored and
-# stored are sRGB. `decode_note` tells of harmless oddities.
-SCORE_SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("source", pa.string()),
-        ("unit", pa.string()),
-        ("member", pa.string()),
-        ("uri", pa.string()),
-        ("offset", pa.int64()),
-        ("bytes", pa.int64()),
-        ("sha256", pa.string()),
-        ("content", pa.string()),
-        ("format", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("colour_space", pa.string()),
-        ("colour_converted", pa.bool_()),
-        ("decode_note", pa.string()),
-        ("phash", pa.uint64()),
-        ("phash_fine", pa.binary(32)),
-        ("script", pa.string()),
-        ("text_stage", pa.string()),
-        ("text_cells", pa.list_(pa.float32())),
-        ("ink_cells", pa.list_(pa.uint8())),
-        ("layout", pa.binary()),
-        ("text_sketch", pa.binary()),
-        *((name, pa.float32()) for name in _FLOATS),
-        ("slug", pa.string()),
-        ("why", pa.string()),
-    ]
+# Only where an image could not be decoded; then it has no scores.
+VERDICT_COLUMNS = (
+    Column(name="slug", type=pa.string(), meaning="short reason"),
+    Column(name="why", type=pa.string(), meaning="the same in words"),
 )
 
 # One row per stored sample, in a Parquet file beside each tar. `offset` and `bytes` are those of
 # the image data inside the tar (not of its 512-byte header), so that one ranged read fetches it.
+# Shards that were packed by scores have some of these as further columns.
 INDEX_SCHEMA = pa.schema(
     [
         pa.field("shard", pa.string(), nullable=False),
@@ -77,7 +63,5 @@ INDEX_SCHEMA = pa.schema(
         pa.field("density", pa.string()),
         pa.field("source", pa.string(), nullable=False),
         pa.field("parent", pa.string(), nullable=False),
-        pa.field("clarity", pa.float32()),
-        pa.field("chars_per_mpx", pa.float32()),
     ]
 )

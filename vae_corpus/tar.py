@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ _BLOCK = 512
 class Stored:
     """A sample as it lies in a shard: encoded bytes, their size in px, and what is known of it.
 
-    `label` is the JSON beside it, written or still to be written.
+    `label` is the JSON beside it, written or still to be written; `scores` go into the index.
     """
 
     key: str
@@ -34,8 +34,7 @@ class Stored:
     source: str
     parent: str
     label: dict[str, Any] | str
-    clarity: float | None = None
-    chars_per_mpx: float | None = None
+    scores: dict[str, float | None] = field(default_factory=dict)
 
     def label_bytes(self) -> bytes:
         """The label as the file beside the image."""
@@ -47,9 +46,10 @@ class Stored:
 class ShardWriter:
     """Adds samples to an open tar; `index` is then the table of what lies where."""
 
-    def __init__(self, file: IO[bytes], shard: str) -> None:
+    def __init__(self, file: IO[bytes], shard: str, schema: pa.Schema = INDEX_SCHEMA) -> None:
         self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
         self._shard = shard
+        self._schema = schema
         self._rows: list[dict[str, Any]] = []
 
     def add(self, sample: Stored) -> None:
@@ -71,15 +71,14 @@ class ShardWriter:
                 "height": sample.height,
                 "source": sample.source,
                 "parent": sample.parent,
-                "clarity": sample.clarity,
-                "chars_per_mpx": sample.chars_per_mpx,
             }
+            | sample.scores
         )
 
     def close(self) -> pa.Table:
-        """End the tar and return its index, INDEX_SCHEMA."""
+        """End the tar and return its index, of the writer's schema."""
         self._tar.close()
-        return pa.Table.from_pylist(self._rows, schema=INDEX_SCHEMA)
+        return pa.Table.from_pylist(self._rows, schema=self._schema)
 
     def _member(self, name: str, data: bytes) -> int:
         info = tarfile.TarInfo(name)

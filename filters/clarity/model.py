@@ -28,7 +28,7 @@ DETECTORS = tuple(detector for pair in SCORES.values() for detector in pair)
 
 def load(path: Path = WEIGHTS) -> trees.Weights:
     """Read a weights file, once a process; ValueError when it is not one of ours."""
-    remedy = "`python -m filters.train_clarity --images DIR...`"
+    remedy = "`python -m filters.training.clarity --images DIR...`"
     return trees.load(path, NAMES, DETECTORS, remedy)
 
 

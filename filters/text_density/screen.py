@@ -8,6 +8,7 @@ third to a half of the photographs' cells that texture alone would send on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,13 @@ def load() -> tuple[trees.Weights, trees.Weights]:
     )
 
 
-def chances(luma: NDArray[np.uint8], cell_px: int) -> NDArray[np.float64]:
+def chances(
+    luma: NDArray[np.uint8], cell_px: int, whole: Callable[[], NDArray[np.float32]] | None = None
+) -> NDArray[np.float64]:
     """How likely each cell holds text, float64[ceil(H / cell_px), ceil(W / cell_px)] in [0, 1].
 
-    0 where texture rules it out.
+    0 where texture rules it out. `whole` gives the texture of the whole picture, if it is known: that
+    of the cell when there is only one.
     """
     texture, text = load()
     rows, columns = (-(-side // cell_px) for side in luma.shape)
@@ -47,7 +51,10 @@ def chances(luma: NDArray[np.uint8], cell_px: int) -> NDArray[np.float64]:
         for y in range(rows)
         for x in range(columns)
     ]
-    found = np.stack([look(cell) for cell in cells])
+    if whole is not None and len(cells) == 1:
+        found = whole()[None]
+    else:
+        found = np.stack([look(cell) for cell in cells])
     grid = np.zeros(rows * columns)
     open_ = np.flatnonzero(texture.trees.chances(found)[:, 0] >= RULED_OUT)
     if len(open_):

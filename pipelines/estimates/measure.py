@@ -13,15 +13,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from filters.scores import SCORE_SCHEMA, Scores
 from pipelines.config import CorpusConfig
 from pipelines.estimates.sampling import Drawn
 from pipelines.sources import ParquetSource, Unit
 from pipelines.sources.files import FileInfo, read_bytes
+from pipelines.sources.originals import fetch_original
 from pipelines.sources.tar_files import compression_of
-from pipelines.stages import pack, plan, score, synthesize
+from pipelines.stages import pack, plan, synthesize
+from pipelines.workers import scorer
 from vae_corpus import storage, tar
-from vae_corpus.pictures import decode as door
-from vae_corpus.tables import SCORE_SCHEMA
 from vae_corpus.words import GENERAL
 
 Row = dict[str, Any]
@@ -71,13 +72,13 @@ class Pages:
 
 def make_taker(config: CorpusConfig, done: Measured) -> Callable[[Drawn], None]:
     """Loads the models; each call scores one image and notes what it took."""
-    job = score.ScoreJob(
+    job = scorer.ScoreJob(
         settings=config.score,
-        versions=score.versions(config.score),
+        versions=scorer.versions(Scores(config.score)),
         sources={source.name: source for source in config.sources},
         folder="",
     )
-    score_item = score.make_item_scorer(job)
+    score_item = scorer.make_item_scorer(job)
 
     def take(drawn: Drawn) -> None:
         number = len(done.rows)
@@ -146,9 +147,7 @@ def render_pages(config: CorpusConfig, done: Measured, enough: Callable[[], bool
         settings=config.synth,
         seed=config.seed,
         sources={source.name: source for source in config.sources},
-        limits=door.Limits(
-            max_pixels=config.score.max_pixels, max_side_px=config.score.max_side_px
-        ),
+        limits=config.score.limits,
         out="",
     )
     draw = synthesize.make_drawer(job)
@@ -207,7 +206,7 @@ def copies(row: Row, files: Sequence[FileInfo], sizes: NDArray[np.int64]) -> flo
 def _data(done: Measured, number: int, row: Row, sources: dict[str, Any]) -> bytes:
     if number in done.data:
         return done.data[number]
-    return pack.fetch_original(row, sources)
+    return fetch_original(row, sources)
 
 
 def _laid_down(

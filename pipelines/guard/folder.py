@@ -15,7 +15,7 @@ _MARKS = {"units.parquet", "corpus.json", "curriculum.json"}
 _CHANGED = {"plan", "shards", "report"}
 
 
-def check_place(out: str, sources: Iterable[Source]) -> None:
+def check_folder(out: str, sources: Iterable[Source]) -> None:
     """SettingsError when `out` lies inside a source, or has folders of somebody else's.
 
     A build removes what it does not need from its own folders.

@@ -26,6 +26,8 @@ from duckdb.func import ARROW
 from numpy.typing import NDArray
 
 from filters import layout
+from pipelines.planning.settings import PlanSettings
+from vae_corpus.words import GENERAL
 
 _HASH_BITS = 64
 # Re-encoding and scaling move these only by rounding; an image and its stretched or darkened
@@ -33,6 +35,17 @@ _HASH_BITS = 64
 _MAX_LOG_ASPECT = 0.05
 _MAX_LUMA_STEP = 12
 _LAYOUT_BYTES = layout.POINTS**2
+
+# Layouts are too large to go along with the rows, and few are asked for: they are read once more.
+# Rows of one address have one layout.
+_LAYOUTS = """
+    SELECT rows.id, any_value(scores.layout) AS layout
+    FROM wanted JOIN rows USING (id)
+    JOIN scores ON scores.unit = rows.unit AND scores.uri = rows.uri
+        AND scores."offset" = rows."offset" AND scores.member = rows.member
+        AND scores.sha256 = rows.sha256
+    GROUP BY rows.id
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +56,48 @@ class Limits:
     fine_bits: int
     text_runs: int
     layout_levels: int
+
+
+def drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
+    """`unique_rows`: `judged` with exact and near duplicates marked, and of what."""
+    db.execute(
+        """
+        CREATE TEMP TABLE exact AS
+        SELECT id, first(key) OVER copies AS duplicate_of
+        FROM judged WHERE slug IS NULL
+        WINDOW copies AS (PARTITION BY sha256 ORDER BY source, uri, "offset", id)
+        QUALIFY row_number() OVER copies > 1
+        """
+    )
+    db.execute(
+        """
+        CREATE TEMP TABLE candidates AS
+        SELECT id, key, sha256, phash, phash_fine, width, height, clarity, luma_mean,
+               kind = $general AS general, text_sketch, shape
+        FROM judged ANTI JOIN exact USING (id)
+        JOIN (SELECT id, text_sketch, shape FROM rows) USING (id)
+        WHERE slug IS NULL
+        """,
+        {"general": GENERAL},
+    )
+    limits = Limits(
+        bits=s.duplicate_bits,
+        fine_bits=s.duplicate_fine_bits,
+        text_runs=s.duplicate_text_runs,
+        layout_levels=s.duplicate_layout_levels,
+    )
+    mark_near_duplicates(db, "candidates", _LAYOUTS, limits)
+    db.execute(
+        """
+        CREATE TEMP TABLE unique_rows AS
+        SELECT judged.* REPLACE (
+                   CASE WHEN judged.slug IS NOT NULL THEN judged.slug
+                        WHEN exact.id IS NOT NULL THEN 'duplicate'
+                        WHEN near.id IS NOT NULL THEN 'near_duplicate' END AS slug),
+               coalesce(exact.duplicate_of, near.duplicate_of) AS duplicate_of
+        FROM judged LEFT JOIN exact USING (id) LEFT JOIN near USING (id)
+        """
+    )
 
 
 def mark_near_duplicates(

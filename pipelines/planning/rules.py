@@ -1,60 +1,89 @@
 """What the plan decides about one image by its scores alone: its kind, and why it is dropped.
 
-Declared once. The plan runs these rules as SQL, and the report's page runs them in the browser on
-its sample, so that a threshold that is dragged there decides as the plan would. What depends on
-other images (duplicates, quotas, tiles, rungs) is no rule and stands in `plan`.
+Each rule is declared once, beside its score or here where it is about the size. The plan runs the
+rules as SQL, and the report's page runs them in the browser on its sample, so that a threshold that
+is dragged there decides as the plan would. What depends on other images (duplicates, quotas, tiles,
+rungs) is no rule.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.config import PlanSettings
-from vae_corpus.expressions import Expression, Number, case, column, setting
+from filters.scores import COLUMNS as SCORE_COLUMNS
+from filters.scores import SCORES
+from vae_corpus.expressions import Number, case, column, setting
+from vae_corpus.scores import DropRule, Threshold
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
-# Columns that are computed from those of the score table.
+if TYPE_CHECKING:  # the settings are made of what is declared here
+    from pipelines.planning.settings import PlanSettings
+
+# Columns that the plan computes from those of the score table.
 DERIVED = {
     "side": "least(width, height)",
     "long_side": "greatest(width, height)",
-    "ink_max": "list_max(ink_cells)",
+    **{column.name: column.sql for column in SCORE_COLUMNS if column.sql},
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """An image is dropped as `slug` when `when` holds and no rule before this one does."""
-
-    slug: str
-    when: Expression
-
 
 KIND = case(
     (column("content").equals("document"), DOCUMENT),
     (column("chars_per_mpx") >= setting("min_text_chars_per_mpx"), TEXT_REAL),
     otherwise=GENERAL,
 )
+_KINDS = (GENERAL, TEXT_REAL, DOCUMENT)
 
-_noise, _compression, _blur = column("noise"), column("compression"), column("blur")
-_is_text = column("kind").differs(GENERAL)
-_unclear = column("clarity") < case(
-    (column("kind").equals(GENERAL), setting("min_clarity")),
-    otherwise=setting("min_clarity_text"),
+THRESHOLDS: tuple[Threshold, ...] = (
+    Threshold(
+        setting="min_side_px",
+        default=256,
+        least=256,
+        about="drop images with a shorter side below this",
+        column="side",
+        title="Shorter side",
+        kinds=_KINDS,
+        low=32,
+        high=4096,
+        step=1,
+        scale="log",
+    ),
+    Threshold(
+        setting="max_aspect",
+        default=3.0,
+        least=1,
+        about="drop images more elongated than this",
+        column="aspect",
+        title="Aspect ratio",
+        kinds=_KINDS,
+        low=1,
+        high=6,
+        step=0.05,
+        keeps="below",
+    ),
+    Threshold(
+        setting="min_text_chars_per_mpx",
+        default=600.0,
+        about="from this density on an image is text_real, not general",
+        column="chars_per_mpx",
+        title="Text density",
+        kinds=(GENERAL, TEXT_REAL),
+        high=30_000,
+        step=10,
+        scale="log",
+        keeps="both",
+    ),
+    *(threshold for score in SCORES for threshold in score.thresholds),
 )
-
-RULES = (
-    Rule(
+# The first that holds gives the slug.
+RULES: tuple[DropRule, ...] = (
+    DropRule(
         slug="too_small",
         when=(column("side") < setting("min_side_px")) | (column("side") < setting("min_rung")),
     ),
-    Rule(slug="too_elongated", when=column("long_side") > column("side") * setting("max_aspect")),
-    Rule(slug="blank", when=_is_text & (column("ink_max") < setting("min_ink_levels"))),
-    # An image that is not clear is named by the worst of its three faults.
-    Rule(slug="noisy", when=_unclear & (_noise >= _blur) & (_noise >= _compression)),
-    Rule(slug="compressed", when=_unclear & (_compression >= _blur)),
-    Rule(slug="blurred", when=_unclear),
-    Rule(slug="no_text", when=_is_text & (column("chars_est").equals(0))),
+    DropRule(
+        slug="too_elongated", when=column("long_side") > column("side") * setting("max_aspect")
+    ),
+    *(rule for score in SCORES for rule in score.drops),
 )
 
 _read = [name for e in (KIND, *(rule.when for rule in RULES)) for name in e.columns()]

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from pipelines.config import CorpusConfig, PackSettings
+from filters.scores import COLUMNS
+from pipelines.config import PackSettings
 from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
 PACK_VERSION = 4
 
-# Where an image was read says nothing of what a shard holds: the same corpus at another place has
-# the same recipes.
-_ADDRESS = ["unit", "uri", "offset"]
-# Nor does what an image is beside others: it would change with every image more.
-_NOT_PACKED = [*_ADDRESS, "text_rank", "blank_tiles", "ink_max"]
+# All that decides what a shard holds of an image, and so its recipe. Where the image was read does
+# not: the same corpus at another place has the same recipes.
+PACKED = (
+    *("key", "source", "member", "sha256", "format", "width", "height", "colour_converted"),
+    *("kind", "rung", "bucket", "tiles", "ext"),
+    *(column.name for column in COLUMNS if column.label or column.index),
+)
 
 # Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
 _JPEG_BYTES_PER_PX = 0.5
@@ -32,22 +36,22 @@ KEEP_ORIGINAL_UP_TO = 1.5
 KEPT_FORMATS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
 
-def assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
+def assign_shards(db: duckdb.DuckDBPyConnection, pack: PackSettings, seed: int) -> None:
     """`selected`: what is kept, in packing order, with the name of its shard.
 
     Inside a kind and rung the order is that of a seeded hash: any run of samples is a fair draw.
     A shard holds images of one extension, because readers that build tables ask for that.
     """
-    limit, samples = config.pack.shard_bytes, config.pack.shard_samples
+    limit, samples = pack.shard_bytes, pack.shard_samples
     kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
     db.execute(
         f"""
         CREATE TEMP TABLE selected AS
         WITH sized AS (
             SELECT * EXCLUDE (slug, duplicate_of),
-                md5(concat('{config.seed}', 'order', sha256)) AS place,
+                md5(concat('{seed}', 'order', sha256)) AS place,
                 CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
-                CASE WHEN kind <> '{GENERAL}' THEN '{config.pack.text_format}'
+                CASE WHEN kind <> '{GENERAL}' THEN '{pack.text_format}'
                      WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
                      WHEN colour_converted THEN CASE format WHEN 'jpeg' THEN 'jpg' ELSE 'png' END
                      ELSE CASE format {kept} ELSE 'png' END END AS ext,
@@ -66,11 +70,20 @@ def assign_shards(db: duckdb.DuckDBPyConnection, config: CorpusConfig) -> None:
             SELECT *, dense_rank() OVER (PARTITION BY kind, rung, ext ORDER BY raw) - 1 AS number
             FROM filled)
         SELECT * EXCLUDE (raw, number, stored_bytes, samples),
-            format('shards/{{}}/{{}}/{config.pack.lane}-{{}}-{{}}-{{}}-{{:06d}}',
+            format('shards/{{}}/{{}}/{pack.lane}-{{}}-{{}}-{{}}-{{:06d}}',
                    kind, rung, kind, rung, ext, number) AS shard
         FROM numbered
         """
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One shard to be made: its path below the corpus without extension, and its recipe."""
+
+    name: str
+    recipe: str
+    samples: int
 
 
 class Recipes:
@@ -83,7 +96,7 @@ class Recipes:
         self._samples: dict[str, int] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
-        for row in batch.drop_columns(_NOT_PACKED).to_pylist():
+        for row in batch.select(["shard", *PACKED]).to_pylist():
             shard = row["shard"]
             if shard not in self._hashes:
                 self._hashes[shard] = hashlib.sha256(self._base)

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from filters.ocr.engine import OcrUnavailable
-from pipelines.config import ScoreSettings
+from filters.settings import ScoreSettings
+from filters.text_density import text_density
 from pipelines.report.pictures import Shot
-from pipelines.stages import score
 from vae_corpus.words import GENERAL, TEXT_SYNTH
 
 # Each takes some .2 s of CPU time.
@@ -38,7 +38,7 @@ def find_lines(
     if not settings.text or not wanted:
         return {}
     try:
-        density = score.text_density(settings.ocr)
+        density = text_density(settings.ocr)
         return {
             i: density.score_with_lines(_pixels(shots[i].detail))[1]
             .round()

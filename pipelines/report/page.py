@@ -33,7 +33,6 @@ from pipelines.report.stored import characters, find_cells, find_stored
 from pipelines.sources import Source
 from pipelines.stages import plan
 from vae_corpus import storage
-from vae_corpus.pictures import decode as door
 from vae_corpus.words import TEXT_SYNTH
 
 # Raised when the same corpus would give another page.
@@ -98,11 +97,10 @@ def make_page(subject: Subject, digest: str) -> str:
     rows += more
     order = _wanted(rows, found)
     find_stored(config.out, rows, order[: pictures.THUMBNAILS])
-    limits = door.Limits(max_pixels=config.score.max_pixels, max_side_px=config.score.max_side_px)
     columns = payload.columns(rows)
     # Long paths take their room from the pictures; base64 makes four bytes of three.
     room_bytes = 0.75 * (_PAGE_BYTES - len(_embedded(columns).encode()))
-    shots = pictures.take(rows, order, config.out, subject.sources, limits, room_bytes)
+    shots = pictures.take(rows, order, config.out, subject.sources, config.score.limits, room_bytes)
     places, texts = payload.pictures(shots)
     counts = census.count(subject.plan_folder)
     data = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.report.strata import COLUMNS
+from pipelines.report.strata import TABLE_COLUMNS
 from vae_corpus import storage
 
 _NEAR, _EXACT = 150, 20
@@ -47,9 +47,9 @@ def _rows_of(plan_folder: str, keys: Sequence[str]) -> list[dict[str, Any]]:
         named = ", ".join(f"'{key}'" for key in wanted)
         for row in storage.query(
             [storage.join(plan_folder, f"{fate}.parquet")],
-            f"SELECT {', '.join(COLUMNS[fate])} FROM stored WHERE key IN ({named})"
+            f"SELECT {', '.join(TABLE_COLUMNS[fate])} FROM stored WHERE key IN ({named})"
             ' ORDER BY key, uri, "offset", member',
-            [column.strip('"') for column in COLUMNS[fate]],
+            [column.strip('"') for column in TABLE_COLUMNS[fate]],
         ):
             found.setdefault(row["key"], row | {"fate": fate, "stratum": None, "place": 0})
     return [found[key] for key in sorted(found)]

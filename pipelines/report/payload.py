@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from filters.scores import COLUMNS
 from pipelines.report.pictures import Shot
+from vae_corpus.tables import PICTURE_COLUMNS
 
 # Few values over many rows: each is a number into a list.
 _CODED = (
@@ -18,11 +20,11 @@ _CODED = (
 )
 _PLAIN = (
     *("stratum", "place", "key", "member", "offset", "bytes", "width", "height", "rung", "side"),
-    *("ink_max", "colour_converted", "duplicate_of"),
+    *("colour_converted", "duplicate_of"),
+    *(column.name for column in COLUMNS if column.sql),
 )
-_FLOATS = (
-    *("clarity", "blur", "compression", "noise", "luma_mean", "jpeg_quality", "chars_est"),
-    *("chars_per_mpx", "max_chars_per_256_tile", "glyph_px_p50"),
+_FLOATS = tuple(
+    column.name for column in (*PICTURE_COLUMNS, *COLUMNS) if column.title and not column.sql
 )
 _LONGEST = 400
 SORTS = ("thumbnail", "detail", "whole")

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from filters.scores import COLUMNS
 from vae_corpus import storage
+from vae_corpus.tables import PICTURE_COLUMNS
 from vae_corpus.words import TEXT_SYNTH
 
 ROWS = 20_000
@@ -28,14 +30,15 @@ _TABLES = {
     "rejected": "concat('rejected/', slug)",
 }
 _SYNTH = f"concat('selected/{TEXT_SYNTH}/', rung)"
-_ALWAYS = (
-    *("key", "source", "unit", "member", "uri", '"offset"', '"bytes"', "sha256", "content"),
-    *("format", "width", "height", "colour_space", "colour_converted", "decode_note"),
-    *("phash", "phash_fine", "script", "jpeg_quality", "clarity", "blur", "compression", "noise"),
-    *("luma_mean", "chars_est", "chars_per_mpx", "max_chars_per_256_tile", "glyph_px_p50"),
+_SCORES = tuple(
+    column.name
+    for column in COLUMNS
+    if column.sql is None and (column.title or column.name in ("phash", "phash_fine", "script"))
 )
-_PLANNED = (*_ALWAYS, "kind", "rung", "side", "ink_max")
-COLUMNS = {
+_ALWAYS = (*(f'"{column.name}"' for column in PICTURE_COLUMNS), *_SCORES)
+_DERIVED = tuple(column.name for column in COLUMNS if column.sql)
+_PLANNED = (*_ALWAYS, "kind", "rung", "side", *_DERIVED)
+TABLE_COLUMNS = {
     "selected": (*_PLANNED, "bucket", "tiles", "shard"),
     "dropped": (*_PLANNED, "slug", "duplicate_of"),
     "rejected": (*_ALWAYS, "slug", "why"),
@@ -67,7 +70,7 @@ def draw_sample(plan_folder: str, out: str, shards: Sequence[str], seed: int, li
     """Up to `limit` rows of the plan's tables and of the rendered shards, in a fixed order."""
     synth = [storage.join(out, f"{s}.parquet") for s in shards if f"/{TEXT_SYNTH}/" in f"/{s}"]
     parts = [
-        ([storage.join(plan_folder, f"{name}.parquet")], stratum, COLUMNS[name], name)
+        ([storage.join(plan_folder, f"{name}.parquet")], stratum, TABLE_COLUMNS[name], name)
         for name, stratum in _TABLES.items()
     ]
     if synth:
@@ -79,7 +82,7 @@ def draw_sample(plan_folder: str, out: str, shards: Sequence[str], seed: int, li
     found: list[dict[str, Any]] = []
     for paths, stratum, columns, fate in parts:
         # The member of rendered text is its key.
-        identity = "concat(key, '/', member)" if "member" in columns else "key"
+        identity = "concat(key, '/', member)" if '"member"' in columns else "key"
         for row in _drawn(paths, stratum, columns, identity, counts, wanted, seed):
             found.append(row | {"fate": fate})
     names = sorted(counts)
@@ -134,7 +137,7 @@ def _drawn(
         f"WHEN '{n}' THEN {_cut(wanted[n], counts[n])}::UBIGINT" for n in sorted(counts)
     )
     most = " ".join(f"WHEN '{name}' THEN {wanted[name]}" for name in sorted(counts))
-    address = [c for c in ("uri", "shard", '"offset"', "member") if c in columns]
+    address = [c for c in ('"uri"', "shard", '"offset"', '"member"') if c in columns]
     return storage.query(
         paths,
         f"""

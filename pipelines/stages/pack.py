@@ -6,7 +6,7 @@ own compression artefacts. Only what is much larger than its rung is made smalle
 
 from __future__ import annotations
 
-import hashlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,34 +18,33 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.config import PackSettings, ScoreSettings
-from pipelines.planning.shards import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS
+from filters.scores import COLUMNS, PACKED_INDEX_SCHEMA
+from filters.settings import ScoreSettings
+from pipelines.config import CorpusConfig, PackSettings
+from pipelines.planning.shards import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS, PACKED, Shard
 from pipelines.sources import Source
+from pipelines.sources.originals import fetch_original
+from pipelines.stages.committed import make_shards
+from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
 from vae_corpus.pictures.encode import jpeg, lossless
 from vae_corpus.words import GENERAL, Group
 
-# What the JSON beside an image says. Every label of a shard has the same names with the same types:
-# readers that build tables take the first ones for the rule.
-_TO_LABEL = (
-    "clarity",
-    "blur",
-    "compression",
-    "noise",
-    "chars_est",
-    "max_chars_per_256_tile",
-    "glyph_px_p50",
-)
-
+# What the JSON beside an image says of its scores. Every label of a shard has the same names with
+# the same types: readers that build tables take the first ones for the rule.
+_TO_LABEL = tuple(column.name for column in COLUMNS if column.label)
+_TO_INDEX = tuple(column.name for column in COLUMNS if column.index)
+# Where the original lies, and what decides its stored bytes.
+_READ = ("uri", "offset", "bytes", *PACKED)
 
 # Originals that are held at once: enough to read runs of one tar or row group in order.
 _FETCH_BYTES = 128 * 1024**2
 
 
 class PackError(RuntimeError):
-    """The source no longer gives what was scored; the message names the sample."""
+    """An image that was scored does not decode now; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +58,20 @@ class PackJob:
     out: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shard:
-    """One shard to be made: its path below the corpus without extension, and its recipe."""
-
-    name: str
-    recipe: str
-    samples: int
+def pack_shards(
+    config: CorpusConfig, sources: dict[str, Source], plan: str, runner: Runner
+) -> list[Shard]:
+    """Make the shards of a plan that are not there; BuildFailed when one cannot be made."""
+    with storage.open_read(storage.join(plan, "shards.parquet")) as file:
+        rows = pq.read_table(file).to_pylist()
+    shards = [
+        Shard(name=row["shard"], recipe=row["recipe"], samples=row["samples"]) for row in rows
+    ]
+    job = PackJob(
+        settings=config.pack, score=config.score, sources=sources, plan=plan, out=config.out
+    )
+    make_shards(runner, config.out, "pack", shards, functools.partial(make_packer, job))
+    return shards
 
 
 def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
@@ -75,7 +81,7 @@ def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
     def pack_shard(shard: Shard) -> dict[str, Any]:
         rows = _rows(job.plan, shard.name)
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
-            writer = tar.ShardWriter(file, shard.name)
+            writer = tar.ShardWriter(file, shard.name, PACKED_INDEX_SCHEMA)
             for part in _parts(rows):
                 for row, data in zip(part, _fetch(part, job.sources), strict=True):
                     for sample in cut_samples(row, data, job):
@@ -91,7 +97,7 @@ def make_packer(job: PackJob) -> Callable[[Shard], dict[str, Any]]:
 def _rows(plan: str, shard: str) -> list[dict[str, Any]]:
     # The plan is sorted by shard: the filter reads the few row groups that hold this one.
     with storage.open_read(storage.join(plan, "selected.parquet")) as file:
-        table = pq.read_table(file, filters=[("shard", "=", shard)])
+        table = pq.read_table(file, columns=list(_READ), filters=[("shard", "=", shard)])
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
@@ -115,17 +121,6 @@ def _fetch(rows: list[dict[str, Any]], sources: dict[str, Source]) -> list[bytes
     data: list[bytes] = [b""] * len(rows)
     for i in sorted(range(len(rows)), key=lambda i: (rows[i]["uri"], rows[i]["offset"])):
         data[i] = fetch_original(rows[i], sources)
-    return data
-
-
-def fetch_original(row: dict[str, Any], sources: dict[str, Source]) -> bytes:
-    """The bytes that were scored; PackError when the source gives others by now."""
-    data = sources[row["source"]].fetch(row["uri"], row["offset"], row["bytes"])
-    if hashlib.sha256(data).hexdigest() != row["sha256"]:
-        raise PackError(
-            f"{row['uri']} has changed since it was scored: restore it, or give it a new"
-            " modification time, so that the same command scores it again"
-        )
     return data
 
 
@@ -179,8 +174,7 @@ def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
 
 
 def _decode(row: dict[str, Any], data: bytes, job: PackJob) -> NDArray[np.uint8]:
-    limits = door.Limits(max_pixels=job.score.max_pixels, max_side_px=job.score.max_side_px)
-    picture = door.decode(data, limits)
+    picture = door.decode(data, job.score.limits)
     if isinstance(picture, door.Fault):
         raise PackError(f"{row['member']} was scored but does not decode now: {picture.why}")
     rgb: NDArray[np.uint8] = picture.rgb
@@ -224,6 +218,5 @@ def _stored(
         source=row["source"],
         parent=row["key"],
         label=whole | scores | {"chars_per_mpx": chars_per_mpx} | label,
-        clarity=row["clarity"],
-        chars_per_mpx=chars_per_mpx,
+        scores={name: row[name] for name in _TO_INDEX} | {"chars_per_mpx": chars_per_mpx},
     )

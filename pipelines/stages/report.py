@@ -5,73 +5,120 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipelines.built import Build, BuildFailed, scored_units
-from pipelines.planning import curriculum
+from pipelines.config import CorpusConfig
+from pipelines.planning.curriculum import group_counts, make_curriculum, write_curriculum
+from pipelines.planning.shards import Shard
 from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
-from pipelines.sources import WebDatasetSource
+from pipelines.sources import Unit, WebDatasetSource
 from pipelines.sources.passed_over import count_passed_over
-from pipelines.stages import committed, score
+from pipelines.stages import committed
+from pipelines.stages.runner import BuildFailed, Runner
+from pipelines.stages.score import Scored
 from pipelines.workers import careful
 from vae_corpus import storage
 from vae_corpus.curriculum import VERSION
 from vae_corpus.words import KINDS
 
 
-def finish(done: Build) -> None:
-    """Remove shards of an earlier plan, then write what describes the corpus, curriculum last."""
-    config, out = done.config, done.config.out
-    names = [shard.name for shard in done.shards]
-    _tidy(done, set(names))
-    done.groups = curriculum.group_counts(out, names)
-    whole, notices = curriculum.make_curriculum(config, done.groups)
-    done.notices += notices
-    done.images = accounting.count_images(done.plan_folder) | {"passed_over": _passed_over(done)}
-    _shortfalls(done, whole)
-    rejected = done.images["rejected"]
-    for what, slugs in (
-        ("made a filter fail", ("score_failed",)),
-        ("killed or hung the worker that scored them", careful.SLUGS),
-    ):
-        if count := sum(rejected.get(slug, 0) for slug in slugs):
-            done.notices.append(
-                f"{count} images {what}: the column `why` of rejected.parquet says how"
-            )
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """What a finished corpus holds: samples per group, images by fate, and what to say of it.
+
+    `problems` are sources that gave nothing, and a corpus without samples; `page` is the report.
+    """
+
+    groups: list[dict[str, Any]]
+    images: dict[str, Any]
+    problems: list[str]
+    notices: list[str]
+    page: str
+
+
+def finish(
+    config: CorpusConfig,
+    units: Sequence[Unit],
+    scored: Scored,
+    plan: str,
+    shards: Sequence[Shard],
+    notices: Sequence[str],
+    runner: Runner,
+) -> Reported:
+    """Remove shards of an earlier plan, then write what describes the corpus, curriculum last.
+
+    BuildFailed when something else has changed the shards meanwhile.
+    """
+    out = config.out
+    names = [shard.name for shard in shards]
+    _tidy(out, set(names), scored.folder, plan)
+    groups = group_counts(out, names)
+    whole, lost = make_curriculum(config, groups)
+    passed_over = _passed_over(config, scored, plan)
+    images = accounting.count_images(plan) | {"passed_over": passed_over}
+    by_source = Counter(unit.source for unit in scored.units)
+    problems, empty = shortfalls(plan, by_source, passed_over)
+    if not whole["phases"]:
+        problems.append(
+            "the corpus holds no samples: the table above says why images were left out"
+        )
+    told = [*notices, *lost, *empty, *_failed_images(images["rejected"])]
     facts = {
         "version": VERSION,
         "seed": config.seed,
-        "scores": storage.name_of(done.score_folder),
-        "plan": storage.name_of(done.plan_folder),
-        "units": len(done.units),
-        "quarantined": [asdict(failure) for failure in done.quarantined],
-        "images": done.images,
-        "problems": done.problems,
-        "notices": done.notices,
+        "scores": storage.name_of(scored.folder),
+        "plan": storage.name_of(plan),
+        "units": len(units),
+        "quarantined": [asdict(failure) for failure in scored.given_up],
+        "images": images,
+        "problems": problems,
+        "notices": told,
         # Neither the place nor the machinery changes a byte of the corpus.
         "settings": config.model_dump(mode="json", exclude={"out", "engine", "wandb", "estimate"}),
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     if storage.commit_bytes(storage.join(out, "corpus.json"), text.encode()):
-        done.worked.add("report")
-    # Without its curriculum the corpus was not whole: shards may be newer than their sheets, also
-    # where the build that made them was killed before it could draw.
-    redraw = not storage.exists(storage.join(out, "curriculum.json"))
-    _report(done, facts, whole, redraw)
-    _look_again(done)
-    if curriculum.write_curriculum(out, whole):
-        done.worked.add("report")
+        runner.worked.add("report")
+    subject = page.Subject(
+        config=config,
+        sources={source.name: source for source in config.sources},
+        score_folder=scored.folder,
+        plan_folder=plan,
+        shards=names,
+        facts=facts,
+        curriculum=whole,
+        versions=scored.versions,
+    )
+    shown = _write_page(subject, [shard.recipe for shard in shards], runner)
+    _look_again(out, shards)
+    if write_curriculum(out, whole):
+        runner.worked.add("report")
+    return Reported(groups=groups, images=images, problems=problems, notices=told, page=shown)
 
 
-def _look_again(done: Build) -> None:
+def _failed_images(rejected: dict[str, int]) -> list[str]:
+    """A sentence for each way in which images failed that is no fault of their files."""
+    ways = {
+        "made a filter fail": ("score_failed",),
+        "killed or hung the worker that scored them": careful.SLUGS,
+    }
+    counts = {what: sum(rejected.get(slug, 0) for slug in slugs) for what, slugs in ways.items()}
+    return [
+        f"{count} images {what}: the column `why` of rejected.parquet says how"
+        for what, count in counts.items()
+        if count
+    ]
+
+
+def _look_again(out: str, shards: Sequence[Shard]) -> None:
     """BuildFailed when a shard is not what this build made or found: the corpus is not whole."""
-    out = done.config.out
-    wanted = {shard.name for shard in done.shards}
-    wrong = {shard.name for shard in committed.not_committed(out, done.shards)}
-    wrong |= {name.rpartition(".")[0] for name in committed.strays(out, wanted)}
+    wrong = {shard.name for shard in committed.not_committed(out, shards)}
+    strays = committed.strays(out, {shard.name for shard in shards})
+    wrong |= {name.rpartition(".")[0] for name in strays}
     if wrong:
         storage.remove(storage.join(out, "curriculum.json"))
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
@@ -83,68 +130,49 @@ def _look_again(done: Build) -> None:
         )
 
 
-def _passed_over(done: Build) -> dict[str, int]:
-    tars = {s.name for s in done.config.sources if isinstance(s, WebDatasetSource)}
-    ids = [unit.unit_id for unit in scored_units(done) if unit.source in tars]
-    return count_passed_over(done.plan_folder, done.score_folder, ids)
+def _passed_over(config: CorpusConfig, scored: Scored, plan: str) -> dict[str, int]:
+    tars = {s.name for s in config.sources if isinstance(s, WebDatasetSource)}
+    ids = [unit.unit_id for unit in scored.units if unit.source in tars]
+    return count_passed_over(plan, scored.folder, ids)
 
 
-def _shortfalls(done: Build, whole: dict[str, Any]) -> None:
-    """Name sources that gave nothing: done work stays, but the exit code is 1."""
-    units = Counter(unit.source for unit in scored_units(done))
-    problems, notices = shortfalls(done.plan_folder, units, done.images["passed_over"])
-    if not whole["phases"]:
-        problems.append(
-            "the corpus holds no samples: the table above says why images were left out"
-        )
-    done.problems += problems
-    done.notices += notices
-
-
-def _report(done: Build, facts: dict[str, Any], whole: dict[str, Any], redraw: bool) -> None:
-    config, folder = done.config, storage.join(done.config.out, "report")
-    subject = page.Subject(
-        config=config,
-        sources={source.name: source for source in config.sources},
-        score_folder=done.score_folder,
-        plan_folder=done.plan_folder,
-        shards=[shard.name for shard in done.shards],
-        facts=facts,
-        curriculum=whole,
-        versions=score.versions(config.score),
-    )
+def _write_page(subject: page.Subject, recipes: Sequence[str], runner: Runner) -> str:
+    out = subject.config.out
+    # Without its curriculum the corpus was not whole: shards may be newer than their page, also
+    # where the build that made them was killed before it could write one.
+    redraw = not storage.exists(storage.join(out, "curriculum.json"))
     for kind in KINDS:
         # Contact sheets, which earlier versions drew.
-        storage.remove(storage.join(folder, f"{kind}.png"))
-    digest = page.digest(subject, [shard.recipe for shard in done.shards])
-    done.page = storage.join(folder, "index.html")
-    if not redraw and page.is_of(done.page, digest):
-        return
-    if storage.commit_bytes(done.page, page.make_page(subject, digest).encode()):
-        done.worked.add("report")
+        storage.remove(storage.join(out, "report", f"{kind}.png"))
+    digest = page.digest(subject, recipes)
+    path = storage.join(out, "report", "index.html")
+    if not redraw and page.is_of(path, digest):
+        return path
+    if storage.commit_bytes(path, page.make_page(subject, digest).encode()):
+        runner.worked.add("report")
+    return path
 
 
-def write_times(done: Build, command: str) -> None:
+def write_times(config: CorpusConfig, runner: Runner, command: str) -> None:
     """Seconds of this run, beside the page: they would make equal corpora differ inside it."""
-    path = storage.join(done.config.out, "report", "run.js")
-    if not done.worked:
+    path = storage.join(config.out, "report", "run.js")
+    if not runner.worked:
         return
     before = storage.read_bytes(path) if storage.exists(path) else None
-    workers = done.config.engine.workers
+    workers = config.engine.workers
     script = run_script(
         before,
         command=command,
-        seconds=done.seconds,
-        worked=done.worked | {"report"},
-        done=done.items,
+        seconds=runner.seconds,
+        worked=runner.worked | {"report"},
+        done=runner.items,
         workers="all CPUs" if workers is None else str(workers or "in process"),
     )
     storage.commit_bytes(path, script)
 
 
-def _tidy(done: Build, wanted: set[str]) -> None:
+def _tidy(out: str, wanted: set[str], scores: str, plan: str) -> None:
     """Remove shards and plans of earlier settings, and drafts of writers that were killed."""
-    out = done.config.out
     strays = committed.strays(out, wanted)
     if strays:
         storage.remove(storage.join(out, "curriculum.json"))
@@ -152,9 +180,9 @@ def _tidy(done: Build, wanted: set[str]) -> None:
         storage.remove(storage.join(out, stray))
     for plan_hash in storage.folders(storage.join(out, "plan")):
         ours = re.fullmatch("[0-9a-f]{16}", plan_hash)
-        if ours and plan_hash != storage.name_of(done.plan_folder):
+        if ours and plan_hash != storage.name_of(plan):
             storage.remove_folder(storage.join(out, "plan", plan_hash))
     for folder in (*committed.folders(out), "report", "."):
         storage.sweep(storage.join(out, folder))
-    for folder in (done.score_folder, done.plan_folder):
+    for folder in (scores, plan):
         storage.sweep(folder)

@@ -6,6 +6,7 @@ bucket, layout, text, fonts and background are drawn from one generator.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -18,10 +19,14 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from filters.scores import PACKED_INDEX_SCHEMA
 from fonts.faces import discover
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
+from pipelines.planning.shards import Shard
 from pipelines.sources import Source
-from pipelines.stages.pack import Shard, fetch_original
+from pipelines.sources.originals import fetch_original
+from pipelines.stages.committed import make_shards
+from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
 from renderers.extras import Extras
 from renderers.garbage import keep_loaded
@@ -73,6 +78,33 @@ class SynthShard(Shard):
     rung: int
     number: int
     backgrounds: tuple[dict[str, Any], ...]
+
+
+def synthesize_shards(
+    config: CorpusConfig, sources: dict[str, Source], plan: str, runner: Runner
+) -> tuple[list[SynthShard], list[str]]:
+    """Make the synthetic shards that are not there; all of them, and why there are none.
+
+    BuildFailed when one cannot be made.
+    """
+    if not any(config.synth.samples.values()):
+        return [], []
+    if not config.synth.texts:
+        return [], ["no synthetic text: synth.texts names no text files"]
+    backgrounds = background_rows(plan, config.seed)
+    if not backgrounds:
+        return [], ["no synthetic text: no general image was kept as a background"]
+    shards = synth_shards(config, backgrounds)
+    job = SynthJob(
+        settings=config.synth,
+        seed=config.seed,
+        sources=sources,
+        limits=config.score.limits,
+        out=config.out,
+    )
+    make = functools.partial(make_synthesizer, job)
+    make_shards(runner, config.out, "synthesize", shards, make)
+    return shards, []
 
 
 def background_rows(plan: str, seed: int) -> list[dict[str, Any]]:
@@ -149,7 +181,7 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
 
     def make_shard(shard: SynthShard) -> dict[str, Any]:
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
-            writer = tar.ShardWriter(file, shard.name)
+            writer = tar.ShardWriter(file, shard.name, PACKED_INDEX_SCHEMA)
             for slot in range(shard.samples):
                 sample = draw(shard, slot)
                 writer.add(sample)
@@ -219,7 +251,9 @@ class _Drawer:
             source=_SOURCE,
             parent=row["key"],
             label=labels.to_table_json(key=key, background=row["key"]),
-            chars_per_mpx=len(labels.characters.where) * 1e6 / (bucket.width * bucket.height),
+            scores={
+                "chars_per_mpx": len(labels.characters.where) * 1e6 / (bucket.width * bucket.height)
+            },
         )
 
     def _page(

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.stages import plan
+from filters.scores import COLUMNS
+from pipelines.planning.place import judge_row, rung_draw_sql, rung_shares
 from pipelines.stories.corpus import (
     Corpus,
     Row,
@@ -25,17 +26,8 @@ from vae_corpus.words import GENERAL
 
 Section = tuple[str, list[str]]
 
-_MEASURED = (
-    "clarity",
-    "noise",
-    "compression",
-    "blur",
-    "luma_mean",
-    "chars_est",
-    "chars_per_mpx",
-    "max_chars_per_256_tile",
-    "glyph_px_p50",
-)
+# The figures that the report draws as well.
+_MEASURED = tuple(column.name for column in COLUMNS if column.title and not column.sql)
 _LEFT_OUT = {
     "few_chars": "min_tile_chars_per_256",
     "blank": "min_ink_levels",
@@ -157,11 +149,11 @@ def _rung(corpus: Corpus, row: Row) -> list[str]:
     config = corpus.config
     (drawn,) = storage.query(
         [corpus.table(row["fate"])],
-        f"""SELECT {plan.draw_sql(config.seed)} AS u FROM stored
+        f"""SELECT {rung_draw_sql(config.seed)} AS u FROM stored
             WHERE sha256 = {quoted(row["sha256"])} LIMIT 1""",
     )
     low, shares = 0.0, []
-    for rung, edge in plan.rung_shares(config.plan, min(row["width"], row["height"])):
+    for rung, edge in rung_shares(config.plan, min(row["width"], row["height"])):
         shares.append(f"{rung} from {low:.3f}")
         low = edge
     bucket = f", bucket {row['bucket']}" if row["bucket"] else ""
@@ -169,7 +161,7 @@ def _rung(corpus: Corpus, row: Row) -> list[str]:
 
 
 def _tiles(corpus: Corpus, row: Row, wanted: tuple[int, int] | None) -> list[str]:
-    bucket, judged = plan.judge_row(row, corpus.config)
+    bucket, judged = judge_row(row, corpus.config.plan, corpus.config.seed)
     if bucket is None:
         return [f"no bucket of rung {row['rung']} fits"]
     if wanted is not None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines.config import PlanSettings
 from pipelines.planning import rules
+from pipelines.planning.settings import PlanSettings
 from pipelines.stories.corpus import Corpus, Row, quoted
 from pipelines.stories.image import Section
 from pipelines.stories.spoken import shown

@@ -7,10 +7,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipelines.config import PlanSettings
+from filters.scores import SCORE_SCHEMA
 from pipelines.planning import rules
+from pipelines.planning.settings import PlanSettings
 from vae_corpus.expressions import Expression
-from vae_corpus.tables import SCORE_SCHEMA
 
 # A rung is no threshold of its own.
 _NAMES = {"min_rung": "smallest rung"}

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from filters import layout
-from pipelines.config import PlanSettings
+from pipelines.planning.settings import PlanSettings
 from pipelines.stories.corpus import Corpus, Row, find_images, scored
 from pipelines.stories.spoken import shown
 from vae_corpus.words import GENERAL

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.sources import DocumentSource, FolderSource, Item, Source, Unit
-from pipelines.stages import score
-from pipelines.stages.score import Row, ScoreJob
+from pipelines.workers import scorer
+from pipelines.workers.scorer import Row, ScoreJob
 from vae_corpus import storage
 
 SLUGS = ("kills_worker", "hangs_worker")
@@ -61,7 +61,7 @@ class _Death:
 def make_careful_scorer(
     job: ScoreJob, *, image_timeout_s: float, start_timeout_s: float
 ) -> Callable[[Unit], dict[str, Any]]:
-    """The work of `score.make_scorer` for units with something in them that takes workers down."""
+    """The work of `scorer.make_scorer` for units with something in them that takes workers down."""
 
     def score_unit(unit: Unit) -> dict[str, Any]:
         rows: list[Row] = []
@@ -81,9 +81,9 @@ def make_careful_scorer(
                 strikes = 0
                 unread = 0 if ended.begun else unread + 1
                 rows.append(_named(ended, order, len(rows), unread))
-                score.count_row(rows[-1])
+                scorer.count_row(rows[-1])
             order = replace(order, start=len(rows))
-        return score.commit_rows(job, unit, rows, ended)
+        return scorer.commit_rows(job, unit, rows, ended)
 
     return score_unit
 
@@ -131,7 +131,7 @@ def _score_on(order: Order, rows: list[Row]) -> _Death | Mapping[str, int]:
                         begun = content
                     elif kind == "row":
                         rows.append(content)
-                        score.count_row(content)
+                        scorer.count_row(content)
                         begun = None
                     elif kind == "failed":
                         raise CarefulError(content)
@@ -164,7 +164,7 @@ def _named(death: _Death, order: Order, index: int, unread: int) -> Row:
         item = _unread_item(source, order.unit, index)
         if item is None or unread > _UNREAD_IN_A_ROW:
             raise CarefulError(f"reading does not get beyond image {index + 1}: {death.why}")
-        row = score.place_row(item, source, order.unit)
+        row = scorer.place_row(item, source, order.unit)
     return row | {"slug": death.slug, "why": death.why}
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.sources import Reading
-from pipelines.stages import score
+from pipelines.workers import scorer
 from pipelines.workers.careful import OUT_OF_MEMORY, Order, without_first
 
 _PR_SET_PDEATHSIG = 1
@@ -48,7 +48,7 @@ def _messages(order: Order) -> Iterator[tuple[str, Any]]:
     unit, source = order.unit, order.job.sources[order.unit.source]
     try:
         _limit(order.start_timeout_s)
-        score_item = score.make_item_scorer(order.job)
+        score_item = scorer.make_item_scorer(order.job)
         yield "loaded", None
         _limit_memory()
         rest, read_over = without_first(source, unit, order.start)
@@ -62,7 +62,7 @@ def _messages(order: Order) -> Iterator[tuple[str, Any]]:
             if read_over:
                 read_over -= 1
                 continue
-            yield "begun", score.place_row(item, source, unit)
+            yield "begun", scorer.place_row(item, source, unit)
             yield "row", score_item(item, unit)
     except MemoryError:
         raise  # it is of this image alone, and the next process goes on behind it

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from filters import degrade
 from filters.clarity import Clarity
 from filters.clarity import model as clarity_model
 from filters.clarity.features import NAMES as NAMES_OF_FEATURES
 from filters.clarity.features import features
 from filters.clarity.patches import tiles
+from filters.training import degrade
 from tests.pictures import Rgb, encoded, jpeg, page, scene
 from vae_corpus.pictures.decode import Decoded, DecodedLuma, decode, decode_luma, to_luma
 
@@ -143,7 +143,7 @@ def test_version_changes_with_the_weights(tmp_path: Path) -> None:
     other.write_text(json.dumps(content))
     assert Clarity(other).version != Clarity().version
     (tmp_path / "no.json").write_text("{}")
-    with pytest.raises(ValueError, match="train_clarity"):
+    with pytest.raises(ValueError, match="training.clarity"):
         clarity_model.load(tmp_path / "no.json")
 
 

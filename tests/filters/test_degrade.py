@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filters import degrade
 from filters.clarity import model
+from filters.training import degrade
 from tests.pictures import scene
 
 

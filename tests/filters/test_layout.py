@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from filters.layout import POINTS, differences, layout
-from pipelines.config import PlanSettings
+from pipelines.planning.settings import PlanSettings
 from tests.pictures import encoded, page, scene
 
 LIMIT = PlanSettings().duplicate_layout_levels

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from filters.text_sketch import MIN_CHARS, text_sketch
-from pipelines.config import PlanSettings
+from pipelines.planning.settings import PlanSettings
 
 LIMIT = PlanSettings().duplicate_text_runs
 CLAUSE = "The hirer keeps the machine dry and clean, and gives it back on day {n} before noon. "

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from filters import boost, degrade, train_clarity, trees
+from filters import trees
 from filters.clarity import model
 from filters.clarity.features import NAMES
+from filters.training import boost, degrade
+from filters.training import clarity as train_clarity
 from tests.pictures import encoded, jpeg, scene
 
 

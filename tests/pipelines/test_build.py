@@ -105,7 +105,7 @@ def test_the_same_command_again_changes_no_byte(
     def refuse(*args: Any) -> None:
         raise AssertionError("something was decoded")
 
-    monkeypatch.setattr("pipelines.stages.score.make_scorer", refuse)
+    monkeypatch.setattr("pipelines.workers.scorer.make_scorer", refuse)
     monkeypatch.setattr("pipelines.stages.pack.make_packer", refuse)
     monkeypatch.setattr("pipelines.stages.synthesize.make_synthesizer", refuse)
     assert run(config, corpus) == 0
@@ -145,7 +145,7 @@ def test_another_threshold_plans_and_packs_without_scoring(
     kept = {row["parent"] for row in index_rows(out) if row["kind"] == "general"}
     clarity = sorted(row["clarity"] for row in index_rows(out) if row["kind"] == "general")
     monkeypatch.setattr(
-        "pipelines.stages.score.make_scorer", lambda job: pytest.fail("scored again")
+        "pipelines.workers.scorer.make_scorer", lambda job: pytest.fail("scored again")
     )
     middle = clarity[len(clarity) // 2]
     assert run(config, out, "--plan.min_clarity", str(middle)) == 0

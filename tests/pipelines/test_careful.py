@@ -13,11 +13,13 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from filters.scores import Scores
+from filters.settings import ScoreSettings
 from pipelines import build
-from pipelines.config import CorpusConfig, ScoreSettings
+from pipelines.config import CorpusConfig
 from pipelines.report.console import Console
 from pipelines.sources import FolderSource, Source, Unit, WebDatasetSource
-from pipelines.stages import score
+from pipelines.workers import scorer
 from pipelines.workers.careful import CarefulError, make_careful_scorer
 from tests.pipelines.poison import HANG_MARK, PoisonSource, write_pictures
 from tests.ray_cluster import ROOT, wait_until
@@ -27,11 +29,11 @@ pytestmark = pytest.mark.slow
 Rows = list[dict[str, Any]]
 
 
-def job_of(source: Source, out: Path) -> score.ScoreJob:
+def job_of(source: Source, out: Path) -> scorer.ScoreJob:
     settings = ScoreSettings(text=False)
-    return score.ScoreJob(
+    return scorer.ScoreJob(
         settings=settings,
-        versions=score.versions(settings),
+        versions=scorer.versions(Scores(settings)),
         sources={source.name: source},
         folder=str(out),
     )
@@ -66,7 +68,7 @@ def test_a_unit_without_poison_gets_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "in" / "broken.jpg").write_bytes(b"no picture")
     source = FolderSource(name="a", uri=str(tmp_path / "in"))
     scored(source, only_unit(source), tmp_path / "careful")
-    score.make_scorer(job_of(source, tmp_path / "plain"))(only_unit(source))
+    scorer.make_scorer(job_of(source, tmp_path / "plain"))(only_unit(source))
     (one,), (two,) = ((tmp_path / name).glob("*.parquet") for name in ("careful", "plain"))
     assert one.read_bytes() == two.read_bytes()
 
@@ -75,7 +77,7 @@ def test_each_poison_is_named_and_the_others_keep_their_rows(tmp_path: Path) -> 
     write_pictures(tmp_path / "in", "killer", "hanger", "unreadable")
     harmless = PoisonSource(name="a", uri=str(tmp_path / "in"), armed=False)
     unit = only_unit(harmless)
-    score.make_scorer(job_of(harmless, tmp_path / "plain"))(unit)
+    scorer.make_scorer(job_of(harmless, tmp_path / "plain"))(unit)
     expected = {row["member"]: row for row in rows_of(tmp_path / "plain")}
     assert len(expected) == 9
     armed = harmless.model_copy(update={"armed": True})
@@ -186,9 +188,9 @@ def test_a_build_loses_the_poisonous_picture_alone(tmp_path: Path, poison: str) 
     )
     done = build.build(config, Console(quiet=True))
     slug = {"killer": "kills_worker", "hanger": "hangs_worker"}[poison]
-    assert done.images["rejected"] == {slug: 1} and not done.quarantined
-    assert sum(done.images["selected"].values()) == 6
-    assert "1 images killed or hung" in " ".join(done.notices)
+    assert done.reported.images["rejected"] == {slug: 1} and not done.scored.given_up
+    assert sum(done.reported.images["selected"].values()) == 6
+    assert "1 images killed or hung" in " ".join(done.reported.notices)
     rejected = tmp_path.glob("out/plan/*/rejected.parquet")
     (row,) = (row for path in rejected for row in pq.read_table(path).to_pylist())
     assert row["member"] == f"03-{poison}.jpg" and row["why"]

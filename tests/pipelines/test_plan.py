@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import CorpusConfig, PackSettings, PlanSettings
+from filters.scores import SCORE_SCHEMA
+from pipelines.config import CorpusConfig, PackSettings
+from pipelines.planning.settings import PlanSettings
 from pipelines.stages import plan
 from vae_corpus import storage
-from vae_corpus.tables import SCORE_SCHEMA
 from vae_corpus.words import Bucket, buckets
 
 UNIT = "u0"

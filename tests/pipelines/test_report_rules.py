@@ -9,8 +9,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from pipelines.config import PlanSettings
 from pipelines.planning import rules
+from pipelines.planning.settings import PlanSettings
 from tests.pipelines.browser import browser, needs_chromium
 
 SETTINGS = (
@@ -124,7 +124,7 @@ def test_the_page_decides_as_the_plan_does() -> None:
     derived = ", ".join(f"{rules.DERIVED.get(name, name)} AS {name}" for name in rules.COLUMNS)
     answer = db.sql(f"SELECT {derived} FROM rows ORDER BY id").to_arrow_table()
     columns = {name: answer[name].to_pylist() for name in rules.COLUMNS}
-    script = Path(rules.__file__).parent / "report" / "assets" / "rules.js"
+    script = Path(rules.__file__).parents[1] / "report" / "assets" / "rules.js"
     with browser() as chromium:
         page = chromium.new_page()
         page.set_content("<!doctype html><title>rules</title>")

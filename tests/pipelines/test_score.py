@@ -11,22 +11,24 @@ from filters.ocr.engine import OcrUnavailable, Polygons, Rgb
 from filters.ocr.export_models import export
 from filters.ocr.paddle import PYTHON_VARIABLE
 from filters.ocr.rapid import RapidOcrEngine
-from pipelines.config import OcrSettings, ScoreSettings
+from filters.scores import Scores
+from filters.settings import OcrSettings, ScoreSettings
 from pipelines.sources import FolderSource
 from pipelines.stages import score
+from pipelines.workers import scorer
 from tests.pictures import encoded, page, scene
 
 
 def scored(folder: Path, settings: ScoreSettings) -> list[dict[str, Any]]:
     source = FolderSource(name="a", uri=str(folder / "in"))
     out = folder / score.settings_hash(settings)
-    job = score.ScoreJob(
+    job = scorer.ScoreJob(
         settings=settings,
-        versions=score.versions(settings),
+        versions=scorer.versions(Scores(settings)),
         sources={"a": source},
         folder=str(out),
     )
-    work = score.make_scorer(job)
+    work = scorer.make_scorer(job)
     (unit,) = source.units()
     work(unit)
     rows: list[dict[str, Any]] = pq.read_table(out / f"{unit.unit_id}.parquet").to_pylist()
@@ -81,10 +83,10 @@ def test_an_engine_that_breaks_fails_the_unit_not_its_pictures(
 
 def test_a_node_with_other_versions_does_not_score(folder: Path) -> None:
     settings = ScoreSettings()
-    versions = score.versions(settings) | {"clarity": "another"}
-    job = score.ScoreJob(settings=settings, versions=versions, sources={}, folder=str(folder))
+    versions = scorer.versions(Scores(settings)) | {"clarity": "another"}
+    job = scorer.ScoreJob(settings=settings, versions=versions, sources={}, folder=str(folder))
     with pytest.raises(RuntimeError, match="clarity: .* here, another there.*same versions"):
-        score.make_scorer(job)
+        scorer.make_scorer(job)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ const Thresholds = (() => {
     const values = columns[t.column];
     // Rows that this threshold decides: decoded, of its kinds, and no rule before its own drops them.
     const turn = Math.min(...t.slugs.map((slug) => Trial.order.indexOf(slug)));
-    const asked = (i) => t.decides.includes(Trial.kind[i]) && columns.fate[i] !== "rejected"
+    const asked = (i) => t.kinds.includes(Trial.kind[i]) && columns.fate[i] !== "rejected"
       && columns.kind[i] !== "text_synth" && values[i] !== null && values[i] !== undefined
       && (Trial.rule[i] === null || Trial.order.indexOf(Trial.rule[i]) >= turn);
     const known = Corpus.drawn.some(asked);
@@ -35,7 +35,7 @@ const Thresholds = (() => {
       root.append(make("p", { class: "quiet" }, "No image of these kinds has this score."));
       return { root, update: () => { input.value = Trial.settings[t.setting]; } };
     }
-    root.append(legend(t.decides), chart, told,
+    root.append(legend(t.kinds), chart, told,
       make("div", { class: "sides" }, make("div", {}, first, below), make("div", {}, second, above)));
 
     let width = 0, at, handle, shade, counted;

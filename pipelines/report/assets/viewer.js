@@ -101,10 +101,7 @@ const Viewer = (() => {
       ["size", get("width") ? `${get("width")} × ${get("height")} px` : null], ["format", get("format")],
       ["colour space", get("colour_space") ? get("colour_space") + (get("colour_converted") ? ", converted" : "") : null],
       ["note", get("decode_note")], ["language", get("language")], ["size band", get("size_band")],
-      ["clarity", get("clarity")], ["blur", get("blur")], ["compression", get("compression")], ["noise", get("noise")],
-      ["JPEG quality", get("jpeg_quality")], ["brightness", get("luma_mean")], ["characters", get("chars_est")],
-      ["per megapixel", get("chars_per_mpx")], ["fullest 256 px", get("max_chars_per_256_tile")],
-      ["em, px", get("glyph_px_p50")], ["script", get("script")], ["ink levels", get("ink_max")],
+      ...DATA.scores.map(([name, title]) => [title, get(name)]), ["script", get("script")],
       ["source", get("source")], ["member", get("member")], ["address", get("uri")], ["shard", get("shard")],
     ].filter(([, value]) => value !== null && value !== undefined);
     return make("div", { class: "facts" },

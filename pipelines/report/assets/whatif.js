@@ -45,7 +45,7 @@ const Trial = (() => {
   function unsure({ name }) {
     const [fate, first, second] = name.split("/");
     const kindOf = fate === "selected" ? first : second, place = order.indexOf(first);
-    return DATA.thresholds.some((t) => settings[t.setting] !== base[t.setting] && t.decides.includes(kindOf)
+    return DATA.thresholds.some((t) => settings[t.setting] !== base[t.setting] && t.kinds.includes(kindOf)
       && (fate === "selected" || place < 0 || place >= Math.min(...t.slugs.map((slug) => order.indexOf(slug)))));
   }
 

@@ -12,13 +12,32 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from vae_corpus.scores import Column, Score, always
 
 # Raised when the same pixels would give another hash.
 VERSION = "1"
 
 _SMALL_PX, _SMALL_BANDS = 32, 8
 _FINE_PX, _FINE_BANDS = 128, 16
+
+SCORE = Score(
+    name="perceptual_hash",
+    columns=(
+        Column(name="phash", type=pa.uint64(), meaning="hash of 64 bits"),
+        Column(name="phash_fine", type=pa.binary(32), meaning="hash of 256 bits"),
+        Column(
+            name="luma_mean",
+            type=pa.float32(),
+            meaning="mean brightness, 0 to 255",
+            title="Mean brightness",
+        ),
+        Column(name="luma_std", type=pa.float32(), meaning="its standard deviation, 0 to 128"),
+    ),
+    prepare=always(VERSION, lambda look: perceptual_hash(look.rgb)),
+)
 
 
 def perceptual_hash(rgb: NDArray[np.uint8]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Train the clarity filter on damage done to clean pictures.
 
-    python -m filters.train_clarity --images DIR... [--without PATTERN...] [--out weights.json]
+    python -m filters.training.clarity --images DIR... [--without PATTERN...] [--out weights.json]
 
 Every picture below the folders is cut into a few views, each is damaged in every known way
 (`degrade`), and small trees learn to tell which. Pictures are split by source, near duplicates
@@ -8,7 +8,7 @@ kept together: the figures in the weights file come from trees that a fifth was 
 pictures and seed give the same file. The shipped weights were made by
 
     python benchmarks/clarity_pictures.py --out DIR
-    python -m filters.train_clarity --images DIR/train
+    python -m filters.training.clarity --images DIR/train
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from filters import degrade, trees
-from filters.boost import auc, grow
+from filters import trees
 from filters.clarity import model
 from filters.clarity.features import NAMES, features
 from filters.clarity.patches import tiles
-from filters.hashing import perceptual_hash
+from filters.perceptual_hash import perceptual_hash
+from filters.training import degrade
+from filters.training.boost import auc, grow
 from filters.trees import Forest
 from vae_corpus import settings
 from vae_corpus.pictures.decode import Decoded, Rgb, decode, to_luma
@@ -200,7 +201,7 @@ def fit(
             forest[name] = _boost(values[chosen], labels[chosen], clean, rounds, seed, threads)
     pictures = {s.picture for s in samples}
     record = {
-        "made_by": "python -m filters.train_clarity",
+        "made_by": "python -m filters.training.clarity",
         "seed": seed,
         "pictures": {f: sum(p.folder == f for p in pictures) for f in _folders(samples)},
         "pictures_sha256": hashlib.sha256(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from filters.hashing import perceptual_hash
+from filters.perceptual_hash import perceptual_hash
 from tests.pictures import Rgb, jpeg, page, scene
 
 
