@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vae_corpus import storage
+from vae_corpus.progress import ProgressLine
 
-_TOLD_EVERY_S = 1.0
 # So many rows are in memory at a time.
 _ROWS = 4096
 
@@ -57,7 +56,7 @@ def write_rows(
     table has its name only when all rows are in it. SystemExit, with a message, when it cannot be
     written.
     """
-    progress = Progress(len(files))
+    progress = ProgressLine(len(files), "files")
 
     def row_of(path: Path) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(schema.names) | {"path": shown(path)}
@@ -97,21 +96,3 @@ def write_rows(
 def shown(path: Path) -> str:
     """A path as text, also when its name is no UTF-8: strange bytes become `\\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-class Progress:
-    """A line that is written over on a terminal, and lines now and then in a log."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._start = self._told = time.monotonic()
-
-    def tell(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._told < _TOLD_EVERY_S and done < self._total:
-            return
-        self._told = now
-        rate = done / max(now - self._start, 1e-6)
-        left = (self._total - done) / rate
-        end = "\r" if sys.stdout.isatty() and done < self._total else "\n"
-        print(f"{done}/{self._total} files, {rate:.1f} a second, {left:.0f} s left", end=end)

@@ -26,10 +26,10 @@ from PIL import Image
 from pydantic import Field, field_validator
 
 from filters.clarity import Clarity
-from filters.sheet import contact_sheet, usable_sheet
 from filters.table import files_or_error, write_rows
 from vae_corpus import settings
 from vae_corpus.pictures.decode import Decoded, Fault, decode, decode_luma
+from vae_corpus.pictures.sheet import Section, contact_sheet, usable_sheet
 from vae_corpus.settings import Settings
 
 _SCORES = ("clarity", "blur", "compression", "noise")
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.sheet:
         try:
             kept.sort(key=lambda pair: (-pair[0]["clarity"], pair[0]["path"]))
-            contact_sheet(list(_thumbnails(kept)), _CELL_PX).save(given.sheet)
+            contact_sheet([Section.of(_thumbnails(kept), columns=8)]).save(given.sheet)
         except (OSError, ValueError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1

@@ -29,11 +29,11 @@ from pydantic import Field, field_validator
 
 from filters.ocr.engine import OcrEngine, OcrUnavailable
 from filters.ocr.engines import make_engine
-from filters.sheet import contact_sheet, usable_sheet
 from filters.table import files_or_error, write_rows
 from filters.text_density import TextDensity
 from vae_corpus import settings
 from vae_corpus.pictures.decode import Decoded, Fault, decode
+from vae_corpus.pictures.sheet import Section, contact_sheet, usable_sheet
 from vae_corpus.settings import Settings
 
 _SCORES = (
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{len(files)} files, {faults} of them without scores: {given.out}")
         if given.sheet:
             kept.sort(key=lambda pair: (-pair[0]["chars_per_mpx"], pair[0]["path"]))
-            contact_sheet(list(_thumbnails(kept)), _CELL_PX).save(given.sheet)
+            contact_sheet([Section.of(_thumbnails(kept), columns=4)]).save(given.sheet)
             print(f"{len(kept)} of {len(files)} pictures by density: {given.sheet}")
     except (OcrUnavailable, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -41,8 +41,8 @@ def chances(
 ) -> NDArray[np.float64]:
     """How likely each cell holds text, float64[ceil(H / cell_px), ceil(W / cell_px)] in [0, 1].
 
-    0 where texture rules it out. `whole` gives the texture of the whole picture, if it is known: that
-    of the cell when there is only one.
+    0 where texture rules it out. `whole` gives the texture of the whole picture, if it is known: it
+    is that of the cell when there is only one.
     """
     texture, text = load()
     rows, columns = (-(-side // cell_px) for side in luma.shape)

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines.report.progress import clock
 from vae_corpus import storage
+from vae_corpus.progress import clock
 
 
 def count_images(plan_folder: str) -> dict[str, Any]:

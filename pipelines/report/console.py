@@ -17,7 +17,8 @@ from typing import Any
 import rich.console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from pipelines.report.progress import Snapshot, clock
+from pipelines.report.progress import Snapshot
+from vae_corpus.progress import clock
 
 _ABOUT = {
     "list": "list the units of every source",

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines.report.progress import clock
+from vae_corpus.progress import clock
 
 
 def estimate_tables(report: dict[str, Any]) -> Iterator[Table]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.workers.tasks import Crew, Listener, Stats, Task
+from vae_corpus.progress import clock
 
 # So many slugs are named; the others are summed up.
 _SLUGS = 3
@@ -150,10 +151,3 @@ def _part(task: Task, stats: Stats) -> float:
     """How much of a task at work is done, by images if it knows how many, else by bytes."""
     done, of = ("images", task.images) if task.images else ("bytes", max(task.weight, 1))
     return min(1.0, int(stats.get(done, 0)) / of)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 0:05, 12:30 or 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
