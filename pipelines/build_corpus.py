@@ -30,17 +30,13 @@ from pipelines.config import CorpusConfig  # noqa: E402
 from pipelines.demo.config import with_demo_inputs  # noqa: E402
 from pipelines.estimates.run import estimate  # noqa: E402
 from pipelines.guard import lease  # noqa: E402
+from pipelines.planning import rules  # noqa: E402
 from pipelines.planning.phases import PhaseSettings  # noqa: E402
 from pipelines.report import accounting  # noqa: E402
 from pipelines.report.board import Board  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
 from pipelines.report.estimate_tables import estimate_tables  # noqa: E402
-from pipelines.sources import (  # noqa: E402
-    DocumentSource,
-    FolderSource,
-    ParquetSource,
-    WebDatasetSource,
-)
+from pipelines.sources import SOURCES  # noqa: E402
 from pipelines.workers.socket_path import check_socket_path  # noqa: E402
 from pipelines.workers.tasks import EngineError  # noqa: E402
 from vae_corpus import settings, storage  # noqa: E402
@@ -51,6 +47,12 @@ Build a training corpus for image autoencoders out of folders, tars, Parquet fil
 With no argument it builds the demo: real photographs, PDFs, fonts and texts from Debian packages.
 The same command again does only what is left; a changed threshold re-plans without decoding.
 """
+_SOURCES = "\n".join(
+    f"  {source.model_fields['type'].default}\n{settings.describe(source)}" for source in SOURCES
+)
+_REASONS = "\n".join(
+    f"  {rule.slug:<14} {', '.join(rules.deciding(rule)) or 'no setting'}" for rule in rules.RULES
+)
 _EPILOG = f"""\
 a settings file, all parts optional:
   sources:
@@ -65,14 +67,10 @@ on a cluster, with a place that all nodes see:
     --config corpus.yaml --out s3://bucket/corpus
 
 fields of a source:
-  folder
-{settings.describe(FolderSource)}
-  webdataset
-{settings.describe(WebDatasetSource)}
-  parquet
-{settings.describe(ParquetSource)}
-  documents
-{settings.describe(DocumentSource)}
+{_SOURCES}
+
+reasons to drop a decoded image, the first that holds, and the settings that decide:
+{_REASONS}
 
 fields of a phase:
 {settings.describe(PhaseSettings)}

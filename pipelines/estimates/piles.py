@@ -44,6 +44,8 @@ class Files:
 
     source: Source
     files: list[FileInfo]
+    # Of a source that is none of ours the units, one for each of `files`.
+    units: tuple[Unit, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -68,17 +70,22 @@ class Files:
             return _tar_pile(self.source, file)
         if isinstance(self.source, ParquetSource):
             return _parquet_pile(self.source, file)
-        assert isinstance(self.source, DocumentSource)
-        return _document_pile(self.source, file)
+        if isinstance(self.source, DocumentSource):
+            return _document_pile(self.source, file)
+        return _unit_pile(self.source, self.units[number])
 
 
 def list_files(source: Source) -> Files:
     """SourceError when there are none, as a build would raise."""
     if isinstance(source, FolderSource | WebDatasetSource):
         files = source.files()
-    else:
+    elif isinstance(source, ParquetSource | DocumentSource):
         suffix = ".parquet" if isinstance(source, ParquetSource) else ".pdf"
         files = find_files(source.uri, suffix=suffix)
+    else:
+        units = tuple(source.units())
+        files = [FileInfo(root=u.uri, name=u.unit_id, bytes=u.bytes, version="") for u in units]
+        return Files(source=source, files=files, units=units)
     return Files(source=source, files=files)
 
 
@@ -155,6 +162,13 @@ def _parquet_pile(source: ParquetSource, file: FileInfo) -> Pile:
                 yield from _picked(source.read(unit), wanted)
 
     return Pile(parts=tuple(counts), read=read)
+
+
+def _unit_pile(source: Source, unit: Unit) -> Pile:
+    """A unit of which nothing is known: it is read from its start, once more to be counted."""
+    known = source.images(unit)
+    count = sum(1 for _ in source.read(unit)) if known is None else known
+    return Pile(parts=(count,), read=lambda places: _picked(source.read(unit), places))
 
 
 def _picked(items: Iterator[Item], wanted: Sequence[int]) -> Iterator[tuple[Item, int]]:

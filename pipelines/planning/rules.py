@@ -100,6 +100,12 @@ def values(s: PlanSettings) -> dict[str, Number]:
     }
 
 
+def deciding(rule: DropRule) -> tuple[str, ...]:
+    """The settings that a rule reads, as flags name them."""
+    named = ("rung_weights" if n == "min_rung" else n for n in rule.when.settings())
+    return tuple(f"plan.{name}" for name in named)
+
+
 def kind_sql(s: PlanSettings) -> str:
     """SQL for the kind of a scored row."""
     return KIND.sql(values(s), DERIVED)

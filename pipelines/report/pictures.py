@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from pipelines.sources import DocumentSource, Source
+from pipelines.sources import Source
 from vae_corpus import storage
 from vae_corpus.pictures import decode as door
 from vae_corpus.words import GENERAL, TEXT_SYNTH
@@ -102,7 +102,7 @@ def _affordable(
     pages = 0
     chosen: list[int] = []
     for i in order:
-        if _from_source(rows[i]) and isinstance(sources[rows[i]["source"]], DocumentSource):
+        if _from_source(rows[i]) and sources[rows[i]["source"]].is_rendered:
             pages += 1
             if pages > _RENDERED_PAGES:
                 continue

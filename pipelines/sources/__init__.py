@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -18,8 +18,10 @@ VERSION = 2
 AnySource = Annotated[
     FolderSource | WebDatasetSource | ParquetSource | DocumentSource, Field(discriminator="type")
 ]
+SOURCES: tuple[type[Source], ...] = get_args(get_args(AnySource)[0])
 
 __all__ = [
+    "SOURCES",
     "VERSION",
     "AnySource",
     "DocumentSource",

@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -79,6 +79,11 @@ class Source(Settings):
 
     name: str = Field(description="short name; the first part of every sample key")
     uri: str = Field(description="folder, file, glob pattern or URL (s3://... needs the s3 extra)")
+    # Its units may hold more than images, which are counted by extension.
+    counts_others: ClassVar[bool] = False
+    # Each image is drawn anew when it is fetched, which takes a while.
+    is_rendered: ClassVar[bool] = False
+
     content: Literal["auto", "document"] = Field(
         "auto", description="document: every image is a page; auto: decided by its text"
     )
@@ -119,6 +124,18 @@ class Source(Settings):
         Tasks begin with the heaviest, and the time left is told by weight.
         """
         return unit.bytes + (self.images(unit) or 0) * _IMAGE_BYTES
+
+    def behind(self, unit: Unit, count: int) -> tuple[Unit, int]:
+        """The unit without its first `count` items, and how many to read over even so.
+
+        What kills or hangs whoever reads it must not be read again, where the source can begin
+        behind it.
+        """
+        return unit, count
+
+    def unread(self, unit: Unit, index: int) -> Item | None:
+        """Item number `index` as far as it is known without reading it, or None."""
+        return None
 
     @abstractmethod
     def read(self, unit: Unit) -> Iterator[Item]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from pipelines.sources import pdf
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import find_files
 from pipelines.sources.pdf_fonts import PdfFonts, pdf_fonts
+from vae_corpus import storage
 
 # A page full of text costs as much as so many bytes of photographs, however small its file: 2.6 s
 # on the demo with the look for text.
@@ -27,6 +29,8 @@ class DocumentSource(Source):
     Pages take the resolutions of `dpi` in turn, so that the same 10-point text appears as
     7, 10, 14 and 20 px characters. 72 dpi makes one point one pixel.
     """
+
+    is_rendered: ClassVar[bool] = True
 
     type: Literal["documents"] = "documents"
     content: Literal["auto", "document"] = "document"
@@ -105,6 +109,17 @@ class DocumentSource(Source):
                 yield Item(member=member, uri=unit.uri, offset=page, data=b"", fault=fault)
             else:
                 yield Item(member=member, uri=unit.uri, offset=page, data=data, text=text)
+
+    def behind(self, unit: Unit, count: int) -> tuple[Unit, int]:
+        return replace(unit, start=unit.start + count), 0
+
+    def unread(self, unit: Unit, index: int) -> Item | None:
+        number = unit.start + index
+        if number >= unit.stop:
+            return None
+        what = "page" if self.max_pages is None else "page taken"
+        member = f"{storage.name_of(unit.uri)}#{what}={number + 1}"
+        return Item(member=member, uri=unit.uri, offset=number, data=b"")
 
     def images(self, unit: Unit) -> int:
         return unit.stop - unit.start

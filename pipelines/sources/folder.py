@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -103,6 +104,15 @@ class FolderSource(Source):
 
     def images(self, unit: Unit) -> int:
         return len(unit.members)
+
+    def behind(self, unit: Unit, count: int) -> tuple[Unit, int]:
+        return replace(unit, members=unit.members[count:]), 0
+
+    def unread(self, unit: Unit, index: int) -> Item | None:
+        if index >= len(unit.members):
+            return None
+        member = unit.members[index]
+        return Item(member=member, uri=storage.join(unit.uri, member), offset=0, data=b"")
 
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         return read_bytes(uri)

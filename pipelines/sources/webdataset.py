@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Generator, Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,8 @@ class WebDatasetSource(Source):
     A compressed tar has no addresses: to pack a sample, all before it is decompressed again, once
     for each part of a shard. Turn such tars into plain ones if packing is what you wait for.
     """
+
+    counts_others: ClassVar[bool] = True
 
     type: Literal["webdataset"] = "webdataset"
     include: tuple[str, ...] = Field((), description="patterns of names of members; none: all")

@@ -15,7 +15,7 @@ from pipelines.planning.shards import Shard
 from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
-from pipelines.sources import Unit, WebDatasetSource
+from pipelines.sources import Unit
 from pipelines.sources.passed_over import count_passed_over
 from pipelines.stages import committed
 from pipelines.stages.runner import BuildFailed, Runner
@@ -131,8 +131,8 @@ def _look_again(out: str, shards: Sequence[Shard]) -> None:
 
 
 def _passed_over(config: CorpusConfig, scored: Scored, plan: str) -> dict[str, int]:
-    tars = {s.name for s in config.sources if isinstance(s, WebDatasetSource)}
-    ids = [unit.unit_id for unit in scored.units if unit.source in tars]
+    counting = {source.name for source in config.sources if source.counts_others}
+    ids = [unit.unit_id for unit in scored.units if unit.source in counting]
     return count_passed_over(plan, scored.folder, ids)
 
 

@@ -18,10 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines.sources import DocumentSource, FolderSource, Item, Source, Unit
+from pipelines.sources import Unit
 from pipelines.workers import scorer
 from pipelines.workers.scorer import Row, ScoreJob
-from vae_corpus import storage
 
 SLUGS = ("kills_worker", "hangs_worker")
 # With this code a process ends that could not get the memory for an image.
@@ -88,18 +87,6 @@ def make_careful_scorer(
     return score_unit
 
 
-def without_first(source: Source, unit: Unit, count: int) -> tuple[Unit, int]:
-    """A unit that begins behind its first `count` items, and how many to read over even so.
-
-    What cannot be read must not be read again, where a source lets us begin behind it.
-    """
-    if isinstance(source, FolderSource):
-        return replace(unit, members=unit.members[count:]), 0
-    if isinstance(source, DocumentSource):
-        return replace(unit, start=unit.start + count), 0
-    return unit, count
-
-
 def _score_on(order: Order, rows: list[Row]) -> _Death | Mapping[str, int]:
     """Let a process score; add its rows to `rows`.
 
@@ -161,21 +148,8 @@ def _named(death: _Death, order: Order, index: int, unread: int) -> Row:
     if death.begun is not None:
         row = death.begun
     else:
-        item = _unread_item(source, order.unit, index)
+        item = source.unread(order.unit, index)
         if item is None or unread > _UNREAD_IN_A_ROW:
             raise CarefulError(f"reading does not get beyond image {index + 1}: {death.why}")
         row = scorer.place_row(item, source, order.unit)
     return row | {"slug": death.slug, "why": death.why}
-
-
-def _unread_item(source: Source, unit: Unit, index: int) -> Item | None:
-    """Item number `index` of a unit as far as it is known without reading it."""
-    if isinstance(source, FolderSource) and index < len(unit.members):
-        member = unit.members[index]
-        return Item(member=member, uri=storage.join(unit.uri, member), offset=0, data=b"")
-    if isinstance(source, DocumentSource) and unit.start + index < unit.stop:
-        number = unit.start + index
-        what = "page" if source.max_pages is None else "page taken"
-        member = f"{storage.name_of(unit.uri)}#{what}={number + 1}"
-        return Item(member=member, uri=unit.uri, offset=number, data=b"")
-    return None

@@ -22,7 +22,7 @@ from typing import Any
 
 from pipelines.sources import Reading
 from pipelines.workers import scorer
-from pipelines.workers.careful import OUT_OF_MEMORY, Order, without_first
+from pipelines.workers.careful import OUT_OF_MEMORY, Order
 
 _PR_SET_PDEATHSIG = 1
 # What one image may take beyond what was loaded before: twice the most that decoding asks for.
@@ -51,7 +51,7 @@ def _messages(order: Order) -> Iterator[tuple[str, Any]]:
         score_item = scorer.make_item_scorer(order.job)
         yield "loaded", None
         _limit_memory()
-        rest, read_over = without_first(source, unit, order.start)
+        rest, read_over = source.behind(unit, order.start)
         reading = Reading(source.read(rest))
         items = iter(reading)
         while True:
