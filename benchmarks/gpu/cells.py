@@ -30,6 +30,7 @@ PEAK_FLOPS = 790e12  # dense bf16, as measured
 _COUNTED_PX = 256
 _LARGEST_WEIGHT = 1e4
 _SHAPES = 64
+_MANY_PX = 32 * 256**2
 _CLIP = 1.0
 _TAPS = parts._TAPS
 _ROWS_OF_PROFILE = 15
@@ -40,7 +41,9 @@ class Bench:
 
     def __init__(self, device: str, *, warmup: int, repeats: int, backend: str) -> None:
         self.device, self.gpu = device, device == "cuda"
-        self.warmup, self.repeats, self.backend = warmup, repeats, backend
+        self.backend = backend
+        self._turns = (warmup, repeats)
+        self.warmup, self.repeats = warmup, repeats
 
     def run(self, cell: Cell, setup: Setup) -> dict[str, Any]:
         """Measure a cell with its switches set anew, and compiled code forgotten."""
@@ -51,6 +54,9 @@ class Bench:
         torch.backends.cuda.matmul.allow_tf32 = setup.tf32
         parts._TAPS = _TAPS.to(self.device) if setup.taps_on_device else _TAPS
         torch.manual_seed(0)
+        self.warmup, self.repeats = self._turns
+        if cell.px**2 * cell.batch > _MANY_PX:  # seconds a step
+            self.warmup, self.repeats = min(1, self.warmup), min(3, self.repeats)
         measure: Callable[[Cell, Setup], dict[str, Any]] = getattr(self, cell.kind)
         return measure(cell, setup)
 
