@@ -1,193 +1,185 @@
-"""Images/s and MFU of a training step: forward, backward, optimizer, bf16 on a GPU.
+"""What a training step costs on a GPU and where its time goes, in one lease of ten minutes.
 
-    python benchmarks/gpu_train.py    # f16c128 and f32c192 at 256 and 1024 px
-    python benchmarks/gpu_train.py --device cpu --model tiny --px 64 --batch 2    # without a GPU
+    python benchmarks/gpu_train.py --budget-s 540                  # f16c128 and f32c192
+    python benchmarks/gpu_train.py --budget-s 540 --only ceilings 'full loss'
+    python benchmarks/gpu_train.py --device cpu                    # does it work: 3 minutes
 
-From plain to all, one change at a time: channels_last, phase convolutions, compiled norm and SiLU,
-both halves compiled as the trainer does it, once per shape: shapes that may change make the
-compiler of torch 2.13 fail on the phases, and buckets are few. A CPU compiles `tiny` for some
-minutes; --steps leaves out what is not wanted. MFU counts the FLOPs of the plain model against
-790 TFLOP/s (a dense bf16 rate that was measured); phase convolutions do less work and are not
-credited for it. Writes gpu_train.json below benchmarks/results, and with --device cpu into a new
-temporary folder: such times say nothing about a GPU.
+Needs torch with Triton; where diffusers is missing, a stand-in of a hundred lines carries the
+model. One change after the other: what makes the step faster is kept, and the full loss, DDP,
+inference and higher resolutions start from what was kept. Cells run in a process of their own; one
+that hangs is ended, one that fails is told, and the next goes on. The file is written after every
+cell, the most telling ones come first.
+
+MFU counts the FLOPs of the plain model against 790 TFLOP/s, a dense bf16 rate that was measured;
+phase convolutions do less work and are not credited for it, nor are the judges of the full loss
+counted. Times are medians between CUDA events. Writes gpu_train.json below benchmarks/results, with
+--device cpu into a new temporary folder: such times say nothing about a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
-import statistics
+import os
+import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
+_ROOT = str(Path(__file__).resolve().parents[1])
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)
 
-from vae_corpus.curriculum import LossWeights
-from vae_training.losses import Objective
-from vae_training.model import CONFIGS, Autoencoder, build
-from vae_training.model.blocks import ResidualBlock
-from vae_training.model.cost import cost
-from vae_training.parallel import compile_halves
+from benchmarks.gpu.plan import Cell, Setup, plan  # noqa: E402
+from benchmarks.gpu.worker import Worker  # noqa: E402
 
-_PEAK_FLOPS = 790e12
-_COUNTED_PX = 256
-
-
-def compile_norms(model: Autoencoder) -> None:
-    """Fuse each block's norm and SiLU into one kernel, the convolutions left as they are."""
-    for module in model.modules():
-        if isinstance(module, ResidualBlock):
-            for name in ("norm1", "norm2"):
-                getattr(module, name).compile()
+_PEAK_TFLOPS = 790
+_LIMIT_S = 150.0  # of one cell, compilation included
+_GAIN = 1.005  # below this a change is noise and not kept
 
 
-# Each step keeps what the ones before it switched on, but for compiled norms in a compiled model.
-STEPS = ("plain", "channels_last", "phases", "compiled norms", "compiled")
-
-
-def prepare(name: str, step: str, device: str) -> Objective:
-    """The model in its loss, as the trainer has it at a step of the way."""
-    level = STEPS.index(step)
-    torch.manual_seed(0)
-    model = build(name).to(device).train()
-    if level >= STEPS.index("channels_last"):
-        model = model.to(memory_format=torch.channels_last)
-    model.use_phases(level >= STEPS.index("phases"))
-    objective = Objective(model, None, None)
-    if step == "compiled norms":
-        compile_norms(model)
-    elif step == "compiled":
-        compile_halves(objective)
-    return objective
-
-
-def measure(
-    given: argparse.Namespace, name: str, px: int, batch: int, step: str, sync: Callable[[], None]
-) -> dict[str, float]:
-    """Seconds of a training step (median) and of the first, which compiles; a GPU's memory."""
-    torch.compiler.reset()
-    objective = prepare(name, step, given.device)
-    model = objective.autoencoder
-    model.recompute_activations(given.recompute)
-    gpu = given.device == "cuda"
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=gpu)
-    x = torch.rand(batch, 3, px, px, device=given.device) * 2 - 1
-    if step != "plain":
-        x = x.to(memory_format=torch.channels_last)
-    if gpu:
-        torch.cuda.reset_peak_memory_stats()
-    times: list[float] = []
-    started = time.perf_counter()
-    for repeat in range(given.warmup + given.repeats):
-        sync()
-        began = time.perf_counter()
-        with torch.autocast(given.device, dtype=torch.bfloat16, enabled=gpu):
-            loss = objective(x, LossWeights())["loss"]
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        sync()
-        if repeat == 0:
-            first = time.perf_counter() - started
-        if repeat >= given.warmup:
-            times.append(time.perf_counter() - began)
-    seconds = statistics.median(times)
-    flops = cost(name, _COUNTED_PX).train_flops * (px / _COUNTED_PX) ** 2 * batch
-    found = {"batch": batch, "first_step_s": first, "step_s": seconds}
-    found["images_per_s"] = batch / seconds
-    if gpu:
-        found["mfu"] = flops / seconds / _PEAK_FLOPS
-        found["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
-    return found
-
-
-def print_table(table: dict[str, dict[str, object]]) -> None:
-    """Show each step beside the plain model; the first training step pays for compilation."""
-    for name, rows in table.items():
-        print(f"\n{name:<20}{'images/s':>10}{'against plain':>15}{'first step':>12}", end="")
-        print(f"{'MFU':>8}{'GiB':>8}")
-        plain = rows.get("plain")
-        for step, found in rows.items():
-            if not isinstance(found, dict):
-                print(f"  {step:<18}  {found}")
-                continue
-            ratio = found["images_per_s"] / plain["images_per_s"] if isinstance(plain, dict) else 0
-            print(
-                f"  {step:<18}{found['images_per_s']:>10.2f}"
-                + (f"{ratio:>14.2f}x" if ratio else f"{'-':>15}")
-                + f"{found['first_step_s']:>10.1f} s"
-                + (f"{found['mfu']:>8.1%}{found['peak_gib']:>8.1f}" if "mfu" in found else "")
-            )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", nargs="+", choices=list(CONFIGS), default=["f16c128", "f32c192"])
-    parser.add_argument("--px", nargs="+", type=int, default=[256, 1024])
-    parser.add_argument("--batch", type=int, help="images (default: 16 x 256^2 pixels)")
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
-    parser.add_argument("--recompute", action="store_true", help="recompute activations")
+    parser.add_argument("--model", nargs="+", help="the first one is looked into")
+    parser.add_argument("--px", nargs="+", type=int, help="sides of images (GPU: 256 1024 2048)")
+    parser.add_argument("--batch", type=int, help="images (GPU: of 16 x 256^2 pixels)")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
-    parser.add_argument("--warmup", type=int, help="steps before (GPU 3, CPU 1)")
-    parser.add_argument("--repeats", type=int, help="steps timed (GPU 10, CPU 2)")
+    parser.add_argument("--budget-s", type=float, default=540.0, help="no cell starts too late")
+    parser.add_argument("--only", nargs="+", help="cells with one of these words in their name")
+    parser.add_argument("--start", type=json.loads, default={}, help="JSON: switches kept before")
+    parser.add_argument("--warmup", type=int, help="steps before (GPU 3, CPU 0)")
+    parser.add_argument("--repeats", type=int, help="steps timed (GPU 7, CPU 1)")
+    parser.add_argument("--stand-in", action="store_true", help="even if diffusers is there")
     parser.add_argument("--out", type=Path, help="folder (GPU: results, CPU: a temporary one)")
-    given = parser.parse_args(argv)
-    if given.device == "cuda" and not torch.cuda.is_available():
+    return parser
+
+
+class Book:
+    """The results: printed, compared, and written to the file after every cell."""
+
+    def __init__(self, path: Path, facts: dict[str, Any], start: Setup) -> None:
+        self.path, self.facts, self.start = path, facts, start
+        self.results: dict[str, dict[str, Any]] = {}
+        # The fastest of a group, and the fastest that is not compiled.
+        self._kept: dict[tuple[str, str], tuple[float, Setup]] = {}
+        self._main = ""
+
+    def setup(self, cell: Cell) -> Setup:
+        """The set-up of a cell: its change to what its group, or else the first one, kept."""
+        main = self._kept.get((self._main, cell.base), (0.0, self.start))
+        _, base = self._kept.get((cell.group, cell.base), main)
+        return dataclasses.replace(Setup() if cell.base == "plain" else base, **cell.change)
+
+    def note(self, cell: Cell, setup: Setup, found: dict[str, Any]) -> None:
+        rows = self.results.setdefault(cell.group, {})
+        rows[cell.step] = found
+        speed = found.get("images_per_s")
+        if speed and cell.keep:
+            self._main = self._main or cell.group
+            for which in ("kept", "eager") if setup.eager else ("kept",):
+                before, _ = self._kept.get((cell.group, which), (0.0, setup))
+                if speed > _GAIN * before:
+                    self._kept[cell.group, which] = (speed, setup)
+        print(f"{cell.group:<28} {line(cell.step, found, rows)}", flush=True)
+        self.write()
+
+    def write(self) -> None:
+        kept = {
+            f"{group}, {which}": {k: v for k, v in dataclasses.asdict(setup).items() if v}
+            for (group, which), (_, setup) in self._kept.items()
+        }
+        told = {**self.facts, "kept": kept, "results": self.results}
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, self.path)
+
+
+def line(step: str, found: dict[str, Any], rows: dict[str, Any]) -> str:
+    """One row: images/s beside the first of the group; or whatever a cell tells."""
+    if "failed" in found:
+        return f"{step:<30} failed: {found['failed'][:200]}"
+    if "kernels" in found:
+        told = [
+            f"{row['ms']:9.2f} ms {row['share']:6.1%}  {row['name']}" for row in found["kernels"]
+        ]
+        return "\n".join([step, *told])
+    if "step_s" not in found:
+        numbers = {k: v for k, v in found.items() if k not in ("setup", "batch")}
+        said = [f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in numbers.items()]
+        return f"{step:<30} " + "  ".join(said)
+    plain = next((row for row in rows.values() if "images_per_s" in row), found)
+    text = f"{step:<30}{found['images_per_s']:>9.2f} images/s"
+    text += f"{found['images_per_s'] / plain['images_per_s']:>7.2f}x"
+    if "mfu" in found:
+        text += f"  MFU {found['mfu']:.1%}  {found['peak_gib']:.1f} GiB"
+    return text + f"  first step {found['first_step_s']:.1f} s"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(argv)
+    began = time.monotonic()
+    gpu = given.device == "cuda"
+    models = given.model or (["f16c128", "f32c192"] if gpu else ["tiny"])
+    sides = given.px or ([256, 1024, 2048] if gpu else [32, 64])
+    batch = given.batch or (None if gpu else 1)
+    options = {
+        "warmup": given.warmup if given.warmup is not None else (3 if gpu else 0),
+        "repeats": given.repeats or (7 if gpu else 1),
+        # A CPU compiles for minutes: there the compiler's front half shows that models trace.
+        "backend": "inductor" if gpu else "aot_eager",
+        "stand_in": given.stand_in,
+    }
+    worker = Worker(given.device, options)
+    try:
+        device = worker.start()
+    except RuntimeError as error:
         print(
-            "torch sees no GPU here; to see that the script works, run it with"
-            " --device cpu --model tiny --px 64 --batch 2",
+            f"no {given.device} to measure on ({error}); to see that the script works, run it with"
+            " --device cpu",
             file=sys.stderr,
         )
+        worker.stop()
         return 1
-    gpu = given.device == "cuda"
-    if given.warmup is None:
-        given.warmup = 3 if gpu else 1
-    given.repeats = given.repeats or (10 if gpu else 2)
-    sync = torch.cuda.synchronize if gpu else lambda: None
-    table: dict[str, dict[str, object]] = {}
-    for name in given.model:
-        for px in given.px:
-            batch = given.batch or max(1, 16 * 256**2 // px**2)
-            rows = table.setdefault(f"{name} {px} px", {})
-            for step in given.steps:
-                try:
-                    found = measure(given, name, px, batch, step, sync)
-                except torch.cuda.OutOfMemoryError:
-                    rows[step] = "out of memory"
-                    print(f"{name} {px} px  {step:<16} out of memory: lower --batch", flush=True)
-                    continue
-                except Exception as error:  # compilers raise all kinds; the other steps still tell
-                    said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-                    rows[step] = f"failed: {said}"
-                    print(f"{name} {px} px  {step:<16} failed: {said}", flush=True)
-                    continue
-                rows[step] = found
-                print(
-                    f"{name} {px} px  {step:<16} {found['images_per_s']:8.2f} images/s"
-                    + (f"  MFU {found['mfu']:.1%}  {found['peak_gib']:.1f} GiB" if gpu else ""),
-                    flush=True,
-                )
-    print_table(table)
     command = ["benchmarks/gpu_train.py", *(sys.argv[1:] if argv is None else argv)]
     facts = {
-        "command": "python " + " ".join(command),
+        "command": "python " + shlex.join(command),
         "date": time.strftime("%Y-%m-%d"),
-        "device": torch.cuda.get_device_name() if gpu else "cpu",
-        "torch": torch.__version__,
-        "peak_flops": _PEAK_FLOPS,
-        "results": table,
+        **device,
     }
+    facts |= {"peak_tflops": _PEAK_TFLOPS, "skipped": []}
     results = Path(__file__).parent / "results"
     out = given.out or (results if gpu else Path(tempfile.mkdtemp(prefix="gpu_train-")))
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "gpu_train.json"
-    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    print(f"\nwritten to {path}")
+    book = Book(out / "gpu_train.json", facts, Setup(**given.start))
+    print(", ".join(f"{name} {value}" for name, value in device.items()), flush=True)
+    try:
+        for cell in plan(models, sides, batch):
+            name = f"{cell.group}: {cell.step}"
+            if given.only and not any(word in name for word in given.only):
+                continue
+            setup = book.setup(cell)
+            left = given.budget_s - (time.monotonic() - began)
+            # No GPU, no compiler worth waiting for: cells are short there.
+            if left < (cell.needs_s(setup) if gpu else 5):
+                facts["skipped"].append(name)
+                continue
+            started = time.monotonic()
+            found = worker.measure(cell, setup, min(_LIMIT_S, left))
+            found["cell_s"] = round(time.monotonic() - started, 1)
+            book.note(cell, setup, found)
+    finally:
+        worker.stop()
+        facts["took_s"] = round(time.monotonic() - began, 1)
+        book.write()
+    if facts["skipped"]:
+        print("no time left for: " + "; ".join(facts["skipped"]))
+    print(f"\nwritten to {book.path} in {facts['took_s']:.0f} s")
     return 0
 
 

@@ -1,48 +1,75 @@
-"""The GPU benchmark runs to its end on a CPU too, down to the table and the file."""
+"""The GPU benchmark runs to its end on a CPU too, down to the file, and nothing in it can hang."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import gpu_train
+from benchmarks.gpu.plan import Cell, Setup, plan
+from benchmarks.gpu.worker import Worker
 
-SMALL = ["--device", "cpu", "--model", "tiny", "--px", "32", "--batch", "1", "--repeats", "1"]
+SMALL = ["--device", "cpu", "--px", "32"]
+OPTIONS = {"warmup": 0, "repeats": 1, "backend": "aot_eager", "stand_in": True}
+TINY: dict[str, Any] = {"model": "tiny", "px": 32, "batch": 1}
+
+
+def run(out: Path, *more: str) -> dict[str, Any]:
+    assert gpu_train.main([*SMALL, "--out", str(out), *more]) == 0
+    facts: dict[str, Any] = json.loads((out / "gpu_train.json").read_text())
+    return facts
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_steps_end_in_a_table_and_a_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_without_diffusers_all_kinds_of_cells_end_in_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The compiler takes minutes on a CPU: this one traces and compiles nothing.
-    real = gpu_train.compile_halves
-    monkeypatch.setattr(gpu_train, "compile_halves", lambda given: real(given, backend="eager"))
-    steps = [step for step in gpu_train.STEPS if step != "compiled norms"]
-    assert gpu_train.main([*SMALL, "--out", str(tmp_path), "--steps", *steps]) == 0
-    facts = json.loads((tmp_path / "gpu_train.json").read_text())
-    assert facts["device"] == "cpu" and facts["command"].startswith("python benchmarks/gpu_train")
+    steps = ["plain", "blocks", "profile of the best not", "as torch has it", "inference"]
+    facts = run(tmp_path / "a", "--stand-in", "--only", *steps)
+    assert facts["device"] == "cpu" and facts["diffusers"] == "stand-in"
     rows = facts["results"]["tiny 32 px"]
-    assert list(rows) == steps
-    for found in rows.values():
-        assert found["batch"] == 1 and "mfu" not in found
-        assert found["images_per_s"] == pytest.approx(1 / found["step_s"])
-        assert found["first_step_s"] > 0
-    assert "against plain" in capsys.readouterr().out
+    assert list(rows) == ["plain", "compiled blocks", "profile of the best not compiled"]
+    assert rows["plain"]["images_per_s"] == pytest.approx(1 / rows["plain"]["step_s"])
+    assert rows["compiled blocks"]["loss"] == pytest.approx(rows["plain"]["loss"], rel=1e-5)
+    assert rows["profile of the best not compiled"]["kernels"]
+    full = facts["results"]["tiny 32 px, full loss"]["as torch has it"]
+    assert full["lpips"] > 0 and full["align_weight"] > 0
+    assert "images/s" in capsys.readouterr().out
+    real = run(tmp_path / "b", "--only", "plain")["results"]["tiny 32 px"]["plain"]
+    assert real["loss"] == rows["plain"]["loss"]
 
 
-def test_a_step_that_fails_does_not_end_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(_: object) -> None:
-        raise RuntimeError("no compiler here")
+@pytest.mark.slow
+def test_a_cell_that_hangs_or_fails_does_not_end_the_others() -> None:
+    worker = Worker("cpu", OPTIONS)
+    try:
+        cell = Cell(group="a", step="b", **TINY)
+        assert "ended" in worker.measure(cell, Setup(), 0.2)["failed"]
+        unknown = Cell(group="a", step="b", **{**TINY, "model": "huge"})
+        assert "unknown model" in worker.measure(unknown, Setup(), 100)["failed"]
+        assert worker.measure(cell, Setup(), 100)["images_per_s"] > 0
+    finally:
+        worker.stop()
 
-    monkeypatch.setattr(gpu_train, "compile_halves", broken)
-    steps = ["--steps", "compiled", "plain"]
-    assert gpu_train.main([*SMALL, "--out", str(tmp_path), *steps]) == 0
-    rows = json.loads((tmp_path / "gpu_train.json").read_text())["results"]["tiny 32 px"]
-    assert rows["compiled"] == "failed: RuntimeError: no compiler here"
-    assert rows["plain"]["images_per_s"] > 0
-    assert "no compiler here" in capsys.readouterr().out
+
+@pytest.mark.slow
+def test_what_no_time_is_left_for_is_named(tmp_path: Path) -> None:
+    facts = run(tmp_path, "--budget-s", "1", "--only", "plain")
+    assert facts["skipped"] == ["tiny 32 px: plain"] and facts["results"] == {}
+
+
+def test_only_changes_that_help_are_kept(tmp_path: Path) -> None:
+    book = gpu_train.Book(tmp_path / "x.json", {}, Setup())
+    speeds = {"plain": 10.0, "channels_last": 20.0, "phases": 15.0, "compiled levels": 30.0}
+    for cell in plan(["tiny"], [32], 1):
+        if cell.step in speeds and cell.group == "tiny 32 px":
+            found = {"images_per_s": speeds[cell.step], "step_s": 1.0, "first_step_s": 1.0}
+            book.note(cell, book.setup(cell), found)
+    eager = Setup(channels_last=True)
+    other = Cell(group="other", step="c", change={"tf32": True}, **TINY)
+    assert book.setup(other) == Setup(channels_last=True, compiled="levels", tf32=True)
+    assert book.setup(Cell(group="other", step="d", base="eager", **TINY)) == eager
+    assert book.setup(Cell(group="tiny 32 px", step="e", base="plain", **TINY)) == Setup()

@@ -1,0 +1,385 @@
+"""The measurements themselves; each function takes a cell and gives what goes into the file."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import statistics
+import time
+import types
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any, cast
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F
+
+from benchmarks.gpu import judges
+from benchmarks.gpu.plan import Cell, Setup
+from vae_corpus.curriculum import LossWeights
+from vae_training.alignment import Projector, margin_cosine, margin_distance
+from vae_training.ema import Ema
+from vae_training.losses import Objective
+from vae_training.model import Autoencoder, build, config
+from vae_training.model import blocks as parts
+from vae_training.model.cost import cost
+from vae_training.parallel import compile_halves
+
+PEAK_FLOPS = 790e12  # dense bf16, as measured
+_COUNTED_PX = 256
+_LARGEST_WEIGHT = 1e4
+_SHAPES = 64
+_MANY_PX = 32 * 256**2
+_CLIP = 1.0
+_TAPS = parts._TAPS
+_ROWS_OF_PROFILE = 15
+
+
+class Bench:
+    """Runs cells on one device; a small one stands for the whole where there is no GPU."""
+
+    def __init__(self, device: str, *, warmup: int, repeats: int, backend: str) -> None:
+        self.device, self.gpu = device, device == "cuda"
+        self.backend = backend
+        self._turns = (warmup, repeats)
+        self.warmup, self.repeats = warmup, repeats
+
+    def run(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """Measure a cell with its switches set anew, and compiled code forgotten."""
+        torch.compiler.reset()
+        torch._functorch.config.donated_buffer = True
+        torch._dynamo.config.recompile_limit = _SHAPES
+        torch.backends.cudnn.benchmark = setup.cudnn_benchmark
+        torch.backends.cuda.matmul.allow_tf32 = setup.tf32
+        parts._TAPS = _TAPS.to(self.device) if setup.taps_on_device else _TAPS
+        torch.manual_seed(0)
+        self.warmup, self.repeats = self._turns
+        if cell.px**2 * cell.batch > _MANY_PX:  # seconds a step
+            self.warmup, self.repeats = min(1, self.warmup), min(3, self.repeats)
+        measure: Callable[[Cell, Setup], dict[str, Any]] = getattr(self, cell.kind)
+        return measure(cell, setup)
+
+    def train(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """Seconds of a training step, and of the first, which compiles; memory; MFU."""
+        found: dict[str, Any] = {"batch": cell.batch}
+        if setup.norm == "triton":
+            found["errors"] = self._check_kernels()
+        alone = _group_of_one("nccl" if self.gpu else "gloo") if setup.ddp else nullcontext()
+        with alone:
+            step = self._step(cell, setup)
+            first, found["first_step_s"] = self._first(step)
+            found |= {name: float(f"{value:.6g}") for name, value in first.items()}
+            found["step_s"] = self._median(step)
+        found["images_per_s"] = cell.batch / found["step_s"]
+        if self.gpu:
+            flops = _train_flops_per_px(cell.model) * cell.px**2 * cell.batch
+            found["mfu"] = flops / found["step_s"] / PEAK_FLOPS
+            found["peak_gib"] = self._peak()
+        return found
+
+    def profile(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """The kernels that take most of a step, and the operators with their shapes."""
+        kinds = [torch.profiler.ProfilerActivity.CPU]
+        if self.gpu:
+            kinds.append(torch.profiler.ProfilerActivity.CUDA)
+        step = self._step(cell, setup)
+        for _ in range(1 + self.warmup):
+            step()
+        self._wait()
+        began = time.perf_counter()
+        with torch.profiler.profile(activities=kinds, record_shapes=True) as profiler:
+            step()
+            self._wait()
+        wall = time.perf_counter() - began
+        from torch.autograd import DeviceType
+
+        on = DeviceType.CUDA if self.gpu else DeviceType.CPU
+        averages = profiler.key_averages()
+        # Named spans such as Optimizer.step#AdamW.step hold what is listed anyway.
+        kernels = [e for e in averages if e.device_type == on and "#" not in e.key]
+        shaped = profiler.key_averages(group_by_input_shape=True)
+        operators = [e for e in shaped if e.device_type == DeviceType.CPU]
+        return {
+            "profiled_step_s": wall,
+            "kernels_s": sum(map(self._own_ms, kernels)) / 1e3,
+            "kernels": self._rows(kernels),
+            "operators": self._rows(operators, shapes=True),
+        }
+
+    def infer(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """Images per second to encode and to decode, everything in bf16, and their peaks."""
+        model = self._model(cell, setup).eval().requires_grad_(False)
+        model.to(torch.bfloat16, memory_format=torch.channels_last)
+        f, channels = model.config.f, model.config.latent_channels
+        image = self._image(cell).to(torch.bfloat16, memory_format=torch.channels_last)
+        z = torch.randn(cell.batch, channels, cell.px // f, cell.px // f, device=self.device)
+        z = z.to(torch.bfloat16, memory_format=torch.channels_last)
+        found: dict[str, Any] = {"batch": cell.batch}
+        jobs: dict[str, Callable[[], Tensor]] = {
+            "encode": lambda: model.encode(image).latent_dist.mode(),
+            "decode": lambda: model.decode(z).sample,
+        }
+        for name, job in jobs.items():
+            try:
+                with torch.inference_mode():
+                    job()
+                    found[f"{name}_images_per_s"] = cell.batch / self._median(job)
+                found[f"{name}_peak_gib"] = self._peak()
+            except torch.cuda.OutOfMemoryError:
+                found[f"{name}_images_per_s"] = "out of memory"
+                torch.cuda.empty_cache()
+        return found
+
+    def terms(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """Each term of the loss alone, forward and backward: seconds, and memory on top."""
+        x, image = self._image(cell), self._image(cell).requires_grad_()
+        f, channels = _latent(cell.model)
+        z = torch.randn(cell.batch, channels, cell.px // f, cell.px // f, device=self.device)
+        z.requires_grad_()
+
+        def aligned() -> Callable[[], Tensor]:
+            features = judges.features(setup, self.device)
+            projector = Projector(channels, features.width).to(self.device)
+
+            def term() -> Tensor:
+                seen, mapped = features(x, (z.shape[2], z.shape[3])), projector(z)
+                return margin_cosine(mapped, seen, 0.0) + margin_distance(mapped, seen, 0.0)
+
+            return term
+
+        def perceptual() -> Callable[[], Tensor]:
+            lpips = judges.lpips(setup, self.device)
+            return lambda: cast(Tensor, lpips(image, x))
+
+        found: dict[str, Any] = {"batch": cell.batch}
+        makers = {"l1": lambda: lambda: F.l1_loss(image, x), "lpips": perceptual, "align": aligned}
+        for name, make in makers.items():
+            try:
+                term = make()
+                before = torch.cuda.memory_allocated() if self.gpu else 0
+                run = functools.partial(_backward, term, [image, z])
+                run()
+                found[f"{name}_s"] = self._median(run)
+                if self.gpu:
+                    found[f"{name}_gib"] = self._peak() - before / 2**30
+                del term, run
+            except torch.cuda.OutOfMemoryError:
+                found[f"{name}_s"] = "out of memory"
+                image.grad = z.grad = None
+            except ImportError as error:
+                found[f"{name}_s"] = f"failed: {error}"
+            if self.gpu:
+                torch.cuda.empty_cache()
+        return found
+
+    def ceilings(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """What this card can do at most: a large matrix product in bf16, and a copy."""
+        side = 8192 if self.gpu else 256
+        a, b = (torch.randn(side, side, device=self.device).bfloat16() for _ in range(2))
+        large = torch.randn(side, 16 * side, device=self.device)
+        copy = torch.empty_like(large)
+        a @ b, copy.copy_(large)
+        product, moved = self._median(lambda: a @ b), self._median(lambda: copy.copy_(large))
+        return {
+            "tflops": 2 * side**3 / product / 1e12,
+            "copy_tb_per_s": 2 * large.nbytes / moved / 1e12,
+        }
+
+    def _step(self, cell: Cell, setup: Setup) -> Callable[[], dict[str, Tensor]]:
+        """A closure that does one training step as the trainer does it, and gives its terms."""
+        torch.manual_seed(0)
+        model = self._model(cell, setup).train()
+        lpips = judges.lpips(setup, self.device) if setup.full_loss else None
+        features = judges.features(setup, self.device) if setup.full_loss else None
+        adaptive = _LARGEST_WEIGHT if setup.full_loss else None
+        objective = Objective(model, lpips, features, adaptive=adaptive).to(self.device)
+        if setup.channels_last:
+            objective.to(memory_format=torch.channels_last)
+        model.recompute_activations(setup.recompute)
+        self._compile(objective, setup)
+        trained = objective.trained()
+        optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=self.gpu)
+        ema = Ema(model, 0.999) if setup.extras else None
+        wrapped = self._replicate(objective, setup)
+        weights = LossWeights(lpips=1.0, align=0.5) if setup.full_loss else LossWeights()
+        torch.manual_seed(1)  # the same image whatever was drawn before: losses can be compared
+        x = self._image(cell)
+        if setup.channels_last:
+            x = x.to(memory_format=torch.channels_last)
+
+        def step() -> dict[str, Tensor]:
+            with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.gpu):
+                terms: dict[str, Tensor] = wrapped(x, weights)
+            terms["loss"].backward()
+            seen = {name: v.detach() for name, v in terms.items() if v.ndim == 0}
+            if ema:
+                seen["grad_norm"] = nn.utils.clip_grad_norm_(trained, _CLIP)
+                torch.stack(list(seen.values())).tolist()  # the trainer's one look at the device
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if ema:
+                ema.update(model, 10**6)
+            return seen
+
+        return step
+
+    def _model(self, cell: Cell, setup: Setup) -> Autoencoder:
+        """Weights are drawn on the device, none is zero: products with zeros run faster."""
+        with torch.device("meta"):
+            model = build(cell.model)
+        model.to_empty(device=self.device)
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if weight.ndim > 1:
+                    nn.init.kaiming_normal_(weight, nonlinearity="linear")
+                else:
+                    weight.fill_(1.0 if "norm" in name else 0.01)
+        model.use_phases(setup.phases)
+        if setup.norm == "triton":
+            from benchmarks.gpu.fused import norm_silu
+
+            use_norm(model, norm_silu)
+        elif setup.norm == "compiled":
+            use_norm(model, torch.compile(norm_silu_plain, dynamic=False, backend=self.backend))
+        return model
+
+    def _compile(self, objective: Objective, setup: Setup) -> None:
+        model = objective.autoencoder
+        if setup.compiled == "halves":
+            compile_halves(objective, self.backend)
+        elif setup.compiled:
+            # As compile_halves has it: a second backward pass needs the memory of the first.
+            torch._functorch.config.donated_buffer = objective.adaptive is None
+            blocks = (parts.ResidualBlock, parts.Up, parts.Down)
+            chosen: list[nn.Module] = [*model.encoder.levels, *model.decoder.levels]
+            if setup.compiled == "blocks":  # those of one shape share their code
+                chosen = [m for m in model.modules() if isinstance(m, blocks)]
+            for module in chosen:
+                module.compile(dynamic=False, backend=self.backend)
+
+    def _replicate(self, objective: Objective, setup: Setup) -> nn.Module:
+        if not setup.ddp:
+            return objective
+        from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
+
+        wrapped = nn.parallel.DistributedDataParallel(
+            objective,
+            device_ids=[0] if self.gpu else None,
+            gradient_as_bucket_view=True,
+            static_graph=setup.ddp == "static",
+        )
+        if setup.ddp == "static" and self.gpu:  # the hook wants NCCL
+            wrapped.register_comm_hook(None, bf16_compress_hook)
+        return wrapped
+
+    def _image(self, cell: Cell) -> Tensor:
+        return torch.rand(cell.batch, 3, cell.px, cell.px, device=self.device) * 2 - 1
+
+    def _check_kernels(self) -> dict[str, float]:
+        from benchmarks.gpu.fused import errors
+
+        found = {d: errors(self.device, getattr(torch, d)) for d in ("float32", "bfloat16")}
+        told = {f"{d} {k}": float(f"{e:.3g}") for d, es in found.items() for k, e in es.items()}
+        for name, error in told.items():
+            allowed = 1e-2 if "bfloat16" in name else 1e-4
+            if error > allowed:
+                raise ValueError(f"{name} is off by {error}, more than {allowed}: not equal")
+        return told
+
+    def _first(self, step: Callable[[], dict[str, Tensor]]) -> tuple[dict[str, float], float]:
+        began = time.perf_counter()
+        terms = step()
+        self._wait()
+        return {name: float(v) for name, v in terms.items()}, time.perf_counter() - began
+
+    def _median(self, job: Callable[[], object]) -> float:
+        """Seconds of `job`, which has run once; the peak of memory counts from here."""
+        for _ in range(self.warmup):
+            job()
+        self._wait()
+        if not self.gpu:
+            times = []
+            for _ in range(self.repeats):
+                began = time.perf_counter()
+                job()
+                times.append(time.perf_counter() - began)
+            return statistics.median(times)
+        torch.cuda.reset_peak_memory_stats()
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(self.repeats + 1)]
+        marks[0].record()
+        for mark in marks[1:]:
+            job()
+            mark.record()
+        torch.cuda.synchronize()
+        pairs = zip(marks, marks[1:], strict=False)
+        return statistics.median(a.elapsed_time(b) / 1e3 for a, b in pairs)
+
+    def _peak(self) -> float:
+        return torch.cuda.max_memory_allocated() / 2**30 if self.gpu else 0.0
+
+    def _wait(self) -> None:
+        if self.gpu:
+            torch.cuda.synchronize()
+
+    def _own_ms(self, event: Any) -> float:
+        micros = event.self_device_time_total if self.gpu else event.self_cpu_time_total
+        return float(micros) / 1e3
+
+    def _rows(self, events: list[Any], shapes: bool = False) -> list[dict[str, Any]]:
+        total = sum(map(self._own_ms, events)) or 1.0
+        rows = []
+        for event in sorted(events, key=self._own_ms, reverse=True)[:_ROWS_OF_PROFILE]:
+            ms = self._own_ms(event)
+            row = {"name": event.key[:110], "ms": round(ms, 3), "share": round(ms / total, 4)}
+            if shapes:
+                row["shapes"] = str([s for s in event.input_shapes if s])[:110]
+            rows.append({**row, "calls": event.count})
+        return rows
+
+
+@contextlib.contextmanager
+def _group_of_one(backend: str) -> Iterator[None]:
+    """A process group without a network; it ends whatever happens in it."""
+    store = distributed.HashStore()
+    distributed.init_process_group(backend, store=store, rank=0, world_size=1)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def norm_silu_plain(x: Tensor, weight: Tensor) -> Tensor:
+    """silu(rms_norm(x) * weight) in float32, for a compiler to make one kernel of."""
+    wide = x.float()
+    unit = wide * torch.rsqrt(wide.square().mean(dim=1, keepdim=True) + 1e-6)
+    return F.silu(unit * weight.view(1, -1, 1, 1)).to(x.dtype)
+
+
+def use_norm(model: nn.Module, norm_silu: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Let all residual blocks compute norm and SiLU by `norm_silu`; weights stay as they are."""
+
+    def forward(self: parts.ResidualBlock, x: Tensor) -> Tensor:
+        h = self.conv1(norm_silu(x, self.norm1.weight))
+        h = self.conv2(norm_silu(h, self.norm2.weight))
+        return self.shortcut(x) + h
+
+    for module in model.modules():
+        if isinstance(module, parts.ResidualBlock):
+            module.forward = types.MethodType(forward, module)  # type: ignore[method-assign]
+
+
+def _latent(name: str) -> tuple[int, int]:
+    """f and the channels of the latent."""
+    return config(name).f, config(name).latent_channels
+
+
+@functools.cache
+def _train_flops_per_px(name: str) -> float:
+    return cost(name, _COUNTED_PX).train_flops / _COUNTED_PX**2
+
+
+def _backward(term: Callable[[], Tensor], leaves: list[Tensor]) -> None:
+    term().backward()
+    for leaf in leaves:
+        leaf.grad = None

@@ -1,0 +1,52 @@
+"""LPIPS and DINOv2-L of the right shapes, with random weights: nothing has to be downloaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.gpu.plan import Setup
+from vae_training.features import Features
+from vae_training.perceptual import Lpips
+
+_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
+_SMALL = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2}  # without a GPU
+
+
+class Half(nn.Module):
+    """A judge that computes in bf16, in spite of the loss around it."""
+
+    def __init__(self, judge: Any, device: str) -> None:
+        super().__init__()
+        self.judge, self.device = judge, device
+        self.width = getattr(judge, "width", 0)
+
+    def forward(self, *given: Any) -> Tensor:
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            result: Tensor = self.judge(*given)
+        return result.float()
+
+
+def lpips(setup: Setup, device: str) -> Any:
+    judge = Lpips()
+    for module in judge.modules():  # weights that neither die out nor explode
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+    judge = judge.to(device)
+    return Half(judge, device) if setup.half_judges else judge
+
+
+def features(setup: Setup, device: str) -> Any:
+    """Of the layers of DINOv2 the middle one is looked at; ImportError without transformers."""
+    from transformers import Dinov2Config, Dinov2Model
+
+    sizes: dict[str, Any] = _LARGE if device == "cuda" else _SMALL
+    with torch.device(device):
+        model = Dinov2Model(Dinov2Config(image_size=518, patch_size=14, **sizes))
+    layer = sizes["num_hidden_layers"] // 2
+    if setup.short_dino:  # one more: a model may normalise what its last layer gives
+        model.encoder.layer = model.encoder.layer[: layer + 1]
+    judge = Features(model, layer).to(device)
+    return Half(judge, device) if setup.half_judges else judge
