@@ -1,0 +1,133 @@
+"""The errands of docs/extending.md, done in a copy of the tree as they stand there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.pictures import encoded, jpeg, scene
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("vae_corpus", "filters", "fonts", "renderers", "pipelines", "vae_training")
+SMALL = (
+    *("--score.text", "false", "--synth.samples", "{}", "--plan.min_clarity", "0"),
+    *("--plan.rung_weights", "{256: 1}", "--engine.workers", "0"),
+)
+
+
+def blocks(heading: str) -> list[list[str]]:
+    """Lines of the code blocks below the heading that begins so."""
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    (section,) = [part for part in text.split("\n## ") if part.startswith(heading)]
+    return [found.splitlines() for found in re.findall(r"```\w+\n(.*?)\n```", section, re.S)]
+
+
+def run_errand(heading: str, tree: Path) -> set[str]:
+    """Do what the blocks say, in `tree`; the paths that were touched."""
+    touched = set()
+    for mark, *lines in blocks(heading):
+        kind, path = mark.split(maxsplit=1)
+        touched.add(path)
+        file = tree / path
+        if kind == "+++":
+            assert not file.exists(), f"{path} is there already"
+            file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            continue
+        before, after = (
+            "\n".join(line[1:] for line in lines if line[0] in f" {sign}") for sign in "-+"
+        )
+        text = file.read_text(encoding="utf-8")
+        assert text.count(before) == 1, f"{path} does not hold this once:\n{before}"
+        file.write_text(text.replace(before, after), encoding="utf-8")
+    return touched
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for package in PACKAGES:
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / "tree" / package, ignore=ignore)
+    return tmp_path / "tree"
+
+
+def call(tree: Path, *argv: str) -> str:
+    """Run a command of the copy; what it prints."""
+    env = os.environ | {"PYTHONPATH": str(tree)}
+    done = subprocess.run(
+        [sys.executable, *argv], cwd=tree, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(tree: Path, out: Path, source: str, *flags: str) -> dict[str, dict[str, int]]:
+    """Build a corpus of one source; where its images went."""
+    argv = ("--sources", f"[{source}]", "--out", str(out), *SMALL, *flags)
+    call(tree, "pipelines/build_corpus.py", *argv)
+    facts = json.loads((out / "corpus.json").read_text(encoding="utf-8"))
+    images: dict[str, dict[str, int]] = facts["images"]
+    return images
+
+
+def shards(out: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((out / "shards").rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.slow
+def test_a_score_takes_two_files_and_repacks_nothing(tree: Path, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "corpus"
+    photos.mkdir()
+    for n in range(3):
+        rgb = scene(400, 300, n)
+        (photos / f"{n}.jpg").write_bytes(jpeg(rgb))
+        grey = np.repeat(rgb.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+        (photos / f"grey{n}.jpg").write_bytes(jpeg(np.ascontiguousarray(grey[::-1])))
+    source = f"{{name: photos, type: folder, uri: {photos}}}"
+    build(tree, out, source)
+    before = shards(out)
+    made = {path: (out / path).stat().st_mtime_ns for path in before}
+    assert run_errand("A score", tree) == {"filters/colourfulness.py", "filters/scores.py"}
+    assert "plan.min_colourfulness" in call(tree, "pipelines/build_corpus.py", "--help")
+    assert build(tree, out, source)["selected"] == {"general": 6}
+    assert shards(out) == before
+    assert {path: (out / path).stat().st_mtime_ns for path in before} == made
+    assert "Colourfulness" in (out / "report" / "index.html").read_text(encoding="utf-8")
+    stricter = build(tree, out, source, "--plan.min_colourfulness", "5")
+    assert stricter["selected"] == {"general": 3} and stricter["dropped"] == {"grey": 3}
+    told = call(tree, "pipelines/explain.py", str(out), "grey")
+    assert "plan.min_colourfulness 5" in told
+
+
+@pytest.mark.slow
+def test_a_source_takes_two_files(tree: Path, tmp_path: Path) -> None:
+    zips = tmp_path / "zips"
+    zips.mkdir()
+    with zipfile.ZipFile(zips / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for n in range(4):
+            archive.writestr(f"in/{n}.png", encoded(scene(400, 300, n), "png"))
+    (zips / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    source = f"{{name: zips, type: zip, uri: {zips}}}"
+    touched = run_errand("A source", tree)
+    assert touched == {"pipelines/sources/zip_files.py", "pipelines/sources/__init__.py"}
+    images = build(tree, tmp_path / "corpus", source)
+    assert images["selected"] == {"general": 4} and images["rejected"] == {"unreadable": 1}
+    (tar, *_) = (tmp_path / "corpus" / "shards").rglob("*.tar")
+    assert (tmp_path / "corpus" / "shards") in tar.parents
+    report = tmp_path / "estimate.json"
+    argv = ("--sources", f"[{source}]", *SMALL, "--estimate", "--estimate.report", str(report))
+    call(tree, "pipelines/build_corpus.py", *argv)
+    assert json.loads(report.read_text(encoding="utf-8"))["images"]["value"] == 5
