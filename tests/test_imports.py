@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,9 @@ def test_packaging_lists_every_package() -> None:
         for init in (ROOT / package).rglob("__init__.py"):
             name = ".".join(init.parent.relative_to(ROOT).parts)
             assert f'"{name}"' in text, f"pyproject.toml does not list {name}"
+
+
+def test_the_picture_of_the_architecture_is_that_of_the_code() -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / "architecture" / "draw.py"))["draw"]()
+    kept = (ROOT / "docs" / "architecture.svg").read_text(encoding="utf-8")
+    assert drawn == kept, "draw it again: python docs/architecture/draw.py"
