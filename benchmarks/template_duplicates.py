@@ -30,6 +30,7 @@ from pipelines import build_corpus
 from pipelines.sources import pdf
 from pipelines.sources.pdf_fonts import pdf_fonts
 from vae_corpus.demo import demo_inputs
+from vae_corpus.pictures.decode import Limits
 
 _PAGES = 40
 _WITH_COPIES = 6
@@ -88,7 +89,7 @@ def _write_images(place: Path, templates: tuple[Template, ...], pages: int, *, p
             document.write_bytes(template.pdf(range(pages), close))
             for number in range(pages):
                 with pdf.open_page(str(document), number, fonts) as page:
-                    rgb = page.pixels(_SCAN_DPI)
+                    rgb = page.pixels(_SCAN_DPI, Limits())
                 if photo:
                     rgb = photographed(rgb, number)
                 name = f"{template.name}-{mode}-{number}"

@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from vae_corpus.pictures.decode import Limits
 from vae_corpus.settings import Settings
 
+_LIMITS = Limits()
+
 
 class OcrSettings(Settings):
     """The OCR engine whose detector measures text density."""
@@ -60,8 +62,12 @@ class ScoreSettings(Settings):
 
     ocr: OcrSettings = Field(OcrSettings(), description="the OCR engine")
     text: bool = Field(True, description="measure text density with OCR (needs the ocr extra)")
-    max_pixels: int = Field(200_000_000, ge=1, description="larger images are rejected unread")
-    max_side_px: int = Field(65_500, ge=1, description="longer sides are rejected unread")
+    max_pixels: int = Field(
+        _LIMITS.max_pixels, ge=1, description="larger images are rejected unread"
+    )
+    max_side_px: int = Field(
+        _LIMITS.max_side_px, ge=1, description="longer sides are rejected unread"
+    )
 
     @property
     def limits(self) -> Limits:

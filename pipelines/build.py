@@ -16,7 +16,6 @@ from pipelines.planning.shards import Shard
 from pipelines.report.board import Board
 from pipelines.report.console import Console
 from pipelines.report.log import build_log
-from pipelines.sources import Source
 from pipelines.stages.list import list_units
 from pipelines.stages.pack import pack_shards
 from pipelines.stages.plan import plan_corpus
@@ -67,9 +66,9 @@ def build(
 
 
 def _build(config: CorpusConfig, runner: Runner) -> Built:
-    sources: dict[str, Source] = {source.name: source for source in config.sources}
+    sources = config.sources_by_name()
     with runner.stage("list"):
-        units = list_units(config.sources, config.out, runner)
+        units = list_units(list(sources.values()), config.out, runner)
     with runner.start_engine(config.engine):
         with runner.stage("score"):
             scored = score_units(config, sources, units, runner)

@@ -11,7 +11,7 @@ from filters.settings import ScoreSettings
 from pipelines.estimates.settings import EstimateSettings
 from pipelines.planning.phases import DEFAULT_PHASES, PhaseSettings
 from pipelines.planning.settings import PlanSettings
-from pipelines.sources import AnySource
+from pipelines.sources import AnySource, Source
 from pipelines.workers.tasks import EngineSettings
 from vae_corpus.settings import Settings
 from vae_corpus.words import BAND_KEYS, LANGUAGES, RUNGS, SIZE_BANDS, band_key
@@ -157,6 +157,10 @@ class CorpusConfig(Settings):
     estimate: EstimateSettings = Field(
         EstimateSettings(), description="the sample of --estimate, which changes no corpus"
     )
+
+    def sources_by_name(self) -> dict[str, Source]:
+        """The sources, with the limits of scoring."""
+        return {source.name: source.limited(self.score.limits) for source in self.sources}
 
     @field_validator("out")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 GENERAL, TEXT_REAL, DOCUMENT, TEXT_SYNTH = "general", "text_real", "document", "text_synth"
@@ -75,6 +75,9 @@ class Group:
     language: str | None = None
     size_band: str | None = None
     density: str | None = None
+
+
+GROUP_COLUMNS = tuple(field.name for field in fields(Group))
 
 
 def band_key(weights: Mapping[str, Any], language: str | None, size_band: str) -> str:

@@ -75,7 +75,7 @@ def make_taker(config: CorpusConfig, done: Measured) -> Callable[[Drawn], None]:
     job = scorer.ScoreJob(
         settings=config.score,
         versions=scorer.versions(Scores(config.score)),
-        sources={source.name: source for source in config.sources},
+        sources=config.sources_by_name(),
         folder="",
     )
     score_item = scorer.make_item_scorer(job)
@@ -107,7 +107,7 @@ def judge(config: CorpusConfig, done: Measured) -> None:
 
 def pack_kept(config: CorpusConfig, done: Measured, enough: Callable[[], bool]) -> None:
     """Make what shards would hold of the kept images; the rest is taken to be like those."""
-    sources = {source.name: source for source in config.sources}
+    sources = config.sources_by_name()
     job = pack.PackJob(
         settings=config.pack, score=config.score, sources=dict(sources), plan="", out=""
     )
@@ -146,7 +146,7 @@ def render_pages(config: CorpusConfig, done: Measured, enough: Callable[[], bool
     job = synthesize.SynthJob(
         settings=config.synth,
         seed=config.seed,
-        sources={source.name: source for source in config.sources},
+        sources=config.sources_by_name(),
         limits=config.score.limits,
         out="",
     )

@@ -37,7 +37,7 @@ def estimate(config: CorpusConfig, say: Callable[[str], None]) -> dict[str, Any]
     """The report as JSON data; SourceError where a build would raise it, nothing is written."""
     began = time.monotonic()
     say("list: the files of every source")
-    sources = [list_files(source) for source in config.sources]
+    sources = [list_files(source) for source in config.sources_by_name().values()]
     strata, first, rest = plan_draws(sources, config.estimate.images, config.seed)
     listed_s = time.monotonic() - began
     done = Measured()

@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 
 from pipelines.sources.names import from_os, to_os
 from vae_corpus import storage
+from vae_corpus.pictures.decode import Limits
 from vae_corpus.settings import Settings
 
 # What an image costs besides its bytes: on the demo a small figure takes .2 s with the look for
@@ -109,6 +110,13 @@ class Source(Settings):
         if not storage.is_local(path):
             return uri
         return from_os(str(Path(os.path.expanduser(to_os(path))).absolute()))
+
+    def limited(self, limits: Limits) -> Source:
+        """The source for a build that takes pictures within these limits.
+
+        For sources that draw pictures; what others hand out is measured when it is decoded.
+        """
+        return self
 
     @abstractmethod
     def units(self) -> Iterator[Unit]:

@@ -10,13 +10,14 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
 from pipelines.sources import pdf
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import find_files
 from pipelines.sources.pdf_fonts import PdfFonts, pdf_fonts
 from vae_corpus import storage
+from vae_corpus.pictures.decode import Limits
 
 # A page full of text costs as much as so many bytes of photographs, however small its file: 2.6 s
 # on the demo with the look for text.
@@ -31,6 +32,7 @@ class DocumentSource(Source):
     """
 
     is_rendered: ClassVar[bool] = True
+    _limits: Limits = PrivateAttr(default_factory=Limits)
 
     type: Literal["documents"] = "documents"
     content: Literal["auto", "document"] = "document"
@@ -57,6 +59,11 @@ class DocumentSource(Source):
     @classmethod
     def _absolute_fonts(cls, fonts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(os.path.abspath(os.path.expanduser(folder)) for folder in fonts)
+
+    def limited(self, limits: Limits) -> DocumentSource:
+        source = self.model_copy()
+        source._limits = limits
+        return source
 
     def units(self) -> Iterator[Unit]:
         """`start` and `stop` count the pages to take. A broken file is one unit of one item.
@@ -138,7 +145,7 @@ class DocumentSource(Source):
         return [int((i + 0.5) * count / self.max_pages) for i in range(self.max_pages)]
 
     def _png(self, page: pdf.Page) -> bytes:
-        rgb = page.pixels(self.dpi[page.number % len(self.dpi)])
+        rgb = page.pixels(self.dpi[page.number % len(self.dpi)], self._limits)
         return _encode(rgb)
 
     def _pdf_fonts(self) -> PdfFonts:

@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 from pipelines.sources import pdf_fonts
 from pipelines.sources.base import SourceError
 from pipelines.sources.files import is_gone, read_bytes
+from vae_corpus.pictures.decode import Limits
 
 # Raised when the same page would give other pixels or another text.
 VERSION = "2"
 
-MAX_PIXELS = 200_000_000
-MAX_SIDE_PX = 65_500
 _POINTS_PER_INCH = 72
 _MAX_OPEN = 4
 # Modes of drawing text: not at all (a scan's recognised text), or as a clip alone.
@@ -66,10 +65,11 @@ class Page:
     number: int
     raw: Any
 
-    def pixels(self, dpi: int) -> NDArray[np.uint8]:
+    def pixels(self, dpi: int, limits: Limits) -> NDArray[np.uint8]:
         """uint8[H, W, 3] RGB on white; DocumentFault when it is too large."""
         scale = dpi / _POINTS_PER_INCH
-        _check_size(*(math.ceil(points * scale) for points in self.raw.get_size()))
+        width, height = (math.ceil(points * scale) for points in self.raw.get_size())
+        _check_size(width, height, limits)
         bitmap = self.raw.render(scale=scale, rev_byteorder=True)
         pixels: NDArray[np.uint8] = bitmap.to_numpy()[:, :, :3].copy()
         bitmap.close()
@@ -131,13 +131,13 @@ def count_pages(uri: str) -> int:
     return document.pages
 
 
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, limits: Limits) -> None:
     # A page may announce any size; rendering it would take the memory at once.
-    if max(width, height) > MAX_SIDE_PX:
-        why = f"the page is {width} x {height} px, a side may have {MAX_SIDE_PX}"
+    if max(width, height) > limits.max_side_px:
+        why = f"the page is {width} x {height} px, a side may have {limits.max_side_px}"
         raise DocumentFault("side_too_long", why)
-    if width * height > MAX_PIXELS:
-        why = f"the page is {width} x {height} px, {MAX_PIXELS} pixels are allowed"
+    if width * height > limits.max_pixels:
+        why = f"the page is {width} x {height} px, {limits.max_pixels} pixels are allowed"
         raise DocumentFault("too_many_pixels", why)
 
 

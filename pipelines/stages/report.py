@@ -85,7 +85,7 @@ def finish(
         runner.worked.add("report")
     subject = page.Subject(
         config=config,
-        sources={source.name: source for source in config.sources},
+        sources=config.sources_by_name(),
         score_folder=scored.folder,
         plan_folder=plan,
         shards=names,

@@ -43,7 +43,7 @@ class Corpus:
         return storage.join(self.plan, f"{fate}.parquet")
 
     def sources(self) -> dict[str, Any]:
-        return {source.name: source for source in self.config.sources}
+        return self.config.sources_by_name()
 
 
 def quoted(text: str) -> str:

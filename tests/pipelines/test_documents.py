@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from pipelines.sources.pdf_fonts import pdf_fonts
 from tests.pipelines import pdfs
 from tests.pipelines.reading import assert_fetch_gives_the_same, read_all, slugs
 from vae_corpus.demo import DemoInputs
+from vae_corpus.pictures.decode import Limits
 
 
 def test_pages_of_a_real_document(demo: DemoInputs) -> None:
@@ -243,3 +245,11 @@ def test_what_is_filled_in_is_drawn_and_read(tmp_path: Path, need_appearances: b
     assert item.text is not None
     for words in ("Name:", "Anna Bell 4711", "1234.50", "APPROVED", "free words"):
         assert words in item.text
+
+
+def test_pages_keep_to_the_limits_of_scoring(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(sized(200, 200))
+    source = DocumentSource(name="d", uri=str(tmp_path / "a.pdf"), dpi=(72,))
+    small = source.limited(Limits(max_pixels=10_000))
+    assert slugs(source) == [] and slugs(small) == ["too_many_pixels"]
+    assert slugs(pickle.loads(pickle.dumps(small))) == ["too_many_pixels"]
