@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines import build_corpus
 from pipelines.guard import lease
-from pipelines.stages import report as finish
+from pipelines.stages import report as last_stage
 from tests.pictures import jpeg, scene
 from tests.ray_cluster import ROOT, environment, wait_until
 from tests.s3_server import empty_bucket
@@ -225,10 +226,10 @@ def test_what_was_written_just_before_the_end_is_found(
     what: str,
 ) -> None:
     out = str(tmp_path / "corpus")
-    report = finish._report
+    write_page = last_stage._write_page
 
-    def meanwhile(*args: object) -> None:
-        report(*args)  # type: ignore[arg-type]
+    def meanwhile(*args: Any) -> str:
+        page = write_page(*args)
         index = next(iter(sorted(Path(out).glob("shards/*/*/*.parquet"))))
         shard = str(index.relative_to(out).with_suffix(""))
         if what == "another recipe":
@@ -237,9 +238,10 @@ def test_what_was_written_just_before_the_end_is_found(
             index.with_suffix(".tar").write_bytes(bytes(1024))
         else:
             index.with_name("of-another-plan-000000.parquet").write_bytes(index.read_bytes())
+        return page
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.stages.report._report", meanwhile)
+        patch.setattr("pipelines.stages.report._write_page", meanwhile)
         assert build_corpus.main(flags(photos, out, 1)) == 1
     assert "changed by something else" in capsys.readouterr().err
     assert not storage.exists(f"{out}/curriculum.json")
