@@ -26,11 +26,11 @@ from pathlib import Path
 import torch
 
 from vae_corpus.curriculum import LossWeights
-from vae_training.losses import Objective
+from vae_training.distributed import compile_halves
+from vae_training.losses.objective import Objective
 from vae_training.model import CONFIGS, Autoencoder, build
 from vae_training.model.blocks import ResidualBlock
 from vae_training.model.cost import cost
-from vae_training.parallel import compile_halves
 
 _PEAK_FLOPS = 790e12
 _COUNTED_PX = 256
@@ -55,7 +55,7 @@ def prepare(name: str, step: str, device: str) -> Objective:
     model = build(name).to(device).train()
     if level >= STEPS.index("channels_last"):
         model = model.to(memory_format=torch.channels_last)
-    model.use_phases(level >= STEPS.index("phases"))
+    model.use_subpixel_convolutions(level >= STEPS.index("phases"))
     objective = Objective(model, None, None)
     if step == "compiled norms":
         compile_norms(model)

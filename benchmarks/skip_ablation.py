@@ -26,12 +26,13 @@ from curves import draw_curves
 from torch.nn import functional as F
 
 from vae_training.config import TrainSettings
+from vae_training.data.corpus import open_data
 from vae_training.data.loader import Loader
+from vae_training.distributed import Ranks, join
 from vae_training.model import CONFIGS, Autoencoder, build
+from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import grow, shrink
-from vae_training.ranks import Ranks, join
-from vae_training.run import open_data
-from vae_training.validation import to_model, to_pixels, validate
+from vae_training.validation import validate
 
 # Name -> encoder skip, decoder skip.
 VARIANTS = {

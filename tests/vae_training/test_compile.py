@@ -6,11 +6,11 @@ from torch._dynamo.testing import CompileCounter
 
 from vae_corpus.curriculum import LossWeights
 from vae_corpus.words import RUNGS, buckets
-from vae_training import parallel
-from vae_training.features import load_features
-from vae_training.losses import Objective
+from vae_training import distributed
+from vae_training.distributed import compile_halves
+from vae_training.losses.dino import load_features
+from vae_training.losses.objective import Objective
 from vae_training.model import build
-from vae_training.parallel import compile_halves
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -37,7 +37,7 @@ def test_compiling_keeps_names_and_results(dino: str, backend: str, adaptive: fl
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_each_bucket_is_compiled_once_and_none_falls_back() -> None:
     # torch goes back to plain Python after 8 shapes, without a word.
-    assert sum(len(buckets(rung)) for rung in RUNGS) <= parallel._SHAPES
+    assert sum(len(buckets(rung)) for rung in RUNGS) <= distributed._SHAPES
     torch._dynamo.reset()
     counter = CompileCounter()
     objective = Objective(build("tiny"), None, None)

@@ -8,8 +8,8 @@ import torch
 
 from vae_training.model import CONFIGS, Autoencoder, build
 from vae_training.model.blocks import Down, RmsNorm, Up
+from vae_training.model.initialization import unused
 from vae_training.model.skip import fold, grow, shrink, unfold
-from vae_training.model.start import unused
 
 TINY = dataclasses.replace(
     CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=12, d_enc=4, d_dec=8

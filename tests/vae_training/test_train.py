@@ -19,17 +19,17 @@ from PIL import Image
 
 import vae_training.trainer as trainer_module
 from vae_training import train
-from vae_training.checkpoint import Checkpoint, CheckpointError
+from vae_training.assemble import assemble
 from vae_training.config import TrainSettings
-from vae_training.export import export
+from vae_training.distributed import join
 from vae_training.model import Autoencoder, blocks, build, halves
+from vae_training.model.pixels import to_model
 from vae_training.optimizer import rate
-from vae_training.ranks import join
-from vae_training.snapshot import settle
-from vae_training.speed import peak_flops, training_flops_per_px
-from vae_training.start import prepare
+from vae_training.state.checkpoint import Checkpoint, CheckpointError
+from vae_training.state.export import export
+from vae_training.state.snapshot import settle
 from vae_training.trainer import NonFiniteLoss, Outcome
-from vae_training.validation import to_model
+from vae_training.watch.speed import peak_flops, training_flops_per_px
 
 SCRIPT = Path(train.__file__)
 SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "2"]
@@ -47,7 +47,7 @@ def run(
     torch.set_num_threads(1)
     settings, ranks = settings_of(corpus, out, **more), join("cpu", {})
     try:
-        trainer, _ = prepare(settings, ranks, clock=time.perf_counter, stopped=stopped)
+        trainer, _ = assemble(settings, ranks, clock=time.perf_counter, stopped=stopped)
         return trainer.run()
     finally:
         ranks.close()
@@ -223,7 +223,7 @@ def test_a_changed_setting_is_told_on_resuming(corpus: Path, tmp_path: Path) -> 
     ranks = join("cpu", {})
     try:
         settings = settings_of(corpus, tmp_path, lr=0.5, workers=7)
-        _, notes = prepare(settings, ranks, clock=time.perf_counter, stopped=lambda: False)
+        _, notes = assemble(settings, ranks, clock=time.perf_counter, stopped=lambda: False)
     finally:
         ranks.close()
     assert "lr was 0.0001, from here on it is 0.5" in notes and not any("work" in n for n in notes)
@@ -301,11 +301,11 @@ def test_sigterm_saves_and_the_same_command_goes_on(
     assert losses(tmp_path) == losses(whole[0])
 
 
-def test_phases_and_recomputed_levels_are_settings_that_change_no_loss(
+def test_subpixel_convolutions_and_recomputed_levels_change_no_loss(
     corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: Counter[str] = Counter()
-    real_stage, real_phases = halves.Half.stage, blocks._up_in_phases
+    real_stage, real_subpixel = halves.Half.stage, blocks._subpixel_convolution
 
     def stage(half: Any, part: Any, h: torch.Tensor, depth: int) -> torch.Tensor:
         def counted(h: torch.Tensor) -> torch.Tensor:
@@ -315,16 +315,25 @@ def test_phases_and_recomputed_levels_are_settings_that_change_no_loss(
 
         return real_stage(half, counted, h, depth)
 
-    def phases(*given: Any) -> torch.Tensor:
-        ran["phases"] += 1
-        return real_phases(*given)
+    def subpixel(*given: Any) -> torch.Tensor:
+        ran["subpixel"] += 1
+        return real_subpixel(*given)
 
     monkeypatch.setattr(halves.Half, "stage", stage)
-    monkeypatch.setattr(blocks, "_up_in_phases", phases)
-    more = ["--steps", "6", "--threads", "1", "--phases", "true", "--recompute_levels", "2"]
+    monkeypatch.setattr(blocks, "_subpixel_convolution", subpixel)
+    more = [
+        "--steps",
+        "6",
+        "--threads",
+        "1",
+        "--subpixel_convolutions",
+        "true",
+        "--recompute_levels",
+        "2",
+    ]
     assert train.main(["--corpus", str(corpus), "--out", str(tmp_path), *SMALL, *more]) == 0
     assert_close(whole[0], tmp_path, 6)
-    assert ran["phases"] >= 4 * 6
+    assert ran["subpixel"] >= 4 * 6
     # Once more at the start, where the weights are fitted to what the skip leaves.
     assert [ran[f"Encoder {depth}"] for depth in range(3)] == [13, 13, 7]
     assert [ran[f"Decoder {depth}"] for depth in (1, 2)] == [13, 7]

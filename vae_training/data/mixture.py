@@ -1,8 +1,8 @@
-"""From the weights of a phase to the chances of rung, bucket and group.
+"""Sampling probabilities of rung, bucket and group, from the weights of a phase.
 
-A batch is of one bucket, but the kinds shall come as the phase weights them. So a bucket is
-drawn by the weighted share of the samples that it holds, and the group by the bucket's own
-shares: over many batches every kind has its weight, and every sample of a kind the same chance.
+All images of a batch share a bucket, yet kinds must come as the phase weights them. So a bucket is
+sampled by the total weight of its groups, then groups by their weights within the bucket. Over many
+batches every kind has its weight, and all samples of a kind have the same probability.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from vae_corpus.words import TEXT_SYNTH, Bucket, Group, band_key
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One (rung, bucket), and the chances of the groups in it."""
+    """One (rung, bucket), and the probabilities of the groups in it."""
 
     rung: int
     bucket: Bucket
     groups: NDArray[np.int64]
     weights: NDArray[np.float64]
 
-    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
-        """`count` numbers of groups by their chances."""
-        return self.groups[_by_chance(self.weights, rng.random(count))]
+    def sample(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        """`count` group numbers by their probabilities."""
+        return self.groups[_inverse_cdf(self.weights, rng.random(count))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """The cells of a moment, and the chance of each."""
+    """The cells of a moment, and the probability of each."""
 
     cells: tuple[Cell, ...]
     weights: NDArray[np.float64]
 
-    def draw(self, rng: np.random.Generator) -> Cell:
-        """A cell by its chance."""
-        return self.cells[int(_by_chance(self.weights, rng.random()))]
+    def sample(self, rng: np.random.Generator) -> Cell:
+        """A cell by its probability."""
+        return self.cells[int(_inverse_cdf(self.weights, rng.random()))]
 
 
-def _by_chance(weights: NDArray[np.float64], drawn: Any) -> Any:
-    """The places that numbers in [0, 1) fall on: `Generator.choice` without its checks."""
+def _inverse_cdf(weights: NDArray[np.float64], uniform: Any) -> Any:
+    """Indices of weights for numbers in [0, 1): `Generator.choice` without its checks."""
     borders = weights.cumsum()
-    return (borders / borders[-1]).searchsorted(drawn, side="right")
+    return (borders / borders[-1]).searchsorted(uniform, side="right")
 
 
 class Mixtures:
     """The mixture at any moment of any phase. `counts` is the number of samples per group.
 
-    CorpusError when a phase needs a kind that no rung of the phase has.
+    CorpusError when a phase needs a kind that none of its rungs has.
     """
 
     def __init__(
@@ -149,17 +149,17 @@ class Mixtures:
 
 
 def _part_weights(phase: Phase, kind: str) -> dict[str, Ramp] | None:
-    """What the phase says of the parts of a kind: size bands of synthetic text, else densities."""
+    """Weights of the parts of a kind: size bands of synthetic text, else densities."""
     return phase.size_bands if kind == TEXT_SYNTH else phase.densities
 
 
 def _part(phase: Phase, group: Group) -> str | None:
-    """The part of its kind that a group is weighted as; None: as the kind."""
+    """The part of its kind that a group belongs to; None: kinds without parts."""
     if group.kind == TEXT_SYNTH:
         if group.size_band is None:
             return None
         return band_key(phase.size_bands or {}, group.language, group.size_band)
-    # Without weights of their own, dense and other tiles come as the corpus holds them.
+    # Without weights for densities, dense and other tiles come as often as the corpus holds them.
     return group.density if phase.densities is not None else None
 
 

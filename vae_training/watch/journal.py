@@ -1,9 +1,9 @@
-"""What a run tells: a line now and then, a row per step, scalars and grids, a summary.
+"""The log of a run: rows in files, scalars on boards, progress lines on the terminal.
 
 steps.jsonl        a row per step: losses, PSNR per kind, learning rate
 validation.jsonl   a row per validation: PSNR per kind, of the model and of its skip alone
 grids/             originals above reconstructions, per validation
-tensorboard/       all of it, with speeds; the same in Weights & Biases when asked for
+tensorboard/       the same scalars and pictures, with speeds; Weights & Biases when asked for
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from vae_training.boards import Board
+from vae_training.watch.boards import Board
 
 _SECONDS_PER_LINE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """One optimisation step. Times in seconds; `wait_s` is the part spent waiting for data.
+    """One optimisation step of all ranks; `step_s` includes `wait_s`, the wait for data.
 
-    `psnr` is that of the training images per kind; `flops` is what all ranks did, as MFU counts.
+    `psnr` is the mean of the training images per kind, in dB; `flops` are model FLOPs, as for MFU.
     """
 
     step: int
@@ -46,8 +46,8 @@ class StepReport:
 class Journal:
     """Writes below `folder` and to the boards, and prints; for the first rank only.
 
-    A resumed run goes on behind `first_step`: a run that was killed wrote rows behind its last
-    checkpoint, and they come again. `peak_flops` is that of all ranks together.
+    Rows from `first_step` on, which a killed run wrote after its last checkpoint, are deleted.
+    `peak_flops` is the sum over all ranks.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Journal:
         self.damaged: list[str] = []
 
     def step(self, report: StepReport) -> None:
-        """Record a step; print a line when some seconds have passed or a phase begins."""
+        """Record a step; print a line every 2 s, when a phase begins, and for the last step."""
         row = {"step": report.step, "phase": report.phase, "bucket": report.bucket}
         psnr = {f"psnr_{kind}": value for kind, value in report.psnr.items()}
         self._write("steps", {**row, "rung": report.rung, **report.scalars, **psnr})
@@ -104,7 +104,7 @@ class Journal:
         print(
             f"step {report.step + 1:>{len(str(self._total))}}/{self._total}"
             f"  {phase:<22} {report.bucket:>9}  loss {report.scalars['loss']:.4f}"
-            f"  {self._since_line.told(now, self._peak)}  {duration(left)} left  dB {psnr}",
+            f"  {self._since_line.rates(now, self._peak)}  {duration(left)} left  dB {psnr}",
             flush=True,
         )
         self._phase, self._since_line = report.phase, _Tally(now)
@@ -112,7 +112,7 @@ class Journal:
     def validation(
         self, step: int, psnr: dict[str, float], skip: dict[str, float], grid: Path
     ) -> None:
-        """Record the PSNR per kind after `step` steps, and show the picture `grid`."""
+        """Record the PSNR per kind after `step` steps, and the picture `grid` on the boards."""
         self._write("validation", {"step": step, "psnr": psnr, "skip_psnr": skip})
         values = " ".join(f"{kind} {value:.2f}" for kind, value in psnr.items())
         print(f"validation after step {step}: dB {values}  {grid}", flush=True)
@@ -121,8 +121,8 @@ class Journal:
             board.picture(step, "validation/grid", grid)
 
     def speed(self) -> str:
-        """Rates over all steps of this process, in words."""
-        return self._whole.told(None, self._peak)
+        """Mean rates over all steps of this process, for people."""
+        return self._whole.rates(None, self._peak)
 
     def close(self) -> None:
         for file in self._files.values():
@@ -148,8 +148,8 @@ class _Tally:
         self._wait_s += report.wait_s
         self._step_s += report.step_s
 
-    def told(self, now: float | None, peak_flops: float | None) -> str:
-        """Rates against the time since the beginning, or without `now` against that of steps."""
+    def rates(self, now: float | None, peak_flops: float | None) -> str:
+        """Rates over the time since `began_at`; without `now` over the sum of step times."""
         took = max(self._step_s if now is None else now - self.began_at, 1e-9)
         mfu = f"  MFU {self._flops / took / peak_flops:.1%}" if peak_flops else ""
         return f"{self._images / took:.1f} images/s  data wait {self._wait_s / took:.0%}{mfu}"
@@ -158,7 +158,7 @@ class _Tally:
 def _continue(path: Path, first_step: int) -> TextIO:
     kept = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     steps = path.stem == "steps"
-    # A row of steps is named by the step it tells of, one of validation by the steps behind it.
+    # Rows of steps have the number of their step, from 0; rows of validation count steps done.
     kept = [line for line in kept if _step(line) < first_step + (not steps)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
@@ -168,7 +168,7 @@ def _continue(path: Path, first_step: int) -> TextIO:
 def _step(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except ValueError:  # the last line of a run that was killed while it wrote
+    except ValueError:  # a killed run may leave half a line at the end
         return float("inf")
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from vae_training.perceptual import load_lpips
+from vae_training.losses.lpips import load_lpips
 
 
 def vgg16(**_: object) -> SimpleNamespace:
