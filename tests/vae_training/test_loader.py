@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.words import GENERAL, Bucket
@@ -82,6 +83,13 @@ def test_text_is_neither_flipped_nor_moved(corpus: Path, write: SimpleNamespace)
     assert found
 
 
+def holds(rgb: NDArray[np.uint8], part: NDArray[np.uint8]) -> bool:
+    """Whether `part` is a window of `rgb`; most places differ in their first row already."""
+    windows = np.lib.stride_tricks.sliding_window_view(rgb, part.shape)[:, :, 0]
+    first_rows = (windows[:, :, 0] == part[0]).all(axis=(2, 3))
+    return any(np.array_equal(windows[y, x], part) for y, x in np.argwhere(first_rows))
+
+
 def test_general_images_are_cropped_and_half_of_them_flipped(corpus: Path) -> None:
     data = open_corpus(corpus)
     found = {False: 0, True: 0}
@@ -90,11 +98,7 @@ def test_general_images_are_cropped_and_half_of_them_flipped(corpus: Path) -> No
             if data.order.groups[data.shards.group[row]].kind == GENERAL:
                 rgb = read_rgb(data.shards, row, batch.selection.bucket)
                 assert isinstance(rgb, np.ndarray)
-                windows = [
-                    np.lib.stride_tricks.sliding_window_view(side, pixels.shape)[:, :, 0]
-                    for side in (rgb, rgb[:, ::-1])
-                ]
-                same = [(w == pixels).all(axis=(2, 3, 4)).any() for w in windows]
+                same = [holds(side, pixels) for side in (rgb, rgb[:, ::-1])]
                 assert sum(same) == 1
                 found[bool(same[1])] += 1
     assert min(found.values()) > 0.25 * sum(found.values())
