@@ -198,6 +198,13 @@ def test_a_run_keeps_its_batches_on_another_number_of_ranks(
         assert settle(settings, ranks, found).batch_multiple == multiple
 
 
+def test_a_checkpoint_of_another_version_is_refused() -> None:
+    info = {"settings": TrainSettings(corpus="c").model_dump(), "version": 99}
+    found = Checkpoint(path=Path("run/checkpoints/step-1"), info=info, names=frozenset())
+    with pytest.raises(CheckpointError, match="version 99, this trainer reads version 1: resume"):
+        settle(TrainSettings(corpus="c"), 1, found)
+
+
 def test_mfu_counts_what_the_convolutions_do() -> None:
     # conv_in of the encoder alone: 3 x 4 channels x 9 taps x 2 FLOPs a pixel, three passes.
     flops = training_flops_per_px(build("tiny"))

@@ -18,6 +18,9 @@ from vae_training.losses.objective import Objective
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from vae_training.state.ema import Ema
 
+# Raised when tensors or data state of an older checkpoint mean something else: names of weights,
+# order of samples, crops.
+VERSION = 1
 # A run with another value of these cannot be resumed.
 _FIXED = ("model", "encoder_skip", "decoder_skip", "seed", "validation_samples")
 # These may change when a run is resumed; its losses then differ from there on.
@@ -48,6 +51,11 @@ def settle(settings: TrainSettings, world: int, found: Checkpoint | None) -> Tra
     """
     if found is None:
         return _with_multiple(settings, settings.batch_multiple or world)
+    if (saved_by := found.info.get("version", 1)) != VERSION:
+        raise CheckpointError(
+            f"{found.path} has version {saved_by}, this trainer reads version {VERSION}: resume with"
+            " the code that saved it, or choose another --out"
+        )
     was, now = found.info["settings"], settings.model_dump()
     told = [(name, was[name], now[name]) for name in _FIXED]
     told.append(("--dino", _on(was["dino"]), _on(now["dino"])))
@@ -100,6 +108,7 @@ def tensors(
 def info(settings: TrainSettings, state: State, order: Order, ranks: Ranks) -> dict[str, Any]:
     """The JSON part of a checkpoint: data state, settings, number of ranks."""
     return {
+        "version": VERSION,
         "step": state.step,
         "state": state.to_json(),
         "corpus_digest": order.digest(),
