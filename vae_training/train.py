@@ -23,7 +23,8 @@ from vae_corpus import settings as reader  # noqa: E402
 from vae_training.assemble import assemble  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
 from vae_training.distributed import join  # noqa: E402
-from vae_training.trainer import NonFiniteLoss, Outcome, Trainer  # noqa: E402
+from vae_training.trainer import Outcome, Trainer  # noqa: E402
+from vae_training.watch.nonfinite import NonFiniteLoss  # noqa: E402
 
 EPILOG = """\
 The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.

@@ -8,7 +8,6 @@ with and without interruption, bit for bit on a CPU.
 from __future__ import annotations
 
 import copy
-import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
@@ -35,14 +34,9 @@ from vae_training.state.ema import Ema
 from vae_training.validation import Report, validate
 from vae_training.watch.boards import open_boards
 from vae_training.watch.journal import Journal, StepReport
+from vae_training.watch.nonfinite import refuse
 from vae_training.watch.picture_grid import write_grid
 from vae_training.watch.speed import peak_flops, training_flops_per_px
-
-_KEYS_TOLD = 16
-
-
-class NonFiniteLoss(RuntimeError):
-    """A loss or gradient is NaN or infinite; the state before the step is saved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,54 +163,32 @@ class Trainer:
         scalars = {n: s / self.ranks.world for n, s in zip(terms, sums, strict=False)}
         if not all(math.isfinite(value) for value in scalars.values()):
             self._optimizer.zero_grad(set_to_none=True)
-            self._refuse(batch, scalars, math.isfinite(own[0]))
+            self._save()
+            self._checkpoints.wait()
+            keys = [self.data.shards.key(row) for row in batch.rows]
+            finite = math.isfinite(own[0])
+            raise refuse(
+                self.folder, chosen.step, scalars, keys=keys, finite=finite, ranks=self.ranks
+            )
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._ema.update(self._objective.autoencoder, chosen.step)
         self.state = chosen.after
         self._saved = None
         if journal:
-            px = len(chosen.rows) * chosen.bucket.width * chosen.bucket.height
-            journal.step(
-                StepReport(
-                    step=chosen.step,
-                    phase=phase.name,
-                    phase_number=chosen.phase + 1,
-                    phases=len(self.data.curriculum.phases),
-                    phase_done=chosen.progress,
-                    scalars={**scalars, "lr": self._optimizer.param_groups[0]["lr"]},
-                    psnr=psnr_means(sums[len(terms) :], kinds),
-                    images=len(chosen.rows),
-                    px=px,
-                    flops=px * self._flops_per_px,
-                    rung=chosen.rung,
-                    bucket=str(chosen.bucket),
-                    step_s=max(self._clock() - began, 1e-9),
-                    wait_s=waited,
-                    damaged=batch.damaged,
-                )
+            report = StepReport(
+                selection=chosen,
+                phase=phase.name,
+                phases=len(self.data.curriculum.phases),
+                scalars={**scalars, "lr": self._optimizer.param_groups[0]["lr"]},
+                psnr=psnr_means(sums[len(terms) :], kinds),
+                flops=chosen.px * self._flops_per_px,
+                step_s=max(self._clock() - began, 1e-9),
+                wait_s=waited,
+                damaged=batch.damaged,
             )
+            journal.step(report)
         return stop > 0
-
-    def _refuse(self, batch: Batch, scalars: dict[str, float], finite: bool) -> None:
-        """Save, and raise with the keys of images from ranks whose loss is not `finite`."""
-        self._save()
-        self._checkpoints.wait()
-        keys = [self.data.shards.key(row) for row in batch.rows]
-        told = self.ranks.gather((finite, keys))
-        suspects = [key for fine, some in told if not fine for key in some]
-        suspects = suspects or [key for _, some in told for key in some]
-        path = self.folder / f"refused-step-{batch.selection.step:08d}.json"
-        said = {name: str(value) for name, value in scalars.items()}
-        if self.ranks.first:
-            path.write_text(json.dumps({"scalars": said, "keys": suspects}, indent=1) + "\n")
-        values = ", ".join(f"{name} {value}" for name, value in said.items())
-        more = f" and {len(suspects) - _KEYS_TOLD} more in {path}" * (len(suspects) > _KEYS_TOLD)
-        raise NonFiniteLoss(
-            f"step {batch.selection.step}: {values}. The state before it is saved in"
-            f" {self.folder / 'checkpoints'}. Lower --lr or --grad_clip, or look at the batch:"
-            f" {', '.join(suspects[:_KEYS_TOLD])}{more}"
-        )
 
     def _validate(self, journal: Journal | None) -> tuple[Report, Path]:
         """Validate the averaged weights; all ranks take part. Returns the path of the grid too."""

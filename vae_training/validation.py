@@ -44,12 +44,15 @@ class Report:
 
     def psnr(self) -> dict[str, float]:
         """Mean PSNR in dB per kind."""
-        return {kind: float(np.mean([p.psnr for p in ps])) for kind, ps in self.pairs.items() if ps}
+        return self._means("psnr")
 
     def skip_psnr(self) -> dict[str, float]:
         """Mean PSNR in dB per kind of the weight-free skip alone."""
-        means = {k: np.mean([p.skip_psnr for p in ps]) for k, ps in self.pairs.items() if ps}
-        return {kind: float(mean) for kind, mean in means.items()}
+        return self._means("skip_psnr")
+
+    def _means(self, name: str) -> dict[str, float]:
+        held = {kind: pairs for kind, pairs in self.pairs.items() if pairs}
+        return {k: float(np.mean([getattr(p, name) for p in pairs])) for k, pairs in held.items()}
 
 
 @torch.no_grad()

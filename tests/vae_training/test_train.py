@@ -32,7 +32,8 @@ from vae_training.optimizer import rate
 from vae_training.state.checkpoint import Checkpoint, CheckpointError
 from vae_training.state.export import export
 from vae_training.state.snapshot import settle
-from vae_training.trainer import NonFiniteLoss, Outcome
+from vae_training.trainer import Outcome
+from vae_training.watch.nonfinite import NonFiniteLoss
 from vae_training.watch.speed import peak_flops, training_flops_per_px
 
 

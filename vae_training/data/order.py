@@ -58,6 +58,11 @@ class Selection:
     groups: tuple[int, ...]
     after: State
 
+    @property
+    def px(self) -> int:
+        """Pixels of the batch."""
+        return len(self.rows) * self.bucket.width * self.bucket.height
+
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSize:

@@ -35,8 +35,7 @@ def cost(name: str, px: int, *, subpixel: bool = False) -> Cost:
         model, x = build(name), torch.empty(1, 3, px, px)
         z = torch.empty(1, model.config.latent_channels, px // model.config.f, px // model.config.f)
     model.use_subpixel_convolutions(subpixel)
-    with torch.no_grad():
-        encode, decode = _flops(model.encoder, x), _flops(model.decoder, z)
+    encode, decode = forward_flops(model.encoder, x), forward_flops(model.decoder, z)
     with FlopCounterMode(display=False) as counter:
         model(x).sample.mean().backward()
     return Cost(
@@ -48,9 +47,10 @@ def cost(name: str, px: int, *, subpixel: bool = False) -> Cost:
     )
 
 
-def _flops(half: torch.nn.Module, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter:
-        half(x)
+def forward_flops(module: torch.nn.Module, x: Tensor) -> int:
+    """FLOPs of `module(x)` without a backward pass; both may be on the meta device."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(x)
     return counter.get_total_flops()
 
 

@@ -53,8 +53,8 @@ def settle(settings: TrainSettings, world: int, found: Checkpoint | None) -> Tra
         return _with_multiple(settings, settings.batch_multiple or world)
     if (saved_by := found.info.get("version", 1)) != VERSION:
         raise CheckpointError(
-            f"{found.path} has version {saved_by}, this trainer reads version {VERSION}: resume with"
-            " the code that saved it, or choose another --out"
+            f"{found.path} has version {saved_by}, this trainer reads version {VERSION}: resume"
+            " with the code that saved it, or choose another --out"
         )
     was, now = found.info["settings"], settings.model_dump()
     told = [(name, was[name], now[name]) for name in _FIXED]

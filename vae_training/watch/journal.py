@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from vae_training.data.order import Selection
 from vae_training.watch.boards import Board
 
 _SECONDS_PER_LINE = 2.0
@@ -23,21 +24,16 @@ _SECONDS_PER_LINE = 2.0
 class StepReport:
     """One optimisation step of all ranks; `step_s` includes `wait_s`, the wait for data.
 
-    `psnr` is the mean of the training images per kind, in dB; `flops` are model FLOPs, as for MFU.
+    `phases` is their number in the curriculum. `psnr` is the mean of the training images per kind,
+    in dB; `flops` are model FLOPs, as for MFU.
     """
 
-    step: int
+    selection: Selection
     phase: str
-    phase_number: int
     phases: int
-    phase_done: float
     scalars: dict[str, float]
     psnr: dict[str, float]
-    images: int
-    px: int
     flops: float
-    rung: int
-    bucket: str
     step_s: float
     wait_s: float
     damaged: tuple[str, ...]
@@ -74,37 +70,38 @@ class Journal:
 
     def step(self, report: StepReport) -> None:
         """Record a step; print a line every 2 s, when a phase begins, and for the last step."""
-        row = {"step": report.step, "phase": report.phase, "bucket": report.bucket}
-        psnr = {f"psnr_{kind}": value for kind, value in report.psnr.items()}
-        self._write("steps", {**row, "rung": report.rung, **report.scalars, **psnr})
-        shown = {f"train/{name}": value for name, value in {**report.scalars, **psnr}.items()}
-        shown["speed/images_per_s"] = report.images / report.step_s
-        shown["speed/megapixels_per_s"] = report.px / 1e6 / report.step_s
+        chosen = report.selection
+        row = {"step": chosen.step, "phase": report.phase, "bucket": str(chosen.bucket)}
+        values = report.scalars | {f"psnr_{kind}": value for kind, value in report.psnr.items()}
+        self._write("steps", {**row, "rung": chosen.rung, **values})
+        shown = {f"train/{name}": value for name, value in values.items()}
+        shown["speed/images_per_s"] = len(chosen.rows) / report.step_s
+        shown["speed/megapixels_per_s"] = chosen.px / 1e6 / report.step_s
         shown["speed/data_wait"] = report.wait_s / report.step_s
         if self._peak:
             shown["speed/mfu"] = report.flops / report.step_s / self._peak
-        shown[f"phase/{report.phase}"] = report.phase_done
+        shown[f"phase/{report.phase}"] = chosen.progress
         for board in self._boards:
-            board.scalars(report.step, shown)
+            board.scalars(chosen.step, shown)
         for fault in report.damaged:
             print(f"replaced a damaged image: {fault}")
         self.damaged += report.damaged
         self._since_line.add(report)
         self._whole.add(report)
         now = self._clock()
-        new_phase, last = report.phase != self._phase, report.step + 1 == self._total
+        new_phase, last = report.phase != self._phase, chosen.step + 1 == self._total
         if new_phase or last or now - self._since_line.began_at >= _SECONDS_PER_LINE:
             self._say(report, now)
 
     def _say(self, report: StepReport, now: float) -> None:
-        done = report.step + 1 - self._first
-        left = (now - self._started_at) / done * (self._total - report.step - 1)
+        chosen, steps = report.selection, report.selection.step + 1
+        left_s = (now - self._started_at) / (steps - self._first) * (self._total - steps)
         psnr = " ".join(f"{kind} {value:.1f}" for kind, value in report.psnr.items())
-        phase = f"{report.phase} {report.phase_number}/{report.phases} {report.phase_done:4.0%}"
+        phase = f"{report.phase} {chosen.phase + 1}/{report.phases} {chosen.progress:4.0%}"
         print(
-            f"step {report.step + 1:>{len(str(self._total))}}/{self._total}"
-            f"  {phase:<22} {report.bucket:>9}  loss {report.scalars['loss']:.4f}"
-            f"  {self._since_line.rates(now, self._peak)}  {duration(left)} left  dB {psnr}",
+            f"step {steps:>{len(str(self._total))}}/{self._total}"
+            f"  {phase:<22} {chosen.bucket!s:>9}  loss {report.scalars['loss']:.4f}"
+            f"  {self._since_line.rates(now, self._peak)}  {duration(left_s)} left  dB {psnr}",
             flush=True,
         )
         self._phase, self._since_line = report.phase, _Tally(now)
@@ -143,7 +140,7 @@ class _Tally:
         self._images, self._flops, self._wait_s, self._step_s = 0, 0.0, 0.0, 0.0
 
     def add(self, report: StepReport) -> None:
-        self._images += report.images
+        self._images += len(report.selection.rows)
         self._flops += report.flops
         self._wait_s += report.wait_s
         self._step_s += report.step_s

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from vae_training.model import Autoencoder
+from vae_training.model.cost import forward_flops
 
 # Dense bfloat16 TFLOP/s of the data sheets, by a part of the device's name; the first match counts.
 _PEAK_TFLOPS = (
@@ -34,9 +34,7 @@ def training_flops_per_px(model: Autoencoder) -> float:
     with torch.device("meta"):
         shadow = type(model).from_config(model.config)
         image = torch.empty(1, 3, _SIDE_PX, _SIDE_PX)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shadow(image)
-    return _PASSES * counter.get_total_flops() / _SIDE_PX**2
+    return _PASSES * forward_flops(shadow, image) / _SIDE_PX**2
 
 
 def peak_flops(device: torch.device, tflops: float | None) -> float | None:
