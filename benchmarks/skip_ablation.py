@@ -104,7 +104,7 @@ def curve(
     raise AssertionError("unreachable")
 
 
-def draw(
+def load_batches(
     given: argparse.Namespace, seed: int, alone: Ranks
 ) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
     """Batches of `--px` px from all phases, shuffled, and held-out pictures per kind."""
@@ -177,7 +177,7 @@ def main() -> int:
     ranks, floors, began = join("cpu", {}), [], time.process_time()
     c = CONFIGS[given.model]
     for seed in range(given.seeds):
-        batches, held = draw(given, seed, ranks)
+        batches, held = load_batches(given, seed, ranks)
         alone = [psnr(grow(shrink(x, c.f, c.latent_channels), c.f, 3), x) for x in held.values()]
         floors.append(float(np.mean(alone)))
         for name in VARIANTS:

@@ -23,7 +23,7 @@ _SCRATCH_BYTES = 3 * 3072 * 4608
 
 Pixels = NDArray[np.uint8]
 # An opened image, not decoded yet, and a view of its window as rows of bytes.
-Window = tuple[Opened, Pixels]
+OpenedWindow = tuple[Opened, Pixels]
 
 
 class Place(NamedTuple):
@@ -49,7 +49,7 @@ class _Scratch(threading.local):
 _SCRATCH = _Scratch()
 
 
-def open_window(data: bytes, bucket: Bucket, place: Place) -> Window | Fault:
+def open_window(data: bytes, bucket: Bucket, place: Place) -> OpenedWindow | Fault:
     """Read the header of an image and find its window; images to be flipped are opened as BGR.
 
     The window is valid until the thread decodes another image.
@@ -63,7 +63,7 @@ def open_window(data: bytes, bucket: Bucket, place: Place) -> Window | Fault:
     return image, crop.reshape(bucket.height, 3 * bucket.width)
 
 
-def decode_window(found: Window | Fault, flip: bool, target: Pixels) -> Fault | None:
+def decode_window(found: OpenedWindow | Fault, flip: bool, target: Pixels) -> Fault | None:
     """Decode an image and copy its window into `target`, uint8[H, W * 3]; or return its fault."""
     if isinstance(found, Fault):
         return found

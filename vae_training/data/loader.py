@@ -20,7 +20,7 @@ from vae_corpus.curriculum import CorpusError
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.seeds import generator
 from vae_corpus.words import GENERAL
-from vae_training.data.crops import Pixels, Place, Window, decode_window, open_window
+from vae_training.data.crops import OpenedWindow, Pixels, Place, decode_window, open_window
 from vae_training.data.order import Order, Selection, State
 from vae_training.data.shards import Shards
 
@@ -154,7 +154,7 @@ class Loader:
 
     def _open(
         self, chosen: Selection, rows: Sequence[int], places: Sequence[Place]
-    ) -> list[Window | Fault]:
+    ) -> list[OpenedWindow | Fault]:
         pairs = zip(self.shards.read_each(rows), places, strict=True)
         return [open_window(data, chosen.bucket, place) for data, place in pairs]
 

@@ -16,7 +16,7 @@ _BYTES = 2  # of a bf16 activation
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one square image; a multiplication and an addition are two FLOPs.
+    """Cost of one square image; a multiplication and an addition are two FLOPs.
 
     `saved_bytes` are the bf16 activations kept for the backward pass; `recomputed_bytes` are those
     that remain with gradient checkpointing of all levels.
