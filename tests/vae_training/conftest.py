@@ -23,6 +23,9 @@ from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket
 from vae_training.trainer import Outcome
 
+# As many as the small tensors of these tests need; more wait for each other on a busy machine.
+torch.set_num_threads(1)
+
 
 def picture(width: int, height: int, *parts: str | int) -> NDArray[np.uint8]:
     """A picture with colours, edges and texture: uint8[H, W, 3]."""
