@@ -63,8 +63,9 @@ from vae_corpus.seeds import generator
 from vae_corpus.tar import ShardWriter, Stored
 from vae_corpus.words import GENERAL, Bucket, Group, buckets
 from vae_training.config import TrainSettings
-from vae_training.data.loader import Loader, crop_at
-from vae_training.run import open_data
+from vae_training.data.corpus import open_data
+from vae_training.data.crops import crop_at
+from vae_training.data.loader import Loader
 
 RUNGS = {256: (600, 64), 1024: (96, 4)}  # rung -> images, batch
 _EPOCHS = {256: 6, 1024: 3}

@@ -36,9 +36,9 @@ import torch
 from safetensors.torch import load_file
 
 from vae_training.config import TrainSettings
+from vae_training.data.corpus import open_data
 from vae_training.data.loader import Loader
-from vae_training.ranks import join
-from vae_training.run import open_data
+from vae_training.distributed import join
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CHECKPOINT_EVERY = 7
@@ -119,10 +119,8 @@ def look(corpus: str, steps: int, out: Path) -> None:
     for batch in loader.batches(data.order.start(), data.order.schedule.total):
         for place, (row, pixels) in enumerate(zip(batch.rows, batch.pixels.numpy(), strict=True)):
             slot = ranks.rank + place * ranks.world
-            group = batch.draw.groups[slot]
-            seen.append(
-                [batch.draw.step, slot, data.shards.key(row), group, zlib.crc32(pixels.tobytes())]
-            )
+            group, crc = batch.selection.groups[slot], zlib.crc32(pixels.tobytes())
+            seen.append([batch.selection.step, slot, data.shards.key(row), group, crc])
     everything = sorted(image for some in ranks.gather(seen) for image in some)
     if ranks.first:
         out.write_text(json.dumps(everything))

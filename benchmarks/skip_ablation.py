@@ -26,12 +26,13 @@ from curves import draw_curves
 from torch.nn import functional as F
 
 from vae_training.config import TrainSettings
+from vae_training.data.corpus import open_data
 from vae_training.data.loader import Loader
+from vae_training.distributed import Ranks, join
 from vae_training.model import CONFIGS, Autoencoder, build
+from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import grow, shrink
-from vae_training.ranks import Ranks, join
-from vae_training.run import open_data
-from vae_training.validation import to_model, to_pixels, validate
+from vae_training.validation import validate
 
 # Name -> encoder skip, decoder skip.
 VARIANTS = {
@@ -103,7 +104,7 @@ def curve(
     raise AssertionError("unreachable")
 
 
-def draw(
+def load_batches(
     given: argparse.Namespace, seed: int, alone: Ranks
 ) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
     """Batches of `--px` px from all phases, shuffled, and held-out pictures per kind."""
@@ -176,7 +177,7 @@ def main() -> int:
     ranks, floors, began = join("cpu", {}), [], time.process_time()
     c = CONFIGS[given.model]
     for seed in range(given.seeds):
-        batches, held = draw(given, seed, ranks)
+        batches, held = load_batches(given, seed, ranks)
         alone = [psnr(grow(shrink(x, c.f, c.latent_channels), c.f, 3), x) for x in held.values()]
         floors.append(float(np.mean(alone)))
         for name in VARIANTS:

@@ -52,7 +52,7 @@ COMMANDS = {
     "render": Command(module="renderers.synth_text", about="pages of synthetic text"),
     "fonts": Command(module="fonts.catalog", about="the usable faces among font files"),
     "train": Command(module="vae_training.train", about="train an autoencoder on a corpus"),
-    "export": Command(module="vae_training.export", about="a trained model for diffusers"),
+    "export": Command(module="vae_training.state.export", about="a trained model for diffusers"),
 }
 
 

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vae_corpus.settings import Settings
-from vae_training.model.configs import CONFIGS
+from vae_training.model import configs
+from vae_training.model.configs import Skip
 
-# What comparable autoencoders train with, and right for tiny too: at 1e-3 the noise of its small
-# batches wipes out what its deep path carries.
+# As comparable autoencoders have it. At 1e-3 the small batches of tiny undo what its deep path has
+# learned.
 _LEARNING_RATE = 1e-4
-_SQUARES_256 = {"tiny": 4}
-_SQUARES = 64
+_OWN_BATCHES = [f"{pixels:,} for {name}" for name, pixels in configs.SMALL_BATCH_PIXELS.items()]
+_BATCHES = ", ".join([*_OWN_BATCHES, f"else {configs.BATCH_PIXELS:,}"])
 
 
 class TrainSettings(Settings):
     """Train an autoencoder on a corpus."""
 
     corpus: str = Field(description="folder or URL of a corpus with curriculum.json and shards/")
-    model: Literal["tiny", "f16c64", "f16c128", "f32c128", "f32c192"] = Field(
-        "tiny", description=f"one of {', '.join(CONFIGS)}"
-    )
+    model: str = Field("tiny", description=f"one of {', '.join(configs.CONFIGS)}")
     out: str = Field("", description="run folder; resumes what it holds (default: runs/MODEL)")
     steps: int | None = Field(
         None, ge=1, description="cap of optimisation steps, shared by the phases by their samples"
     )
     batch_pixels: int | None = Field(
-        None, ge=1, description="pixels of a global batch (default: 4 x 256^2 for tiny, else 64 x)"
+        None, ge=1, description=f"pixels of a global batch (default: {_BATCHES})"
     )
     batch_multiple: int = Field(
         0,
@@ -41,12 +40,8 @@ class TrainSettings(Settings):
     weight_decay: float = Field(0.01, ge=0, description="AdamW, on matrices and kernels only")
     grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema_decay: float = Field(0.9999, ge=0, lt=1, description="of the averaged weights")
-    encoder_skip: Literal["gsc", "lsc", "nsc"] | None = Field(
-        None, description="replaces the model's own: gsc, lsc or nsc"
-    )
-    decoder_skip: Literal["gsc", "lsc", "nsc"] | None = Field(
-        None, description="replaces the model's own: gsc, lsc or nsc"
-    )
+    encoder_skip: Skip | None = Field(None, description="replaces the model's own")
+    decoder_skip: Skip | None = Field(None, description="replaces the model's own")
     sharding: Literal["ddp", "fsdp"] = Field(
         "ddp", description="over ranks: ddp, whole copies; fsdp, split weights (FSDP2)"
     )
@@ -54,7 +49,9 @@ class TrainSettings(Settings):
         "auto", description="of the model's products: bf16 or fp32; auto: bf16 on a GPU"
     )
     compile: bool = Field(False, description="torch.compile the model, once per bucket")
-    phases: bool = Field(False, description="up-sample by four 2x2 convolutions, same results")
+    subpixel_convolutions: bool = Field(
+        False, description="up-sample by four 2x2 convolutions, same results"
+    )
     recompute: bool = Field(False, description="recompute activations to save memory")
     recompute_levels: int | None = Field(
         None, ge=1, description="of so many levels only, from full resolution down; none: all"
@@ -81,12 +78,18 @@ class TrainSettings(Settings):
         None, gt=0, description="of one device, for MFU (default: known for common GPUs)"
     )
 
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, name: str) -> str:
+        configs.config(name)
+        return name
+
     @model_validator(mode="before")
     @classmethod
-    def _defaults_by_model(cls, values: dict[str, object]) -> dict[str, object]:
+    def _defaults_by_model(cls, values: dict[str, Any]) -> dict[str, Any]:
         model = str(values.get("model", "tiny"))
         defaults = {
             "out": f"runs/{model}",
-            "batch_pixels": _SQUARES_256.get(model, _SQUARES) * 256 * 256,
+            "batch_pixels": configs.SMALL_BATCH_PIXELS.get(model, configs.BATCH_PIXELS),
         }
         return {**values, **{k: v for k, v in defaults.items() if values.get(k) in (None, "")}}

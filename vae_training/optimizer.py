@@ -1,4 +1,4 @@
-"""AdamW and its learning rate."""
+"""AdamW and its learning rate schedule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FINAL_SHARE = 0.05  # of the learning rate, at the end of a cosine
 
 
 def make_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW over all trained weights; norms and biases are not decayed."""
+    """AdamW over all trained weights; without weight decay for norms and biases."""
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},

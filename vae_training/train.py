@@ -20,14 +20,15 @@ if __package__ in (None, ""):  # run as a file: this folder must not shadow top-
 import torch  # noqa: E402
 
 from vae_corpus import settings as reader  # noqa: E402
-from vae_training import ranks as processes  # noqa: E402
+from vae_training.assemble import assemble  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
-from vae_training.start import prepare  # noqa: E402
-from vae_training.trainer import NonFiniteLoss, Outcome, Trainer  # noqa: E402
+from vae_training.distributed import join  # noqa: E402
+from vae_training.trainer import Outcome, Trainer  # noqa: E402
+from vae_training.watch.nonfinite import NonFiniteLoss  # noqa: E402
 
 EPILOG = """\
 The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.
-A run lives in one folder (--out). The same command resumes it, exactly, with any --workers, and
+A run lives in one folder (--out). The same command resumes it exactly, with any --workers, and
 with another number of ranks that can share its batches (--batch_multiple). SIGTERM to any rank,
 or ctrl-C, finishes the step, saves and exits with code 0. tensorboard --logdir runs shows runs.
 
@@ -56,11 +57,11 @@ def _main(argv: Sequence[str] | None) -> int:
         torch.set_num_threads(settings.threads)
     stopped = _asked_to_stop(alone="WORLD_SIZE" not in os.environ)
     try:
-        ranks = processes.join(settings.device, os.environ)
+        ranks = join(settings.device, os.environ)
     except ValueError as error:
         raise reader.SettingsError(str(error)) from None
     try:
-        trainer, notes = prepare(settings, ranks, clock=time.perf_counter, stopped=stopped)
+        trainer, notes = assemble(settings, ranks, clock=time.perf_counter, stopped=stopped)
         if ranks.first:
             _introduce(trainer, notes)
         outcome = trainer.run()
@@ -75,7 +76,7 @@ def _main(argv: Sequence[str] | None) -> int:
         place = f"rank {ranks.rank}: " if ranks.world > 1 else ""
         print(f"{place}error: {error}", file=sys.stderr, flush=True)
         if ranks.world > 1:
-            # The others may wait for this rank inside an exchange: torchrun ends them.
+            # Other ranks may wait for this one in a collective: torchrun ends them.
             os._exit(1)
         ranks.close()
         return 1
@@ -84,9 +85,9 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _asked_to_stop(alone: bool) -> Callable[[], bool]:
-    """Whether SIGTERM or ctrl-C has come; the step in progress is finished first.
+    """A function that is True once SIGTERM or ctrl-C has come.
 
-    A second ctrl-C ends a process that is `alone` at once; torchrun sends one itself.
+    A second ctrl-C kills a process that is `alone`; torchrun sends one itself.
     """
     asked = threading.Event()
 

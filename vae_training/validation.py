@@ -1,32 +1,31 @@
-"""What a run is judged by: reconstructions of the held-out samples, PSNR per kind, latents."""
+"""Validation: reconstructions of held-out samples, their PSNR per kind, and latent statistics."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.words import Bucket
-from vae_training.data.loader import centre_crop, read_rgb
+from vae_training.data.crops import centre_crop, read_rgb
 from vae_training.data.shards import Shards
+from vae_training.distributed import Ranks
+from vae_training.metrics.psnr import psnr
 from vae_training.model import Autoencoder
+from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import grow, shrink
-from vae_training.ranks import Ranks
 
 _LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
-_UNSEEN = 1.0  # mean squared error of one level of 255 everywhere
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
     """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them.
 
-    `skip_psnr` is that of the weight-free skip alone: what a model must beat to have learned.
+    `skip_psnr` is that of the weight-free skip alone, the baseline of a model without training.
     """
 
     original: NDArray[np.uint8]
@@ -45,37 +44,15 @@ class Report:
 
     def psnr(self) -> dict[str, float]:
         """Mean PSNR in dB per kind."""
-        return {kind: float(np.mean([p.psnr for p in ps])) for kind, ps in self.pairs.items() if ps}
+        return self._means("psnr")
 
     def skip_psnr(self) -> dict[str, float]:
         """Mean PSNR in dB per kind of the weight-free skip alone."""
-        means = {k: np.mean([p.skip_psnr for p in ps]) for k, ps in self.pairs.items() if ps}
-        return {kind: float(mean) for kind, mean in means.items()}
+        return self._means("skip_psnr")
 
-
-def to_model(pixels: Tensor) -> Tensor:
-    """uint8[B, H, W, 3] -> float[B, 3, H, W] in [-1, 1], channels last in memory."""
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-
-
-def to_pixels(image: Tensor) -> Tensor:
-    """float[B, 3, H, W] -> uint8[B, H, W, 3], clamped and rounded."""
-    return ((image + 1.0) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
-
-
-def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio in dB of two pictures of one shape; equal ones give 48.1.
-
-    Less than one level, which nobody sees, counts as one. Without that, a blank page gives 100 dB
-    for nothing and loses 33 to one level in a hundredth of its values: two of eight pages would
-    outweigh all text in their mean.
-    """
-    return decibels(float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)))
-
-
-def decibels(error: float) -> float:
-    """As `psnr`, of a mean squared error in levels of 255."""
-    return 10.0 * math.log10(255.0**2 / max(error, _UNSEEN))
+    def _means(self, name: str) -> dict[str, float]:
+        held = {kind: pairs for kind, pairs in self.pairs.items() if pairs}
+        return {k: float(np.mean([getattr(p, name) for p in pairs])) for k, pairs in held.items()}
 
 
 @torch.no_grad()
@@ -87,16 +64,17 @@ def validate(
     *,
     half_precision: bool = False,
 ) -> Report:
-    """Reconstruct the middle of each held-out sample, one by one; damaged ones are left out.
+    """Reconstruct the centre of each held-out sample, one by one; damaged ones are left out.
 
     `rows` are the samples per kind. The ranks share them, and all get the whole report.
     """
     samples = [(kind, row) for kind, chosen in rows.items() for row in chosen]
-    total = squares = torch.zeros(model.config.latent_channels, dtype=torch.float64)
+    f, channels = model.config.f, model.config.latent_channels
+    total = squares = torch.zeros(channels, dtype=torch.float64)
     positions = 0
     found: list[tuple[int, Pair]] = []
     for place in range(ranks.rank, len(samples), ranks.world):
-        original = _middle(shards, samples[place][1])
+        original = _centre(shards, samples[place][1])
         if original is None:
             continue
         x = to_model(torch.from_numpy(original)[None].to(ranks.device))
@@ -104,7 +82,6 @@ def validate(
             z = model.encode(x).latent_dist.mode()
             image = model.decode(z).sample
         made = to_pixels(image.float())[0].cpu().numpy()
-        f, channels = model.config.f, model.config.latent_channels
         skip = to_pixels(grow(shrink(x, f, channels), f, 3))[0].cpu().numpy()
         pair = Pair(
             original=original,
@@ -117,11 +94,10 @@ def validate(
         total = total + flat.sum(dim=1)
         squares = squares + (flat * flat).sum(dim=1)
         positions += flat.shape[1]
-    everywhere = dict(pair for some in ranks.gather(found) for pair in some)
     pairs: dict[str, list[Pair]] = {kind: [] for kind in rows}
-    for place, (kind, _) in enumerate(samples):
-        if place in everywhere:
-            pairs[kind].append(everywhere[place])
+    everywhere = dict(pair for some in ranks.gather(found) for pair in some)
+    for place in sorted(everywhere):
+        pairs[samples[place][0]].append(everywhere[place])
     positions, *moments = ranks.sums([positions, *total.tolist(), *squares.tolist()])
     mean, mean_square = torch.tensor(moments, dtype=torch.float64).div(max(1, positions)).chunk(2)
     return Report(
@@ -131,7 +107,7 @@ def validate(
     )
 
 
-def _middle(shards: Shards, row: int) -> NDArray[np.uint8] | None:
+def _centre(shards: Shards, row: int) -> NDArray[np.uint8] | None:
     bucket = Bucket.parse(shards.groups[shards.group[row]].bucket)
     rgb = read_rgb(shards, row, bucket)
     if isinstance(rgb, Fault):

@@ -18,13 +18,13 @@ from torch.nn import functional as F
 from benchmarks.gpu import judges
 from benchmarks.gpu.plan import Cell, Setup
 from vae_corpus.curriculum import LossWeights
-from vae_training.alignment import Projector, margin_cosine, margin_distance
-from vae_training.ema import Ema
-from vae_training.losses import Objective
+from vae_training.distributed import compile_halves
+from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
+from vae_training.losses.objective import Objective
 from vae_training.model import Autoencoder, build, config
 from vae_training.model import blocks as parts
 from vae_training.model.cost import cost
-from vae_training.parallel import compile_halves
+from vae_training.state.ema import Ema
 
 PEAK_FLOPS = 790e12  # dense bf16, as measured
 _COUNTED_PX = 256
@@ -235,7 +235,7 @@ class Bench:
                     nn.init.kaiming_normal_(weight, nonlinearity="linear")
                 else:
                     weight.fill_(1.0 if "norm" in name else 0.01)
-        model.use_phases(setup.phases)
+        model.use_subpixel_convolutions(setup.phases)
         if setup.norm == "triton":
             from benchmarks.gpu.fused import norm_silu
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.gpu.plan import Setup
-from vae_training.features import Features
-from vae_training.perceptual import Lpips
+from vae_training.losses.dino import Features
+from vae_training.losses.lpips import Lpips
 
 _LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
 _SMALL = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2}  # without a GPU

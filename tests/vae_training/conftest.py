@@ -17,9 +17,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from tests.vae_training.runs import run
 from vae_corpus.seeds import generator
 from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket
+from vae_training.trainer import Outcome
+
+# As many as the small tensors of these tests need; more wait for each other on a busy machine.
+torch.set_num_threads(1)
 
 
 def picture(width: int, height: int, *parts: str | int) -> NDArray[np.uint8]:
@@ -166,6 +171,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A run from start to end."""
+    out = tmp_path_factory.mktemp("whole")
+    return out, run(corpus, out)
 
 
 @pytest.fixture(scope="session")

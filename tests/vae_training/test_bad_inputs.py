@@ -16,8 +16,8 @@ from vae_corpus.curriculum import CorpusError
 from vae_corpus.settings import load
 from vae_training import train
 from vae_training.config import TrainSettings
+from vae_training.data.corpus import open_data
 from vae_training.data.shards import open_shards
-from vae_training.run import open_data
 
 TAR = "shards/general/256/general-000000.tar"
 INDEX = "shards/general/256/general-000000.parquet"

@@ -9,9 +9,10 @@ import pytest
 import torch
 import torch.distributed.checkpoint as dcp
 
-from vae_training import checkpoint
-from vae_training.checkpoint import CheckpointError, Checkpoints
-from vae_training.ranks import Ranks, join
+from vae_corpus import storage
+from vae_training.distributed import Ranks, join
+from vae_training.state import checkpoint
+from vae_training.state.checkpoint import CheckpointError, Checkpoints
 
 
 @pytest.fixture
@@ -78,10 +79,10 @@ def test_a_crash_at_any_point_of_a_save_leaves_the_one_before(
     def crash(*_: object) -> None:
         raise OSError("no space left")
 
-    for place in ("_write", "_publish"):
+    for module, name in ((storage, "commit_bytes"), (checkpoint, "_finish")):
         checkpoints = open_folder(tmp_path, alone)
         with monkeypatch.context() as broken:
-            broken.setattr(checkpoint, place, crash)
+            broken.setattr(module, name, crash)
             checkpoints.save(2, {"w": torch.zeros(3)}, {})
             with pytest.raises(CheckpointError, match="no space left.*make room"):
                 checkpoints.wait()

@@ -68,14 +68,14 @@ def test_the_image_processor_goes_there_and_back() -> None:
     assert back[0].size == (64, 32)
 
 
-def test_costs_are_counted_and_phases_and_recomputing_save() -> None:
-    plain, phases = cost("tiny", 64), cost("tiny", 64, phases=True)
+def test_costs_are_counted_and_subpixel_convolutions_and_recomputing_save() -> None:
+    plain, subpixel = cost("tiny", 64), cost("tiny", 64, subpixel=True)
     vae = build("tiny")
     first = vae.encoder.conv_in
     assert isinstance(first, nn.Conv2d)
     assert plain.encode_flops > 2 * first.weight.numel() * 64 * 64
     assert 2 * plain.encode_flops < plain.train_flops
-    assert phases.decode_flops < plain.decode_flops
+    assert subpixel.decode_flops < plain.decode_flops
     assert plain.recomputed_bytes < plain.saved_bytes / 2
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.distributed.checkpoint as dcp
 
-from vae_training import export
-from vae_training.losses import Objective
+from vae_training.losses.objective import Objective
 from vae_training.model import Autoencoder, build
+from vae_training.state import export
 
 SETTINGS = {"model": "tiny", "encoder_skip": None, "decoder_skip": "nsc"}
 

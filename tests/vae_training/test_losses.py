@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from vae_corpus.curriculum import LossWeights
-from vae_training.adaptive import adaptive_weight
-from vae_training.alignment import Projector, margin_cosine, margin_distance
-from vae_training.features import load_features
-from vae_training.losses import Objective
+from vae_training.losses.adaptive import adaptive_weight
+from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
+from vae_training.losses.dino import load_features
+from vae_training.losses.lpips import Lpips, load_lpips
+from vae_training.losses.objective import Objective
 from vae_training.model import build
-from vae_training.perceptual import Lpips, load_lpips
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:

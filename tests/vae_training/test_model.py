@@ -8,8 +8,8 @@ import torch
 
 from vae_training.model import CONFIGS, Autoencoder, build
 from vae_training.model.blocks import Down, RmsNorm, Up
+from vae_training.model.initialization import unused
 from vae_training.model.skip import fold, grow, shrink, unfold
-from vae_training.model.start import unused
 
 TINY = dataclasses.replace(
     CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=12, d_enc=4, d_dec=8
@@ -42,7 +42,7 @@ def test_published_parameter_counts(name: str) -> None:
     assert counts == PUBLISHED[name]
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_latent_shape(name: str) -> None:
     with torch.device("meta"):
         model, x = build(name), torch.empty(1, 3, 64, 96)

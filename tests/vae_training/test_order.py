@@ -65,7 +65,7 @@ def test_no_sample_comes_twice_before_all_have_come_once() -> None:
     state, seen = order.start(), Counter[tuple[int, int]]()
     walked: dict[int, list[int]] = {g: [] for g in range(len(GROUPS))}
     for _ in range(60):
-        draw = order.draw(state)
+        draw = order.select(state)
         state = draw.after
         seen.update(zip(draw.groups, draw.rows, strict=True))
         for group, row in zip(draw.groups, draw.rows, strict=True):
@@ -82,7 +82,7 @@ def test_a_batch_has_one_bucket_and_fits_the_budget() -> None:
     order = make_order(make_phase(rungs={256: FLAT, 512: FLAT}))
     state = order.start()
     for _ in range(40):
-        draw = order.draw(state)
+        draw = order.select(state)
         state = draw.after
         assert {(GROUPS[g].rung, GROUPS[g].bucket) for g in draw.groups} == {
             (draw.rung, str(draw.bucket))
@@ -125,7 +125,7 @@ def test_a_band_of_one_language_has_its_own_weight() -> None:
 
 def test_draws_follow_the_chances() -> None:
     cell = Mixtures((make_phase(),), GROUPS, COUNTS).at(0, 0.5).cells[0]
-    drawn = cell.draw(np.random.default_rng(0), 40_000)
+    drawn = cell.sample(np.random.default_rng(0), 40_000)
     for group, weight in zip(cell.groups, cell.weights, strict=True):
         assert (drawn == group).mean() == pytest.approx(weight, abs=0.01)
 
@@ -145,7 +145,7 @@ def test_the_order_does_not_depend_on_how_it_is_computed(monkeypatch: pytest.Mon
         order = make_order()
         state, found = order.start(), []
         for _ in range(30):
-            draw = order.draw(state)
+            draw = order.select(state)
             state = draw.after
             found.append(draw.rows)
         return found
@@ -159,10 +159,10 @@ def test_drawing_depends_on_the_state_alone() -> None:
     order = make_order()
     state = order.start()
     for _ in range(5):
-        state = order.draw(state).after
+        state = order.select(state).after
     text = json.dumps(state.to_json())
-    again = make_order().draw(State.from_json(json.loads(text)))
-    assert again == order.draw(state)
+    again = make_order().select(State.from_json(json.loads(text)))
+    assert again == order.select(state)
     assert len(text) < 400
 
 
@@ -178,7 +178,7 @@ def test_a_kind_may_lack_one_of_the_rungs() -> None:
 
 def test_a_state_of_another_corpus_is_refused() -> None:
     with pytest.raises(CorpusError, match="counts 2 groups, the corpus has 6"):
-        make_order().draw(State(step=0, counters=(0, 0)))
+        make_order().select(State(step=0, counters=(0, 0)))
 
 
 @pytest.mark.parametrize(("pixels", "multiple", "expected"), [(8, 1, 8), (8, 3, 6), (1, 4, 4)])

@@ -15,9 +15,9 @@ from tests.s3_server import empty_bucket
 from vae_corpus.curriculum import CorpusError
 from vae_training.config import TrainSettings
 from vae_training.data import ranges
+from vae_training.data.corpus import open_data
 from vae_training.data.loader import Loader
 from vae_training.data.shards import open_shards
-from vae_training.run import open_data
 
 pytestmark = pytest.mark.filterwarnings(
     # botocore still asks for the time in a way that Python has given up; aiohttp and sockets.

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-import vae_training.trainer as trainer_module
-from vae_training.grid import draw_grid
-from vae_training.validation import Pair, psnr, to_model, to_pixels
+from vae_training.metrics.psnr import psnr, psnr_sums
+from vae_training.model.pixels import to_model, to_pixels
+from vae_training.validation import Pair
+from vae_training.watch.picture_grid import compose_grid
 
 
 def test_pixels_survive_the_way_to_the_model_and_back() -> None:
@@ -29,14 +30,14 @@ def test_steps_and_validations_measure_psnr_alike() -> None:
         a = rng.integers(0, 226, (40, 40, 3)).astype(np.uint8)
         b = a + rng.integers(0, spread + 1, a.shape).astype(np.uint8)
         error = float(np.mean((a / 127.5 - b / 127.5) ** 2))
-        sums = trainer_module._psnr_sums([error, math.inf], ["general", "document"], ["general"])
+        sums = psnr_sums([error, math.inf], ["general", "document"], ["general"])
         assert sums == pytest.approx([psnr(a, b), 1.0])
 
 
 def test_a_grid_has_two_rows_per_kind() -> None:
     red = np.zeros((300, 280, 3), dtype=np.uint8) + np.array([255, 0, 0], dtype=np.uint8)
     pair = Pair(original=red, reconstruction=255 - red, psnr=1.0, skip_psnr=1.0)
-    one, two = draw_grid({"a": [pair]}, "t"), draw_grid({"a": [pair], "b": [pair] * 3}, "t")
+    one, two = compose_grid({"a": [pair]}, "t"), compose_grid({"a": [pair], "b": [pair] * 3}, "t")
     assert two.height - one.height == one.height - 22
     assert one.getpixel((100, 150)) == (255, 0, 0)
     assert one.getpixel((100, 150 + 260)) == (0, 255, 255)

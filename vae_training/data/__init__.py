@@ -1,1 +1,1 @@
-"""From shards to batches: curriculum, index, order, loader."""
+"""From shards to batches: index, validation split, order, loader."""

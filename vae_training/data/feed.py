@@ -15,8 +15,8 @@ def feed(
 ) -> Generator[Batch, None, None]:
     """The same batches with their pixels on `device`.
 
-    On a GPU, pixels lie in pinned memory and are copied by a stream of their own. The pinned
-    memory is used again for a later batch when its copy is done (torch keeps account of that).
+    On a GPU, pinned pixels are copied on a stream of their own; torch reuses their memory when the
+    copy is done.
     """
     if device.type != "cuda":
         yield from batches

@@ -1,7 +1,7 @@
-"""Choose the validation samples: fixed by the keys alone, and never trained on.
+"""The validation split: chosen by hashes of keys alone, and never trained on.
 
-Whole parents are held out: the tiles of one page, or the sizes of one photograph, are too alike
-to lie on both sides.
+Whole parents are held out, because tiles of one page, or sizes of one photograph, are too alike to
+stand in both sets.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def hold_out(shards: Shards, per_kind: int) -> Holdout:
 
 def _pick(shards: Shards, training: NDArray[np.bool_], kind: str, count: int) -> list[int]:
     rows = [r for r in np.flatnonzero(~training).tolist() if _group(shards, r).kind == kind]
-    # Low rungs first: a 2048 px sample would cost as much as all others together. Then one of
-    # each parent and group before a second one.
+    # Low rungs first, because a 2048 px sample costs as much as all others together; then one
+    # sample of each parent and rung before a second one.
     seen: Counter[tuple[int, int]] = Counter()
     ranked = []
     chances = dict(zip(rows, hashes(shards.key(r) for r in rows).tolist(), strict=True))

@@ -1,8 +1,8 @@
-"""From the weights of a phase to the chances of rung, bucket and group.
+"""Sampling probabilities of rung, bucket and group, from the weights of a phase.
 
-A batch is of one bucket, but the kinds shall come as the phase weights them. So a bucket is
-drawn by the weighted share of the samples that it holds, and the group by the bucket's own
-shares: over many batches every kind has its weight, and every sample of a kind the same chance.
+All images of a batch share a bucket, yet kinds must come as the phase weights them. So a bucket is
+sampled by the total weight of its groups, then groups by their weights within the bucket. Over many
+batches every kind has its weight, and all samples of a kind have the same probability.
 """
 
 from __future__ import annotations
@@ -17,43 +17,45 @@ from numpy.typing import NDArray
 from vae_corpus.curriculum import CorpusError, Phase, Ramp
 from vae_corpus.words import TEXT_SYNTH, Bucket, Group, band_key
 
+_EQUAL, _NONE = Ramp(1.0, 1.0), Ramp(0.0, 0.0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One (rung, bucket), and the chances of the groups in it."""
+    """One (rung, bucket), and the probabilities of the groups in it."""
 
     rung: int
     bucket: Bucket
     groups: NDArray[np.int64]
     weights: NDArray[np.float64]
 
-    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
-        """`count` numbers of groups by their chances."""
-        return self.groups[_by_chance(self.weights, rng.random(count))]
+    def sample(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        """`count` group numbers by their probabilities."""
+        return self.groups[_inverse_cdf(self.weights, rng.random(count))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """The cells of a moment, and the chance of each."""
+    """The cells of a moment, and the probability of each."""
 
     cells: tuple[Cell, ...]
     weights: NDArray[np.float64]
 
-    def draw(self, rng: np.random.Generator) -> Cell:
-        """A cell by its chance."""
-        return self.cells[int(_by_chance(self.weights, rng.random()))]
+    def sample(self, rng: np.random.Generator) -> Cell:
+        """A cell by its probability."""
+        return self.cells[int(_inverse_cdf(self.weights, rng.random()))]
 
 
-def _by_chance(weights: NDArray[np.float64], drawn: Any) -> Any:
-    """The places that numbers in [0, 1) fall on: `Generator.choice` without its checks."""
+def _inverse_cdf(weights: NDArray[np.float64], uniform: Any) -> Any:
+    """Indices of weights for numbers in [0, 1): `Generator.choice` without its checks."""
     borders = weights.cumsum()
-    return (borders / borders[-1]).searchsorted(drawn, side="right")
+    return (borders / borders[-1]).searchsorted(uniform, side="right")
 
 
 class Mixtures:
     """The mixture at any moment of any phase. `counts` is the number of samples per group.
 
-    CorpusError when a phase needs a kind that no rung of the phase has.
+    CorpusError when a phase needs a kind that none of its rungs has.
     """
 
     def __init__(
@@ -106,19 +108,20 @@ class Mixtures:
         """Weight per group at one rung; kinds that the rung does not have are left out."""
         shares: dict[int, float] = {}
         for kind, ramp in phase.kinds.items():
-            weights = _part_weights(phase, kind)
-            bands: dict[str | None, list[int]] = defaultdict(list)
+            parts: dict[str | None, list[int]] = defaultdict(list)
+            weights: dict[str | None, float] = {}
             for number, group in enumerate(self._groups):
                 if group.kind == kind and group.rung == rung and self._counts[number]:
-                    bands[_part(phase, group)].append(number)
-            band_weights = {band: _weight(weights, band, progress) for band in bands}
-            whole = sum(band_weights.values())
-            for band, members in bands.items():
+                    part, part_ramp = _part(phase, group)
+                    parts[part].append(number)
+                    weights[part] = part_ramp.at(progress)
+            whole = sum(weights.values())
+            for part, members in parts.items():
                 held = sum(self._counts[number] for number in members)
                 for number in members:
                     share = ramp.at(progress) * self._counts[number] / held
-                    if whole > 0 and share * band_weights[band] > 0:
-                        shares[number] = share * band_weights[band] / whole
+                    if whole > 0 and share * weights[part] > 0:
+                        shares[number] = share * weights[part] / whole
         return shares
 
     def _check(self, phase: Phase) -> None:
@@ -137,7 +140,7 @@ class Mixtures:
 
     def _has(self, phase: Phase, kind: str, rung: int) -> bool:
         return any(
-            g.kind == kind and g.rung == rung and n and _part_used(phase, g)
+            g.kind == kind and g.rung == rung and n and _part(phase, g)[1].used
             for g, n in zip(self._groups, self._counts, strict=True)
         )
 
@@ -148,27 +151,17 @@ class Mixtures:
         return ", ".join(f"{n} {kind} at {rung}" for (kind, rung), n in sorted(held.items()))
 
 
-def _part_weights(phase: Phase, kind: str) -> dict[str, Ramp] | None:
-    """What the phase says of the parts of a kind: size bands of synthetic text, else densities."""
-    return phase.size_bands if kind == TEXT_SYNTH else phase.densities
+def _part(phase: Phase, group: Group) -> tuple[str | None, Ramp]:
+    """The part of its kind that a group belongs to, with its weight; None for kinds without parts.
 
-
-def _part(phase: Phase, group: Group) -> str | None:
-    """The part of its kind that a group is weighted as; None: as the kind."""
+    Parts are the size bands of synthetic text and the densities of other kinds.
+    """
+    weights = phase.densities
+    # Without weights for densities, dense and other tiles come as often as the corpus holds them.
+    part = None if weights is None else group.density
     if group.kind == TEXT_SYNTH:
-        if group.size_band is None:
-            return None
-        return band_key(phase.size_bands or {}, group.language, group.size_band)
-    # Without weights of their own, dense and other tiles come as the corpus holds them.
-    return group.density if phase.densities is not None else None
-
-
-def _weight(weights: dict[str, Ramp] | None, part: str | None, progress: float) -> float:
+        weights = phase.size_bands
+        part = group.size_band and band_key(weights or {}, group.language, group.size_band)
     if part is None or weights is None:
-        return 1.0
-    return weights[part].at(progress) if part in weights else 0.0
-
-
-def _part_used(phase: Phase, group: Group) -> bool:
-    part, weights = _part(phase, group), _part_weights(phase, group.kind)
-    return part is None or weights is None or (part in weights and weights[part].used)
+        return part, _EQUAL
+    return part, weights.get(part, _NONE)

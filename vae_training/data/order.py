@@ -1,12 +1,11 @@
-"""Which samples make the next batch: a pure function of seed, step and counters per group.
+"""The samples of the next batch: a pure function of seed, step and counters per group.
 
     schedule  step -> phase, progress
     mixture   phase, progress -> weights over rung, bucket, group
     order     seed, step, counters -> rows of the batch, new counters
 
-Nothing else is remembered, so a run resumes exactly with other workers or ranks: the state is
-one number per group. Each group is walked in a seeded permutation; no sample comes twice before
-all have come once.
+The state is one counter per group, so a run resumes exactly with other workers or ranks. Each
+group is read in a seeded permutation per epoch: no sample comes twice before all came once.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from vae_corpus.words import Bucket, Group
 from vae_training.data.mixture import Mixtures
 from vae_training.data.schedule import Schedule
 
-# Positions of a permutation that are computed together: one by one, a batch of four would cost
-# as much as a twentieth of decoding it.
+# Positions of a permutation that are computed together: one by one they cost a twentieth of the
+# time that a batch of four takes to decode.
 _BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Where training stands: the step to come, and how many samples each group has given."""
+    """Position in the data: the next step, and the samples used so far per group."""
 
     step: int
     counters: tuple[int, ...]
@@ -47,8 +46,8 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
-    """One global batch: every row has the same rung and bucket. `after` is the state behind it."""
+class Selection:
+    """The rows of one global batch, all of one rung and bucket; `after` is the next state."""
 
     step: int
     phase: int
@@ -59,22 +58,30 @@ class Draw:
     groups: tuple[int, ...]
     after: State
 
+    @property
+    def px(self) -> int:
+        """Pixels of the batch."""
+        return len(self.rows) * self.bucket.width * self.bucket.height
+
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSize:
-    """Images of a global batch: a pixel budget, in multiples that all ranks can share."""
+    """Images of a global batch: a budget of pixels, in multiples of `multiple` images."""
 
     pixels: int
     multiple: int = 1
 
     def of(self, bucket: Bucket) -> int:
-        """At least `multiple`, otherwise the largest multiple within the budget."""
+        """The largest multiple within the budget, at least one."""
         fitting = self.pixels // (bucket.width * bucket.height)
         return max(self.multiple, fitting // self.multiple * self.multiple)
 
 
 class Order:
-    """The order of a training run over the rows that `training` (bool per row) lets through."""
+    """The order of a run over rows of a corpus; `group` has the group number of each row.
+
+    `training` is False for rows that are held out.
+    """
 
     def __init__(
         self,
@@ -96,24 +103,24 @@ class Order:
         numbers = group[rows]
         borders = np.cumsum(np.bincount(numbers, minlength=len(groups)))[:-1]
         self._members = np.split(rows[np.argsort(numbers, kind="stable")], borders)
-        # The block at hand of every group, and the one behind it.
-        self._block = functools.lru_cache(2 * len(groups))(self._walk)
+        # Per group the current block of its permutation, and the next one.
+        self._block = functools.lru_cache(2 * len(groups))(self._permute)
 
     def sizes(self) -> list[int]:
-        """Images per group that training walks through."""
+        """Training images per group."""
         return [len(members) for members in self._members]
 
     def start(self) -> State:
         return State(step=0, counters=(0,) * len(self.groups))
 
     def digest(self) -> str:
-        """Changes when the corpus changes under a run: then counters mean other samples."""
+        """A digest of groups and their sizes: counters are valid for this corpus alone."""
         facts = [
             [*vars(g).values(), len(m)] for g, m in zip(self.groups, self._members, strict=True)
         ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
-    def draw(self, state: State) -> Draw:
+    def select(self, state: State) -> Selection:
         """The batch of `state.step`; CorpusError when the state is of another corpus."""
         if len(state.counters) != len(self.groups):
             raise CorpusError(
@@ -123,15 +130,15 @@ class Order:
         phase, progress = self.schedule.at(state.step)
         rng = generator(self.seed, "batch", state.step)
         mixture = self.mixtures.at(phase, progress)
-        cell = mixture.draw(rng)
-        numbers = cell.draw(rng, self.size.of(cell.bucket))
+        cell = mixture.sample(rng)
+        numbers = cell.sample(rng, self.size.of(cell.bucket))
         counters = list(state.counters)
         rows = np.empty(len(numbers), dtype=np.int64)
         for number in np.flatnonzero(np.bincount(numbers)).tolist():
             slots = np.flatnonzero(numbers == number)
             rows[slots] = self._next(number, counters[number], len(slots))
             counters[number] += len(slots)
-        return Draw(
+        return Selection(
             step=state.step,
             phase=phase,
             progress=progress,
@@ -143,13 +150,13 @@ class Order:
         )
 
     def substitute(self, step: int, slot: int, group: int, attempt: int) -> int:
-        """The row that takes the place of a damaged one: another of its group, by chance."""
+        """A random row of `group`, in place of a damaged one."""
         rng = generator(self.seed, "substitute", step, slot, attempt)
         members = self._members[group]
         return int(members[rng.integers(len(members))])
 
     def _next(self, group: int, count: int, k: int) -> NDArray[np.int64]:
-        """The `k` rows of a group that follow on the `count` it has given."""
+        """The next `k` rows of a group after its first `count`, over as many epochs as needed."""
         parts: list[NDArray[np.int64]] = []
         while k:
             epoch, position = divmod(count, len(self._members[group]))
@@ -158,8 +165,8 @@ class Order:
             count, k = count + len(parts[-1]), k - len(parts[-1])
         return np.concatenate(parts)
 
-    def _walk(self, group: int, epoch: int, block: int) -> NDArray[np.int64]:
-        """The rows at positions `block` * 1024 and on of an epoch; fewer at its end."""
+    def _permute(self, group: int, epoch: int, block: int) -> NDArray[np.int64]:
+        """The 1024 rows of a block of an epoch's permutation; fewer at its end."""
         members = self._members[group]
         positions = np.arange(block * _BLOCK, min((block + 1) * _BLOCK, len(members)))
         return members[permuted(positions, len(members), self.seed, group, epoch)]

@@ -16,7 +16,7 @@ _FIRST_WAIT_S = 0.5
 
 
 class Reader(Protocol):
-    """Reads from many threads at once."""
+    """Thread-safe reads of byte ranges."""
 
     def read(self, path: str, offset: int, size: int) -> bytes:
         """`size` bytes from `offset`, fewer at the end of the file; OSError when it cannot."""
@@ -24,7 +24,7 @@ class Reader(Protocol):
 
 
 def reader_of(corpus: str) -> Reader:
-    """How files below `corpus`, a folder or fsspec URL, are read."""
+    """The reader for files below `corpus`, a folder or fsspec URL."""
     return RemoteReader() if "://" in corpus else LocalReader()
 
 
@@ -39,7 +39,7 @@ class LocalReader:
 
 
 class RemoteReader:
-    """Asks again, after a while, when a server or the way to it fails for a moment."""
+    """Repeats a failed request up to four times, with doubling waits from 0.5 s on."""
 
     def read(self, path: str, offset: int, size: int) -> bytes:
         fs, inner = fsspec.core.url_to_fs(path)
@@ -56,7 +56,7 @@ class RemoteReader:
 
 
 class _File:
-    """An open file that closes when the last thread lets go of it."""
+    """An open file, closed when its last reference is gone."""
 
     def __init__(self, path: str) -> None:
         self._handle = os.open(path, os.O_RDONLY)
@@ -64,7 +64,7 @@ class _File:
     def read(self, offset: int, size: int) -> bytes:
         return os.pread(self._handle, size, offset)
 
-    # Bound here, because a process that ends may have emptied `os` by then.
+    # `close` is bound here, because `os` may be gone at the end of a process.
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if hasattr(self, "_handle"):
             close(self._handle)

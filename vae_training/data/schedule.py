@@ -1,8 +1,9 @@
-"""Which phase a step belongs to, and how many steps a run has."""
+"""Steps per phase of a run, and the phase of a step."""
 
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,22 +20,19 @@ class Schedule:
     def total(self) -> int:
         return sum(self.steps)
 
-    def first(self, phase: int) -> int:
-        """The first step of a phase."""
-        return sum(self.steps[:phase])
-
     def at(self, step: int) -> tuple[int, float]:
         """Phase number, and progress in 0..1 (0 at its first step, 1 at its last)."""
-        starts = [self.first(phase) for phase in range(len(self.steps))]
-        phase = bisect.bisect_right(starts, step) - 1
-        return phase, (step - starts[phase]) / max(1, self.steps[phase] - 1)
+        ends = list(itertools.accumulate(self.steps))
+        phase = bisect.bisect_right(ends[:-1], step)
+        first = ends[phase] - self.steps[phase]
+        return phase, (step - first) / max(1, self.steps[phase] - 1)
 
 
 def schedule(samples: Sequence[int], batch: Sequence[float], cap: int | None) -> Schedule:
-    """Steps that show each phase its `samples` at a mean `batch` size, `cap` steps at most.
+    """Steps for the `samples` of each phase at a mean `batch` size, `cap` steps at most.
 
-    When the cap is lower, phases share it in proportion to their samples, each gets at least
-    one step. CorpusError when the cap is lower than the number of phases.
+    A lower cap is shared by samples, with at least one step for each phase. CorpusError when the
+    cap is lower than the number of phases.
     """
     natural = [max(1, round(n / b)) for n, b in zip(samples, batch, strict=True)]
     if cap is None or cap >= sum(natural):

@@ -1,7 +1,6 @@
-"""The index of a corpus in memory, and reads of single images out of its tars.
+"""The index of a corpus in memory, and reads of single images out of its tars by byte range.
 
-One row per stored image, as numpy columns: 32 bytes a row besides the keys. Tars are read by
-offset: pread on a local disk, ranged requests through fsspec elsewhere.
+One row per stored image, as numpy columns: 32 bytes a row besides the keys.
 """
 
 from __future__ import annotations
@@ -20,20 +19,19 @@ from numpy.typing import NDArray
 
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.tables import INDEX_SCHEMA
-from vae_corpus.words import Bucket, Group
+from vae_corpus.words import GROUP_COLUMNS, Bucket, Group
 from vae_training.data.ranges import Reader, reader_of
 
 _COLUMNS = ["shard", "key", "offset", "bytes", "parent"]
-_GROUP = ["kind", "rung", "bucket", "language", "size_band", "density"]
+_GROUP = list(GROUP_COLUMNS)
 _INDEXES_AT_ONCE = 16  # most of the time is waiting, where the corpus is far away
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shards:
-    """All rows of a corpus, sorted by shard, then as the index has them.
+    """All rows of a corpus, by shard in the order of their index.
 
-    `parent` numbers what a sample was cut from by a hash of its name, so that samples of one parent
-    have the same number.
+    `parent` is a hash of the name of the image or page that a sample was cut from.
     """
 
     corpus: str
@@ -58,11 +56,11 @@ class Shards:
         return f"{self.key(row)} in {self.corpus}/{self.names[self.shard[row]]}"
 
     def read(self, row: int) -> bytes:
-        """The encoded image of a row; CorpusError when its tar is gone, cut off or out of reach."""
+        """The encoded image of a row; CorpusError when its tar is gone, cut or unreachable."""
         return self.read_each([row])[0]
 
     def read_each(self, rows: Sequence[int]) -> list[bytes]:
-        """The encoded images of rows, as `read` gives them."""
+        """The encoded images of rows; errors as for `read`."""
         places = (column[rows].tolist() for column in (self.shard, self.offset, self.bytes))
         return [self._read(*place) for place in zip(*places, strict=True)]
 
@@ -122,7 +120,7 @@ def open_shards(corpus: str) -> Shards:
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """The index of one tar; `group` counts in its own `groups`."""
+    """The index of one tar; `group` has indices into `groups`."""
 
     offset: NDArray[np.int64]
     bytes: NDArray[np.int64]
@@ -137,7 +135,7 @@ def _sizes(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, int]:
         found = fs.find(folder, detail=True)
     except FileNotFoundError:
         return {}
-    # A listing over HTTP has names only: the sizes are asked for, all at once.
+    # Listings over HTTP lack sizes: they are asked for together.
     unknown = [path for path, info in found.items() if info["size"] is None]
     asked = dict(zip(unknown, fs.sizes(unknown), strict=True)) if unknown else {}
     return {path: asked.get(path, info["size"]) for path, info in found.items()}
@@ -196,13 +194,13 @@ def _index(
 
 
 def hashes(names: Iterable[str]) -> NDArray[np.uint64]:
-    """The first 64 bits of a hash of each name: numbers that no corpus has by design."""
+    """64 bits of a SHA-256 of each name."""
     digests = (hashlib.sha256(f"holdout:{name}".encode()).digest()[:8] for name in names)
     return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
 
 
 def _groups(table: pa.Table) -> tuple[tuple[Group, ...], NDArray[np.int64]]:
-    """The distinct groups of a table, and the place of each row's among them."""
+    """The distinct groups of a table, and for each row the index of its group."""
     code = np.zeros(table.num_rows, dtype=np.int64)
     for name in _GROUP:
         column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")

@@ -1,8 +1,6 @@
 """Print the configurations with parameters, FLOPs and activation memory per resolution.
 
-Run: `python -m vae_training.model`
-
-All is counted on shapes, without allocating a weight.
+Run: `python -m vae_training.model` (counted on the meta device, without memory)
 """
 
 from __future__ import annotations
@@ -36,15 +34,15 @@ def main() -> int:
             f"{c.encoder_skip + '/' + c.decoder_skip:<10}"
             f"{parameters(model.encoder):>13,}{parameters(model.decoder):>14,}"
         )
-    print("\nof one image: TFLOP to encode, to decode, to train (forward and backward; with phase")
+    print("\nof one image: TFLOP to encode, to decode, to train (both passes; with subpixel")
     print("convolutions); GB of bf16 activations kept for the backward pass (levels recomputed)")
-    print(f"{'model':<9}{'px':>6}{'encode':>9}{'decode':>9}{'train':>9}{'phases':>9}", end="")
+    print(f"{'model':<9}{'px':>6}{'encode':>9}{'decode':>9}{'train':>9}{'subpixel':>9}", end="")
     print(f"{'kept':>9}{'recomputed':>12}")
     for name in CONFIGS:
-        plain, phases = cost(name, _COUNTED_PX), cost(name, _COUNTED_PX, phases=True)
-        tera = [plain.encode_flops, plain.decode_flops, plain.train_flops, phases.train_flops]
+        plain, subpixel = cost(name, _COUNTED_PX), cost(name, _COUNTED_PX, subpixel=True)
+        tera = [plain.encode_flops, plain.decode_flops, plain.train_flops, subpixel.train_flops]
         for px in _RESOLUTIONS_PX:
-            # Convolutions alone: everything is proportional to the number of pixels.
+            # Everything is proportional to the pixels: the models are convolutions only.
             scale = (px / _COUNTED_PX) ** 2
             print(f"{name:<9}{px:>6}", end="")
             print("".join(f"{scale * flops / 1e12:>9.3f}" for flops in tera), end="")

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from vae_training.model.blocks import Up
+from vae_training.model.broken_torchvision import hide_broken_torchvision
 from vae_training.model.configs import GSC, Config, config
 from vae_training.model.halves import Decoder, Encoder, Tiling
-from vae_training.model.start import start_with_colour
-from vae_training.quirks import hide_broken_torchvision
+from vae_training.model.initialization import start_with_colour
 
 hide_broken_torchvision()
 
@@ -28,10 +28,10 @@ from diffusers.utils.accelerate_utils import apply_forward_hook  # noqa: E402
 class Autoencoder(ModelMixin, ConfigMixin):
     """Image float[B, 3, H, W] in [-1, 1] <-> latent float[B, C, H/f, W/f]; H, W multiples of f.
 
-    `scaling_factor`, `latents_mean` and `latents_std` describe the latents of a trained model:
-    `(z - mean) / std` per channel is what a diffusion model should see. The settings behind them
-    are what diffusers pipelines read off `AutoencoderKL`; `block_out_channels` follows from the
-    widths. ValueError when the settings do not fit together.
+    `scaling_factor`, `latents_mean` and `latents_std` describe the latents of a trained model; a
+    diffusion model should see `(z - mean) / std` per channel. The parameters after them are those
+    of `AutoencoderKL` that diffusers pipelines read; `block_out_channels` follows from the widths.
+    ValueError when the parameters do not fit together.
     """
 
     _supports_gradient_checkpointing = True
@@ -87,6 +87,10 @@ class Autoencoder(ModelMixin, ConfigMixin):
         self.use_slicing = False
 
     @property
+    def halves(self) -> tuple[Encoder, Decoder]:
+        return self.encoder, self.decoder
+
+    @property
     def use_tiling(self) -> bool:
         return self.encoder.tiling is not None
 
@@ -113,7 +117,7 @@ class Autoencoder(ModelMixin, ConfigMixin):
         return_dict: bool = True,
         generator: torch.Generator | None = None,
     ) -> DecoderOutput | tuple[Tensor]:
-        """`generator` is there for pipelines that pass one; decoding draws nothing."""
+        """`generator` is ignored; pipelines pass one, as to `AutoencoderKL`."""
         channels = self.config.latent_channels
         if z.ndim != 4 or z.shape[1] != channels:
             raise ValueError(
@@ -131,7 +135,7 @@ class Autoencoder(ModelMixin, ConfigMixin):
         return_dict: bool = True,
         generator: torch.Generator | None = None,
     ) -> DecoderOutput | tuple[Tensor]:
-        """The reconstruction of `sample`, from the mode of its latent unless told otherwise."""
+        """Reconstruct `sample` from the mode of its posterior, or from a sample of it."""
         posterior = self.encode(sample).latent_dist
         z = posterior.sample(generator=generator) if sample_posterior else posterior.mode()
         return self.decode(z, return_dict=return_dict)
@@ -148,10 +152,10 @@ class Autoencoder(ModelMixin, ConfigMixin):
     ) -> None:
         """Run the fine levels of images above `tile_px` in tiles, so that 2K and more fit.
 
-        Levels of `stride` px per position and coarser see the whole image, which costs little
-        memory there and keeps the overlap small; with `stride` f nearly all runs in tiles. By
-        default tiles overlap as far as a value can see, and the result is that of the whole image
-        up to rounding (below 1e-12 in float64). A smaller `overlap_px` is faster and blended.
+        Levels of `stride` px per position and coarser run on the whole image, which needs little
+        memory there and keeps the overlap small. By default tiles overlap by the receptive field,
+        so the result is exact up to rounding (1e-12 in float64). A smaller `overlap_px` is faster,
+        and overlaps are blended.
         """
         f = self.config.f
         if stride < 1 or stride > f or stride & (stride - 1):
@@ -168,26 +172,26 @@ class Autoencoder(ModelMixin, ConfigMixin):
         self.encoder.tiling = self.decoder.tiling = None
 
     def recompute_activations(self, on: bool = True, levels: int | None = None) -> None:
-        """Trade time for memory: keep only the input of a level for the backward pass.
+        """Gradient checkpointing: keep only the input of each level for the backward pass.
 
-        `levels` is how many to treat so, from full resolution down; None: all of them.
+        `levels` limits it to the finest levels, from full resolution down; None: all levels.
         """
-        for half in (self.encoder, self.decoder):
+        for half in self.halves:
             half.gradient_checkpointing, half.recomputed_levels = on, levels
 
-    def use_phases(self, on: bool = True) -> None:
+    def use_subpixel_convolutions(self, on: bool = True) -> None:
         """Up-sample by four 2x2 convolutions instead of one 3x3: same weights, same result."""
         for module in self.modules():
             if isinstance(module, Up):
-                module.phases = on
+                module.subpixel = on
 
 
 def build(
     name: str, *, encoder_skip: str | None = None, decoder_skip: str | None = None
 ) -> Autoencoder:
-    """A new autoencoder by name, e.g. `build("f16c64")`; torch's generator draws the weights.
+    """A new autoencoder by name, e.g. `build("f16c64")`, with random weights.
 
-    The skips replace those of the configuration. ValueError for an unknown name or skip.
+    Given skips replace those of the configuration. ValueError for an unknown name or skip.
     """
     chosen = {"encoder_skip": encoder_skip, "decoder_skip": decoder_skip}
     shape = dataclasses.replace(config(name), **{k: v for k, v in chosen.items() if v})

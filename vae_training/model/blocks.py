@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 class RmsNorm(nn.Module):
-    """Divides each position of float[B, C, H, W] by its root mean square over C; learned scale."""
+    """RMS norm of float[B, C, H, W] over C at each position, with a learned scale."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,19 +27,19 @@ class RmsNorm(nn.Module):
 
 
 def _without_autocast(device: str) -> AbstractContextManager[object]:
-    """Keeps the norm in the precision of what goes in.
+    """Disable autocast, so that the norm keeps the precision of its input.
 
-    Since torch 2.12 autocast casts it to float32, and what comes out stays float32: that adds half
-    to the activations kept. The kernel sums in float32 by itself.
+    Since torch 2.12 autocast returns float32 from it, which makes saved activations half as large
+    again. The kernel accumulates in float32 in any case.
     """
     known = torch.amp.is_autocast_available(device)  # not on the meta device
     return torch.autocast(device, enabled=False) if known else nullcontext()
 
 
 class ResidualBlock(nn.Module):
-    """Norm, SiLU, 3x3, twice, beside a shortcut (1x1 when the width changes)."""
+    """Twice norm, SiLU and 3x3 convolution, plus a shortcut (1x1 when the width changes)."""
 
-    reach = 2  # positions on each side that a result depends on
+    reach = 2  # radius of the receptive field, in positions
 
     def __init__(self, width_in: int, width: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Down(nn.Module):
         self.local_skip = local_skip
 
     def forward(self, x: Tensor) -> Tensor:
-        # Padding right and below only keeps the grid of even sizes aligned at the top left.
+        # Padding right and below only aligns the grid with the top left corner.
         h = self.conv(F.pad(x, (0, 1, 0, 1)))
         return h + F.avg_pool2d(x, 2) if self.local_skip else h
 
@@ -72,41 +72,43 @@ class Down(nn.Module):
 class Up(nn.Module):
     """Twice the resolution by nearest neighbour and a 3x3 convolution; `local_skip` as in Down.
 
-    With `phases` the same result comes from the small image: each of the four results that a pixel
-    gives sees 2x2 pixels only, so four 2x2 convolutions with summed weights do 4/9 of the work.
+    With `subpixel` the same result is computed at the low resolution: each of the four subpixels of
+    a pixel depends on 2x2 pixels, so four 2x2 convolutions with summed weights take 4/9 of the
+    FLOPs (Aitken et al. 2017).
     """
 
     def __init__(self, width: int, local_skip: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1)
         self.local_skip = local_skip
-        self.phases = False
+        self.subpixel = False
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.phases:
-            h = _up_in_phases(x, self.conv.weight, self.conv.bias)
+        if self.subpixel:
+            h = _subpixel_convolution(x, self.conv.weight, self.conv.bias)
             return h + F.interpolate(x, scale_factor=2.0, mode="nearest") if self.local_skip else h
         larger = F.interpolate(x, scale_factor=2.0, mode="nearest")
         h = self.conv(larger)
         return h + larger if self.local_skip else h
 
 
-# Of a 3x3 kernel over doubled rows, which taps fall on which of the two rows that a phase sees.
-_TAPS = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])  # phase, row, tap
+# [subpixel, row, tap]: 1 where a tap of the 3x3 kernel over doubled rows reads that row of the two
+# that the subpixel depends on. The same for columns.
+_TAPS = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
 
 
-def _up_in_phases(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """conv3x3(nearest(x)) of float[B, C, H, W], zero padding of the large image included."""
+def _subpixel_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """conv3x3(nearest(x)) of float[B, C, H, W], with the zero padding of the large image."""
     taps = _TAPS.to(weight)
     kernels = torch.einsum("oiyx,pay,qbx->pqoiab", weight, taps, taps)
     batch, _, height, width = x.shape
     padded = F.pad(x, (1, 1, 1, 1))
-    phases = [
+    subpixels = [
         F.conv2d(padded[:, :, p : p + height + 1, q : q + width + 1], kernels[p, q], bias)
         for p in (0, 1)
         for q in (0, 1)
     ]
     channels = weight.shape[0]
-    woven = torch.stack([phase.permute(0, 2, 3, 1) for phase in phases], dim=3)
-    woven = woven.view(batch, height, width, 2, 2, channels).transpose(2, 3)
-    return woven.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+    image = torch.stack([part.permute(0, 2, 3, 1) for part in subpixels], dim=3)
+    image = image.view(batch, height, width, 2, 2, channels).transpose(2, 3)
+    return image.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)

@@ -1,12 +1,16 @@
-"""The shapes of the autoencoders: the four of the report, and `tiny` for laptops."""
+"""The autoencoders by name: the four of the report, and `tiny` for laptops.
+
+A new one is an entry in `CONFIGS`; commands, settings and tests read the names here.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-GSC, LSC, NSC = "gsc", "lsc", "nsc"
-SKIPS = (GSC, LSC, NSC)
+Skip = Literal["gsc", "lsc", "nsc"]
+GSC, LSC, NSC = SKIPS = get_args(Skip)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +18,9 @@ class Config:
     """One autoencoder: image H x W x 3 -> latent H/f x W/f x latent_channels.
 
     `widths` has one multiplier of `d_enc` (encoder) and `d_dec` (decoder) per level, from full
-    resolution down; `f` is therefore 2 ** (len(widths) - 1). `encoder_skip` and `decoder_skip`
-    are `gsc` (one weight-free path between pixels and latent), `lsc` (one per level) or `nsc`.
-    ValueError when the numbers do not fit together.
+    resolution down, so `f` is 2 ** (len(widths) - 1). A skip is `gsc` (global: one weight-free path
+    between pixels and latent), `lsc` (local: one per level) or `nsc` (none). ValueError when the
+    values do not fit together.
     """
 
     f: int
@@ -51,7 +55,7 @@ _F32 = Config(f=32, latent_channels=128, d_enc=96, d_dec=144, widths=(1, 1, 2, 4
 
 # The report gives f, C, d_enc, d_dec and the number of levels; widths and block counts are our
 # choice, the only one found that meets all eight published parameter counts.
-CONFIGS = {
+CONFIGS: dict[str, Config] = {
     "f16c64": _F16,
     "f16c128": dataclasses.replace(_F16, latent_channels=128),
     "f32c128": _F32,
@@ -67,6 +71,11 @@ CONFIGS = {
         middle_blocks=1,
     ),
 }
+
+
+# Pixels of a global batch, unless a setting says otherwise.
+BATCH_PIXELS = 64 * 256 * 256
+SMALL_BATCH_PIXELS = {"tiny": 4 * 256 * 256}
 
 
 def config(name: str) -> Config:

@@ -1,7 +1,4 @@
-"""What a model costs: floating-point operations and saved activations, counted without a weight.
-
-Everything runs on the meta device, where tensors have shapes and no memory.
-"""
+"""FLOPs and saved activations of a model, counted on the meta device, without memory."""
 
 from __future__ import annotations
 
@@ -19,10 +16,10 @@ _BYTES = 2  # of a bf16 activation
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one square image. FLOPs count a multiplication and an addition as two.
+    """Cost of one square image; a multiplication and an addition are two FLOPs.
 
-    `saved_bytes` is what the forward pass keeps for the backward pass in bf16; `recomputed_bytes`
-    the same when the inputs of levels alone are kept.
+    `saved_bytes` are the bf16 activations kept for the backward pass; `recomputed_bytes` are those
+    that remain with gradient checkpointing of all levels.
     """
 
     encode_flops: int
@@ -32,14 +29,13 @@ class Cost:
     recomputed_bytes: int
 
 
-def cost(name: str, px: int, *, phases: bool = False) -> Cost:
-    """Count for the model `name` and an image of `px` x `px`."""
+def cost(name: str, px: int, *, subpixel: bool = False) -> Cost:
+    """The cost of model `name` for a square image of `px` per side."""
     with torch.device("meta"):
         model, x = build(name), torch.empty(1, 3, px, px)
         z = torch.empty(1, model.config.latent_channels, px // model.config.f, px // model.config.f)
-    model.use_phases(phases)
-    with torch.no_grad():
-        encode, decode = _flops(model.encoder, x), _flops(model.decoder, z)
+    model.use_subpixel_convolutions(subpixel)
+    encode, decode = forward_flops(model.encoder, x), forward_flops(model.decoder, z)
     with FlopCounterMode(display=False) as counter:
         model(x).sample.mean().backward()
     return Cost(
@@ -51,17 +47,18 @@ def cost(name: str, px: int, *, phases: bool = False) -> Cost:
     )
 
 
-def _flops(half: torch.nn.Module, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter:
-        half(x)
+def forward_flops(module: torch.nn.Module, x: Tensor) -> int:
+    """FLOPs of `module(x)` without a backward pass; both may be on the meta device."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(x)
     return counter.get_total_flops()
 
 
 def _saved(model: Autoencoder, x: Tensor, recompute: bool = False) -> int:
-    """Bytes in bf16 of what autograd keeps, weights left out, each memory counted once."""
+    """Bytes in bf16 of what autograd saves, without weights, each storage counted once."""
     model.train().recompute_activations(recompute)
     weights = {p.untyped_storage()._cdata for p in model.parameters()}
-    kept: dict[int, Tensor] = {}  # the tensors too: a freed one's address may come again
+    kept: dict[int, Tensor] = {}  # holds the tensors, because addresses of freed ones are reused
 
     def keep(tensor: Tensor) -> Tensor:
         if tensor.untyped_storage()._cdata not in weights:

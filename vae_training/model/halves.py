@@ -1,4 +1,4 @@
-"""Encoder and decoder: the light and the heavy half of the autoencoder."""
+"""Encoder and decoder of the autoencoder; the decoder has more weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from torch.utils.checkpoint import checkpoint
 
 from vae_training.model.blocks import Down, ResidualBlock, RmsNorm, Up
 from vae_training.model.configs import GSC, LSC, NSC, Config
+from vae_training.model.initialization import start_linear
 from vae_training.model.skip import grow, shrink
-from vae_training.model.start import start_linear
 from vae_training.model.tiling import Grid
 
-# With this log variance a sample of the posterior is its mean: nothing in the loss trains it,
-# because there is no KL term.
+# A sample of the posterior with this log variance is its mean. Without a KL term nothing trains it.
 _LOG_VARIANCE = -30.0
 
 
@@ -25,26 +24,37 @@ _LOG_VARIANCE = -30.0
 class Tiling:
     """Levels finer than `stride` px run in tiles of `tile_px`; coarser ones on the whole image.
 
-    `overlap_px` None means as far as a value can see: exact. Fewer pixels are blended.
+    `overlap_px` None is the radius of the receptive field: exact. Smaller overlaps are blended.
     """
 
     tile_px: int = 512
     overlap_px: int | None = None
     stride: int = 4
 
+    def grid(self, reach: int, *, cell_in: int, cell_out: int) -> Grid:
+        """The tiles for layers whose receptive field has a radius of `reach` px."""
+        overlap = reach if self.overlap_px is None else self.overlap_px
+        return Grid(
+            core=max(1, self.tile_px // self.stride),
+            overlap=-(-overlap // self.stride),
+            cell_in=cell_in,
+            cell_out=cell_out,
+            blend=overlap < reach,
+        )
+
 
 class Half(nn.Module):
-    """What both halves share: levels one after the other, re-computed or tiled when asked."""
+    """Base of both halves: levels in sequence, with optional checkpointing and tiling."""
 
     def __init__(self) -> None:
         super().__init__()
         self.levels = nn.ModuleList()
         self.gradient_checkpointing = False
-        self.recomputed_levels: int | None = None  # the finest ones; None: all
+        self.recomputed_levels: int | None = None  # from full resolution down; None: all
         self.tiling: Tiling | None = None
 
     def stage(self, part: Callable[[Tensor], Tensor], h: Tensor, depth: int) -> Tensor:
-        """`part(h)`; `depth` counts levels from full resolution, 0 being the finest."""
+        """`part(h)`, checkpointed if asked for; `depth` 0 is full resolution."""
         wanted = self.recomputed_levels is None or depth < self.recomputed_levels
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled() and wanted:
             return checkpoint(part, h, use_reentrant=False)
@@ -52,7 +62,7 @@ class Half(nn.Module):
 
 
 def reach_px(parts: Iterable[nn.Module], stride: int) -> int:
-    """How many px away a result of `parts` can see, if they start at `stride` px per position."""
+    """Radius in px of the receptive field of `parts`, whose input has `stride` px per position."""
     reach = 0
     for part in parts:
         if isinstance(part, Up):
@@ -107,10 +117,11 @@ class Encoder(Half):
 
     def forward(self, x: Tensor) -> Tensor:
         fine = len(self.levels)
-        h = x
         if self.tiling is not None and max(x.shape[2:]) > self.tiling.tile_px:
             fine = self.tiling.stride.bit_length() - 1
-            h = self._grid(self.tiling, fine).run(lambda tile: self._fine(tile, fine), x)
+            reach = reach_px([self.conv_in, *self.levels[:fine]], 1)
+            grid = self.tiling.grid(reach, cell_in=self.tiling.stride, cell_out=1)
+            h = grid.run(lambda tile: self._fine(tile, fine), x)
         else:
             h = self._fine(x, fine)
         for depth in range(fine, len(self.levels)):
@@ -127,17 +138,6 @@ class Encoder(Half):
         for depth in range(levels):
             h = self.stage(self.levels[depth], h, depth)
         return h
-
-    def _grid(self, tiling: Tiling, fine: int) -> Grid:
-        exact = reach_px([self.conv_in, *self.levels[:fine]], 1)
-        overlap = exact if tiling.overlap_px is None else tiling.overlap_px
-        return Grid(
-            core=max(1, tiling.tile_px // tiling.stride),
-            overlap=-(-overlap // tiling.stride),
-            cell_in=tiling.stride,
-            cell_out=1,
-            blend=overlap < exact,
-        )
 
 
 class Decoder(Half):
@@ -178,7 +178,9 @@ class Decoder(Half):
         for depth in range(len(self.levels) - 1, fine - 1, -1):
             h = self._level(h, depth)
         if tiling is not None and fine < len(self.levels):
-            image = self._grid(tiling, fine).run(lambda tile: self._fine(tile, fine), h)
+            parts = [*self.levels[len(self.levels) - fine :], self.conv_out]
+            grid = tiling.grid(reach_px(parts, tiling.stride), cell_in=1, cell_out=tiling.stride)
+            image = grid.run(lambda tile: self._fine(tile, fine), h)
         else:
             image = self._fine(h, fine)
         return image + grow(z, f, 3) if self.config.decoder_skip == GSC else image
@@ -190,15 +192,3 @@ class Decoder(Half):
         for depth in range(levels - 1, -1, -1):
             h = self._level(h, depth)
         return self.stage(lambda h: self.conv_out(F.silu(self.norm_out(h))), h, 0)
-
-    def _grid(self, tiling: Tiling, fine: int) -> Grid:
-        parts = [*self.levels[len(self.levels) - fine :], self.conv_out]
-        exact = reach_px(parts, tiling.stride)
-        overlap = exact if tiling.overlap_px is None else tiling.overlap_px
-        return Grid(
-            core=max(1, tiling.tile_px // tiling.stride),
-            overlap=-(-overlap // tiling.stride),
-            cell_in=1,
-            cell_out=tiling.stride,
-            blend=overlap < exact,
-        )

@@ -1,15 +1,14 @@
-"""Weight-free skips between pixels and latent: fold and group means, and their mirror.
+"""Weight-free global skips between pixels and latent.
 
-`shrink` lays each f x f block of pixels into channels, in the order (row, column, colour), and
-takes means over groups of neighbours, so that a group of 6, 12 or 24 channels covers whole pixels
-next to each other. `grow` repeats each channel over its group and unfolds. `shrink(grow(z)) == z`:
-the mirror is the right inverse, so a latent that holds nothing but the skip survives the round
-trip.
+`shrink` is space-to-depth with channels in the order (row, column, colour), then the mean over
+groups of adjacent channels; groups of 6, 12 or 24 are whole pixels. `grow` repeats each channel
+over its group and inverts space-to-depth. `shrink(grow(z)) == z`, so a latent of the skip alone
+survives the round trip.
 
-Our choice: the report says "space-to-channel, then reshape". This order spends the latent on where
-things are and leaves their colour to the deep path. On document tiles the skip alone of f16c128
-keeps 25.4 dB, against 21.3 with channels laid out colour by colour; on photographs 24.5 against
-23.9 (benchmarks/skip_order.py).
+The report says "space-to-channel, then reshape"; the order is our choice. It spends the latent on
+positions and leaves colour to the deep path. The skip alone of f16c128 has 25.4 dB on document
+tiles, against 21.3 with colour as the first axis; on photographs 24.5 against 23.9
+(benchmarks/skip_order.py).
 """
 
 from __future__ import annotations

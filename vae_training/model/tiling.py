@@ -1,9 +1,8 @@
-"""Run a convolutional part window by window, so that memory follows the window, not the image.
+"""Run convolutional layers tile by tile, so that memory depends on the tile, not on the image.
 
-A window is a core with an overlap on each side. All parts are convolutions and norms over
-channels, so a value depends on a bounded neighbourhood. With an overlap of at least that reach,
-the cores cut out of their windows are what the whole image gives, up to rounding. With a smaller
-one, windows are blended over their overlaps, and the result is only near.
+A window is a core with an overlap on each side. With an overlap of at least the radius of the
+receptive field, the cores cut out of their windows equal the result of the whole image up to
+rounding. With a smaller one, windows are blended over their overlaps, an approximation.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Cells `start` to `stop` of one axis, of which `core_start` to `core_stop` are its own."""
+    """Cells `start` to `stop` of one axis; the core is `core_start` to `core_stop`."""
 
     start: int
     stop: int
@@ -40,9 +39,9 @@ def windows(length: int, core: int, overlap: int) -> Iterator[Window]:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """How to cut: `core` and `overlap` in cells of `cell_in` rows of what goes in.
+    """Tiles of `core` cells with `overlap` cells; a cell is `cell_in` rows in, `cell_out` rows out.
 
-    A cell gives `cell_out` rows. `blend` mixes overlaps instead of cutting them away.
+    `blend` averages overlaps instead of cutting them off.
     """
 
     core: int

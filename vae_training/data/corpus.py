@@ -1,11 +1,10 @@
-"""Put a run together out of its settings: corpus, order, model, objective."""
+"""Open a corpus for a run: index, validation split and order, checked against the settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from vae_corpus.curriculum import CorpusError, Curriculum, read_curriculum
 from vae_corpus.words import Bucket
@@ -15,16 +14,12 @@ from vae_training.data.mixture import Mixtures
 from vae_training.data.order import BatchSize, Order
 from vae_training.data.schedule import schedule
 from vae_training.data.shards import Shards, open_shards
-from vae_training.features import load_features
-from vae_training.losses import Objective
-from vae_training.model import build
 from vae_training.model.configs import config
-from vae_training.perceptual import load_lpips
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """All that decides which pixels come when."""
+    """The data of a run: what to read, and in which order."""
 
     curriculum: Curriculum
     shards: Shards
@@ -33,7 +28,7 @@ class Data:
 
 
 def open_data(settings: TrainSettings, world: int) -> Data:
-    """Read the corpus and lay out the run; CorpusError or ValueError when they do not fit."""
+    """Open the corpus and plan the order; CorpusError or ValueError when settings do not fit it."""
     multiple = settings.batch_multiple or world
     if multiple % world:
         raise ValueError(
@@ -62,31 +57,6 @@ def open_data(settings: TrainSettings, world: int) -> Data:
         seed=settings.seed,
     )
     return Data(curriculum=curriculum, shards=shards, holdout=holdout, order=order)
-
-
-def build_objective(settings: TrainSettings, curriculum: Curriculum) -> tuple[Objective, list[str]]:
-    """The model with its losses, and a sentence for each loss that is asked for but off."""
-    torch.manual_seed(settings.seed)
-    model = build(
-        settings.model,
-        encoder_skip=settings.encoder_skip,
-        decoder_skip=settings.decoder_skip,
-    )
-    model.use_phases(settings.phases)
-    model.recompute_activations(
-        settings.recompute or settings.recompute_levels is not None, settings.recompute_levels
-    )
-    lpips = load_lpips(settings.lpips_weights) if settings.lpips_weights else None
-    features = load_features(settings.dino, settings.dino_layer) if settings.dino else None
-    notes = []
-    for name, setting, there in (("lpips", "lpips_weights", lpips), ("align", "dino", features)):
-        asked = [p.name for p in curriculum.phases if name in p.loss and p.loss[name].used]
-        if there is None and asked:
-            notes.append(f"{name} is off: {', '.join(asked)} ask for it; give --{setting} PATH")
-        elif there is None:
-            notes.append(f"{name} is off: no phase asks for it")
-    adaptive = settings.align_weight_max if settings.align_weight == "adaptive" else None
-    return Objective(model, lpips, features, adaptive=adaptive), notes
 
 
 def oversized(settings: TrainSettings, data: Data) -> list[str]:

@@ -1,14 +1,13 @@
-"""Work done against work possible: the FLOPs of training, and the peak of the device."""
+"""Model FLOPs of training, and the peak of a device: the two sides of MFU."""
 
 from __future__ import annotations
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from vae_training.model import Autoencoder
+from vae_training.model.cost import forward_flops
 
-# Dense bfloat16 TFLOP/s as the makers state them, by a part of the device's name. The first that
-# fits counts.
+# Dense bfloat16 TFLOP/s of the data sheets, by a part of the device's name; the first match counts.
 _PEAK_TFLOPS = (
     ("H100 PCIe", 756.0),
     ("H100 NVL", 835.0),
@@ -25,23 +24,21 @@ _PEAK_TFLOPS = (
     ("MI300X", 1307.0),
 )
 _SIDE_PX = 256
-# A backward pass multiplies twice what a forward pass does. What is computed again to save memory
-# is not counted, nor are LPIPS and DINOv2: MFU tells what the autoencoder got.
+# A backward pass has twice the FLOPs of a forward pass. As usual for MFU, recomputed activations
+# are not counted, nor are the frozen LPIPS and DINOv2.
 _PASSES = 3
 
 
 def training_flops_per_px(model: Autoencoder) -> float:
-    """FLOPs of one forward and backward pass per pixel; the model is convolutions only."""
+    """FLOPs of one forward and backward pass per pixel, the same for all sizes (convolutions)."""
     with torch.device("meta"):
         shadow = type(model).from_config(model.config)
         image = torch.empty(1, 3, _SIDE_PX, _SIDE_PX)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        shadow(image)
-    return _PASSES * counter.get_total_flops() / _SIDE_PX**2
+    return _PASSES * forward_flops(shadow, image) / _SIDE_PX**2
 
 
 def peak_flops(device: torch.device, tflops: float | None) -> float | None:
-    """FLOP/s that the device can do at most: as given, else by its name; None if it is unknown."""
+    """Peak FLOP/s of a device: `tflops` if given, else by its name; None if it is unknown."""
     if tflops is not None:
         return tflops * 1e12
     if device.type != "cuda":

@@ -1,4 +1,4 @@
-"""A picture of originals above their reconstructions, two rows per kind, at native pixels."""
+"""A sheet of originals above their reconstructions, two rows per kind, at native pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from vae_training.data.loader import centre_crop
+from vae_training.data.crops import centre_crop
 from vae_training.validation import Pair
 
 _CELL_PX = 256
@@ -15,17 +15,16 @@ _LABEL_PX = 22
 _COLUMNS = 8
 
 
-def draw_grid(pairs: dict[str, list[Pair]], title: str) -> Image.Image:
-    """RGB picture: per kind a label, a row of originals, a row of reconstructions.
+def compose_grid(pairs: dict[str, list[Pair]], title: str) -> Image.Image:
+    """RGB sheet: per kind a label, a row of originals, a row of reconstructions.
 
-    Cells show the middle 256 x 256 px without resizing, so that the strokes of small characters
-    can be judged.
+    Cells are the centre 256 x 256 px, not resized, so that strokes of small characters are visible.
     """
     shown = {kind: some[:_COLUMNS] for kind, some in pairs.items() if some}
     columns = max((len(some) for some in shown.values()), default=1)
     step = _CELL_PX + _GAP_PX
     height = _LABEL_PX + len(shown) * (_LABEL_PX + 2 * step)
-    # Wide enough for the labels even where only one sample was held out.
+    # Labels need 560 px even where one sample alone was held out.
     sheet = Image.new("RGB", (max(columns * step, 560) + _GAP_PX, height), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=14)
@@ -48,5 +47,5 @@ def draw_grid(pairs: dict[str, list[Pair]], title: str) -> Image.Image:
 def write_grid(pairs: dict[str, list[Pair]], title: str, path: Path) -> Path:
     """Save the grid as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw_grid(pairs, title).save(path)
+    compose_grid(pairs, title).save(path)
     return path

@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae_corpus.curriculum import LossWeights
-from vae_training.adaptive import adaptive_weight
-from vae_training.alignment import Projector, margin_cosine, margin_distance
-from vae_training.features import Features
+from vae_training.losses.adaptive import adaptive_weight
+from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
+from vae_training.losses.dino import Features
+from vae_training.losses.lpips import Lpips
 from vae_training.model import Autoencoder
-from vae_training.perceptual import Lpips
 
 
 class Objective(nn.Module):
     """Autoencoder and projector in one module, so that DDP sees one forward per step.
 
-    `adaptive` is the largest weight from gradient norms that lambda_align is multiplied with while
-    training; None leaves lambda_align as it is.
+    `adaptive` is the largest factor from gradient norms for lambda_align while training; None
+    leaves lambda_align as it is.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Objective(nn.Module):
         self._frozen = (lpips, features)
 
     def frozen(self) -> list[nn.Module]:
-        """The models that only judge: to be moved to the device, never trained."""
+        """LPIPS and DINOv2, where they are used: to be moved to the device, never trained."""
         return [m for m in self._frozen if m is not None]
 
     def trained(self) -> list[nn.Parameter]:
@@ -51,14 +51,14 @@ class Objective(nn.Module):
     def forward(self, x: Tensor, weights: LossWeights) -> dict[str, Tensor]:
         """Image float[B, 3, H, W] in [-1, 1] -> scalars: `loss` and its unweighted terms.
 
-        A term whose weight is zero, or whose model is not there, is not computed. No gradient
-        follows what stands beside them: `align_weight`, that of the alignment where it adapts, and
-        `squared_error` float[B], the mean of each image.
+        A term whose weight is zero, or whose model is missing, is not computed. Two values have no
+        gradient: `align_weight`, where it is adaptive, and `squared_error` float[B], the mean
+        squared error of each image.
         """
         lpips, features = self._frozen
         z = self.autoencoder.encode(x).latent_dist.mode()
         image = self.autoencoder.decode(z).sample
-        # The terms are small differences: half precision would lose them.
+        # Half precision would lose the terms: they are small differences.
         with torch.autocast(x.device.type, enabled=False):
             z, image = z.float(), image.float()
             terms = {"l1": F.l1_loss(image, x)}

@@ -1,4 +1,4 @@
-"""Where scalars and pictures of a run are looked at: TensorBoard, and Weights & Biases."""
+"""Dashboards for scalars and pictures of a run: TensorBoard, and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
+from vae_training.config import TrainSettings
+
 
 class Board(Protocol):
-    """Takes what a run tells, by step."""
+    """Receives scalars and pictures by step."""
 
     def scalars(self, step: int, values: dict[str, float]) -> None: ...
 
@@ -20,8 +22,16 @@ class Board(Protocol):
     def close(self) -> None: ...
 
 
+def open_boards(folder: Path, first_step: int, settings: TrainSettings) -> list[Board]:
+    """TensorBoard below the run `folder`, and Weights & Biases if the settings ask for it."""
+    boards: list[Board] = [TensorBoard(folder / "tensorboard", first_step)]
+    if settings.wandb:
+        boards.append(Wandb(settings.wandb, folder, settings.model_dump()))
+    return boards
+
+
 class TensorBoard:
-    """Event files in `folder`; what an earlier process wrote from `first_step` on is hidden."""
+    """Event files in `folder`; events of an earlier process from `first_step` on are hidden."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
         self._writer = SummaryWriter(str(folder), purge_step=first_step)
@@ -40,7 +50,7 @@ class TensorBoard:
 
 
 class Wandb:
-    """A run of the project, resumed by the id in its folder. ValueError without the package."""
+    """A run of `project`, resumed by the id in its folder. ValueError without the package."""
 
     def __init__(self, project: str, folder: Path, settings: dict[str, Any]) -> None:
         try:
@@ -50,8 +60,8 @@ class Wandb:
         self._wandb = wandb
         folder.mkdir(parents=True, exist_ok=True)
         known = folder / "wandb-id"
-        # Steps of a resumed run lie behind those that a killed one told: a metric of our own is
-        # the axis, because wandb's own step never goes back.
+        # A resumed run repeats steps that a killed one logged. wandb's own step never decreases, so
+        # a metric of ours is the x axis.
         self._run = wandb.init(
             project=project,
             name=folder.name,

@@ -1,7 +1,7 @@
-"""Write a trained autoencoder as a folder that `from_pretrained` and diffusers pipelines open.
+"""Export a checkpoint to a folder that `from_pretrained` and diffusers pipelines open.
 
-Run: `python -m vae_training.export runs/f16c128 --out f16c128`
-A run's folder gives its newest checkpoint; a checkpoint's folder gives itself.
+Run: `python -m vae_training.state.export runs/f16c128 --out f16c128`
+The source is a run, whose newest checkpoint counts, or a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from vae_corpus.settings import Settings, load, run
 from vae_training.model import Autoencoder, build
 
 _STATISTICS = ("latents_mean", "latents_std", "scaling_factor")
-_AUTOENCODER = "autoencoder."  # where the raw weights lie among those of the training objective
+_AUTOENCODER = "autoencoder."  # prefix of the raw weights within the objective
 
 
 def export(source: Path, out: Path, *, raw: bool = False) -> Path:
     """Write the averaged weights, or the `raw` ones of the last step, below `out`.
 
-    Latent statistics are copied when the run has finished; without them `latents_mean` stays
-    None. ValueError when there is no checkpoint, or `out` holds something else.
+    Latent statistics come from the model of a finished run; before its end `latents_mean` stays
+    None. ValueError when there is no checkpoint, or `out` holds other files.
     """
     if out.exists() and any(out.iterdir()) and not (out / "config.json").is_file():
         raise ValueError(f"{out} holds other files: choose a new or empty folder for --out")
@@ -66,10 +66,10 @@ def _find(source: Path) -> Path:
 
 
 def _weights(path: Path, like: dict[str, torch.Tensor], raw: bool) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint under the names of `like`."""
+    """The weights of a checkpoint, by the names of `like`."""
     part, prefix = ("objective", _AUTOENCODER) if raw else ("ema", "")
     held = {prefix + name: tensor for name, tensor in like.items()}
-    with warnings.catch_warnings():  # it warns that one process loads alone, as is meant
+    with warnings.catch_warnings():  # of a single process, which is intended
         warnings.simplefilter("ignore")
         dcp.load({part: held}, checkpoint_id=path, no_dist=True)
     return {name: held[prefix + name] for name in like}

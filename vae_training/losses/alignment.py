@@ -1,4 +1,4 @@
-"""Alignment of latents with the features of a frozen vision model: projector and margin terms.
+"""Alignment of latents with frozen vision features: projector and margin losses.
 
     L_mcos = 1/N   * sum_p   relu(1 - cos(z'_p, f_p) - m_cos)
     L_mdms = 1/N^2 * sum_p,q relu(|cos(z'_p, z'_q) - cos(f_p, f_q)| - m_dist),   z' = W z

@@ -1,7 +1,7 @@
 """Frozen DINOv2 features of one middle layer, on the grid of the latents.
 
-The report compares vision encoders and layers: DINOv2, one middle layer, is best. Which middle
-layer is not published; our choice is the one at half depth, unless a setting says otherwise.
+The report finds one middle layer of DINOv2 best among vision encoders and layers, and does not
+say which. Our choice is half depth, unless a setting says otherwise.
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ class Features(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        """`grid` is the latent's (h, w). Features never carry a gradient.
+        """Features on `grid`, the latent's (h, w), without gradient.
 
-        The vision model always sees one patch per 16 px of the image, and its features are
-        averaged down to the latent grid: at f = 32 a picture made half as large would cost it
-        most of what it knows.
+        The vision model sees one patch per 16 px of the image at every f, and its features are
+        averaged down to the grid: at f = 32 an image of half the size would lose it much detail.
         """
         rows, columns = x.shape[2] // _PX_PER_PATCH, x.shape[3] // _PX_PER_PATCH
         size = (rows * self.patch, columns * self.patch)

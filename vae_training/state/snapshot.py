@@ -1,4 +1,4 @@
-"""What a checkpoint holds, and whether a run may go on from it."""
+"""The content of a checkpoint: collected, restored, and compared with the settings of now."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from vae_training.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from vae_training.config import TrainSettings
 from vae_training.data.order import Order, State
-from vae_training.ema import Ema
-from vae_training.losses import Objective
-from vae_training.ranks import Ranks
+from vae_training.distributed import Ranks
+from vae_training.losses.objective import Objective
+from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
+from vae_training.state.ema import Ema
 
-# Changing one of these means another run, not the same one resumed.
+# Raised when tensors or data state of an older checkpoint mean something else: names of weights,
+# order of samples, crops.
+VERSION = 1
+# A run with another value of these cannot be resumed.
 _FIXED = ("model", "encoder_skip", "decoder_skip", "seed", "validation_samples")
-# These may change, and change the course of the run from there on.
+# These may change when a run is resumed; its losses then differ from there on.
 _COURSE = (
     "steps",
     "batch_pixels",
@@ -36,18 +39,23 @@ _COURSE = (
     "align_weight",
     "align_weight_max",
 )
-# Names by weight instead of by number, so that any number of ranks can read them.
+# Optimizer state is named by weight, not by number, so that any number of ranks can read it.
 _BY_NAME = StateDictOptions(flatten_optimizer_state_dict=True)
 
 
 def settle(settings: TrainSettings, world: int, found: Checkpoint | None) -> TrainSettings:
-    """Settings with the multiple of the batches decided: as given, as saved, or one per rank.
+    """Settings with `batch_multiple` as given, else as saved, else one image per rank.
 
-    The batches of a run stay the same on another number of ranks, so what was saved counts.
-    CheckpointError when the folder holds another run, or `world` ranks cannot share its batches.
+    A resumed run so keeps its batches on another number of ranks. CheckpointError when the folder
+    holds another run, or `world` ranks cannot share its batches.
     """
     if found is None:
         return _with_multiple(settings, settings.batch_multiple or world)
+    if (saved_by := found.info.get("version", 1)) != VERSION:
+        raise CheckpointError(
+            f"{found.path} has version {saved_by}, this trainer reads version {VERSION}: resume"
+            " with the code that saved it, or choose another --out"
+        )
     was, now = found.info["settings"], settings.model_dump()
     told = [(name, was[name], now[name]) for name in _FIXED]
     told.append(("--dino", _on(was["dino"]), _on(now["dino"])))
@@ -68,7 +76,7 @@ def settle(settings: TrainSettings, world: int, found: Checkpoint | None) -> Tra
 
 
 def changes(settings: TrainSettings, found: Checkpoint) -> list[str]:
-    """A sentence for each setting that changes the course of the saved run from here on."""
+    """A sentence for each changed setting that makes the losses differ from here on."""
     was, now = found.info["settings"], settings.model_dump()
     return [
         f"{name} was {was[name]}, from here on it is {now[name]}"
@@ -80,9 +88,9 @@ def changes(settings: TrainSettings, found: Checkpoint) -> list[str]:
 def tensors(
     objective: Objective, ema: Ema, optimizer: torch.optim.Optimizer, ranks: Ranks
 ) -> dict[str, Any]:
-    """All tensors of a checkpoint; those of weights are the live ones. Called by all ranks.
+    """The tensors of a checkpoint, not copied; called by all ranks together.
 
-    An optimizer that has made no step yet has nothing to save.
+    The optimizer is left out before its first step.
     """
     random = {"cpu": torch.get_rng_state()}
     if ranks.device.type == "cuda":
@@ -98,8 +106,9 @@ def tensors(
 
 
 def info(settings: TrainSettings, state: State, order: Order, ranks: Ranks) -> dict[str, Any]:
-    """What a checkpoint says beside its tensors: place in the corpus, settings, ranks."""
+    """The JSON part of a checkpoint: data state, settings, number of ranks."""
     return {
+        "version": VERSION,
         "step": state.step,
         "state": state.to_json(),
         "corpus_digest": order.digest(),
@@ -116,14 +125,17 @@ def restore(
     optimizer: torch.optim.Optimizer,
     ranks: Ranks,
 ) -> None:
-    """Load weights, averages, optimizer and random state in place, on any number of ranks."""
+    """Load weights, averages, optimizer and random state in place, on any number of ranks.
+
+    Random states are kept where this rank or its device had none at saving.
+    """
     held = tensors(objective, ema, optimizer, ranks)
-    if f"random.rank{ranks.rank}.cpu" not in found.names:  # more ranks than there were
+    if f"random.rank{ranks.rank}.cpu" not in found.names:  # more ranks than at saving
         held.pop("random")
-    elif f"random.rank{ranks.rank}.cuda" not in found.names:  # saved by a CPU
+    elif f"random.rank{ranks.rank}.cuda" not in found.names:  # saved on a CPU
         held["random"][f"rank{ranks.rank}"].pop("cuda", None)
     if any(name.startswith("optimizer.") for name in found.names):
-        # Asking gives an optimizer without a step the tensors to be filled.
+        # This call also creates the state of an optimizer that has made no step.
         held["optimizer"] = get_optimizer_state_dict(objective, optimizer, options=_BY_NAME)
     checkpoints.load(found, held)
     if "optimizer" in held:

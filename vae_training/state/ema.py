@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights: what is validated and shipped."""
+"""Exponential moving average of the weights, which is validated and exported."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch.distributed.tensor import DTensor
 
 
 class Ema:
-    """`averages` have the names and the sharding of the weights, in float32.
+    """`averages` in float32, with the names and the sharding of the weights.
 
-    The decay warms up, so that short runs are usable too.
+    The decay warms up, for the sake of short runs.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -19,14 +19,14 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take in the weights after optimizer step number `step` (from 0)."""
+        """Average in the weights after optimizer step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages = [_local(average) for average in self.averages.values()]
         torch._foreach_lerp_(averages, [_local(p) for p in model.parameters()], 1.0 - decay)
 
     @torch.no_grad()
     def write_to(self, model: nn.Module) -> None:
-        """Put the averages into the whole model `model`; called by all ranks together."""
+        """Copy the averages into the unsharded `model`; called by all ranks together."""
         for name, weight in model.named_parameters():
             average = self.averages[name]
             weight.copy_(average.full_tensor() if isinstance(average, DTensor) else average)

@@ -1,22 +1,22 @@
-"""Checkpoints that are whole or not there, written while training goes on, the newest few kept.
+"""Atomic, asynchronous checkpoints of all ranks; the newest few are kept.
 
     checkpoints/step-00000048/   one file per rank and `.metadata` (torch.distributed.checkpoint)
                                  info.json: step, data state, settings; written last of all
 
 Every rank writes its own part into a folder `.draft-...`. When all parts are on disk, the first
-rank writes `info.json` and renames the folder: what is called `step-...` is whole. The tensors are
-copied before `save` returns, so that the next step may change them while the copies are written.
+rank writes `info.json` and renames the folder, so every folder `step-...` is complete. Tensors are
+copied before `save` returns: the next step may change them while the copies are written.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch.distributed.checkpoint as dcp
 from torch import distributed
@@ -27,6 +27,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from vae_corpus import storage
 
 _INFO = "info.json"
+T = TypeVar("T")
 
 
 class CheckpointError(ValueError):
@@ -35,7 +36,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint on disk. `names` are those of the tensors that it holds."""
+    """A checkpoint on disk: `info` as saved, and the `names` of its tensors."""
 
     path: Path
     info: dict[str, Any]
@@ -43,10 +44,10 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints below `folder`, which all ranks of `group` (a CPU group) see.
+    """The checkpoints below `folder`, a file system that all ranks share.
 
-    Its methods are called by all ranks together. One save at a time is being written; the next
-    one waits for it. The group must serve nothing else: a save talks over it from a thread.
+    All ranks call each method together. A save waits for the one before it. `group` is a CPU group
+    for checkpoints alone, because a save communicates from a thread of its own.
     """
 
     def __init__(self, folder: Path, *, keep: int, group: distributed.ProcessGroup) -> None:
@@ -60,26 +61,13 @@ class Checkpoints:
         distributed.barrier(group)
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint, or None; CheckpointError when it cannot be read.
-
-        The first rank looks, so that all go on from the same one.
-        """
-        said: list[Any] = [None]
-        if self._first:
-            try:
-                said = [_newest(self._folder)]
-            except CheckpointError as error:
-                said = [error]
-        distributed.broadcast_object_list(said, group=self._group, group_src=0)
-        if isinstance(said[0], CheckpointError):
-            raise said[0]
-        found: Checkpoint | None = said[0]
-        return found
+        """The newest checkpoint, or None; CheckpointError when it cannot be read."""
+        return self._on_first(lambda: _newest(self._folder))
 
     def load(self, found: Checkpoint, tensors: dict[str, Any]) -> None:
-        """Fill `tensors`, in place, whatever the number of ranks and the sharding were at saving.
+        """Fill `tensors` in place; ranks and sharding may differ from those at saving.
 
-        CheckpointError when a part is damaged, or lacks one of the tensors.
+        CheckpointError when a part is damaged or a tensor is missing.
         """
         try:
             dcp.load(tensors, checkpoint_id=found.path, process_group=self._group)
@@ -87,9 +75,9 @@ class Checkpoints:
             raise _unreadable(found.path, error) from None
 
     def save(self, step: int, tensors: dict[str, Any], info: dict[str, Any]) -> Path:
-        """Begin to write the checkpoint of `step`; returns where it will be once it is whole.
+        """Begin to write the checkpoint of `step`; returns its path to be.
 
-        An error of the save before is raised here, as CheckpointError.
+        CheckpointError when the save before has failed.
         """
         self.wait()
         final = self._folder / f"step-{step:08d}"
@@ -99,7 +87,7 @@ class Checkpoints:
         return final
 
     def wait(self) -> None:
-        """Return when the save in progress is whole on disk; CheckpointError when it failed."""
+        """Wait for the save in progress; CheckpointError when it failed."""
         if self._pending is None:
             return
         pending, self._pending = self._pending, None
@@ -112,24 +100,32 @@ class Checkpoints:
             ) from None
 
     def close(self) -> None:
-        """Give the thread back; a save in progress is finished first."""
+        """End the thread after the save in progress."""
         self._pool.shutdown(wait=True)
 
     def _commit(self, written: Future[Any], draft: Path, final: Path, info: dict[str, Any]) -> None:
         written.result()  # on each rank when the parts of all ranks are on disk
-        said: list[OSError | None] = [None]
+        self._on_first(lambda: self._publish(draft, final, info))
+
+    def _publish(self, draft: Path, final: Path, info: dict[str, Any]) -> None:
+        _finish(draft, final, info)
+        for old in _steps(self._folder)[: -self._keep]:
+            # Renamed first, because files are deleted one by one.
+            shutil.rmtree(old.rename(old.with_name(f".draft-old-{old.name}")))
+
+    def _on_first(self, work: Callable[[], T]) -> T:
+        """Call `work` on the first rank; all ranks get its result, or raise its error."""
+        said: list[Any] = [None]
         if self._first:
             try:
-                _publish(draft, final, info)
-                for old in _steps(self._folder)[: -self._keep]:
-                    # First to a name that nobody takes for whole: its files go one by one.
-                    shutil.rmtree(old.rename(old.with_name(f".draft-old-{old.name}")))
-            except OSError as error:
+                said = [work()]
+            except Exception as error:
                 said = [error]
-        # No rank says "saved" before it is, and none waits for a first rank that failed.
         distributed.broadcast_object_list(said, group=self._group, group_src=0)
-        if said[0] is not None:
+        if isinstance(said[0], Exception):
             raise said[0]
+        result: T = said[0]
+        return result
 
 
 def _newest(folder: Path) -> Checkpoint | None:
@@ -145,20 +141,12 @@ def _newest(folder: Path) -> Checkpoint | None:
     return Checkpoint(path=path, info=info, names=frozenset(held))
 
 
-def _publish(draft: Path, final: Path, info: dict[str, Any]) -> None:
-    _write(draft / _INFO, json.dumps(info, indent=1) + "\n")
+def _finish(draft: Path, final: Path, info: dict[str, Any]) -> None:
+    storage.commit_bytes(str(draft / _INFO), (json.dumps(info, indent=1) + "\n").encode())
     if final.exists():
         shutil.rmtree(final.rename(draft.with_name(f".draft-replaced-{final.name}")))
     draft.rename(final)
     storage.sync_folder(final.parent)
-
-
-def _write(path: Path, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    storage.sync_folder(path.parent)
 
 
 def _unreadable(path: Path, error: BaseException) -> CheckpointError:
@@ -168,7 +156,7 @@ def _unreadable(path: Path, error: BaseException) -> CheckpointError:
 
 
 def _said(error: BaseException) -> str:
-    """What went wrong, without the traces of all ranks."""
+    """The message of an error, without the traces of all ranks."""
     if not isinstance(error, CheckpointException):
         return str(error)
     return "; ".join(f"rank {rank}: {cause[0]}" for rank, cause in error.failures.items())

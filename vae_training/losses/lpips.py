@@ -1,8 +1,8 @@
 """LPIPS (Zhang et al. 2018, VGG-16 variant, version 0.1) from weights on this machine.
 
-Written out here, because the reference package imports torchvision, which must match torch to
-the digit and is not needed for sixteen convolutions. Its linear weights (6 kB) come from the
-installed package `lpips`, the trunk from a file that people download themselves.
+An implementation of our own, because the reference package imports torchvision, which must match
+the exact version of torch. The linear weights (6 kB) come from the installed package `lpips`, the
+trunk from a file that users download.
 """
 
 from __future__ import annotations

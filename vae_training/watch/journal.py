@@ -1,9 +1,9 @@
-"""What a run tells: a line now and then, a row per step, scalars and grids, a summary.
+"""The log of a run: rows in files, scalars on boards, progress lines on the terminal.
 
 steps.jsonl        a row per step: losses, PSNR per kind, learning rate
 validation.jsonl   a row per validation: PSNR per kind, of the model and of its skip alone
 grids/             originals above reconstructions, per validation
-tensorboard/       all of it, with speeds; the same in Weights & Biases when asked for
+tensorboard/       the same scalars and pictures, with speeds; Weights & Biases when asked for
 """
 
 from __future__ import annotations
@@ -14,30 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from vae_training.boards import Board
+from vae_training.data.order import Selection
+from vae_training.watch.boards import Board
 
 _SECONDS_PER_LINE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """One optimisation step. Times in seconds; `wait_s` is the part spent waiting for data.
+    """One optimisation step of all ranks; `step_s` includes `wait_s`, the wait for data.
 
-    `psnr` is that of the training images per kind; `flops` is what all ranks did, as MFU counts.
+    `phases` is their number in the curriculum. `psnr` is the mean of the training images per kind,
+    in dB; `flops` are model FLOPs, as for MFU.
     """
 
-    step: int
+    selection: Selection
     phase: str
-    phase_number: int
     phases: int
-    phase_done: float
     scalars: dict[str, float]
     psnr: dict[str, float]
-    images: int
-    px: int
     flops: float
-    rung: int
-    bucket: str
     step_s: float
     wait_s: float
     damaged: tuple[str, ...]
@@ -46,8 +42,8 @@ class StepReport:
 class Journal:
     """Writes below `folder` and to the boards, and prints; for the first rank only.
 
-    A resumed run goes on behind `first_step`: a run that was killed wrote rows behind its last
-    checkpoint, and they come again. `peak_flops` is that of all ranks together.
+    Rows from `first_step` on, which a killed run wrote after its last checkpoint, are deleted.
+    `peak_flops` is the sum over all ranks.
     """
 
     def __init__(
@@ -73,38 +69,39 @@ class Journal:
         self.damaged: list[str] = []
 
     def step(self, report: StepReport) -> None:
-        """Record a step; print a line when some seconds have passed or a phase begins."""
-        row = {"step": report.step, "phase": report.phase, "bucket": report.bucket}
-        psnr = {f"psnr_{kind}": value for kind, value in report.psnr.items()}
-        self._write("steps", {**row, "rung": report.rung, **report.scalars, **psnr})
-        shown = {f"train/{name}": value for name, value in {**report.scalars, **psnr}.items()}
-        shown["speed/images_per_s"] = report.images / report.step_s
-        shown["speed/megapixels_per_s"] = report.px / 1e6 / report.step_s
+        """Record a step; print a line every 2 s, when a phase begins, and for the last step."""
+        chosen = report.selection
+        row = {"step": chosen.step, "phase": report.phase, "bucket": str(chosen.bucket)}
+        values = report.scalars | {f"psnr_{kind}": value for kind, value in report.psnr.items()}
+        self._write("steps", {**row, "rung": chosen.rung, **values})
+        shown = {f"train/{name}": value for name, value in values.items()}
+        shown["speed/images_per_s"] = len(chosen.rows) / report.step_s
+        shown["speed/megapixels_per_s"] = chosen.px / 1e6 / report.step_s
         shown["speed/data_wait"] = report.wait_s / report.step_s
         if self._peak:
             shown["speed/mfu"] = report.flops / report.step_s / self._peak
-        shown[f"phase/{report.phase}"] = report.phase_done
+        shown[f"phase/{report.phase}"] = chosen.progress
         for board in self._boards:
-            board.scalars(report.step, shown)
+            board.scalars(chosen.step, shown)
         for fault in report.damaged:
             print(f"replaced a damaged image: {fault}")
         self.damaged += report.damaged
         self._since_line.add(report)
         self._whole.add(report)
         now = self._clock()
-        new_phase, last = report.phase != self._phase, report.step + 1 == self._total
+        new_phase, last = report.phase != self._phase, chosen.step + 1 == self._total
         if new_phase or last or now - self._since_line.began_at >= _SECONDS_PER_LINE:
             self._say(report, now)
 
     def _say(self, report: StepReport, now: float) -> None:
-        done = report.step + 1 - self._first
-        left = (now - self._started_at) / done * (self._total - report.step - 1)
+        chosen, steps = report.selection, report.selection.step + 1
+        left_s = (now - self._started_at) / (steps - self._first) * (self._total - steps)
         psnr = " ".join(f"{kind} {value:.1f}" for kind, value in report.psnr.items())
-        phase = f"{report.phase} {report.phase_number}/{report.phases} {report.phase_done:4.0%}"
+        phase = f"{report.phase} {chosen.phase + 1}/{report.phases} {chosen.progress:4.0%}"
         print(
-            f"step {report.step + 1:>{len(str(self._total))}}/{self._total}"
-            f"  {phase:<22} {report.bucket:>9}  loss {report.scalars['loss']:.4f}"
-            f"  {self._since_line.told(now, self._peak)}  {duration(left)} left  dB {psnr}",
+            f"step {steps:>{len(str(self._total))}}/{self._total}"
+            f"  {phase:<22} {chosen.bucket!s:>9}  loss {report.scalars['loss']:.4f}"
+            f"  {self._since_line.rates(now, self._peak)}  {duration(left_s)} left  dB {psnr}",
             flush=True,
         )
         self._phase, self._since_line = report.phase, _Tally(now)
@@ -112,7 +109,7 @@ class Journal:
     def validation(
         self, step: int, psnr: dict[str, float], skip: dict[str, float], grid: Path
     ) -> None:
-        """Record the PSNR per kind after `step` steps, and show the picture `grid`."""
+        """Record the PSNR per kind after `step` steps, and the picture `grid` on the boards."""
         self._write("validation", {"step": step, "psnr": psnr, "skip_psnr": skip})
         values = " ".join(f"{kind} {value:.2f}" for kind, value in psnr.items())
         print(f"validation after step {step}: dB {values}  {grid}", flush=True)
@@ -121,8 +118,8 @@ class Journal:
             board.picture(step, "validation/grid", grid)
 
     def speed(self) -> str:
-        """Rates over all steps of this process, in words."""
-        return self._whole.told(None, self._peak)
+        """Mean rates over all steps of this process, for people."""
+        return self._whole.rates(None, self._peak)
 
     def close(self) -> None:
         for file in self._files.values():
@@ -143,13 +140,13 @@ class _Tally:
         self._images, self._flops, self._wait_s, self._step_s = 0, 0.0, 0.0, 0.0
 
     def add(self, report: StepReport) -> None:
-        self._images += report.images
+        self._images += len(report.selection.rows)
         self._flops += report.flops
         self._wait_s += report.wait_s
         self._step_s += report.step_s
 
-    def told(self, now: float | None, peak_flops: float | None) -> str:
-        """Rates against the time since the beginning, or without `now` against that of steps."""
+    def rates(self, now: float | None, peak_flops: float | None) -> str:
+        """Rates over the time since `began_at`; without `now` over the sum of step times."""
         took = max(self._step_s if now is None else now - self.began_at, 1e-9)
         mfu = f"  MFU {self._flops / took / peak_flops:.1%}" if peak_flops else ""
         return f"{self._images / took:.1f} images/s  data wait {self._wait_s / took:.0%}{mfu}"
@@ -158,7 +155,7 @@ class _Tally:
 def _continue(path: Path, first_step: int) -> TextIO:
     kept = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     steps = path.stem == "steps"
-    # A row of steps is named by the step it tells of, one of validation by the steps behind it.
+    # Rows of steps have the number of their step, from 0; rows of validation count steps done.
     kept = [line for line in kept if _step(line) < first_step + (not steps)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
@@ -168,7 +165,7 @@ def _continue(path: Path, first_step: int) -> TextIO:
 def _step(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except ValueError:  # the last line of a run that was killed while it wrote
+    except ValueError:  # a killed run may leave half a line at the end
         return float("inf")
 
 

@@ -1,9 +1,9 @@
-"""A weight for the alignment that keeps pace with the reconstruction, from gradient norms.
+"""Adaptive weight of the alignment loss, from gradient norms (VA-VAE, Yao et al. 2025).
 
     w = |d L_rec / d W| / |d L_align / d W|,   W: the weights of the encoder's last layer
 
-so that both pull equally hard on the latents, whatever their scales (VA-VAE, Yao et al. 2025, with
-L_rec = L1 + lambda_lpips LPIPS here). It costs one more backward pass through the decoder.
+Both losses then pull equally hard on the latents, whatever their scales. L_rec is L1 +
+lambda_lpips LPIPS here. It costs one more backward pass through the decoder.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _TINY = 1e-12
 def adaptive_weight(
     reconstruction: Tensor, alignment: Tensor, layer: Tensor, largest: float
 ) -> Tensor:
-    """w in [0, `largest`] of two scalar losses; a scalar that no gradient follows.
+    """w in [0, `largest`] of two scalar losses, detached; keeps the graph for the backward pass.
 
-    The gradients are averaged over the ranks first, so that all have the same weight, and it is
-    that of one rank with the whole batch. The graph is kept for the backward pass to come.
+    The gradients are averaged over the ranks first, so that all ranks have the weight that one
+    rank with the whole batch would have.
     """
     # The decoder last: FSDP2 gives back the weights outside of its levels once it has gone through.
     drag, pull = (

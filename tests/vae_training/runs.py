@@ -1,0 +1,132 @@
+"""Small training runs: in this process, in forked ones, or under torchrun."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from vae_training import train
+from vae_training.assemble import assemble
+from vae_training.config import TrainSettings
+from vae_training.distributed import join
+from vae_training.trainer import Outcome
+
+SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "2"]
+# Processes are forked from one that has imported all: an import of torch and diffusers takes 5 s.
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(["vae_training.train"])
+
+
+def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:
+    given = {"steps": 6, "batch_pixels": 256 * 256, "validation_samples": 2, "threads": 1, **more}
+    return TrainSettings(corpus=str(corpus), out=str(out), **given)
+
+
+def run(
+    corpus: Path, out: Path, stopped: Callable[[], bool] = lambda: False, **more: Any
+) -> Outcome:
+    """Train a few small steps on one thread: sums over several round differently."""
+    torch.set_num_threads(1)
+    settings, ranks = settings_of(corpus, out, **more), join("cpu", {})
+    try:
+        trainer, _ = assemble(settings, ranks, clock=time.perf_counter, stopped=stopped)
+        return trainer.run()
+    finally:
+        ranks.close()
+
+
+def stop_after(steps: int) -> Callable[[], bool]:
+    asked = iter(range(steps))
+    return lambda: next(asked, None) is None
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
+
+
+def losses(out: Path) -> list[tuple[int, float, float]]:
+    return [(row["step"], row["loss"], row["grad_norm"]) for row in rows(out)]
+
+
+def assert_close(one: Path, two: Path, steps: int) -> None:
+    """The same losses but for rounding; AdamW makes that grow from step to step."""
+    pairs = list(zip(losses(one), losses(two), strict=True))
+    assert len(pairs) == steps and pairs[0][1] == pytest.approx(pairs[0][0], rel=1e-5)
+    for a, b in pairs:
+        assert b == pytest.approx(a, rel=1e-2)
+
+
+def command(corpus: Path, out: Path, *more: str) -> list[str]:
+    return ["--corpus", str(corpus), "--out", str(out), "--threads", "1", *SMALL, *more]
+
+
+class Forked:
+    """`train.main` in a process of its own, or in several as ranks of one run."""
+
+    def __init__(self, log: Path, arguments: list[str], world: int = 1) -> None:
+        self._logs = [log.with_suffix(f".{rank}.log") for rank in range(world)]
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+        self._ranks: list[ForkServerProcess] = []
+        for rank, path in enumerate(self._logs):
+            own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+            environment = shared | own if world > 1 else {}
+            process = _FORKED.Process(target=_train, args=(arguments, path, environment))
+            process.start()
+            self._ranks.append(process)
+
+    def said(self) -> str:
+        return "".join(path.read_text() for path in self._logs if path.exists())
+
+    def stop_at(self, words: str) -> None:
+        """Send SIGTERM to the first rank once it has printed `words`."""
+        while words not in self.said():
+            assert self._ranks[0].is_alive(), self.said()
+            time.sleep(0.01)
+        assert self._ranks[0].pid is not None
+        os.kill(self._ranks[0].pid, signal.SIGTERM)
+
+    def finish(self) -> str:
+        """What it printed; AssertionError when it does not end with code 0."""
+        for process in self._ranks:
+            process.join(180)
+            assert process.exitcode == 0, self.said()
+        return self.said()
+
+
+def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """Two ranks on CPUs."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.Popen(
+        [*launch, str(train.__file__), *command(corpus, out, *more)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _train(arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.exit(train.main(arguments))
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])

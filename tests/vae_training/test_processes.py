@@ -1,0 +1,59 @@
+"""Runs of several processes, and runs that are stopped by a signal."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.vae_training.runs import Forked, assert_close, command, losses, rows, run, torchrun
+from vae_training.trainer import Outcome
+
+
+@pytest.mark.slow
+def test_sigterm_saves_and_the_same_command_goes_on(
+    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome]
+) -> None:
+    arguments = command(corpus, tmp_path, "--steps", "6")
+    first = Forked(tmp_path / "first", arguments)
+    first.stop_at("\nstep")
+    assert "the same command resumes" in first.finish()
+    assert "resuming" in Forked(tmp_path / "second", arguments).finish()
+    assert losses(tmp_path) == losses(whole[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
+def test_two_ranks_train_like_one(corpus: Path, tmp_path: Path, dino: str, sharding: str) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    more = ["--steps", "3", "--validate_every", "2", "--sharding", sharding]
+    more += ["--dino", dino, "--align_weight", "adaptive"]
+    pair = Forked(tmp_path / "pair", command(corpus, two, *more), world=2)
+    run(corpus, one, steps=3, batch_multiple=2, dino=dino, align_weight="adaptive")
+    assert "validation after step 2" in pair.finish()
+    assert_close(one, two, 3)
+    weights = [[row["align_weight"] for row in rows(out)] for out in (one, two)]
+    assert weights[1] == pytest.approx(weights[0], rel=1e-3) and min(weights[0]) > 0
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_of_two_sharded_ranks_stops_both_and_one_goes_on(
+    corpus: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    process = torchrun(corpus, two, "--steps", "6", "--sharding", "fsdp")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("step"):
+            workers = psutil.Process(process.pid).children()
+            workers[-1].send_signal(signal.SIGTERM)
+            break
+    run(corpus, one, steps=6, batch_multiple=2)
+    said, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert "the same command resumes" in said
+    assert 0 < len(losses(two)) < 6
+    run(corpus, two, steps=6)
+    assert_close(one, two, 6)

@@ -1,0 +1,118 @@
+"""The processes of a run, and how they share a step: whole copies (DDP) or shards (FSDP2).
+
+One process alone is a group of one, so that checkpoints and sharding need no second way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from vae_training.losses.objective import Objective
+
+# Every bucket of every rung is compiled for itself: 4 rungs of 7 buckets. torch gives up after 8
+# shapes otherwise.
+_SHAPES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """This process among all. `device` computes its share of a batch.
+
+    `background` is a CPU group of all ranks that only checkpoints use.
+    """
+
+    device: torch.device
+    rank: int
+    world: int
+    background: dist.ProcessGroup
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over the ranks, in float64; all ranks give equally many."""
+        if self.world == 1:
+            return list(values)
+        shared = torch.tensor(list(values), device=self.device, dtype=torch.float64)
+        dist.all_reduce(shared)
+        return [float(value) for value in shared.tolist()]
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks in their order, pickled; for small, rare things."""
+        gathered: list[Any] = [None] * self.world
+        dist.all_gather_object(gathered, value)
+        return gathered
+
+    def close(self) -> None:
+        dist.destroy_process_group()
+
+
+def join(device: str, environment: Mapping[str, str]) -> Ranks:
+    """Join the processes that torchrun announces in `environment`; without one, a group of one.
+
+    `device` is auto, cpu or cuda. ValueError when CUDA is asked for and not there.
+    """
+    cuda = torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise ValueError("device cuda: torch sees no GPU here; use --device cpu")
+    own = torch.device("cpu")
+    if cuda and device != "cpu":
+        own = torch.device("cuda", int(environment.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(own)
+    # Gloo beside NCCL: objects and checkpoints travel between CPUs.
+    backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
+    if "WORLD_SIZE" in environment:
+        dist.init_process_group(backend)
+    else:
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    return Ranks(
+        device=own,
+        rank=dist.get_rank(),
+        world=dist.get_world_size(),
+        background=dist.new_group(backend="gloo"),
+    )
+
+
+def compile_halves(objective: Objective, backend: str | Callable[..., Any] = "inductor") -> None:
+    """Compile encoder and decoder in place, once per bucket; weights keep their names."""
+    torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
+    if objective.adaptive is not None:
+        # The gradients of the adaptive weight come first; the backward pass needs their memory.
+        torch._functorch.config.donated_buffer = False
+    for half in objective.autoencoder.halves:
+        half.compile(dynamic=False, backend=backend)
+
+
+def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:
+    """Split weights, gradients and optimizer state over the ranks, in place (FSDP2).
+
+    A level is gathered when it runs. All ranks must hold the same weights. With `half_precision`
+    levels are gathered in bfloat16 and gradients summed in float32.
+    """
+    mesh = init_device_mesh(ranks.device.type, (ranks.world,))
+    policy = MixedPrecisionPolicy()
+    if half_precision:
+        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    for half in objective.autoencoder.halves:
+        for level in half.levels:
+            fully_shard(level, mesh=mesh, mp_policy=policy)
+    # The root takes the image in float32, because the loss compares with it.
+    fully_shard(objective, mesh=mesh)
+
+
+def replicate(objective: Objective, ranks: Ranks) -> nn.Module:
+    """The module to call: its gradients are averaged over the ranks (DDP)."""
+    if ranks.world == 1:
+        return objective
+    devices = [ranks.device] if ranks.device.type == "cuda" else None
+    return DistributedDataParallel(objective, device_ids=devices, gradient_as_bucket_view=True)

@@ -1,0 +1,1 @@
+"""The training loss: reconstruction, LPIPS, alignment with frozen features."""

@@ -1,0 +1,1 @@
+"""Distances between pictures, as numbers to report."""

@@ -1,0 +1,1 @@
+"""What a run keeps: averaged weights, checkpoints, exported models."""
