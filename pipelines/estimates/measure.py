@@ -38,7 +38,7 @@ _MOST_COPIES = 20
 
 @dataclass(kw_only=True)
 class Measured:
-    """Of each drawn image: its fate and what it takes. CPU times in seconds, sizes in bytes."""
+    """Fate and cost of each drawn image. CPU times in seconds, sizes in bytes."""
 
     rows: list[Row] = field(default_factory=list)
     score_s: list[float] = field(default_factory=list)

@@ -48,7 +48,7 @@ _SOURCE = "synth"
 _MAX_ZOOM = 2.0
 _CACHED_BACKGROUNDS = 16
 _PAGE_ATTEMPTS = 20
-# Of a rendered page as PNG, to close shards at about the wanted size.
+# Size of a rendered page as PNG, to close shards at about the wanted size.
 _BYTES_PER_PX = 1.2
 _MASK_64 = (1 << 64) - 1
 # At most this many candidate backgrounds are kept in a plan, drawn by hash: enough for variety
