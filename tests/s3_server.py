@@ -12,6 +12,7 @@ import fsspec
 import pytest
 
 from tests.ray_cluster import free_port, wait_until
+from vae_corpus import storage
 
 
 @contextmanager
@@ -35,14 +36,19 @@ def empty_bucket() -> Iterator[str]:
     try:
         wait_until(lambda: _answers(url), f"{url} answers", 60)
         # File systems are kept by their arguments: one of an earlier server would be found again.
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        _forget()
         fsspec.filesystem("s3").mkdir("corpora")
         yield "s3://corpora"
     finally:
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        _forget()
         patch.undo()
         server.terminate()
         server.wait(timeout=30)
+
+
+def _forget() -> None:
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    storage.forget()
 
 
 def _answers(url: str) -> bool:

@@ -94,8 +94,8 @@ def commit_index(out: str, shard: str, recipe: str, index: pa.Table) -> None:
     """Write the sidecar index, the commit mark of a shard whose tar is already in place."""
     tar = storage.join(out, f"{shard}.tar")
     marks = {"recipe": recipe, "tar_bytes": str(storage.size_bytes(tar))}
-    with storage.commit(storage.join(out, f"{shard}.parquet")) as file:
-        file.write(storage.table_bytes(index.replace_schema_metadata(marks)))
+    path = storage.join(out, f"{shard}.parquet")
+    storage.commit_table(path, index.replace_schema_metadata(marks))
 
 
 def is_committed(out: str, shard: str, recipe: str) -> bool:
