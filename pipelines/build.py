@@ -228,8 +228,12 @@ def _make_shards(
     shards: Sequence[pack.Shard],
     make_work: Callable[[], engine.Work],
 ) -> None:
-    todo = committed.not_committed(done.config.out, shards)
+    if done.look is None:
+        done.look = committed.look(done.config.out)
+    todo = done.look.not_committed(shards)
+    done.look.ledger.save()
     if todo:
+        done.look = None
         # While shards are replaced the corpus is not whole: its commit mark must not stand.
         storage.remove(storage.join(done.config.out, "curriculum.json"))
     tasks = [

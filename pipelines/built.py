@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines import engine, lease, pack
+from pipelines import shards as committed
 from pipelines.config import CorpusConfig
 from pipelines.report.board import Board
 from pipelines.report.log import BuildLog
@@ -29,6 +30,8 @@ class Build:
     plan_folder: str = ""
     units: list[Unit] = field(default_factory=list)
     shards: list[pack.Shard] = field(default_factory=list)
+    # What lies in the corpus, until shards are made.
+    look: committed.Look | None = None
     groups: list[dict[str, Any]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

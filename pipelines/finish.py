@@ -25,8 +25,10 @@ def finish(done: Build) -> None:
     """Remove shards of an earlier plan, then write what describes the corpus, curriculum last."""
     config, out = done.config, done.config.out
     names = [shard.name for shard in done.shards]
-    _tidy(done, set(names))
-    done.groups = curriculum.group_counts(out, names)
+    look = done.look or committed.look(out)
+    tidied = _tidy(done, look, set(names))
+    _check_whole(done, look)
+    done.groups = look.group_counts(names)
     whole, notices = curriculum.make_curriculum(config, done.groups)
     done.notices += notices
     done.images = accounting.count_images(done.plan_folder) | {"passed_over": _passed_over(done)}
@@ -60,17 +62,20 @@ def finish(done: Build) -> None:
     # where the build that made them was killed before it could draw.
     redraw = not storage.exists(storage.join(out, "curriculum.json"))
     _report(done, facts, whole, redraw)
-    _look_again(done)
+    if done.worked or tidied:
+        # The corpus may have been changed by something else in the meantime.
+        _check_whole(done, committed.look(out, look.ledger))
+    look.ledger.save(set(names))
     if curriculum.write_curriculum(out, whole):
         done.worked.add("report")
 
 
-def _look_again(done: Build) -> None:
+def _check_whole(done: Build, look: committed.Look) -> None:
     """BuildFailed when a shard is not what this build made or found: the corpus is not whole."""
     out = done.config.out
     wanted = {shard.name for shard in done.shards}
-    wrong = {shard.name for shard in committed.not_committed(out, done.shards)}
-    wrong |= {name.rpartition(".")[0] for name in committed.strays(out, wanted)}
+    wrong = {shard.name for shard in look.not_committed(done.shards)}
+    wrong |= {name.rpartition(".")[0] for name in look.strays(wanted)}
     if wrong:
         storage.remove(storage.join(out, "curriculum.json"))
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
@@ -141,19 +146,23 @@ def write_times(done: Build, command: str) -> None:
     storage.commit_bytes(path, script)
 
 
-def _tidy(done: Build, wanted: set[str]) -> None:
-    """Remove shards and plans of earlier settings, and drafts of writers that were killed."""
+def _tidy(done: Build, look: committed.Look, wanted: set[str]) -> bool:
+    """Remove shards and plans of earlier settings, and drafts of writers that were killed.
+
+    True when there were such shards; `look` does not hold them any more.
+    """
     out = done.config.out
-    strays = committed.strays(out, wanted)
+    strays = look.strays(wanted)
     if strays:
         storage.remove(storage.join(out, "curriculum.json"))
     for stray in strays:
         storage.remove(storage.join(out, stray))
+        del look.files[stray]
     for plan_hash in storage.folders(storage.join(out, "plan")):
         ours = re.fullmatch("[0-9a-f]{16}", plan_hash)
         if ours and plan_hash != storage.name_of(done.plan_folder):
             storage.remove_folder(storage.join(out, "plan", plan_hash))
-    for folder in (*committed.folders(out), "report", "."):
-        storage.sweep(storage.join(out, folder))
-    for folder in (done.score_folder, done.plan_folder):
+    inner = (storage.join(out, folder) for folder in (*look.folders, "report"))
+    for folder in (*inner, out, done.score_folder, done.plan_folder):
         storage.sweep(folder)
+    return bool(strays)
