@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import careful, engine, lease, pack, plan, score, synthesize
+from pipelines import careful, digests, engine, lease, pack, plan, score, synthesize
 from pipelines import shards as committed
 from pipelines.built import Build, BuildFailed, scored_units
 from pipelines.config import CorpusConfig
@@ -206,7 +206,9 @@ def _synthesize(
     if not backgrounds:
         done.notices.append("no synthetic text: no general image was kept as a background")
         return
-    shards = synthesize.synth_shards(config, backgrounds)
+    known = digests.Digests(config.out)
+    shards = synthesize.synth_shards(config, backgrounds, known)
+    known.save()
     job = synthesize.SynthJob(
         settings=config.synth,
         seed=config.seed,

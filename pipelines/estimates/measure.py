@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines import pack, plan, score, synthesize
 from pipelines.config import CorpusConfig
+from pipelines.digests import Digests
 from pipelines.estimates.sampling import Drawn
 from pipelines.sources import ParquetSource, Unit
 from pipelines.sources.files import FileInfo, read_bytes
@@ -141,7 +142,8 @@ def render_pages(config: CorpusConfig, done: Measured, enough: Callable[[], bool
     backgrounds = [row for row in backgrounds if int(row["unit"]) not in done.data]
     if not wanted or not config.synth.texts or not backgrounds:
         return []
-    shards = {shard.rung: shard for shard in reversed(synthesize.synth_shards(config, backgrounds))}
+    drawn = synthesize.synth_shards(config, backgrounds, Digests())
+    shards = {shard.rung: shard for shard in reversed(drawn)}
     job = synthesize.SynthJob(
         settings=config.synth,
         seed=config.seed,
