@@ -154,7 +154,10 @@ def read(out: str) -> Ledger:
     digest, data = held[:_DIGEST_BYTES], held[_DIGEST_BYTES:]
     if digest != _digest(data):
         return Ledger(out)
-    table = pq.read_table(pa.BufferReader(data))
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError):
+        return Ledger(out)  # as its writer meant it, but not for this version
     return Ledger(out, table if table.schema.equals(_SCHEMA) else None)
 
 

@@ -145,7 +145,9 @@ def test_a_time_that_was_set_back_hides_nothing(tmp_path: Path) -> None:
     assert lacking(out) == [NAMES[0]]
 
 
-@pytest.mark.parametrize("fault", ["gone", "empty", "cut", "flipped", "garbage", "old version"])
+@pytest.mark.parametrize(
+    "fault", ["gone", "empty", "cut", "flipped", "garbage", "old version", "no table"]
+)
 def test_a_ledger_that_is_wrong_is_not_used(out: str, fault: str, reads: Counter[str]) -> None:
     remember(out)
     path = storage.join(out, ledger.NAME)
@@ -159,6 +161,7 @@ def test_a_ledger_that_is_wrong_is_not_used(out: str, fault: str, reads: Counter
         "flipped": bytes(flipped),
         "garbage": os.urandom(1000),
         "old version": ledger._digest(old) + old,
+        "no table": ledger._digest(b"{}") + b"{}",
     }
     storage.remove(path)
     if fault in faults:
