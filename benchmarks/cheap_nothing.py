@@ -42,8 +42,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from pipelines import ledger
-from pipelines import shards as committed
+from pipelines.stages import ledger
+from pipelines.stages.committed import Stock
 from vae_corpus import storage, tar
 from vae_corpus.words import GENERAL, Group
 
@@ -219,11 +219,12 @@ def add_shards(out: str, count: int, url: str) -> None:
 
 def learn(out: str) -> None:
     """Say in the ledger of all made-up shards what the index of one says."""
-    look = committed.look(out)
-    stems = [path.removesuffix(".tar") for path in look.files if path.endswith(".tar")]
-    files = {s: (look.files[f"{s}.tar"], look.files[f"{s}.parquet"]) for s in stems}
+    stock = Stock(out)
+    listed = stock.listing.files
+    stems = [path.removesuffix(".tar") for path in listed if path.endswith(".tar")]
+    files = {s: (listed[f"{s}.tar"], listed[f"{s}.parquet"]) for s in stems}
     one = next(stem for stem in stems if "/made-" in stem)
-    said = look.ledger._look_into((one, *files[one]))
+    said = stock.ledger._look_into((one, *files[one]))
     assert said is not None
     rows = [
         said | {"shard": stem, "tar_stamp": whole.stamp, "index_stamp": index.stamp}
@@ -275,7 +276,10 @@ _SYNTHETIC = """
 import inspect, json, sys, time
 from pathlib import Path
 import numpy as np
-from pipelines import synthesize
+try:
+    from pipelines.stages import synthesize
+except ImportError:  # an earlier version
+    from pipelines import synthesize
 from pipelines.config import CorpusConfig
 text, out = sys.argv[1:]
 Path(out, "fonts").mkdir(parents=True)

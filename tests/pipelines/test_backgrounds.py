@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.synthesize import _choose
+from pipelines.stages.synthesize import _choose
 from vae_corpus.seeds import mixed
 
 

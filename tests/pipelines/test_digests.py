@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import digests
+from pipelines.stages import digests
 from pipelines.stages.digests import Digests
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines import ledger, shards
-from pipelines.pack import Shard
+from pipelines.planning.shards import Shard
+from pipelines.stages import ledger
+from pipelines.stages.committed import Stock
 from tests.pictures import tree
 from tests.pipelines.builds import run
 from vae_corpus import storage, tar
@@ -73,13 +74,13 @@ def wanted(recipe: str = RECIPE) -> list[Shard]:
 
 
 def lacking(out: str) -> list[str]:
-    return [shard.name for shard in shards.look(out).not_committed(wanted())]
+    return [shard.name for shard in Stock(out).not_committed(wanted())]
 
 
 def remember(out: str) -> None:
-    look = shards.look(out)
-    assert look.not_committed(wanted()) == []
-    look.ledger.save()
+    stock = Stock(out)
+    assert stock.not_committed(wanted()) == []
+    stock.ledger.save()
 
 
 def test_what_is_known_is_not_read_again(out: str, reads: Counter[str]) -> None:
@@ -92,7 +93,7 @@ def test_what_is_known_is_not_read_again(out: str, reads: Counter[str]) -> None:
 
 def test_a_known_shard_of_another_recipe_is_not_what_is_wanted(out: str) -> None:
     remember(out)
-    assert shards.look(out).not_committed(wanted(OTHER)) == wanted(OTHER)
+    assert Stock(out).not_committed(wanted(OTHER)) == wanted(OTHER)
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".parquet"])
@@ -167,10 +168,10 @@ def test_a_ledger_that_is_wrong_is_not_used(out: str, fault: str, reads: Counter
     if fault in faults:
         storage.commit_bytes(path, faults[fault])
     reads.clear()
-    look = shards.look(out)
-    assert look.not_committed(wanted()) == []
+    stock = Stock(out)
+    assert stock.not_committed(wanted()) == []
     assert reads.total() == len(NAMES) + 1
-    look.ledger.save()
+    stock.ledger.save()
     assert storage.read_bytes(path) == data
 
 
@@ -191,7 +192,7 @@ def test_an_index_that_cannot_be_read_marks_no_shard(out: str, fault: str) -> No
 def test_nothing_is_known_where_a_store_tells_no_versions(out: str) -> None:
     known = ledger.read(out)
     tar_file, index = Entry(bytes=10240, stamp=""), Entry(bytes=10, stamp="")
-    listed = shards.look(out).files[f"{NAMES[0]}.tar"]
+    listed = Stock(out).listing.files[f"{NAMES[0]}.tar"]
     known.learn([(NAMES[0], Entry(bytes=listed.bytes, stamp=""), index)])
     assert known.recipe(NAMES[0], tar_file, index) is None
     assert known.recipe(NAMES[0], Entry(bytes=listed.bytes, stamp=""), index) is None
@@ -200,10 +201,10 @@ def test_nothing_is_known_where_a_store_tells_no_versions(out: str) -> None:
 def test_group_counts_are_those_of_the_indexes(out: str) -> None:
     remember(out)
     make(out, NAMES[4], samples=5)
-    look = shards.look(out)
-    look.not_committed(wanted())
+    stock = Stock(out)
+    stock.not_committed(wanted())
     paths = [storage.join(out, f"{name}.parquet") for name in NAMES]
-    assert look.group_counts(NAMES) == storage.query(
+    assert stock.group_counts(NAMES) == storage.query(
         paths,
         """
         SELECT kind, rung, bucket, language, size_band, density,
@@ -215,16 +216,16 @@ def test_group_counts_are_those_of_the_indexes(out: str) -> None:
 
 def test_shards_that_are_not_wanted_are_forgotten(out: str, reads: Counter[str]) -> None:
     remember(out)
-    look = shards.look(out)
-    look.not_committed(wanted()[:2])
-    look.ledger.save(set(NAMES[:2]))
+    stock = Stock(out)
+    stock.not_committed(wanted()[:2])
+    stock.ledger.save(set(NAMES[:2]))
     reads.clear()
     assert lacking(out) == []
     assert reads.total() == 1 + len(NAMES) - 2
 
 
 def test_strays_come_with_indexes_first(out: str) -> None:
-    strays = shards.look(out).strays(set(NAMES[1:]))
+    strays = Stock(out).strays(set(NAMES[1:]))
     assert strays == [f"{NAMES[0]}.parquet", f"{NAMES[0]}.tar"]
 
 
@@ -240,7 +241,7 @@ def test_a_finished_corpus_is_only_listed(
         raise AssertionError(f"{path} is read again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.digests.file_digest", refuse)
+        patch.setattr("pipelines.stages.digests.file_digest", refuse)
         assert run(config, corpus) == 0
     assert not [name for name in reads if name.endswith((".tar", ".parquet")) and "-0" in name]
     after = {path: path.stat().st_mtime_ns for path in corpus.rglob("*") if path.is_file()}
