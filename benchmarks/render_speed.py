@@ -32,14 +32,15 @@ import cv2
 import numpy as np
 
 from fonts.faces import discover
-from renderers.backgrounds import Backgrounds
 from renderers.batch import BACKGROUNDS, BLOCK, Job, Maker
-from renderers.output import page_writer
-from renderers.parameters import SIZE_BANDS, Recipe
-from renderers.recipe import Renderer
-from renderers.text_sources import TextSource
+from renderers.page.backgrounds import Backgrounds
+from renderers.page.output import page_writer
+from renderers.recipe import Recipe
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus.demo import demo_inputs
 from vae_corpus.seeds import generator
+from vae_corpus.words import SIZE_BANDS
 
 SIDE = 512
 _PAGES = 100
@@ -57,15 +58,15 @@ def renderer(language: str) -> Renderer:
     )
 
 
-def draw_recipe(made: Renderer, language: str, number: int) -> Recipe:
+def sample_recipe(made: Renderer, language: str, number: int) -> Recipe:
     rng = generator(0, "render_speed", language, number)
     band = SIZE_BANDS[int(rng.integers(len(SIZE_BANDS)))]
-    return made.draw_recipe(rng, language=language, size_band=band, width=SIDE, height=SIDE)
+    return made.sample_recipe(rng, language=language, size_band=band, width=SIDE, height=SIDE)
 
 
 def backgrounds() -> list[Picture]:
     pictures, rng = Backgrounds(demo_inputs().photos), np.random.default_rng(0)
-    return [pictures.draw(rng, SIDE, SIDE)[1] for _ in range(_KEPT)]
+    return [pictures.sample(rng, SIDE, SIDE)[1] for _ in range(_KEPT)]
 
 
 def cpu_s(work: Callable[[], object]) -> float:
@@ -77,26 +78,26 @@ def cpu_s(work: Callable[[], object]) -> float:
 def speeds(language: str, grounds: list[Picture], runs: int) -> dict[str, float]:
     """Characters per second of CPU."""
     made = renderer(language)
-    recipes = [draw_recipe(made, language, number) for number in range(_PAGES)]
+    recipes = [sample_recipe(made, language, number) for number in range(_PAGES)]
 
     def ground(number: int) -> Picture:
         return grounds[number % len(grounds)]
 
-    drawn = [made.draw(recipe, ground(n))[1] for n, recipe in enumerate(recipes)]
+    drawn = [made.paint(recipe, ground(n))[1] for n, recipe in enumerate(recipes)]
     characters = sum(len(labels.characters.where) for labels in drawn)
 
     def pages() -> None:
         for number, recipe in enumerate(recipes):
-            made.draw(recipe, ground(number))
+            made.paint(recipe, ground(number))
 
     def to_json() -> None:
         for number in range(_PAGES):
-            recipe = draw_recipe(made, language, number)
-            made.draw(recipe, ground(number))[1].to_json()
+            recipe = sample_recipe(made, language, number)
+            made.paint(recipe, ground(number))[1].to_json()
 
     def to_lists() -> None:
         for number in range(_PAGES):
-            made.render(draw_recipe(made, language, number), ground(number))
+            made.render(sample_recipe(made, language, number), ground(number))
 
     tasks = {"page": pages, "all, labels as JSON": to_json, "all, labels as lists": to_lists}
     taken: dict[str, list[float]] = {name: [] for name in tasks}
@@ -113,11 +114,11 @@ def cold_start(language: str) -> dict[str, float]:
 
     def pages(first: int) -> None:
         for number in range(first, first + _PAGES):
-            made.draw(draw_recipe(made, language, number), grounds[number % _KEPT])[1].to_json()
+            made.paint(sample_recipe(made, language, number), grounds[number % _KEPT])[1].to_json()
 
     # Another renderer, so that nothing but the compiled code is known afterwards.
     other = renderer(language)
-    load = cpu_s(lambda: other.draw(draw_recipe(other, language, 0), grounds[0])[1].to_json())
+    load = cpu_s(lambda: other.paint(sample_recipe(other, language, 0), grounds[0])[1].to_json())
     first, following = cpu_s(lambda: pages(0)), cpu_s(lambda: pages(_PAGES))
     return {
         "compiled code and a page, s": load,

@@ -23,17 +23,26 @@ from pipelines import pulse
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
 from pipelines.pack import Shard, fetch_original
 from pipelines.sources import Source
-from renderers.extras import Extras
-from renderers.garbage import keep_loaded
-from renderers.labels import Labels
-from renderers.output import encode
-from renderers.recipe import SIZE_BANDS, Renderer
+from renderers.effects.extras import Extras
+from renderers.garbage_collection import keep_loaded
+from renderers.page.labels import Labels
+from renderers.page.output import encode
 from renderers.recipe import VERSION as RENDERER_VERSION
-from renderers.text_sources import TextSource
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
 from vae_corpus.seeds import generator, mixed
-from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket, Group, band_key, buckets, sample_key
+from vae_corpus.words import (
+    GENERAL,
+    SIZE_BANDS,
+    TEXT_SYNTH,
+    Bucket,
+    Group,
+    band_key,
+    buckets,
+    sample_key,
+)
 
 # Raised when the same settings would draw other images.
 _VERSION = 5
@@ -233,7 +242,7 @@ class _Drawer:
         # A drawn phrase may be too long for a narrow page; such a page stays empty and teaches
         # nothing.
         for _ in range(_PAGE_ATTEMPTS):
-            drawn = self._renderer.draw_recipe(
+            drawn = self._renderer.sample_recipe(
                 rng,
                 language=language,
                 size_band=band,
@@ -241,7 +250,7 @@ class _Drawer:
                 height=bucket.height,
                 extras=self._extras,
             )
-            rgb, labels = self._renderer.draw(drawn, background)
+            rgb, labels = self._renderer.paint(drawn, background)
             if len(labels.lines):
                 return rgb, labels
         raise SynthError(

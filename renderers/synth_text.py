@@ -34,17 +34,18 @@ from pydantic import Field, field_validator, model_validator  # noqa: E402
 from fonts.charsets import character_set  # noqa: E402
 from fonts.coverage import Coverage  # noqa: E402
 from fonts.faces import discover  # noqa: E402
-from renderers.backgrounds import Backgrounds  # noqa: E402
 from renderers.batch import Job, pages  # noqa: E402
-from renderers.extras import Extras  # noqa: E402
+from renderers.effects.extras import Extras  # noqa: E402
 from renderers.layout import LAYOUTS  # noqa: E402
-from renderers.output import encode, page_writer  # noqa: E402
-from renderers.parameters import SIZE_BANDS, Recipe, band_limits  # noqa: E402
-from renderers.preview import contact_sheet  # noqa: E402
-from renderers.recipe import Renderer  # noqa: E402
+from renderers.page.backgrounds import Backgrounds  # noqa: E402
+from renderers.page.output import encode, page_writer  # noqa: E402
+from renderers.page.preview import contact_sheet  # noqa: E402
+from renderers.recipe import Recipe, band_limits  # noqa: E402
+from renderers.renderer import Renderer  # noqa: E402
 from vae_corpus import settings  # noqa: E402
 from vae_corpus.demo import demo_inputs  # noqa: E402
 from vae_corpus.settings import Settings  # noqa: E402
+from vae_corpus.words import SIZE_BANDS  # noqa: E402
 
 _PREVIEWED = 8
 
@@ -175,8 +176,8 @@ def _replay(given: SynthTextSettings) -> int:
     recipe, origin = _label(given.replay)
     faces = discover(given.fonts or demo_inputs().fonts)
     background = Backgrounds([Path(origin)])
-    _, picture = background.draw(np.random.default_rng(0), recipe.width, recipe.height)
-    rgb, labels = Renderer(faces=faces, texts={}).draw(recipe, picture)
+    _, picture = background.sample(np.random.default_rng(0), recipe.width, recipe.height)
+    rgb, labels = Renderer(faces=faces, texts={}).paint(recipe, picture)
     label = labels.to_json(background=origin).encode()
     with page_writer(given.out, given.format) as write:
         write(given.replay.stem, encode(rgb, given.format), label)

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fonts.faces import Face
+from renderers.arrays import Bools, Floats, Ints, Numbers
 from renderers.dice import Dice
-from renderers.numbers import equation_like, write_numbers
-from renderers.phrases import Phrases
-from renderers.shaping import Floats, Ints, Shaper
-from renderers.typeset import Galley, Lines, Texts
+from renderers.setting.shaping import Shaper
+from renderers.setting.typesetting import Galley, Lines, Texts
+from renderers.text.numbers import equation_like, write_numbers
+from renderers.text.phrases import Phrases
 
 # From the top of a row to its baseline: Han ink reaches .85 em above the baseline and .09 below,
 # Latin capitals .72, descenders -.22.
 _ASCENT_EM = 0.86
 # Mean advance of a character in em, to guess how many fit in a cell.
 _EM_PER_CHARACTER = {"en": 0.52, "zh": 0.98, "mixed": 0.8}
-
-Bools = npt.NDArray[np.bool_]
-Numbers = npt.NDArray[Any]
 
 
 class Text(NamedTuple):
