@@ -9,7 +9,9 @@ benchmarks/results/render_speed.json, per second of CPU time of one thread (medi
   lays out, blends and measures a drawn recipe; `all` also draws the recipe and makes the label,
   as JSON text or as Python lists;
 - the cost of the first 100 pages against the next 100, in a fresh process;
-- images with labels into a tar: JPEG, WebP and PNG, with the decoding of backgrounds.
+- pages with labels into a tar: JPEG and PNG, with the decoding of backgrounds; and characters of
+  the same pages with labels as JSON, with nothing encoded. `--before DIR` measures another checkout
+  too, in rounds that alternate, and prints how many times as fast this one is.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import multiprocessing
 import os
 import platform
 import statistics
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +34,7 @@ import cv2
 import numpy as np
 
 from fonts.faces import discover
-from renderers.batch import BACKGROUNDS, BLOCK, Job, Maker
 from renderers.page.backgrounds import Backgrounds
-from renderers.page.output import page_writer
 from renderers.recipe import Recipe
 from renderers.renderer import Renderer
 from renderers.text.corpora import TextSource
@@ -44,7 +44,7 @@ from vae_corpus.words import SIZE_BANDS
 
 SIDE = 512
 _PAGES = 100
-_IMAGES = 2 * BLOCK
+_EXTS = {"none": "characters, not encoded", "jpg": "pages as JPEG", "png": "pages as PNG"}
 _KEPT = 12
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
@@ -129,32 +129,63 @@ def cold_start(language: str) -> dict[str, float]:
     }
 
 
-def images(language: str, ext: str, runs: int) -> float:
-    """Images per second of CPU, encoded and labelled, into a tar."""
-    demo = demo_inputs()
-    job = Job(
-        language=language,
-        bands=SIZE_BANDS,
-        layouts=(),
-        canvas=SIDE,
-        count=_IMAGES,
-        seed=0,
-        ext=ext,
-        backgrounds=tuple(demo.photos),
-        fonts=tuple(demo.fonts),
-        texts=((language, tuple(demo.texts[language])),),
-    )
+class Checkout:
+    """A process that renders pages into tars with the renderer of a checkout."""
 
-    def write(maker: Maker, out: Path) -> None:
-        with page_writer(out, ext) as add:
-            for task in range(_IMAGES // BLOCK * BACKGROUNDS):
-                for page in maker.make(task).pages:
-                    add(page.name, page.picture, page.label)
+    def __init__(self, root: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / "peers" / "pages_into_tar.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
+        )
 
-    with tempfile.TemporaryDirectory() as folder:
-        maker, out = Maker(job), Path(folder) / "pages.tar"
-        write(maker, out)
-        return _IMAGES / statistics.median(cpu_s(lambda: write(maker, out)) for _ in range(runs))
+    def round(self, language: str, ext: str) -> tuple[float, float]:
+        """Pages and characters with ink per second of CPU."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps([language, ext]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("a checkout's process ended early")
+        pages, characters, seconds = json.loads(answer)
+        return pages / seconds, characters / seconds
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def tars(before: Path | None, runs: int) -> dict[str, Any]:
+    """Median speeds of this checkout, and with `before` of that one and now / before of each round.
+
+    Rounds of the two alternate, so that both meet the same load.
+    """
+    roots = {"now": Path(__file__).resolve().parents[1]} | ({"before": before} if before else {})
+    sides = {name: Checkout(root.resolve()) for name, root in roots.items()}
+    found: dict[str, Any] = {}
+    for language in ("en", "zh"):
+        for ext in _EXTS:
+            rates: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+            for number in range(runs + 1):
+                for name in list(sides)[:: 1 if number % 2 else -1]:
+                    rate = sides[name].round(language, ext)
+                    if number:  # the first only warms up
+                        rates[name].append(rate)
+            unit = 1 if ext == "none" else 0
+            facts: dict[str, float] = {
+                name: round(statistics.median(rate[unit] for rate in all_), 1)
+                for name, all_ in rates.items()
+            }
+            if before:
+                ratios = [a[0] / b[0] for a, b in zip(rates["now"], rates["before"], strict=True)]
+                facts["now / before"] = round(statistics.median(ratios), 3)
+            found[f"{language} {_EXTS[ext]}"] = facts
+            print(f"{language} {_EXTS[ext]}: {facts}", flush=True)
+    for side in sides.values():
+        side.close()
+    return found
 
 
 def device() -> str:
@@ -172,7 +203,14 @@ def device() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--before", type=Path, metavar="DIR", help="another checkout to compare with"
+    )
+    parser.add_argument("--only-tars", action="store_true", help="print the tars' part and end")
     given = parser.parse_args()
+    if given.only_tars:
+        tars(given.before, given.runs)
+        return 0
     cv2.setNumThreads(1)
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(1, maxtasksperchild=1) as pool:
@@ -185,20 +223,14 @@ def main() -> int:
             print(f"{language}  {name:<26} {value:>10,.0f} characters/s")
     for language, times in cold.items():
         print(f"{language}  " + ", ".join(f"{name} {value:.2f}" for name, value in times.items()))
-    written = {}
-    for language in ("en", "zh"):
-        written[language] = {
-            ext: images(language, ext, given.runs) for ext in ("jpg", "webp", "png")
-        }
-        shown = ", ".join(f"{ext} {value:.0f}" for ext, value in written[language].items())
-        print(f"{language}  images/s with labels into a tar: {shown}")
+    written = tars(given.before, given.runs)
     facts = {
         "date": datetime.date.today().isoformat(),
         "device": device(),
         "command": "python benchmarks/render_speed.py",
         "unit": "per second of CPU time of one thread, median",
         "runs": given.runs,
-        "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; {_IMAGES} for images",
+        "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; 256 into a tar",
         "characters": {
             language: {name: round(value) for name, value in found.items()}
             for language, found in characters.items()
@@ -207,10 +239,7 @@ def main() -> int:
             language: {name: round(value, 3) for name, value in times.items()}
             for language, times in cold.items()
         },
-        "images": {
-            language: {ext: round(value, 1) for ext, value in found.items()}
-            for language, found in written.items()
-        },
+        "into a tar": written,
     }
     out = Path(__file__).parent / "results" / "render_speed.json"
     out.parent.mkdir(exist_ok=True)
