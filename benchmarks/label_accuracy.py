@@ -72,19 +72,16 @@ def measure(recipe: Recipe, labels: Labels) -> Iterator[Found]:
     """Every labelled box of a page, next to the two inks."""
     atlas = Atlas()
     glyphs = place_glyphs(labels.lines, atlas, recipe.phases)
-    where, boxes = labels.characters.where, labels.characters.boxes / 100
-    starts = [0, *labels.characters.ends.tolist()]
-    begins_at = labels.lines.table()[:, 0].tolist()
-    at = 0
-    for number, line in enumerate(labels.lines):
-        entries: dict[int, Box] = {}
-        for i in range(starts[number], starts[number + 1]):
-            entries[int(where[i]) - begins_at[number]] = tuple(boxes[i].tolist())
+    boxes: list[Box] = list(map(tuple, labels.characters.boxes.tolist()))
+    at = start = 0
+    for line in labels.lines:
+        own_boxes = boxes[start : start + len(line.text)]
+        start += len(line.text)
         begins = sorted(set(line.clusters.tolist()))
         ends = [*begins[1:], len(line.text)]
         for begin, end in zip(begins, ends, strict=True):
             own = np.flatnonzero(line.clusters == begin)
-            labelled = [entries[k] for k in range(begin, end) if k in entries]
+            labelled = [box for box in own_boxes[begin:end] if box[0] < box[2]]
             if not labelled:
                 continue
             box = _union(labelled)

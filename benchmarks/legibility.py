@@ -90,8 +90,7 @@ def matched(
     for line in labels.to_dict()["lines"]:
         if line["contrast"] < _LEAST_CONTRAST:
             continue
-        boxes = np.array([box[1:] for box in line["chars"]])
-        top, bottom = boxes[:, 1].min(), boxes[:, 3].max()
+        _, top, _, bottom = line["box"]
         own = sorted((p[0], found.text) for p, found in places if top <= p[1] < bottom)
         said = "".join(line["text"].split())
         yield said, "".join("".join(text.split()) for _, text in own)

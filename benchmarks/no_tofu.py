@@ -159,7 +159,7 @@ def draw_with(
         )
         labels = made.paint(recipe, blank)[1]
         page += 1
-        count += len(labels.characters.where)
+        count += labels.inked()
         skipped += recipe.skipped_texts
         seen.update(*(line.text for line in labels.lines))
         wrong += faults(labels, known)

@@ -168,9 +168,7 @@ def compare(language: str, peers: Path, runs: int) -> dict[str, Any]:
             for name, (python, script, *more) in scripts.items()
         }
         keep_loaded()
-        characters = _OURS * sum(
-            len(pages.draw(number)[1].characters.where) for number in range(len(pages))
-        )
+        characters = _OURS * sum(pages.draw(number)[1].inked() for number in range(len(pages)))
 
         def ours() -> float:
             def work() -> None:

@@ -84,7 +84,7 @@ def speeds(language: str, grounds: list[Picture], runs: int) -> dict[str, float]
         return grounds[number % len(grounds)]
 
     drawn = [made.paint(recipe, ground(n))[1] for n, recipe in enumerate(recipes)]
-    characters = sum(len(labels.characters.where) for labels in drawn)
+    characters = sum(labels.inked() for labels in drawn)
 
     def pages() -> None:
         for number, recipe in enumerate(recipes):

@@ -44,8 +44,8 @@ from vae_corpus.words import (
     sample_key,
 )
 
-# Raised when the same settings would draw other images.
-_VERSION = 5
+# Raised when the same settings would make other images or labels.
+_VERSION = 6
 _SOURCE = "synth"
 # Backgrounds are crops of up to this many canvases across, so that one photograph gives both
 # detail and overview.
@@ -227,8 +227,8 @@ class _Drawer:
             group=group,
             source=_SOURCE,
             parent=row["key"],
-            label=labels.to_table_json(key=key, background=row["key"]),
-            chars_per_mpx=len(labels.characters.where) * 1e6 / (bucket.width * bucket.height),
+            label=labels.to_json(key=key, background=row["key"]).decode(),
+            chars_per_mpx=labels.inked() * 1e6 / (bucket.width * bucket.height),
         )
 
     def _page(

@@ -134,9 +134,9 @@ class Maker:
                     number=number,
                     name=f"{job.language}-{number:06d}",
                     picture=encode(rgb, job.ext),
-                    label=labels.to_json(background=str(name)).encode(),
-                    characters=len(labels.characters.where),
-                    shown="".join(sorted(set(labels.text()))),
+                    label=labels.to_json(background=str(name)),
+                    characters=labels.inked(),
+                    shown="".join(sorted(labels.shown())),
                     skipped_texts=recipe.skipped_texts,
                 )
             )

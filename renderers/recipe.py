@@ -6,7 +6,7 @@ stored label can be replayed without the corpus it came from; fonts are named by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -66,32 +66,32 @@ class Recipe:
     camera: Camera | None = None
     version: int = VERSION
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists."""
+    def to_json(self) -> str:
+        """As `from_json` reads it."""
         # Not `asdict`: it would copy thousands of texts one by one.
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in _EFFECTS:
             if plain[name] is not None:
                 plain[name] = plain[name]._asdict()
-        return plain
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+    def from_json(cls, text: str) -> Recipe:
         """The recipe of a label. ValueError when it is of another version or not a recipe."""
+        values = _object(text)
         if values.get("version") != VERSION:
             raise ValueError(
                 f"this program replays recipes of version {VERSION}; got {values.get('version')!r}"
             )
-        known = dict(values)
         try:
             for name in ("fonts", "crop", "contrast"):
-                known[name] = tuple(known[name])
-            known["texts"] = tuple((int(font), str(text)) for font, text in known["texts"])
-            known["quad"] = tuple((float(x), float(y)) for x, y in known.get("quad", ()))
+                values[name] = tuple(values[name])
+            values["texts"] = tuple((int(font), str(text)) for font, text in values["texts"])
+            values["quad"] = tuple((float(x), float(y)) for x, y in values.get("quad", ()))
             for name, effect in _EFFECTS.items():
-                if known.get(name) is not None:
-                    known[name] = effect(**known[name])
-            recipe = cls(**known)
+                if values.get(name) is not None:
+                    values[name] = effect(**values[name])
+            recipe = cls(**values)
         except KeyError as error:
             raise ValueError(f"not a recipe: it has no {error}") from None
         except (TypeError, ValueError) as error:
@@ -115,6 +115,16 @@ class Recipe:
             wrong = "a text has half of a surrogate pair"
         if wrong:
             raise ValueError(f"not a recipe: {wrong}")
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The members of a JSON object, ValueError for anything else."""
+    if not isinstance(text, str):
+        raise ValueError(f"not a recipe: it is JSON in a string; got {type(text).__name__}")
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError(f"not a recipe: it is a JSON object; got {type(values).__name__}")
+    return values
 
 
 def band_limits(size_band: str) -> tuple[int, int]:

@@ -28,10 +28,10 @@ from renderers.page.colour import contrast_ratio, local_luminance, luminance, te
 from renderers.page.compose import (
     Glyphs,
     Shaped,
-    characters,
     crop_background,
     paint_glyphs,
     paint_marks,
+    place_characters,
     place_glyphs,
 )
 from renderers.page.ink import Ink, ink_of, paint_ink
@@ -146,7 +146,7 @@ class Renderer:
             page = degrade(page, recipe.camera)
         return page, Labels(
             lines=lines,
-            characters=characters(found.glyphs, found.shaped),
+            characters=place_characters(lines, found.glyphs, found.shaped),
             line_boxes=found.glyphs.line_boxes,
             colours=colours,
             contrasts=contrast_ratio(luminance(colours), ground),
@@ -199,17 +199,13 @@ class Renderer:
             )
         return face
 
-    def _fonts_used(self, lines: Placed) -> dict[str, dict[str, Any]]:
+    def _fonts_used(self, lines: Placed) -> list[dict[str, Any]]:
         numbers = np.flatnonzero(np.bincount(lines.table()[:, 4])).tolist()
         used = sorted({lines.galley.faces[number].key for number in numbers})
-        return {
-            key: {
-                "name": self._by_key[key].name,
-                "licence": self._by_key[key].licence,
-                "embeddable": self._by_key[key].embeddable,
-            }
-            for key in used
-        }
+        return [
+            {"face": key, "name": face.name, "licence": face.licence, "embeddable": face.embeddable}
+            for key, face in ((key, self._by_key[key]) for key in used)
+        ]
 
 
 def _inside(glyphs: Glyphs, recipe: Recipe) -> np.typing.NDArray[np.bool_]:

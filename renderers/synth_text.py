@@ -7,12 +7,12 @@
     python renderers/synth_text.py --tilt 5 --perspective 0.2 --shadow 0.2 --outline 0.1
     python renderers/synth_text.py --replay pages/zh-000003.json --out again
 
-Each page is a picture and a JSON label: `lines` in reading order, each with `text`, `chars`
-([character, x0, y0, x1, y1] in px, the ink that was drawn), `font`, `size_px`, `colour` and
+Each page is a picture and a JSON label: `lines` in reading order, each with `text`, `boxes`
+(for each character [x0, y0, x1, y1] in px, the ink that was drawn), `font`, `size_px`, `colour`,
 `contrast` (WCAG, against the mean of what lies under the line, shadows and outlines included),
-`box`, `x_height_px`, and the `recipe` that draws the same bytes again. Lines of a tilted page also
-have their `quad` and `em_px`, the size that they come out with. The same seed gives the same files,
-with any number of workers.
+`box`, its corners on the page as `quad`, `em_px` (the size as it came out) and `x_height_px`; and
+the `recipe`, JSON in a string, that renders the same bytes again. `Labels.to_dict` has the details.
+The same seed gives the same files, with any number of workers.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _replay(given: SynthTextSettings) -> int:
     background = Backgrounds([Path(origin)])
     _, picture = background.sample(np.random.default_rng(0), recipe.width, recipe.height)
     rgb, labels = Renderer(faces=faces, texts={}).paint(recipe, picture)
-    label = labels.to_json(background=origin).encode()
+    label = labels.to_json(background=origin)
     with page_writer(given.out, given.format) as write:
         write(given.replay.stem, encode(rgb, given.format), label)
     print(

@@ -3,8 +3,8 @@
     PYTHONPATH=CHECKOUT python pages_into_tar.py
 
 Each line that comes in is JSON: language, format ("none": pages and labels, nothing is encoded).
-What goes out: pages, characters with ink and CPU seconds. It needs `renderers.batch` of the checkout
-with Job, Maker, BLOCK and BACKGROUNDS, and no more: versions with other insides can be compared.
+What goes out: pages, characters with ink and CPU seconds. Of the checkout it needs only Job, Maker,
+BLOCK and BACKGROUNDS of `renderers.batch`: versions with other insides can be compared.
 """
 
 from __future__ import annotations

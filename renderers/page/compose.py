@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from renderers.arrays import Ints, Picture
+from renderers.arrays import Bools, Ints, Picture
 from renderers.compiled import EXACT
 from renderers.glyphs import rasterise
 from renderers.glyphs.atlas import Atlas
@@ -44,17 +44,17 @@ class Glyphs:
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """The characters of a page that have ink.
+    """A box for each character of each line, line after line: `boxes int32[n, 4]`.
 
-    `where int32[n]` are places in the points of the galley; line i has the characters
-    `ends[i - 1]` to `ends[i]`. `boxes int32[n, 4]` are x0, y0, x1, y1 in hundredths of a px, half
-    open; whole px, except in x where characters share the box of a ligature (`shared bool[n]`).
+    x0, y0, x1, y1 in px, half open; see `Labels.to_dict` for spaces, ligatures and marks.
     """
 
-    where: Ints
-    ends: Ints
     boxes: Ints
-    shared: npt.NDArray[np.bool_]
+
+    def inked(self) -> Bools:
+        """Which characters have ink, `bool[n]`."""
+        inked: Bools = self.boxes[:, 0] < self.boxes[:, 2]
+        return inked
 
 
 def place_glyphs(lines: Placed, atlas: Atlas, phases: int, *, scale: int = 1) -> Glyphs:
@@ -84,14 +84,20 @@ class Shaped(Protocol):
         """`int32[slots, 5]`, as in `Atlas`."""
 
 
-def characters(glyphs: Glyphs, atlas: Shaped) -> Characters:
-    """Where the ink of each character lies. A character without ink (a space) has no entry.
-
-    The box of a ligature is shared out evenly, from left to right, among its characters.
-    """
-    return Characters(
-        *_characters(glyphs.rows, glyphs.clusters, glyphs.slot, glyphs.x, glyphs.y, atlas.shapes)
+def place_characters(lines: Placed, glyphs: Glyphs, atlas: Shaped) -> Characters:
+    """Where the ink of each character of `lines` lies."""
+    begins = lines.table()[:, 0]
+    boxes = _character_boxes(
+        begins,
+        glyphs.rows,
+        glyphs.clusters,
+        glyphs.slot,
+        glyphs.x,
+        glyphs.y,
+        glyphs.line_boxes,
+        atlas.shapes,
     )
+    return Characters(boxes)
 
 
 def crop_background(
@@ -227,44 +233,43 @@ def _line_boxes(rows, slot, x, y, shapes):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def _characters(rows, clusters, slot, x, y, shapes):  # type: ignore[no-untyped-def]
-    """The members of `Characters`, in order."""
-    length = at = 0
+def _character_boxes(begins, rows, clusters, slot, x, y, line_boxes, shapes):  # type: ignore[no-untyped-def]
+    """The boxes of `Characters`."""
+    length = 0
     for row in range(len(rows)):
-        count = rows[row, 1] - rows[row, 0]
-        if count > 0:
-            length += rows[row, 2] - clusters[at]
-        at += count
-    where, boxes = np.empty(length, np.int32), np.empty((length, 4), np.int32)
-    shared, ends = np.zeros(length, np.bool_), np.empty(len(rows), np.int32)
+        length += rows[row, 2] - begins[row]
+    boxes = np.empty((length, 4), np.int32)
     far = 1 << 20
     count = at = 0
     for row in range(len(rows)):
-        stop = rows[row, 2]
         last = at + rows[row, 1] - rows[row, 0]
-        while at < last:
-            cluster = clusters[at]
+        right, bottom = line_boxes[row, 0], line_boxes[row, 1]
+        cluster = begins[row]
+        while cluster < rows[row, 2]:
             x0, y0, x1, y1 = far, far, -far, -far
-            while at < last and clusters[at] == cluster:
+            while at < last and clusters[at] <= cluster:
                 shape = shapes[slot[at]]
                 if shape[3] > 0:
                     left, top = x[at] + shape[1], y[at] + shape[2]
                     x0, y0 = min(x0, left), min(y0, top)
                     x1, y1 = max(x1, left + shape[3]), max(y1, top + shape[4])
                 at += 1
-            parts = (clusters[at] if at < last else stop) - cluster
-            if x1 < x0:
-                continue
+            following = clusters[at] if at < last else rows[row, 2]
+            parts = following - cluster
             for k in range(parts):
-                where[count] = cluster + k
-                boxes[count, 0] = np.rint((x0 + (x1 - x0) * k / parts) * 100)
-                boxes[count, 1] = y0 * 100
-                boxes[count, 2] = np.rint((x0 + (x1 - x0) * (k + 1) / parts) * 100)
-                boxes[count, 3] = y1 * 100
-                shared[count] = parts > 1
+                if x1 > x0:
+                    # The columns that a share touches, so that none is empty.
+                    boxes[count, 0] = x0 + (x1 - x0) * k // parts
+                    boxes[count, 2] = x0 + ((x1 - x0) * (k + 1) + parts - 1) // parts
+                    boxes[count, 1], boxes[count, 3] = y0, y1
+                    right, bottom = boxes[count, 2], y1
+                else:
+                    boxes[count, 0], boxes[count, 1] = right, bottom
+                    boxes[count, 2], boxes[count, 3] = right, bottom
                 count += 1
-        ends[row] = count
-    return where[:count], ends, boxes[:count], shared[:count]
+            cluster = following
+        at = last
+    return boxes
 
 
 @njit(**EXACT)

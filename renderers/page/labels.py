@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from renderers.arrays import Floats, Ints
-from renderers.compiled import EXACT
+from renderers.arrays import Bools, Floats, Ints, Picture
 from renderers.layout.sheet import Placed
 from renderers.page.compose import Characters
+from renderers.setting.shaping import RenderExtraMissing
 
-Bytes = npt.NDArray[np.uint8]
+
+def _orjson() -> ModuleType:
+    """The package; RenderExtraMissing without it."""
+    try:
+        import orjson
+    except ImportError:
+        raise RenderExtraMissing("orjson") from None
+    return orjson
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,305 +35,100 @@ class Labels:
     lines: Placed
     characters: Characters
     line_boxes: Ints
-    colours: npt.NDArray[np.uint8]
-    contrasts: npt.NDArray[np.float64]
+    colours: Picture
+    contrasts: Floats
     facts: dict[str, Any]
     quads: Floats | None = None
     scales: Floats | None = None
 
-    def text(self) -> str:
-        """All that was drawn, line after line; spaces are left out."""
-        points = self.lines.galley.points[self.characters.where]
-        return points.tobytes().decode("utf-32-le", "surrogatepass")
+    def inked(self) -> int:
+        """How many characters have ink: all but spaces."""
+        return int(self.characters.inked().sum())
 
-    def to_dict(self) -> dict[str, Any]:
-        """The label as plain lists and numbers, as it comes back from JSON.
+    def shown(self) -> set[str]:
+        """The characters that were drawn."""
+        return set().union(*self.texts()) - {" "}
 
-        Of each line: text, chars [[char, x0, y0, x1, y1], ...], font, size_px, colour, contrast,
-        box [x0, y0, x1, y1] and x_height_px. Boxes are the drawn ink in px of the image, half open;
-        a character without ink (a space) has no entry. `x_height_px` is the height of an x in the
-        line's face, of a Han character where these are the most. A line of a warped page also has
-        its quad [x, y, ...], the corners of its ink from the top left clockwise, and em_px, the em
-        as it comes out in the line's middle; there x_height_px is measured with that.
+    def texts(self) -> list[str]:
+        """The text of each line."""
+        table, galley = self.lines.table(), self.lines.galley
+        # Decoded as a whole: line by line it takes five times as long.
+        everything = galley.text(0, int(table[:, 1].max(initial=0)))
+        return [everything[begin:end] for begin, end in table[:, :2].tolist()]
+
+    def to_json(self, **more: Any) -> bytes:
+        """The label as JSON, in a shape for Arrow: every line has the same keys and types.
+
+        Of each line:
+
+        - `text`, and `boxes` [[x0, y0, x1, y1], ...], one for each character (code point) of it:
+          the ink that was drawn, in whole px of the page, half open. A character without ink (a
+          space) has an empty box at the lower right corner of the box before it. Characters that
+          are drawn as one (a ligature, a letter and its combining marks) share the columns of
+          their ink from left to right; a column that two of them touch lies in both boxes.
+        - `font`, `size_px` (the em), `colour` [r, g, b], `contrast` (WCAG, 3 decimals).
+        - `box`, around all ink of the line, in px; `quad` [x, y, ...], its corners from the top
+          left clockwise, which are not those of the box where the page is tilted.
+        - `em_px`, the em as it comes out in the middle of the line (not `size_px` on a tilted
+          page), and `x_height_px`, the height of an x at that em, or of a Han character where most
+          of the line is Han. `quad` and these have 2 decimals.
+
+        After the lines come `facts` and `more`.
         """
-        found, galley = self.characters, self.lines.galley
-        sides = (found.boxes // 100).T.tolist()
-        rows = list(map(list, zip(self.text(), *sides, strict=True)))
-        for i in np.flatnonzero(found.shared).tolist():
-            rows[i][1::2] = (found.boxes[i, ::2] / 100).tolist()
-        starts = [0, *found.ends.tolist()]
-        numbers = self._numbers().tolist()
-        lines = []
-        for i, ((begin, end, _, _, face, size_px), colour, box) in enumerate(
-            zip(
-                self.lines.table().tolist(),
-                self.colours.tolist(),
-                self.line_boxes.tolist(),
-                strict=True,
-            )
+        # Boxes as they are: as lists of lists they would cost as much as shaping the text.
+        label = {"lines": self._lines(), **self.facts, **more}
+        return bytes(_orjson().dumps(label, option=_orjson().OPT_SERIALIZE_NUMPY))
+
+    def to_dict(self, **more: Any) -> dict[str, Any]:
+        """As it comes back from `to_json`."""
+        label: dict[str, Any] = _orjson().loads(self.to_json(**more))
+        return label
+
+    def _lines(self) -> list[dict[str, Any]]:
+        table, galley = self.lines.table(), self.lines.galley
+        boxes = self.characters.boxes
+        keys = [face.key for face in galley.faces]
+        heights_em = np.array([(face.x_height_em, face.han_height_em) for face in galley.faces])
+        scales = np.ones(len(table)) if self.scales is None else self.scales
+        ems = scales * table[:, 5]
+        heights = heights_em[table[:, 4], self._mostly_han().astype(int)] * ems
+        quads = self.line_boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]] if self.quads is None else self.quads
+        lines, start = [], 0
+        for text, face, size_px, colour, contrast, box, quad, em, height in zip(
+            self.texts(),
+            *table[:, 4:].T.tolist(),
+            self.colours.tolist(),
+            np.round(self.contrasts, 3).tolist(),
+            self.line_boxes.tolist(),
+            np.round(quads.astype(np.float64), 2).tolist(),
+            np.round(ems, 2).tolist(),
+            np.round(heights, 2).tolist(),
+            strict=True,
         ):
-            contrast, height, *warp = numbers[i]
-            line = {
-                "text": galley.text(begin, end),
-                "chars": rows[starts[i] : starts[i + 1]],
-                "font": galley.faces[face].key,
-                "size_px": size_px,
-                "colour": colour,
-                "contrast": contrast / 1000,
-                "box": box,
-                "x_height_px": height / 100,
-            }
-            if warp:
-                line["em_px"] = warp[0] / 100
-                line["quad"] = [side / 100 for side in warp[1:]]
-            lines.append(line)
-        return {"lines": lines, **self.facts}
+            stop = start + len(text)
+            lines.append(
+                {
+                    "text": text,
+                    "boxes": boxes[start:stop],
+                    "font": keys[face],
+                    "size_px": size_px,
+                    "colour": colour,
+                    "contrast": contrast,
+                    "box": box,
+                    "quad": quad,
+                    "em_px": em,
+                    "x_height_px": height,
+                }
+            )
+            start = stop
+        return lines
 
-    def to_json(self, **more: Any) -> str:
-        """The text of `to_dict`, without its lists, and with `more` members at its end."""
-        return self._json(self.facts | more, named=False)
-
-    def to_table_json(self, **more: Any) -> str:
-        """As `to_json`, in a shape that fits a table, for readers that build one.
-
-        A character is `{"char", "box"}` with box x0, y0, x1, y1 in px, all floats; the recipe is
-        JSON in a string, as its names differ from layout to layout; fonts are a list.
-        """
-        fonts = [{"face": face} | facts for face, facts in self.facts.get("fonts", {}).items()]
-        recipe = _dumps(self.facts.get("recipe"))
-        return self._json(self.facts | {"fonts": fonts, "recipe": recipe} | more, named=True)
-
-    def _json(self, facts: dict[str, Any], *, named: bool) -> str:
-        found, galley = self.characters, self.lines.galley
-        fonts = [_dumps(face.key).encode() for face in galley.faces]
-        lines = _lines_json(
-            galley.points,
-            self.lines.table(),
-            found.where,
-            found.ends,
-            found.boxes,
-            found.shared,
-            np.frombuffer(bytearray(b"".join(fonts)), dtype=np.uint8),
-            np.cumsum([0, *map(len, fonts)]),
-            self.colours,
-            self.line_boxes,
-            self._numbers(),
-            _WORDS,
-            _WORD_ENDS,
-            named,
-        )
-        return f'{{"lines":[{lines.tobytes().decode()}],{_dumps(facts)[1:]}'
-
-    def _numbers(self) -> npt.NDArray[np.int64]:
-        """Of each line, in whole numbers: contrast in thousandths; x-height in hundredths of a px.
-
-        `int64[lines, 2]`, of a warped page `int64[lines, 11]`: also em_px and quad.
-        """
-        lined = self.lines.table()
-        faces = self.lines.galley.faces
-        kinds = np.array([(face.x_height_em, face.han_height_em) for face in faces])
-        han = _mostly_han(self.lines.galley.points, lined)
-        heights = kinds[lined[:, 4], han] * lined[:, 5]
-        columns = [1000 * self.contrasts, 100 * heights]
-        if self.quads is not None and self.scales is not None:
-            columns[1] *= self.scales
-            columns += [100 * self.scales * lined[:, 5], *(100 * self.quads.T)]
-        numbers: npt.NDArray[np.int64] = np.rint(np.stack(columns, axis=1)).astype(np.int64)
-        return numbers
-
-
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-# What stands between the members of a line, and of a character that is named.
-_BETWEEN = (
-    '{"text":"',
-    '","chars":[',
-    '],"font":',
-    ',"size_px":',
-    ',"colour":[',
-    '],"contrast":',
-    ',"box":[',
-    '],"x_height_px":',
-    ',"em_px":',
-    ',"quad":[',
-    '{"char":"',
-    '","box":[',
-)
-_WORDS = np.frombuffer(bytearray("".join(_BETWEEN).encode()), dtype=np.uint8)
-_WORD_ENDS = np.cumsum([0, *map(len, _BETWEEN)])
-_QUOTE, _BACKSLASH, _COMMA, _POINT, _MINUS, _ZERO = 34, 92, 44, 46, 45, 48
-_OPEN, _CLOSE, _CLOSE_MEMBER, _SMALL_U = 91, 93, 125, 117
-_HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-# A letter is at most `\u001f`; the four numbers of a character have at most ten digits, a sign and
-# two decimals each, and their names are 21 signs.
-_LONGEST_CHARACTER, _LONGEST_LETTER, _LONGEST_NUMBER = 96, 6, 24
-
-
-@njit(**EXACT)
-def _mostly_han(points, lined):  # type: ignore[no-untyped-def]
-    """Whether most characters of each line take three bytes in UTF-8, as Han does, int64[lines]."""
-    found = np.zeros(len(lined), np.int64)
-    for line in range(len(lined)):
-        more = 0
-        for i in range(lined[line, 0], lined[line, 1]):
-            more += (points[i] >= 0x80) + (points[i] >= 0x800) + (points[i] >= 0x10000)
-        found[line] = more > lined[line, 1] - lined[line, 0]
-    return found
-
-
-@njit(**EXACT)
-def _lines_json(  # type: ignore[no-untyped-def]
-    points, lined, where, line_ends, boxes, shared, fonts, font_ends, colours, line_boxes, numbers,
-    words, word_ends, named,
-):  # fmt: skip
-    """The lines of a label as UTF-8, uint8[n]: `{"text":...},...`."""
-    letters, longest = 0, 0
-    for line in range(len(lined)):
-        letters += lined[line, 1] - lined[line, 0]
-    for font in range(len(font_ends) - 1):
-        longest = max(longest, font_ends[font + 1] - font_ends[font])
-    each = longest + len(words) + _LONGEST_NUMBER * (8 + numbers.shape[1])
-    size = _LONGEST_CHARACTER * len(where) + _LONGEST_LETTER * letters + each * len(lined)
-    out = np.empty(size + 1, np.uint8)
-    at = i = 0
-    for line in range(len(lined)):
-        if line:
-            out[at] = _COMMA
-            at += 1
-        at = _copy(out, at, words, word_ends, 0)
-        for letter in range(lined[line, 0], lined[line, 1]):
-            at = _character(out, at, np.int64(points[letter]))
-        at = _copy(out, at, words, word_ends, 1)
-        first = i
-        while i < line_ends[line]:
-            if i > first:
-                out[at] = _COMMA
-                at += 1
-            if named:
-                at = _copy(out, at, words, word_ends, 10)
-            else:
-                out[at], out[at + 1] = _OPEN, _QUOTE
-                at += 2
-            at = _character(out, at, np.int64(points[where[i]]))
-            if named:
-                at = _copy(out, at, words, word_ends, 11)
-            else:
-                out[at], out[at + 1] = _QUOTE, _COMMA
-                at += 2
-            for side in range(4):
-                if side:
-                    out[at] = _COMMA
-                    at += 1
-                if named or (shared[i] and side % 2 == 0):
-                    at = _decimal(out, at, np.int64(boxes[i, side]), 2)
-                else:
-                    at = _whole(out, at, np.int64(boxes[i, side]) // 100)
-            out[at] = _CLOSE
-            at += 1
-            if named:
-                out[at] = _CLOSE_MEMBER
-                at += 1
-            i += 1
-        at = _copy(out, at, words, word_ends, 2)
-        at = _copy(out, at, fonts, font_ends, lined[line, 4])
-        at = _copy(out, at, words, word_ends, 3)
-        at = _whole(out, at, np.int64(lined[line, 5]))
-        at = _wholes(out, _copy(out, at, words, word_ends, 4), colours[line])
-        at = _copy(out, at, words, word_ends, 5)
-        at = _decimal(out, at, numbers[line, 0], 3)
-        at = _wholes(out, _copy(out, at, words, word_ends, 6), line_boxes[line])
-        at = _decimal(out, _copy(out, at, words, word_ends, 7), numbers[line, 1], 2)
-        if numbers.shape[1] > 2:
-            at = _decimal(out, _copy(out, at, words, word_ends, 8), numbers[line, 2], 2)
-            at = _copy(out, at, words, word_ends, 9)
-            for side in range(3, numbers.shape[1]):
-                if side > 3:
-                    out[at] = _COMMA
-                    at += 1
-                at = _decimal(out, at, numbers[line, side], 2)
-            out[at] = _CLOSE
-            at += 1
-        out[at] = _CLOSE_MEMBER
-        at += 1
-    return out[:at]
-
-
-@njit(**EXACT)
-def _copy(out, at, parts, ends, number):  # type: ignore[no-untyped-def]
-    for i in range(ends[number], ends[number + 1]):
-        out[at] = parts[i]
-        at += 1
-    return at
-
-
-@njit(**EXACT)
-def _wholes(out, at, values):  # type: ignore[no-untyped-def]
-    """Writes whole numbers with commas between them."""
-    for i in range(len(values)):
-        if i:
-            out[at] = _COMMA
-            at += 1
-        at = _whole(out, at, np.int64(values[i]))
-    return at
-
-
-@njit(**EXACT)
-def _whole(out, at, value):  # type: ignore[no-untyped-def]
-    if value < 0:
-        out[at] = _MINUS
-        at += 1
-        value = -value
-    digits = 1
-    while value >= 10**digits:
-        digits += 1
-    for k in range(digits):
-        out[at + digits - 1 - k] = _ZERO + value % 10
-        value //= 10
-    return at + digits
-
-
-@njit(**EXACT)
-def _decimal(out, at, value, places):  # type: ignore[no-untyped-def]
-    """Writes value / 10**places as Python shows that float."""
-    if value < 0:
-        out[at] = _MINUS
-        at += 1
-        value = -value
-    scale = 10**places
-    at = _whole(out, at, value // scale)
-    rest = value % scale
-    out[at] = _POINT
-    at += 1
-    while True:
-        scale //= 10
-        out[at] = _ZERO + rest // scale
-        at += 1
-        rest %= scale
-        if rest == 0:
-            return at
-
-
-@njit(**EXACT)
-def _character(out, at, point):  # type: ignore[no-untyped-def]
-    """Writes a code point as UTF-8, with a backslash where JSON wants one."""
-    if point in (_QUOTE, _BACKSLASH):
-        out[at], out[at + 1] = _BACKSLASH, point
-        return at + 2
-    if point < 0x20:
-        out[at], out[at + 1], out[at + 2], out[at + 3] = _BACKSLASH, _SMALL_U, _ZERO, _ZERO
-        out[at + 4], out[at + 5] = _ZERO + (point >> 4), _HEX[point & 15]
-        return at + 6
-    if point < 0x80:
-        out[at] = point
-        return at + 1
-    if point < 0x800:
-        out[at] = 0xC0 | point >> 6
-        out[at + 1] = 0x80 | point & 63
-        return at + 2
-    if point < 0x10000:
-        out[at] = 0xE0 | point >> 12
-        out[at + 1], out[at + 2] = 0x80 | point >> 6 & 63, 0x80 | point & 63
-        return at + 3
-    out[at], out[at + 1] = 0xF0 | point >> 18, 0x80 | point >> 12 & 63
-    out[at + 2], out[at + 3] = 0x80 | point >> 6 & 63, 0x80 | point & 63
-    return at + 4
+    def _mostly_han(self) -> Bools:
+        """Lines that take more than two bytes of UTF-8 per character: mostly Han, `bool[lines]`."""
+        table, points = self.lines.table(), self.lines.galley.points
+        last = int(table[:, 1].max(initial=0))
+        points = points[:last]
+        more = (points >= 0x80).astype(np.int32) + (points >= 0x800) + (points >= 0x10000)
+        upto = np.concatenate([[0], np.cumsum(more)])
+        mostly: Bools = upto[table[:, 1]] - upto[table[:, 0]] > table[:, 1] - table[:, 0]
+        return mostly

@@ -18,15 +18,11 @@ def with_boxes(page: Picture, labels: dict[str, Any]) -> Picture:
     """`page` at twice the size, with a blue box around every character and a red one per line."""
     big = np.repeat(np.repeat(page, _ZOOM, axis=0), _ZOOM, axis=1)
     for line in labels["lines"]:
-        boxes = np.array([char[1:] for char in line["chars"]], dtype=np.float64) * _ZOOM
-        for x0, y0, x1, y1 in np.round(boxes).astype(int).tolist():
-            cv2.rectangle(big, (x0 - 1, y0 - 1), (x1, y1), _BOX, 1)
-        if "quad" in line:
-            corners = np.round(np.array(line["quad"]).reshape(4, 2) * _ZOOM).astype(np.int32)
-            cv2.polylines(big, [corners], True, _LINE, 1)
-        else:
-            x0, y0, x1, y1 = (_ZOOM * side for side in line["box"])
-            cv2.rectangle(big, (x0 - 2, y0 - 2), (x1 + 1, y1 + 1), _LINE, 1)
+        for x0, y0, x1, y1 in (_ZOOM * np.array(line["boxes"])).tolist():
+            if x0 < x1:
+                cv2.rectangle(big, (x0 - 1, y0 - 1), (x1, y1), _BOX, 1)
+        corners = np.round(np.array(line["quad"]).reshape(4, 2) * _ZOOM).astype(np.int32)
+        cv2.polylines(big, [corners], True, _LINE, 1)
     return np.asarray(big, dtype=np.uint8)
 
 

@@ -12,7 +12,7 @@ from fonts.faces import Face, discover
 from renderers.effects.warp import matrix, paint_warped_marks, sample_quad, sheet_size, warp_glyphs
 from renderers.glyphs.atlas import Atlas
 from renderers.layout.sheet import Mark, Placed
-from renderers.page.compose import characters, place_glyphs
+from renderers.page.compose import place_characters, place_glyphs
 from renderers.page.ink import ink_of
 from renderers.setting.shaping import Shaper
 from renderers.setting.typesetting import Galley
@@ -83,13 +83,13 @@ def test_an_upright_sheet_has_the_ink_of_a_flat_page(face: Face) -> None:
 def test_boxes_hold_all_ink_and_are_tight(face: Face, quad: Any) -> None:
     lines, atlas = _lines(face), Atlas()
     warped = warp_glyphs(lines, atlas, quad, 160, 240)
-    found = characters(warped.glyphs, warped)
+    found = place_characters(lines, warped.glyphs, warped)
     left = warped.ink.covered.copy()
-    for x0, y0, x1, y1 in (found.boxes // 100).tolist():
+    for x0, y0, x1, y1 in found.boxes[found.inked()].tolist():
         part = warped.ink.covered[y0:y1, x0:x1] > 0
         assert part.any(axis=1)[[0, -1]].all() and part.any(axis=0)[[0, -1]].all()
         left[y0:y1, x0:x1] = 0
-    assert len(found.where) > 80
+    assert found.inked().sum() > 80
     assert not left.any()
 
 
@@ -127,9 +127,10 @@ def test_quads_hold_their_lines(face: Face) -> None:
 
 def test_no_lines_are_no_ink(face: Face) -> None:
     lines = _lines(face)
-    warped = warp_glyphs(lines.where(np.zeros(len(lines), dtype=bool)), Atlas(), SLANTED, 160, 240)
+    none = lines.where(np.zeros(len(lines), dtype=bool))
+    warped = warp_glyphs(none, Atlas(), SLANTED, 160, 240)
     assert not warped.ink.covered.any()
-    assert len(characters(warped.glyphs, warped).where) == len(warped.quads) == 0
+    assert len(place_characters(none, warped.glyphs, warped).boxes) == len(warped.quads) == 0
 
 
 def test_a_line_that_leaves_the_page_leaves_no_ink(face: Face) -> None:

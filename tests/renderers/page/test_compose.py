@@ -11,7 +11,7 @@ from fonts.faces import Face, discover
 from renderers.glyphs.atlas import Atlas
 from renderers.layout.sheet import Placed
 from renderers.page.colour import local_luminance, luminance
-from renderers.page.compose import characters, paint_glyphs, place_glyphs
+from renderers.page.compose import _character_boxes, paint_glyphs, place_characters, place_glyphs
 from renderers.setting.shaping import Shaper
 from renderers.setting.typesetting import Galley
 from tests.pictures import scene
@@ -75,23 +75,46 @@ def test_a_line_without_ink_is_passed_over(face: Face) -> None:
 def test_characters_lie_inside_the_boxes_of_their_lines(face: Face) -> None:
     lines, atlas = _lines(face), Atlas()
     glyphs = place_glyphs(lines, atlas, 1)
-    found = characters(glyphs, atlas)
-    assert not found.shared.any()
+    found = place_characters(lines, glyphs, atlas)
     text = "".join(line.text for line in lines)
-    drawn = "".join(map(chr, lines.galley.points[found.where]))
+    drawn = "".join(c for c, inked in zip(text, found.inked(), strict=True) if inked)
     assert drawn == text.replace(" ", "")
-    starts = [0, *found.ends[:-1]]
-    for box, first, last in zip(glyphs.line_boxes, starts, found.ends, strict=True):
-        own = found.boxes[first:last] // 100
+    at = 0
+    for line, box in zip(lines, glyphs.line_boxes, strict=True):
+        own = found.boxes[at : at + len(line.text)]
+        at += len(line.text)
         assert own[:, :2].min(axis=0).tolist() == box[:2].tolist()
         assert own[:, 2:].max(axis=0).tolist() == box[2:].tolist()
 
 
+def test_a_space_has_an_empty_box_at_the_end_of_the_character_before_it(face: Face) -> None:
+    lines, atlas = _lines(face), Atlas()
+    found = place_characters(lines, place_glyphs(lines, atlas, 1), atlas)
+    text = "".join(line.text for line in lines)
+    space = text.index(" ")
+    x, y = found.boxes[space - 1, 2:].tolist()
+    assert found.boxes[space].tolist() == [x, y, x, y]
+
+
+def test_the_parts_of_a_ligature_share_its_columns_and_none_is_empty() -> None:
+    # Three characters: of the first two one glyph of 3 x 2 px at (10, 5), then one of 4 x 2 px.
+    shapes = np.array([[0, 0, 0, 3, 2], [0, 0, 0, 4, 2]], dtype=np.int32)
+    rows = np.array([[0, 2, 103, 0, 0, 0]], dtype=np.int32)
+    clusters, slot = np.array([100, 102], dtype=np.int32), np.array([0, 1], dtype=np.int32)
+    x, y = np.array([10, 14], dtype=np.int32), np.array([5, 5], dtype=np.int32)
+    line_box = np.array([[10, 5, 18, 7]], dtype=np.int32)
+    begins = np.array([100], dtype=np.int32)
+    boxes = _character_boxes(begins, rows, clusters, slot, x, y, line_box, shapes)
+    assert boxes.tolist() == [[10, 5, 12, 7], [11, 5, 13, 7], [14, 5, 18, 7]]
+
+
 def test_no_lines_are_no_glyphs(face: Face) -> None:
     atlas = Atlas()
-    glyphs = place_glyphs(_lines(face).where(np.zeros(len(_lines(face)), dtype=bool)), atlas, 1)
+    lines = _lines(face)
+    none = lines.where(np.zeros(len(lines), dtype=bool))
+    glyphs = place_glyphs(none, atlas, 1)
     assert glyphs.line_boxes.shape == (0, 4)
-    assert len(characters(glyphs, atlas).where) == 0
+    assert len(place_characters(none, glyphs, atlas).boxes) == 0
 
 
 def test_local_luminance_is_that_of_opencv() -> None:
