@@ -13,16 +13,14 @@ import numpy.typing as npt
 from numba import njit
 
 from fonts.faces import Face
-from renderers.arrays import Ints
+from renderers.arrays import Ints, Longs
 from renderers.compiled import EXACT
 from renderers.glyphs.rasterise import PHASES, Rasteriser
-
-Keys = npt.NDArray[np.int64]
 
 # Coverage below this (3 %) is neither drawn nor boxed: no eye sees it, and boxes stay tight.
 FAINT = 8
 _LIMIT_BYTES = 128_000_000
-# A key is (kind, phase, glyph) in so many bits, plus 1: glyph numbers have 16 in OpenType.
+# A key is (kind, phase, glyph) in so many bits: glyph numbers have 16 in OpenType.
 _GLYPH_BITS, _PHASE_BITS = 16, 2
 assert PHASES == 1 << _PHASE_BITS
 
@@ -46,9 +44,7 @@ class Atlas:
         self._count = self._used = 0
         self.shapes = np.zeros((1024, 5), dtype=np.int32)
         self.pixels = np.zeros(1 << 18, dtype=np.uint8)
-        # An open hash table from key to slot; key 0 is a free place.
-        self._keys = np.zeros(1 << 12, dtype=np.int64)
-        self._slots = np.zeros(1 << 12, dtype=np.int32)
+        self._slots: dict[int, int] = {}
 
     def trim(self) -> None:
         """Start afresh when some 128 MB are used. Drops every slot given out so far."""
@@ -68,23 +64,16 @@ class Atlas:
 
         A phase moves the glyph right by phase / PHASES px. All three are `int32[n]`.
         """
-        keys, slots, missing = _find(kinds, phases, glyphs, self._keys, self._slots)
-        if missing:
-            self._add(np.unique(keys[slots < 0]))
-            _, slots, _ = _find(kinds, phases, glyphs, self._keys, self._slots)
-        found: Ints = slots
-        return found
+        keys = _keys(kinds, phases, glyphs).tolist()
+        known = self._slots
+        if missing := set(keys).difference(known):
+            self._add(sorted(missing))
+        return np.fromiter(map(known.__getitem__, keys), np.int32, len(keys))
 
-    def _add(self, keys: Keys) -> None:
+    def _add(self, keys: list[int]) -> None:
         # All at once: per glyph the array calls would cost more than FreeType does.
-        glyphs = (keys - 1) & ((1 << _GLYPH_BITS) - 1)
-        upper = (keys - 1) >> _GLYPH_BITS
-        phases, kinds = upper & (PHASES - 1), upper >> _PHASE_BITS
         bitmaps, sizes = self._rasteriser.bitmaps(
-            (*self._sources[kind], phase, glyph)
-            for kind, phase, glyph in zip(
-                kinds.tolist(), phases.tolist(), glyphs.tolist(), strict=True
-            )
+            (*self._sources[kind], phase, glyph) for kind, phase, glyph in map(_parts, keys)
         )
         end = self._count + len(keys)
         while end > len(self.shapes):
@@ -92,13 +81,7 @@ class Atlas:
         while self._used + len(bitmaps) > len(self.pixels):
             self.pixels = _doubled(self.pixels)
         self._used = _pack(bitmaps, sizes, self.shapes[self._count : end], self.pixels, self._used)
-        while 2 * end > len(self._keys):
-            full, old = np.flatnonzero(self._keys), (self._keys, self._slots)
-            self._keys = np.zeros(2 * len(self._keys), dtype=np.int64)
-            self._slots = np.zeros(2 * len(self._slots), dtype=np.int32)
-            _insert(old[0][full], old[1][full], self._keys, self._slots)
-        new = np.arange(self._count, end, dtype=np.int32)
-        _insert(keys, new, self._keys, self._slots)
+        self._slots.update(zip(keys, range(self._count, end), strict=True))
         self._count = end
 
 
@@ -106,42 +89,15 @@ def _doubled(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate([array, np.zeros_like(array)])
 
 
-@njit(**EXACT)
-def _home(key, size):  # type: ignore[no-untyped-def]
-    """Where the search for a key begins in a table of `size` places, a power of two."""
-    # Fibonacci hashing: the high bits of the product spread neighbouring keys.
-    return np.int64((np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
+def _keys(kinds: Ints, phases: Ints, glyphs: Ints) -> Longs:
+    upper = kinds.astype(np.int64) << _PHASE_BITS | phases
+    return upper << _GLYPH_BITS | glyphs
 
 
-@njit(**EXACT)
-def _insert(keys, slots, table_keys, table_slots):  # type: ignore[no-untyped-def]
-    """Enter keys that are not in the table yet."""
-    mask = len(table_keys) - 1
-    for i in range(len(keys)):
-        at = _home(keys[i], mask + 1)
-        while table_keys[at]:
-            at = (at + 1) & mask
-        table_keys[at], table_slots[at] = keys[i], slots[i]
-
-
-@njit(**EXACT)
-def _find(kinds, phases, glyphs, table_keys, table_slots):  # type: ignore[no-untyped-def]
-    """The keys of glyphs, their slots (-1 for a new one), and how many are new."""
-    mask = len(table_keys) - 1
-    keys = np.empty(len(glyphs), np.int64)
-    slots = np.empty(len(glyphs), np.int32)
-    missing = 0
-    for i in range(len(glyphs)):
-        upper = (np.int64(kinds[i]) << _PHASE_BITS) | phases[i]
-        key = ((upper << _GLYPH_BITS) | glyphs[i]) + 1
-        at = _home(key, mask + 1)
-        while table_keys[at] != key and table_keys[at] != 0:
-            at = (at + 1) & mask
-        keys[i], slots[i] = key, table_slots[at]
-        if table_keys[at] == 0:
-            slots[i] = -1
-            missing += 1
-    return keys, slots, missing
+def _parts(key: int) -> tuple[int, int, int]:
+    """Kind, phase and glyph of a key."""
+    upper, glyph = divmod(key, 1 << _GLYPH_BITS)
+    return (*divmod(upper, PHASES), glyph)
 
 
 @njit(**EXACT)
