@@ -178,7 +178,7 @@ class Sheet:
 
     def numbers(self, count: int) -> Texts:
         """Numbers, dates and amounts in the body's face."""
-        return self._galley.write_points(*write_numbers(self.rng.random((count, 3))))
+        return self.words(write_numbers(self.rng.random((count, 3))))
 
     def equations(self, count: int) -> Texts:
         """Lines that look like formulas, in the body's face."""

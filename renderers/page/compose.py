@@ -21,6 +21,7 @@ from renderers.layout.sheet import Mark, Placed
 
 _PHASES = 4
 assert _PHASES == rasterise.PHASES
+_MOST_PX = 1 << 12  # more than any em
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,12 @@ def place_glyphs(lines: Placed, atlas: Atlas, phases: int, *, scale: int = 1) ->
     `scale` makes everything so many times as large: sizes, places and boxes.
     """
     galley, lined = lines.galley, lines.table()
-    pairs, which = _pairs(lined)
-    kinds_of = [atlas.kind(galley.faces[face], size * scale) for face, size in pairs.tolist()]
+    # Face and em of each line as one number: a page has few pairs.
+    pairs, which = np.unique(lined[:, 4] * _MOST_PX + lined[:, 5], return_inverse=True)
+    kinds_of = [
+        atlas.kind(galley.faces[pair // _MOST_PX], pair % _MOST_PX * scale)
+        for pair in pairs.tolist()
+    ]
     table = np.empty((len(lined), 6), dtype=np.int32)
     table[:, :2], table[:, 2] = lined[:, 2:4], lined[:, 1]
     table[:, 3], table[:, 4] = lines.x, lines.y
@@ -167,25 +172,6 @@ def paint_glyphs(page: Picture, glyphs: Glyphs, atlas: Atlas, colours: Picture) 
         atlas.pixels,
         colours,
     )
-
-
-@njit(**EXACT)
-def _pairs(lined):  # type: ignore[no-untyped-def]
-    """The pairs of face and em that occur, int32[m, 2], and which each line has, int64[lines]."""
-    pairs = np.empty((len(lined), 2), np.int32)
-    which = np.empty(len(lined), np.int64)
-    count = 0
-    for line in range(len(lined)):
-        # A page has few, and neighbours share theirs: look from the last.
-        at = count - 1
-        while at >= 0 and (pairs[at, 0] != lined[line, 4] or pairs[at, 1] != lined[line, 5]):
-            at -= 1
-        if at < 0:
-            at = count
-            pairs[at, 0], pairs[at, 1] = lined[line, 4], lined[line, 5]
-            count += 1
-        which[line] = at
-    return pairs[:count], which
 
 
 @njit(**EXACT)

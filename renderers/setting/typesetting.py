@@ -113,29 +113,22 @@ class Galley:
 
     def write(self, texts: Sequence[str], faces: int | Sequence[int] | Ints = 0) -> Texts:
         """Add texts, in one face or in a face each."""
-        return self.write_points(
-            code_points("".join(texts)), np.cumsum(list(map(len, texts)), dtype=np.int32), faces
-        )
-
-    def write_points(
-        self, points: npt.NDArray[np.uint32], ends: Ints, faces: int | Sequence[int] | Ints = 0
-    ) -> Texts:
-        """Add texts as code points, one after the other, of which text i ends before `ends[i]`."""
+        points = code_points("".join(texts))
+        ends = np.cumsum(list(map(len, texts)), dtype=np.int32)
         begin, end = self._written, self._written + len(points)
         while end > len(self.points):
             self.points, self.flags = _doubled(self.points), _doubled(self.flags)
         self.points[begin:end] = points
         self._written = end
-        texts = np.empty((len(ends), 3), dtype=np.int32)
-        texts[:, 1] = ends
-        texts[:, 1] += begin
-        texts[:1, 0] = begin
-        texts[1:, 0] = texts[:-1, 1]
-        texts[:, 2] = faces
-        if len(texts) and not 0 <= texts[:, 2].min() <= texts[:, 2].max() < len(self.faces):
+        rows = np.empty((len(texts), 3), dtype=np.int32)
+        rows[:, 1] = ends + begin
+        rows[:1, 0] = begin
+        rows[1:, 0] = rows[:-1, 1]
+        rows[:, 2] = faces
+        if len(rows) and not 0 <= rows[:, 2].min() <= rows[:, 2].max() < len(self.faces):
             raise ValueError(f"a text's face is one of 0 to {len(self.faces) - 1}; got {faces}")
-        set_text.mark(self.points, texts[:, 1].copy(), CLASSES, self.flags, begin)
-        return texts
+        set_text.mark(self.points, rows[:, 1].copy(), CLASSES, self.flags, begin)
+        return rows
 
     def text(self, begin: int, end: int) -> str:
         """What stands there."""

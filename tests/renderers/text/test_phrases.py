@@ -84,9 +84,7 @@ def test_no_texts_and_empty_ones_give_no_phrases(face: Face) -> None:
 
 
 def test_numbers_are_short_printable_and_of_all_kinds() -> None:
-    points, ends = write_numbers(np.random.default_rng(0).random((4000, 3)))
-    text = points.tobytes().decode("utf-32-le")
-    found = [text[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    found = write_numbers(np.random.default_rng(0).random((4000, 3)))
     assert all(number.isascii() and number.isprintable() for number in found)
     assert {len(number) for number in found} <= set(range(1, 15))
     shapes = {"".join("9" if c.isdigit() else c for c in number) for number in found}
@@ -98,11 +96,4 @@ def test_numbers_are_short_printable_and_of_all_kinds() -> None:
 def test_numbers_at_the_edges_of_their_draws() -> None:
     edge = np.nextafter(1.0, 0.0)
     drawn = np.array([[0, edge, 0], [0, 0, 0], [5 / 8, edge, edge], [edge, edge, edge]])
-    points, ends = write_numbers(drawn)
-    text = points.tobytes().decode("utf-32-le")
-    assert [text[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)] == [
-        "999,999",
-        "1",
-        "$999,999.99",
-        "-9.9e0",
-    ]
+    assert write_numbers(drawn) == ["999,999", "1", "$999,999.99", "-9.9e0"]
