@@ -7,7 +7,8 @@ import numpy as np
 from renderers.arrays import Bools
 from renderers.layout.base import Layout, Page, Params, sample_columns, sample_margin, sample_pitch
 from renderers.layout.sheet import Batch, Sheet
-from renderers.setting.typesetting import CENTER, LEFT, Texts
+from renderers.setting.lines import CENTER, LEFT
+from renderers.setting.typesetting import Texts
 
 
 def sample_params(rng: np.random.Generator, page: Page) -> Params:

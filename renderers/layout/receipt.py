@@ -8,7 +8,8 @@ import numpy.typing as npt
 from renderers.arrays import Bools
 from renderers.layout.base import Layout, Page, Params, sample_margin
 from renderers.layout.sheet import Batch, Sheet
-from renderers.setting.typesetting import CENTER, LEFT, Texts
+from renderers.setting.lines import CENTER, LEFT
+from renderers.setting.typesetting import Texts
 
 
 def sample_params(rng: np.random.Generator, page: Page) -> Params:

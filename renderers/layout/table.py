@@ -6,7 +6,7 @@ import numpy as np
 
 from renderers.layout.base import Layout, Page, Params, sample_margin
 from renderers.layout.sheet import Sheet
-from renderers.setting.typesetting import LEFT, RIGHT
+from renderers.setting.lines import LEFT, RIGHT
 
 
 def sample_params(rng: np.random.Generator, page: Page) -> Params:

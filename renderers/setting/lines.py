@@ -100,13 +100,13 @@ def set_texts(  # type: ignore[no-untyped-def]
     """
     sizes, aligns, headings, mosts = styles
     for i in range(done, len(texts)):
-        font = font_of(points, texts[i], headings[i % len(headings)], covers)
+        font = _font_of(points, texts[i], headings[i % len(headings)], covers)
         infos, places = _shape(fonts[font], points, texts[i, 0], texts[i, 1], vertical)
         style = (
             sizes[i % len(sizes)], aligns[i % len(aligns)], mosts[i % len(mosts)],
             rooms[i % len(rooms)], indents[i % len(indents)], tracking, whole, vertical,
         )  # fmt: skip
-        after = set_shaped(
+        after = _set_shaped(
             infos, places, fonts[font, _UPEM], flags, texts[i], i, font, style, shares,
             tables, used, lines,
         )  # fmt: skip
@@ -117,7 +117,7 @@ def set_texts(  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def font_of(points, text, heading, covers):  # type: ignore[no-untyped-def]
+def _font_of(points, text, heading, covers):  # type: ignore[no-untyped-def]
     """The number of the font for a text: its own, or `heading` where that is one and covers it."""
     if heading < 0:
         return np.int64(text[2])
@@ -128,7 +128,7 @@ def font_of(points, text, heading, covers):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def set_shaped(  # type: ignore[no-untyped-def]
+def _set_shaped(  # type: ignore[no-untyped-def]
     infos, places, upem, flags, text, number, font, style, shares, tables, used, lines
 ):  # fmt: skip
     """Set one shaped text, `infos` and `places int32[n, FIELDS]`; the rest as in `set_texts`.
@@ -216,7 +216,7 @@ def _shape(font, points, begin, end, vertical):  # type: ignore[no-untyped-def]
 def _set_lines(  # type: ignore[no-untyped-def]
     infos, places, upem, flags, vertical, style, indent, room, shares, most, out, rows, ways
 ):  # fmt: skip
-    """As `set_shaped`; glyphs are counted from the first in `infos`, characters from the text's."""
+    """As `_set_shaped`; glyphs are counted from the first in `infos`, characters from the text."""
     size, tracking, whole, _ = style
     count, length = len(infos), len(flags)
     pen = np.empty(count + 1)

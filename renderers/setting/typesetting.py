@@ -14,19 +14,13 @@ import numpy.typing as npt
 from fonts.coverage import code_points
 from fonts.faces import Face
 from renderers.arrays import Floats, Ints
-from renderers.setting import lines as set_text
 from renderers.setting.line_breaks import CLASSES
+from renderers.setting.lines import CENTER, JUSTIFY, LEFT, RIGHT, mark, set_texts
 from renderers.setting.shaping import Shaper
 
 # `int32[n, 3]`: begin and end of texts in the code points of their galley, number of their face.
 Texts = Ints
 
-LEFT, JUSTIFY, RIGHT, CENTER = (
-    set_text.LEFT,
-    set_text.JUSTIFY,
-    set_text.RIGHT,
-    set_text.CENTER,
-)
 _ALIGN = {"left": LEFT, "justify": JUSTIFY, "right": RIGHT, "center": CENTER}
 _EVEN = np.ones(1)
 _ALL = 1_000_000
@@ -63,17 +57,6 @@ class Lines(NamedTuple):
         return first
 
 
-class _Order(NamedTuple):
-    """What is to be set, as `set_text.set_texts` has it."""
-
-    texts: Texts
-    styles: tuple[Ints, Ints, Ints, Ints]
-    rooms: Floats
-    indents: Floats
-    shares: Floats
-    vertical: bool
-
-
 class Galley:
     """The text of one page and the lines set from it, in tables that grow.
 
@@ -104,9 +87,7 @@ class Galley:
         self.rows = np.empty((room // 8 + 1, 6), dtype=np.int32)
         self._ways = np.empty((room // 8 + 1, 2))
         self._written = self._used = self._lines = 0
-        self._shaper = shaper
-        self._opened = [shaper.font(face) for face in self.faces]
-        self._fonts = np.stack([font.native for font in self._opened])
+        self._fonts = np.stack([shaper.font(face) for face in self.faces])
         self._heading = min(1, len(self.faces) - 1)
         self._covers = self.faces[self._heading].coverage.table
         self._tracking_px, self._whole_px = float(tracking_px), whole_px
@@ -127,7 +108,7 @@ class Galley:
         rows[:, 2] = faces
         if len(rows) and not 0 <= rows[:, 2].min() <= rows[:, 2].max() < len(self.faces):
             raise ValueError(f"a text's face is one of 0 to {len(self.faces) - 1}; got {faces}")
-        set_text.mark(self.points, rows[:, 1].copy(), CLASSES, self.flags, begin)
+        mark(self.points, rows[:, 1].copy(), CLASSES, self.flags, begin)
         return rows
 
     def text(self, begin: int, end: int) -> str:
@@ -155,23 +136,22 @@ class Galley:
         longer than a line is broken where it must be. White space at the ends of a line is dropped.
         What does not fit in `max_lines` is left out.
         """
-        order = _Order(
-            np.ascontiguousarray(texts, dtype=np.int32),
-            (
-                _column(size_px, np.int32),
-                _column(_ALIGN[align] if isinstance(align, str) else align, np.int32),
-                np.where(_column(heading, np.bool_), self._heading, -1).astype(np.int32),
-                _column(max_lines, np.int32),
-            ),
-            _column(room, np.float64),
-            _column(indent_px, np.float64),
-            _EVEN if shares is None else shares,
-            vertical,
+        texts = np.ascontiguousarray(texts, dtype=np.int32)
+        styles = (
+            _column(size_px, np.int32),
+            _column(_ALIGN[align] if isinstance(align, str) else align, np.int32),
+            np.where(_column(heading, np.bool_), self._heading, -1).astype(np.int32),
+            _column(max_lines, np.int32),
         )
+        rooms, indents = _column(room, np.float64), _column(indent_px, np.float64)
         first, done = self._lines, 0
-        setter = self._set_native if self._shaper.native else self._set_through_objects
         while True:
-            done = setter(order, done)
+            done, self._used, self._lines = set_texts(
+                self._fonts, self.points, self.flags, texts, styles, rooms, indents,
+                _EVEN if shares is None else shares,
+                self._covers, self._tracking_px, self._whole_px, vertical, done,
+                (self.glyphs, self.spots, self.rows, self._ways), self._used, self._lines,
+            )  # fmt: skip
             if done == len(texts):
                 break
             self.glyphs, self.spots = _doubled(self.glyphs), _doubled(self.spots)
@@ -182,39 +162,6 @@ class Galley:
             ways[:, 1].astype(np.int64),
             ways[:, 0].copy(),
         )
-
-    def _set_native(self, order: _Order, done: int) -> int:
-        """How many texts are set; fewer than all when a table is full."""
-        texts, styles, rooms, indents, shares, vertical = order
-        done, self._used, self._lines = set_text.set_texts(
-            self._fonts, self.points, self.flags, texts, styles, rooms, indents, shares,
-            self._covers, self._tracking_px, self._whole_px, vertical, done,
-            (self.glyphs, self.spots, self.rows, self._ways), self._used, self._lines,
-        )  # fmt: skip
-        return done
-
-    def _set_through_objects(self, order: _Order, done: int) -> int:
-        """As `_set_native`, with texts shaped one by one."""
-        texts, (sizes, aligns, headings, mosts), rooms, indents, shares, vertical = order
-        for i in range(done, len(texts)):
-            heading = headings[i % len(headings)]
-            number = set_text.font_of(self.points, texts[i], heading, self._covers)
-            font = self._opened[number]
-            begin, end = texts[i, :2].tolist()
-            shaped = self._shaper.shape(font, self.text(begin, end), vertical=vertical)
-            style = (
-                sizes[i % len(sizes)], aligns[i % len(aligns)], mosts[i % len(mosts)],
-                rooms[i % len(rooms)], indents[i % len(indents)],
-                self._tracking_px, self._whole_px, vertical,
-            )  # fmt: skip
-            used, lines = set_text.set_shaped(
-                *shaped, font.upem, self.flags, texts[i], i, number, style, shares,
-                (self.glyphs, self.spots, self.rows, self._ways), self._used, self._lines,
-            )  # fmt: skip
-            if used < 0:
-                return i
-            self._used, self._lines = used, lines
-        return len(texts)
 
 
 def _column(value: object, dtype: type) -> npt.NDArray[Any]:

@@ -9,8 +9,9 @@ import pytest
 from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import Face, discover
 from renderers.layout.sheet import Line, Placed
+from renderers.setting.lines import CENTER, JUSTIFY, LEFT, RIGHT
 from renderers.setting.shaping import Shaper
-from renderers.setting.typesetting import CENTER, JUSTIFY, LEFT, RIGHT, Galley, Lines
+from renderers.setting.typesetting import Galley, Lines
 from tests.tiny_font import CHINESE, write_font
 
 PROSE = "The quick brown fox jumps over the lazy dog, then rests (for a while) in the shade."
@@ -113,12 +114,11 @@ def test_a_batch_is_set_as_its_texts_one_by_one(face: Face) -> None:
 def test_headings_take_their_face_where_it_covers_them(face: Face, tmp_path: Path) -> None:
     write_font(tmp_path / "latin.ttf", ASCII_PRINTABLE)
     (latin,) = discover([tmp_path], cache=tmp_path / "cache")
-    for native in (True, False):
-        galley = Galley(Shaper(native=native), [face, latin])
-        texts = galley.write(["plain", "heading", "春眠"])
-        heading = np.array([False, True, True])
-        lines = galley.set(texts, 500.0, size_px=9, heading=heading)
-        assert [line.face for line in _shown(galley, lines)] == [face, latin, face]
+    galley = Galley(Shaper(), [face, latin])
+    texts = galley.write(["plain", "heading", "春眠"])
+    heading = np.array([False, True, True])
+    lines = galley.set(texts, 500.0, size_px=9, heading=heading)
+    assert [line.face for line in _shown(galley, lines)] == [face, latin, face]
 
 
 def test_no_line_of_chinese_begins_with_a_pause(face: Face) -> None:
@@ -146,47 +146,51 @@ def test_a_galley_that_grows_keeps_what_was_set(face: Face) -> None:
 
 @pytest.mark.parametrize("text", ["Hello, world", HAN, "x", ""])
 @pytest.mark.parametrize("vertical", [False, True])
-def test_reading_through_objects_gives_the_same_glyphs(
-    face: Face, text: str, vertical: bool
-) -> None:
-    pages = []
-    for native in (True, False):
-        galley = Galley(Shaper(native=native), [face])
-        lines = galley.set(galley.write([text]), 30.0, size_px=12, vertical=vertical)
-        pages.append((_shown(galley, lines), lines.length_px))
-    (one, lengths), (two, others) = pages
-    assert np.array_equal(lengths, others)
-    assert len(one) == len(two) and bool(one) == bool(text)
-    for line, other in zip(one, two, strict=True):
-        assert line.text == other.text
-        assert np.array_equal(line.glyphs, other.glyphs)
-        assert np.array_equal(line.clusters, other.clusters)
-        assert np.array_equal(line.spots, other.spots)
+def test_glyphs_are_those_of_uharfbuzz(face: Face, text: str, vertical: bool) -> None:
+    hb = pytest.importorskip("uharfbuzz")
+    font = hb.Font(hb.Face(hb.Blob.from_file_path(str(face.path)), face.index))
+    buffer = hb.Buffer()
+    buffer.add_str(text)
+    buffer.guess_segment_properties()
+    buffer.direction = "ttb" if vertical else "ltr"
+    buffer.language = "zh-hans" if "zh" in face.languages else "en"
+    hb.shape(font, buffer)
+    units = font.face.upem
+    galley = Galley(Shaper(), [face], whole_px=False)
+    lines = galley.set(galley.write([text]), 9e9, size_px=units, vertical=vertical)
+    shown = _shown(galley, lines)
+    assert len(shown) == bool(text)
+    for line in shown:
+        assert line.glyphs.tolist() == [info.codepoint for info in buffer.glyph_infos]
+        assert line.clusters.tolist() == [info.cluster for info in buffer.glyph_infos]
+        pen, spots = 0, []
+        for x, y, right, up in (place.position for place in buffer.glyph_positions):
+            spots.append([x, pen - y] if vertical else [pen + x, -y])
+            pen += -up if vertical else right
+        assert line.spots == pytest.approx(np.array(spots))
 
 
-@pytest.mark.parametrize("native", [True, False])
-def test_a_mark_stays_with_its_letter(tmp_path: Path, native: bool) -> None:
+def test_a_mark_stays_with_its_letter(tmp_path: Path) -> None:
     write_font(tmp_path / "marks.ttf", ASCII_PRINTABLE + CHINESE + "\u0301\u0302")
     (marked,) = discover([tmp_path], cache=tmp_path / "cache")
     text = "中\u0301文q\u0301\u0302b-\u0301" * 9
     for room in (11, 37, 90):
         for align in ("left", "justify"):
-            galley = Galley(Shaper(native=native), [marked], tracking_px=2.0)
+            galley = Galley(Shaper(), [marked], tracking_px=2.0)
             texts = galley.write([text])
             for line in _shown(galley, galley.set(texts, room, size_px=12, align=align)):
                 assert line.text[0] not in "\u0301\u0302"
                 begins = np.flatnonzero(np.diff(line.clusters, prepend=-1))
                 # Within a cluster nothing opens: neither tracking nor the gaps of justified lines.
-                free = Galley(Shaper(native=native), [marked])
+                free = Galley(Shaper(), [marked])
                 plain = _shown(free, free.set(free.write([line.text]), 9e9, size_px=12))[0]
                 for first, last in zip(begins, [*begins[1:], len(line.clusters)], strict=True):
                     own, other = line.spots[first:last, 0], plain.spots[first:last, 0]
                     assert np.allclose(own - own[0], other - other[0], atol=1.01)
 
 
-@pytest.mark.parametrize("native", [True, False])
-def test_a_page_of_one_face_has_it_for_headings_too(face: Face, native: bool) -> None:
-    galley = Galley(Shaper(native=native), [face])
+def test_a_page_of_one_face_has_it_for_headings_too(face: Face) -> None:
+    galley = Galley(Shaper(), [face])
     lines = galley.set(galley.write(["one"]), 500.0, size_px=9, heading=True)
     assert [line.face for line in _shown(galley, lines)] == [face]
 
