@@ -72,7 +72,7 @@ def measure(recipe: Recipe, labels: Labels) -> Iterator[Found]:
     """Every labelled box of a page, next to the two inks."""
     atlas = Atlas()
     glyphs = place_glyphs(labels.lines, atlas, recipe.phases)
-    boxes: list[Box] = list(map(tuple, labels.characters.boxes.tolist()))
+    boxes: list[Box] = list(map(tuple, labels.boxes.tolist()))
     at = start = 0
     for line in labels.lines:
         own_boxes = boxes[start : start + len(line.text)]

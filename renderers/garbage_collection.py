@@ -1,4 +1,4 @@
-"""Spare the garbage collector what stays for as long as the process."""
+"""Keep objects that live as long as the process out of garbage collection."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import gc
 
 
 def keep_loaded() -> None:
-    """Call once fonts, texts and compiled code are loaded: they are no longer looked through.
+    """Freeze all objects: call once when fonts, texts and compiled code are loaded.
 
-    Looking through them again and again costs a tenth of the time of a page, and half of the time
-    in which labels become lists.
+    To scan them in every collection costs a tenth of the time of a page.
     """
     gc.freeze()
     # Some libraries complain of leaks when what they made outlives them.

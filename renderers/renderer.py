@@ -1,17 +1,17 @@
-"""The text renderer: draws a recipe, and turns a recipe and a background into picture and labels.
+"""The text renderer: samples recipes, and paints a recipe onto a background, with labels.
 
     renderer = Renderer(faces=discover([folder]), texts={"zh": source})
     recipe = renderer.sample_recipe(rng, language="zh", size_band="8-10", width=512, height=512)
     rgb, labels = renderer.render(recipe, background)
 
-The same state of `rng` gives the same recipe; the same recipe and background the same bytes. A
-renderer keeps its glyphs from page to page; it is not thread-safe: one per worker.
+The same state of `rng` gives the same recipe, the same recipe and background the same bytes. A
+renderer keeps its glyphs from page to page and is not thread-safe: one per worker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,29 +27,18 @@ from renderers.layout.sheet import Placed, Sheet, Text
 from renderers.page.colour import contrast_ratio, local_luminance, luminance, text_colours, tints
 from renderers.page.compose import (
     Glyphs,
-    Shaped,
     crop_background,
     paint_glyphs,
     paint_marks,
     place_characters,
     place_glyphs,
 )
-from renderers.page.ink import Ink, ink_of, paint_ink
+from renderers.page.ink import Ink, Placement, ink_of, paint_ink
 from renderers.page.labels import Labels
 from renderers.recipe import Recipe
 from renderers.setting.face_choice import FaceChoice
 from renderers.setting.shaping import Shaper
 from renderers.text.corpora import TextSource
-
-
-class _Found(NamedTuple):
-    """Where the lines of a page lie; the last three only of a warped page."""
-
-    glyphs: Glyphs
-    shaped: Shaped
-    ink: Ink | None = None
-    quads: Floats | None = None
-    scales: Floats | None = None
 
 
 class Renderer:
@@ -76,7 +65,7 @@ class Renderer:
         layout: str | None = None,
         extras: Extras = NO_EXTRAS,
     ) -> Recipe:
-        """Draw the parameters of one page; any layout that suits when `layout` is None.
+        """Sample the parameters of one page; of any layout that suits when `layout` is None.
 
         `language` is "en", "zh" or "mixed", `size_band` for example "8-10" (em px); `extras` adds
         warped pages and effects. ValueError when a text source, a face or a layout for it is
@@ -100,14 +89,14 @@ class Renderer:
         )
 
     def render(self, recipe: Recipe, background: Picture) -> tuple[Picture, dict[str, Any]]:
-        """`uint8[H, W, 3]` and its labels as plain lists and numbers: see `Labels.to_dict`."""
+        """`paint` with the labels as plain lists and numbers: see `Labels.to_json`."""
         page, labels = self.paint(recipe, background)
         return page, labels.to_dict()
 
     def paint(self, recipe: Recipe, background: Picture) -> tuple[Picture, Labels]:
         """`uint8[H, W, 3]` and its labels, from a background at least as large as the page.
 
-        The labels hold lines in reading order (see `Labels.to_dict`), layout, language, fonts,
+        The labels hold lines in reading order (see `Labels.to_json`), layout, language, fonts,
         recipe and seed. Lines whose ink would leave the page are left out and counted in
         `left_out`. ValueError for a background that is too small or a face that is not here.
         """
@@ -126,12 +115,12 @@ class Renderer:
             paint_marks(page, *marked)
         self._atlas.trim()
         lines, left_out = sheet.lines, 0
-        found = self._set_down(lines, recipe)
+        found = self._place(lines, recipe)
         inside = _inside(found.glyphs, recipe)
         if not inside.all():
             left_out = int((~inside).sum())
             lines = lines.where(inside)
-            found = self._set_down(lines, recipe)
+            found = self._place(lines, recipe)
         ground, spread = _ground(page, found)
         colours = _colours(recipe, rng, ground, spread)
         if found.ink is None and not (recipe.shadow or recipe.outline):
@@ -146,7 +135,7 @@ class Renderer:
             page = degrade(page, recipe.camera)
         return page, Labels(
             lines=lines,
-            characters=place_characters(lines, found.glyphs, found.shaped),
+            boxes=place_characters(lines, found.glyphs, found.shapes),
             line_boxes=found.glyphs.line_boxes,
             colours=colours,
             contrasts=contrast_ratio(luminance(colours), ground),
@@ -163,11 +152,11 @@ class Renderer:
             },
         )
 
-    def _set_down(self, lines: Placed, recipe: Recipe) -> _Found:
-        if not recipe.quad:
-            return _Found(place_glyphs(lines, self._atlas, recipe.phases), self._atlas)
-        carried = warp.warp_glyphs(lines, self._atlas, recipe.quad, recipe.height, recipe.width)
-        return _Found(carried.glyphs, carried, carried.ink, carried.quads, carried.scales)
+    def _place(self, lines: Placed, recipe: Recipe) -> Placement:
+        if recipe.quad:
+            return warp.warp_glyphs(lines, self._atlas, recipe.quad, recipe.height, recipe.width)
+        glyphs = place_glyphs(lines, self._atlas, recipe.phases)
+        return Placement(glyphs, self._atlas.shapes)
 
     def _lay_out(self, recipe: Recipe, rng: np.random.Generator) -> Sheet:
         if recipe.layout not in LAYOUTS:
@@ -217,12 +206,12 @@ def _inside(glyphs: Glyphs, recipe: Recipe) -> np.typing.NDArray[np.bool_]:
     return inside
 
 
-def _ground(page: Picture, found: _Found) -> tuple[Floats, Floats]:
+def _ground(page: Picture, found: Placement) -> tuple[Floats, Floats]:
     """Mean and spread of luminance, `float64[lines]` each, where each line is to lie."""
     if found.quads is None:
         return local_luminance(page, found.glyphs.line_boxes)
     # The upright box of a slanted line holds much that is not under it: take its glyphs' boxes.
-    boxes = found.shaped.shapes[:, [1, 2, 3, 4]]
+    boxes = found.shapes[:, [1, 2, 3, 4]]
     areas = (boxes[:, 2] * boxes[:, 3]).astype(np.float64)
     boxes[:, 2:] += boxes[:, :2]
     mean, spread = local_luminance(page, boxes)

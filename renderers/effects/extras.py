@@ -1,4 +1,4 @@
-"""What pages may have beyond flat, sharp text of the asked sizes. All off by default, for free."""
+"""What pages may have beyond flat, sharp text of the asked sizes. All off by default."""
 
 from __future__ import annotations
 

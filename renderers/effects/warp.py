@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from renderers.arrays import Floats, Ints, Picture
+from renderers.arrays import Floats, Picture
 from renderers.compiled import EXACT
 from renderers.glyphs.atlas import FAINT, Atlas
 from renderers.layout.sheet import Mark, Placed
 from renderers.page.compose import Glyphs, place_glyphs
-from renderers.page.ink import Ink, blank, paint_under
+from renderers.page.ink import Ink, Placement, blank, paint_under
 
 # x and y of the corners in px of the page: top left, top right, bottom right, bottom left.
 Quad = tuple[tuple[float, float], ...]
@@ -37,25 +36,10 @@ _FAINT = 8
 assert _FAINT == FAINT
 
 
-class Warped(NamedTuple):
-    """Lines carried to the page.
-
-    `glyphs` has one slot per glyph, and `shapes int32[n, 5]` its box, as an atlas would have it.
-    `quads float64[lines, 8]` are the corners of each line's flat ink box on the page (as in `Quad`)
-    and `scales float64[lines]` how much larger than on the sheet it is drawn in its middle.
-    """
-
-    glyphs: Glyphs
-    shapes: Ints
-    ink: Ink
-    quads: Floats
-    scales: Floats
-
-
 def sample_quad(
     rng: np.random.Generator, width: int, height: int, *, tilt_degrees: float, perspective: float
 ) -> Quad:
-    """Draw where the corners of a sheet lie on a page of `width` x `height` px.
+    """Sample where the corners of a sheet lie on a page of `width` x `height` px.
 
     The sheet is turned by up to `tilt_degrees` to either side, each corner is pulled in by up to
     half of `perspective` of the page's sides, and the whole is made to fit into the page.
@@ -122,10 +106,11 @@ def _inverse(m: Floats) -> Floats:
     )
 
 
-def warp_glyphs(lines: Placed, atlas: Atlas, quad: Quad, height: int, width: int) -> Warped:
+def warp_glyphs(lines: Placed, atlas: Atlas, quad: Quad, height: int, width: int) -> Placement:
     """Warp the glyphs of `lines`, set on the flat sheet, to a page of `height` x `width` px.
 
-    A line that does not lie inside the page altogether leaves no ink; its box tells.
+    Each glyph has a slot of its own. A line that is not wholly inside the page leaves no ink; its
+    box shows that.
     """
     forward = matrix(quad)
     fine = place_glyphs(lines, atlas, 1, scale=_FINE)
@@ -143,7 +128,7 @@ def warp_glyphs(lines: Placed, atlas: Atlas, quad: Quad, height: int, width: int
     x0, y0, x1, y1 = fine.line_boxes.T / _FINE
     corners = [_points(forward, x, y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
     scales = _scales(forward, (x0 + x1) / 2, (y0 + y1) / 2)
-    return Warped(glyphs, shapes, ink, np.hstack(corners), scales)
+    return Placement(glyphs, shapes, ink, np.hstack(corners), scales)
 
 
 def paint_warped_marks(

@@ -1,4 +1,4 @@
-"""What a layout is: it draws its parameters, then places texts on a sheet with them."""
+"""What a layout is: it samples its parameters, then places texts on a sheet with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Params = dict[str, float | int | str | bool]
 
 @dataclass(frozen=True)
 class Page:
-    """What a layout may look at when it draws its parameters. Lengths in px.
+    """What a layout knows when it samples its parameters. Lengths in px.
 
     `size_px` is the em of the body, `largest_px` that of the largest letters that it may set.
     """

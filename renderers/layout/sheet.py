@@ -1,4 +1,4 @@
-"""The page while a layout fills it: texts come in, placed lines and marks come out.
+"""The sheet that a layout fills: texts come in, placed lines and marks come out.
 
 Layouts work in batches: many texts are cut, set and placed with one call each. Positions are whole
 px; y grows downwards. A line stands on its baseline, which lies below the top of its row.
@@ -100,7 +100,7 @@ class Mark(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Lines to be put: where the left and top of their rows are, and what they are ordered by."""
+    """Lines to be put: the left and top of their rows in px, and the key of reading order."""
 
     lines: Lines
     x: float | Numbers
@@ -108,14 +108,14 @@ class Batch(NamedTuple):
     order: npt.NDArray[np.int64]
 
     def spread(self, side: float | Numbers) -> Numbers:
-        """A side of each line, where it is the same for all too."""
+        """A side of each line, `[n]`, also where it is one number for all."""
         return side if isinstance(side, np.ndarray) else np.full(len(self.order), side)
 
 
 class Sheet:
-    """What a layout may do: take texts, set them, put lines and marks on the page.
+    """A page while its layout fills it: takes texts, sets them, puts lines and marks.
 
-    `rng` and `dice` draw what a layout leaves to chance, many numbers or single ones.
+    `rng` and `dice` are for what a layout leaves to chance: many numbers at once, or single ones.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class Sheet:
         return self._galley.write(texts, faces)
 
     def read(self, texts: Texts) -> list[str]:
-        """What the texts say."""
+        """The texts as strings."""
         return [self._galley.text(begin, end) for begin, end, _ in texts.tolist()]
 
     def set(

@@ -25,14 +25,14 @@ class NoBackground(ValueError):
 
 
 class Backgrounds:
-    """Pictures to draw on. Keeps the last few decoded; unusable files are named in `refused`."""
+    """Backgrounds for pages. Keeps the last few decoded; `refused` has those that do not decode."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        # Of a picture in a tar: where its bytes lie.
+        # Pictures in tars: the tar, and offset and size in bytes inside it.
         self._places: dict[Path, tuple[Path, int, int]] = {}
         self._paths = self._pictures(paths)
         self._decoded: OrderedDict[Path, Picture] = OrderedDict()
-        # Of pictures that were decoded once: one that is too small is not decoded again.
+        # Height and width of all pictures decoded so far: a small one is not decoded again.
         self._sizes: dict[Path, tuple[int, int]] = {}
         self.refused: dict[Path, str] = {}
         if not self._paths:

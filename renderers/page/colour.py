@@ -1,4 +1,4 @@
-"""Text colours with a wanted contrast: WCAG 2.1 relative luminance and contrast ratio."""
+"""Text colours of a wanted contrast: WCAG 2.1 relative luminance and contrast ratio."""
 
 from __future__ import annotations
 

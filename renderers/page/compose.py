@@ -1,4 +1,4 @@
-"""Lay set lines onto a background: blend their ink, and measure where each character lies.
+"""Paint set lines onto a background, and measure the ink box of each character.
 
 Blending is done in sRGB, in whole numbers: blending in linear light washes out small dark text.
 """
@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from renderers.arrays import Bools, Ints, Picture
+from renderers.arrays import Ints, Picture
 from renderers.compiled import EXACT
 from renderers.glyphs import rasterise
 from renderers.glyphs.atlas import Atlas
@@ -43,21 +42,6 @@ class Glyphs:
     line_boxes: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class Characters:
-    """A box for each character of each line, line after line: `boxes int32[n, 4]`.
-
-    x0, y0, x1, y1 in px, half open; see `Labels.to_dict` for spaces, ligatures and marks.
-    """
-
-    boxes: Ints
-
-    def inked(self) -> Bools:
-        """Which characters have ink, `bool[n]`."""
-        inked: Bools = self.boxes[:, 0] < self.boxes[:, 2]
-        return inked
-
-
 def place_glyphs(lines: Placed, atlas: Atlas, phases: int, *, scale: int = 1) -> Glyphs:
     """Round every glyph of `lines` to the pixel grid and rasterise the new.
 
@@ -81,28 +65,16 @@ def place_glyphs(lines: Placed, atlas: Atlas, phases: int, *, scale: int = 1) ->
     return Glyphs(table, clusters, slot, x, y, _line_boxes(table, slot, x, y, atlas.shapes))
 
 
-class Shaped(Protocol):
-    """What holds the boxes of slots: an `Atlas`, or glyphs that were carried elsewhere."""
+def place_characters(lines: Placed, glyphs: Glyphs, shapes: Ints) -> Ints:
+    """A box for each character of each line, line after line: x0, y0, x1, y1, `int32[n, 4]`.
 
-    @property
-    def shapes(self) -> Ints:
-        """`int32[slots, 5]`, as in `Atlas`."""
-
-
-def place_characters(lines: Placed, glyphs: Glyphs, atlas: Shaped) -> Characters:
-    """Where the ink of each character of `lines` lies."""
-    begins = lines.table()[:, 0]
-    boxes = _character_boxes(
-        begins,
-        glyphs.rows,
-        glyphs.clusters,
-        glyphs.slot,
-        glyphs.x,
-        glyphs.y,
-        glyphs.line_boxes,
-        atlas.shapes,
+    In px, half open. `Labels.to_json` says what boxes spaces, ligatures and marks have.
+    """
+    g, begins = glyphs, lines.table()[:, 0]
+    boxes: Ints = _character_boxes(
+        begins, g.rows, g.clusters, g.slot, g.x, g.y, g.line_boxes, shapes
     )
-    return Characters(boxes)
+    return boxes
 
 
 def crop_background(
@@ -138,7 +110,7 @@ def crop_background(
 def paint_marks(
     page: Picture, marks: Sequence[Mark], plate: float, tone: int, rule_tone: int
 ) -> None:
-    """Draw plates (when `plate` > 0) and rules onto `page`, in place."""
+    """Paint plates (when `plate` > 0) and rules onto `page`, in place."""
     drawn = [(kind == "rule", *sides) for kind, *sides in marks if plate or kind == "rule"]
     if drawn:
         _wash(
@@ -149,14 +121,14 @@ def paint_marks(
 
 
 def _towards(*washes: tuple[float, int]) -> npt.NDArray[np.uint16]:
-    """For each strength and tone what a value is multiplied by, and what is added, in 256ths."""
+    """For each (strength, tone) the factor of a value and what is added, in 256ths; `[n, 2]`."""
     keep = [round(256 * (1 - strength)) for strength, _ in washes]
     added = [tone * (256 - k) + 128 for k, (_, tone) in zip(keep, washes, strict=True)]
     return np.array([keep, added], dtype=np.uint16).T.copy()
 
 
 def paint_glyphs(page: Picture, glyphs: Glyphs, atlas: Atlas, colours: Picture) -> None:
-    """Draw the glyphs onto `page`, in place; `colours uint8[lines, 3]`.
+    """Blend the glyphs into `page`, in place; `colours uint8[lines, 3]`.
 
     All ink lies inside the page and inside the boxes of its lines. Where two lines share a pixel,
     the later one lies on top.
@@ -220,7 +192,7 @@ def _line_boxes(rows, slot, x, y, shapes):  # type: ignore[no-untyped-def]
 
 @njit(**EXACT)
 def _character_boxes(begins, rows, clusters, slot, x, y, line_boxes, shapes):  # type: ignore[no-untyped-def]
-    """The boxes of `Characters`."""
+    """`place_characters`, row by row."""
     length = 0
     for row in range(len(rows)):
         length += rows[row, 2] - begins[row]

@@ -1,4 +1,4 @@
-"""The ink of a page as two maps, for what needs more than blending: effects, and warped pages.
+"""The ink of a page as two maps, for effects and warped pages.
 
     ink = ink_of(glyphs, atlas, height, width)
     paint_ink(page, ink, colours)
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from renderers.arrays import Ints, Picture
+from renderers.arrays import Floats, Ints, Picture
 from renderers.compiled import EXACT
 from renderers.glyphs.atlas import Atlas
 from renderers.page.compose import Glyphs
@@ -31,6 +31,22 @@ class Ink(NamedTuple):
 
     covered: npt.NDArray[np.uint8]
     owner: Ints
+
+
+class Placement(NamedTuple):
+    """Where the glyphs of a page lie, flat or warped.
+
+    `shapes int32[slots, 5]` are the ink boxes of their slots, as in `Atlas`. The others belong to
+    warped pages: the ink; the corners of each line's flat ink box on the page, `quads
+    float64[lines, 8]` (as in `warp.Quad`); and how much larger than on the sheet a line is in its
+    middle, `scales float64[lines]`.
+    """
+
+    glyphs: Glyphs
+    shapes: Ints
+    ink: Ink | None = None
+    quads: Floats | None = None
+    scales: Floats | None = None
 
 
 def blank(height: int, width: int) -> Ink:

@@ -10,7 +10,6 @@ import numpy as np
 
 from renderers.arrays import Bools, Floats, Ints, Picture
 from renderers.layout.sheet import Placed
-from renderers.page.compose import Characters
 from renderers.setting.shaping import RenderExtraMissing
 
 
@@ -27,13 +26,13 @@ def _orjson() -> ModuleType:
 class Labels:
     """The labels of a page as arrays: a page has thousands of boxes, and not every use wants lists.
 
-    `line_boxes int32[lines, 4]`, `colours uint8[lines, 3]`, `contrasts float64[lines]`; of a warped
-    page also `quads float64[lines, 8]` and `scales float64[lines]` (see `warp.Warped`). `facts` are
-    the other members of the label.
+    `boxes int32[characters, 4]` (see `compose.place_characters`), `line_boxes int32[lines, 4]`,
+    `colours uint8[lines, 3]`, `contrasts float64[lines]`; `quads` and `scales` of a warped page
+    (see `ink.Placement`). `facts` are the other members of the label.
     """
 
     lines: Placed
-    characters: Characters
+    boxes: Ints
     line_boxes: Ints
     colours: Picture
     contrasts: Floats
@@ -43,7 +42,7 @@ class Labels:
 
     def inked(self) -> int:
         """How many characters have ink: all but spaces."""
-        return int(self.characters.inked().sum())
+        return int((self.boxes[:, 0] < self.boxes[:, 2]).sum())
 
     def shown(self) -> set[str]:
         """The characters that were drawn."""
@@ -86,7 +85,6 @@ class Labels:
 
     def _lines(self) -> list[dict[str, Any]]:
         table, galley = self.lines.table(), self.lines.galley
-        boxes = self.characters.boxes
         keys = [face.key for face in galley.faces]
         heights_em = np.array([(face.x_height_em, face.han_height_em) for face in galley.faces])
         scales = np.ones(len(table)) if self.scales is None else self.scales
@@ -109,7 +107,7 @@ class Labels:
             lines.append(
                 {
                     "text": text,
-                    "boxes": boxes[start:stop],
+                    "boxes": self.boxes[start:stop],
                     "font": keys[face],
                     "size_px": size_px,
                     "colour": colour,

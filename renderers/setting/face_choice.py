@@ -1,4 +1,4 @@
-"""Which faces a page may choose from: sorted out once, as thousands of pages ask for the same."""
+"""Which faces suit a page, by language and kind of text; found once and kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Families = tuple[tuple[Face, ...], ...]
 
 
 class FaceChoice:
-    """The faces at hand, and the choice among them for each kind of page."""
+    """The faces of a renderer, and which of them suit a page."""
 
     def __init__(self, faces: Sequence[Face]) -> None:
         self.faces = tuple(faces)

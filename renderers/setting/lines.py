@@ -1,11 +1,10 @@
-"""The compiled way from text to set lines: shape, find breaks, set line after line, in one call.
+"""From texts to set lines in one compiled call: shape, find breaks, set line after line.
 
-A page has hundreds of short texts. For each of them the crossing from Python to compiled code and
-the arrays that come back cost more than the work itself: so there is one crossing, numbers come
-back, and what is set goes into tables that the caller keeps (see `typesetting.Galley`).
+A page has hundreds of short texts. For each of them a call from Python and the arrays that it
+returns would cost more than the work itself: so a call sets many texts, and writes the lines into
+tables that the caller keeps (see `typesetting.Galley`).
 
-HarfBuzz is called by the addresses of its functions: through ctypes the calls, through Python
-objects the reading glyph by glyph, cost more than the shaping.
+HarfBuzz' functions are called by address: `shaping` says why.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from numba.extending import intrinsic
 
 from renderers.compiled import EXACT
 
-# Flags of a character. White space; what stands in a full square, as Han does; kinds of marks; what
-# is added in a text: a line may begin here; what a phrase neither begins nor ends with.
+# Flags of a character: white space; full width, as Han; closing and opening punctuation; dashes and
+# ellipses, which stay whole; hyphens; a line may begin here; no phrase begins or ends with it.
 SPACE, WIDE, CLOSER, OPENER, INSEPARABLE, HYPHEN, START, EDGE = 1, 2, 4, 8, 16, 32, 64, 128
 LEFT, JUSTIFY, RIGHT, CENTER = range(4)
 
@@ -52,7 +51,7 @@ _BUFFER, _FONT, _LANGUAGE, _UPEM = range(len(CALLS), FONT)
 
 @njit(**EXACT)
 def mark(points, ends, classes, flags, begin):  # type: ignore[no-untyped-def]
-    """Writes `flags uint8[...]` of the texts that stand in `points` from `begin` on.
+    """Write the flags of texts, `uint8[...]`, that stand in `points` from `begin` on.
 
     They end at `ends int32[n]`. A flag is the class of its code point, and START where a line may
     begin before it.

@@ -19,7 +19,7 @@ _BULLETS = (ord("*"), ord("+"), ord("^"), ord(" "))
 
 
 class Phrases:
-    """The paragraphs of a page, to be taken whole or in phrases, each part once."""
+    """The paragraphs of a page, handed out whole or as phrases, each part once."""
 
     def __init__(self, galley: Galley, texts: Texts) -> None:
         self._galley = galley

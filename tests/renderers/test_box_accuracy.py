@@ -57,7 +57,7 @@ def test_a_box_that_is_off_is_noticed(real: Renderer) -> None:
         np.random.default_rng(1), language="en", size_band="8-10", width=240, height=200
     )
     labels = real.paint(recipe, WHITE)[1]
-    labels.characters.boxes[:, 2] += 2
+    labels.boxes[:, 2] += 2
     got = summary(list(measure(recipe, labels)))
     assert got["within 0.5 px of own ink, %"] == 0
     assert got["within 1 px of Pillow's ink, %"] < 20

@@ -11,7 +11,6 @@ import pytest
 from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import Face, discover
 from renderers.layout.sheet import Placed
-from renderers.page.compose import Characters
 from renderers.page.labels import Labels
 from renderers.setting.shaping import Shaper
 from renderers.setting.typesetting import Galley
@@ -33,7 +32,7 @@ def _labels(face: Face, text: str = TEXT) -> Labels:
     boxes = np.random.default_rng(3).integers(0, 3000, size=(len(text), 4), dtype=np.int32)
     return Labels(
         lines=Placed(galley, rows, np.full(1, 3, dtype=np.int32), np.full(1, 9, dtype=np.int32)),
-        characters=Characters(boxes),
+        boxes=boxes,
         line_boxes=np.array([[3, 1, 290, 12]], dtype=np.int32),
         colours=np.array([[1, 20, 255]], dtype=np.uint8),
         contrasts=np.array([4.56789]),
@@ -47,7 +46,7 @@ def test_a_line_has_a_box_for_every_character(face: Face) -> None:
     (line,) = label.pop("lines")
     assert label == labels.facts | {"background": "a/b"}
     assert line["text"] == TEXT
-    assert line["boxes"] == labels.characters.boxes.tolist()
+    assert line["boxes"] == labels.boxes.tolist()
     assert line["box"] == [3, 1, 290, 12]
     assert line["contrast"] == 4.568
     assert labels.to_dict()["lines"] == [line]
@@ -84,7 +83,7 @@ def test_a_page_without_lines_has_a_label(face: Face) -> None:
     none = np.zeros(0, dtype=np.int32)
     labels = Labels(
         lines=Placed(Galley(Shaper(), [face]), none, none, none),
-        characters=Characters(none.reshape(0, 4)),
+        boxes=none.reshape(0, 4),
         line_boxes=none.reshape(0, 4),
         colours=np.zeros((0, 3), dtype=np.uint8),
         contrasts=np.zeros(0),
