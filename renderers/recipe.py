@@ -15,6 +15,7 @@ from renderers.effects.outline import Outline
 from renderers.effects.shadow import Shadow
 from renderers.effects.warp import Quad
 from renderers.layout.base import Params
+from renderers.optional import optional
 
 # Raised when the same recipe or the same draw would give another picture.
 VERSION = 5
@@ -73,7 +74,7 @@ class Recipe:
         for name in _EFFECTS:
             if plain[name] is not None:
                 plain[name] = plain[name]._asdict()
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        return str(optional("orjson").dumps(plain), "utf-8")
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:

@@ -66,9 +66,11 @@ class Atlas:
         """
         keys = _keys(kinds, phases, glyphs).tolist()
         known = self._slots
-        if missing := set(keys).difference(known):
-            self._add(sorted(missing))
-        return np.fromiter(map(known.__getitem__, keys), np.int32, len(keys))
+        try:
+            return np.fromiter(map(known.__getitem__, keys), np.int32, len(keys))
+        except KeyError:
+            self._add(sorted(set(keys) - known.keys()))
+            return np.fromiter(map(known.__getitem__, keys), np.int32, len(keys))
 
     def _add(self, keys: list[int]) -> None:
         # All at once: per glyph the array calls would cost more than FreeType does.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fonts.faces import Face
 from renderers.arrays import Ints
-from renderers.setting.shaping import RenderExtraMissing
+from renderers.optional import optional
 
 PHASES = 4  # horizontal sub-pixel positions
 _FRACTIONS = 64  # of a px, in which FreeType counts
@@ -40,7 +40,7 @@ class Rasteriser:
         All bitmaps one after the other, `uint8[...]`, and for each its rows, width, pitch, and px
         from the origin right to its left and up to its top edge, `int32[n, 5]`.
         """
-        ft = _freetype()
+        ft = optional("freetype")
         load = ft.FT_LOAD_TARGET_LIGHT | ft.FT_LOAD_NO_BITMAP
         copies: list[bytes] = []
         sizes: list[tuple[int, int, int, int, int]] = []
@@ -69,7 +69,7 @@ class Rasteriser:
         return pixels, np.array(sizes, dtype=np.int32).reshape(-1, 5)
 
     def _opened(self, face: Face, size_px: int) -> Any:
-        ft = _freetype()
+        ft = optional("freetype")
         try:
             if id(face) not in self._faces:
                 self._faces[id(face)] = face, ft.Face(str(face.path), face.index)
@@ -78,11 +78,3 @@ class Rasteriser:
         except ft.FT_Exception as error:
             raise GlyphFault(f"FreeType cannot open {face.path} at {size_px} px: {error}") from None
         return opened
-
-
-def _freetype() -> Any:
-    try:
-        import freetype
-    except ImportError:
-        raise RenderExtraMissing("freetype-py") from None
-    return freetype

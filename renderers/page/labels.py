@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from renderers.arrays import Bools, Floats, Ints, Picture
 from renderers.layout.sheet import Placed
-from renderers.setting.shaping import RenderExtraMissing
-
-
-def _orjson() -> ModuleType:
-    """The package; RenderExtraMissing without it."""
-    try:
-        import orjson
-    except ImportError:
-        raise RenderExtraMissing("orjson") from None
-    return orjson
+from renderers.optional import optional
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,11 +66,11 @@ class Labels:
         """
         # Boxes as they are: as lists of lists they would cost as much as shaping the text.
         label = {"lines": self._lines(), **self.facts, **more}
-        return bytes(_orjson().dumps(label, option=_orjson().OPT_SERIALIZE_NUMPY))
+        return bytes(optional("orjson").dumps(label, option=optional("orjson").OPT_SERIALIZE_NUMPY))
 
     def to_dict(self, **more: Any) -> dict[str, Any]:
         """As it comes back from `to_json`."""
-        label: dict[str, Any] = _orjson().loads(self.to_json(**more))
+        label: dict[str, Any] = optional("orjson").loads(self.to_json(**more))
         return label
 
     def _lines(self) -> list[dict[str, Any]]:

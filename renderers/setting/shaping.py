@@ -15,14 +15,8 @@ import numpy as np
 
 from fonts.faces import Face
 from renderers.arrays import Longs
+from renderers.optional import optional
 from renderers.setting.lines import CALLS
-
-
-class RenderExtraMissing(ImportError):
-    """A package of the `render` extra is not installed."""
-
-    def __init__(self, package: str) -> None:
-        super().__init__(f"rendering text needs {package}: pip install 'vae-corpus[render]'")
 
 
 class Shaper:
@@ -67,11 +61,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 @cache
 def _library() -> Any:
     """HarfBuzz' C functions. ImportError where uharfbuzz is missing or does not export them."""
-    try:
-        from uharfbuzz import _harfbuzz
-    except ImportError:
-        raise RenderExtraMissing("uharfbuzz") from None
-    library = ctypes.CDLL(_harfbuzz.__file__)
+    file = optional("uharfbuzz")._harfbuzz.__file__
+    library = ctypes.CDLL(file)
     try:
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(library, name)
@@ -79,7 +70,7 @@ def _library() -> Any:
         _addresses(library)
     except AttributeError as error:
         raise ImportError(
-            f"{_harfbuzz.__file__} does not export the functions of HarfBuzz ({error}): install "
+            f"{file} does not export the functions of HarfBuzz ({error}): install "
             "uharfbuzz from its wheel for Linux"
         ) from None
     return library
