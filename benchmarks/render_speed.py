@@ -227,7 +227,7 @@ def main() -> int:
     facts = {
         "date": datetime.date.today().isoformat(),
         "device": device(),
-        "command": "python benchmarks/render_speed.py",
+        "command": "python benchmarks/render_speed.py" + " --before DIR" * bool(given.before),
         "unit": "per second of CPU time of one thread, median",
         "runs": given.runs,
         "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; 256 into a tar",
