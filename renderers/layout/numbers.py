@@ -5,26 +5,26 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
+from renderers.arrays import Floats
+from renderers.layout.base import Layout, Page, Params, sample_columns, sample_margin, sample_pitch
 from renderers.layout.sheet import Batch, Sheet
-from renderers.shaping import Floats
-from renderers.typeset import Lines
+from renderers.setting.typesetting import Lines
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Columns, and the share of formulas among the numbers."""
-    m = margin(rng, page)
-    count, gap = columns(rng, page, page.width - 2 * m, 4)
+    m = sample_margin(rng, page)
+    count, gap = sample_columns(rng, page, page.width - 2 * m, 4)
     return {
         "margin": m,
-        "pitch": pitch(rng, page),
+        "pitch": sample_pitch(rng, page),
         "columns": count,
         "gap": gap,
         "formulas": float(rng.uniform(0.1, 0.9)),
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Rows of numbers as many as fit, or one formula; every tenth row is words."""
     m, row, size = int(p["margin"]), int(p["pitch"]), sheet.size_px
     count, gap = int(p["columns"]), int(p["gap"])
@@ -74,4 +74,4 @@ def _flow(
     return lines.where(slice(0, len(kept))), where, np.array(shifts)
 
 
-LAYOUT = Layout("numbers", draw, place, fill=0.2)
+LAYOUT = Layout("numbers", sample_params, place_text, fill=0.2)

@@ -14,7 +14,7 @@ from renderers.layout.sheet import Batch, Sheet
 Column = tuple[float, float, float]
 
 
-def pour_sections(
+def place_sections(
     sheet: Sheet,
     columns: Sequence[Column],
     width: int,
