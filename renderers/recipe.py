@@ -18,7 +18,7 @@ from renderers.layout.base import Params
 from renderers.optional import optional
 
 # Raised when the same recipe or the same draw would give another picture.
-VERSION = 5
+VERSION = 6
 
 _EFFECTS = {"shadow": Shadow, "outline": Outline, "camera": Camera}
 
