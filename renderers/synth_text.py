@@ -36,12 +36,13 @@ from fonts.faces import discover  # noqa: E402
 from renderers.batch import Job, pages  # noqa: E402
 from renderers.page.backgrounds import Backgrounds  # noqa: E402
 from renderers.page.output import encode, page_writer  # noqa: E402
-from renderers.page.preview import contact_sheet  # noqa: E402
+from renderers.page.preview import preview  # noqa: E402
 from renderers.recipe import Recipe  # noqa: E402
 from renderers.renderer import Renderer  # noqa: E402
 from renderers.settings import SynthTextSettings  # noqa: E402
 from vae_corpus import settings  # noqa: E402
 from vae_corpus.demo import demo_inputs  # noqa: E402
+from vae_corpus.progress import ProgressLine  # noqa: E402
 
 _PREVIEWED = 8
 
@@ -62,10 +63,12 @@ def _render(given: SynthTextSettings, job: Job) -> int:
     seen: set[str] = set()
     count = characters = skipped = 0
     began = time.perf_counter()
+    progress = ProgressLine(given.count, "pages")
     with page_writer(given.out, given.format) as write:
         for page in pages(job, workers=given.workers, refused=refused):
             write(page.name, page.picture, page.label)
             count += 1
+            progress.tell(count)
             characters += page.characters
             skipped += page.skipped_texts
             seen.update(page.shown)
@@ -80,7 +83,7 @@ def _render(given: SynthTextSettings, job: Job) -> int:
     if previewed:
         is_tar = given.out.suffix == ".tar"
         sheet = given.out.with_suffix(".preview.png") if is_tar else given.out / "preview.png"
-        sheet.write_bytes(encode(contact_sheet(previewed), "png"))
+        preview(previewed).save(sheet)
         print(f"boxes drawn in {sheet}")
     return 0
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy.typing as npt
 
 from vae_corpus import storage
 from vae_corpus.pictures.encode import jpeg, lossless
+from vae_corpus.tar import TarWriter
 
 FORMATS = ("png", "webp", "jpg")
 _JPEG_QUALITY = 95
@@ -35,26 +34,18 @@ def write_page(folder: Path, name: str, picture: bytes, label: bytes, ext: str) 
 def page_writer(out: Path, ext: str) -> Iterator[Write]:
     """Hands out `write(name, picture, label)` for a folder, or for a tar when `out` ends in .tar.
 
-    The tar is plain ustar without clock or user, so equal each time, and appears when the block
-    ends, whole, or never if it raises.
+    The tar appears when the block ends, whole, or never if it raises.
     """
     if out.suffix != ".tar":
         out.mkdir(parents=True, exist_ok=True)
         yield lambda name, picture, label: write_page(out, name, picture, label, ext)
         return
-    with (
-        storage.commit(str(out)) as file,
-        tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
+    with storage.commit(str(out)) as file:
+        tar = TarWriter(file)
 
         def write(name: str, picture: bytes, label: bytes) -> None:
-            _add(tar, f"{name}.{ext}", picture)
-            _add(tar, f"{name}.json", label)
+            tar.add(f"{name}.{ext}", picture)
+            tar.add(f"{name}.json", label)
 
         yield write
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), 0o644
-    tar.addfile(info, io.BytesIO(data))
+        tar.close()
