@@ -36,10 +36,10 @@ def run_errand(heading: str, tree: Path) -> set[str]:
     """Do what the blocks say, in `tree`; the paths that were touched."""
     touched = set()
     for mark, *lines in blocks(heading):
-        kind, path = mark.split(maxsplit=1)
+        kind, path = mark.rsplit(maxsplit=1)
         touched.add(path)
         file = tree / path
-        if kind == "+++":
+        if kind == "# file:":
             assert not file.exists(), f"{path} is there already"
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
             continue
