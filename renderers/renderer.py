@@ -33,7 +33,7 @@ from renderers.page.compose import (
     place_characters,
     place_glyphs,
 )
-from renderers.page.ink import Ink, Placement, ink_of, paint_ink
+from renderers.page.ink_maps import Ink, Placement, ink_of, paint_ink
 from renderers.page.labels import Labels
 from renderers.recipe import Recipe
 from renderers.setting.face_choice import FaceChoice

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from renderers.arrays import Picture
-from renderers.page.ink import Ink, paint_under
+from renderers.page.ink_maps import Ink, paint_under
 
 
 class Outline(NamedTuple):

@@ -19,11 +19,11 @@ import numpy.typing as npt
 from numba import njit
 
 from renderers.arrays import Floats, Picture
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 from renderers.glyphs.atlas import FAINT, Atlas
 from renderers.layout.sheet import Mark, Placed
 from renderers.page.compose import Glyphs, place_glyphs
-from renderers.page.ink import Ink, Placement, blank, paint_under
+from renderers.page.ink_maps import Ink, Placement, blank, paint_under
 
 # x and y of the corners in px of the page: top left, top right, bottom right, bottom left.
 Quad = tuple[tuple[float, float], ...]

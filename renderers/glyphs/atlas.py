@@ -14,7 +14,7 @@ from numba import njit
 
 from fonts.faces import Face
 from renderers.arrays import Ints, Longs
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 from renderers.glyphs.rasterise import PHASES, Rasteriser
 
 # Coverage below this (3 %) is neither drawn nor boxed: no eye sees it, and boxes stay tight.

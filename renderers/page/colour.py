@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from renderers.arrays import Floats
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 
 LocalLight = tuple[Floats, Floats]
 

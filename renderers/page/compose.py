@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from renderers.arrays import Ints, Picture
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 from renderers.glyphs import rasterise
 from renderers.glyphs.atlas import Atlas
 from renderers.layout.sheet import Mark, Placed

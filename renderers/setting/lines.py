@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 
 # Flags of a character: white space; full width, as Han; closing and opening punctuation; dashes and
 # ellipses, which stay whole; hyphens; a line may begin here; no phrase begins or ends with it.

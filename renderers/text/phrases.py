@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from renderers.arrays import Ints
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 from renderers.setting import lines
 from renderers.setting.typesetting import Galley, Texts
 

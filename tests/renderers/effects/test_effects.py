@@ -20,7 +20,7 @@ from renderers.effects.warp import sheet_size
 from renderers.layout import LAYOUTS
 from renderers.page.colour import contrast_ratio, local_luminance, luminance
 from renderers.page.compose import paint_glyphs, place_glyphs
-from renderers.page.ink import Ink, ink_of, paint_ink
+from renderers.page.ink_maps import Ink, ink_of, paint_ink
 from renderers.recipe import Recipe
 from renderers.renderer import Renderer
 from renderers.text.corpora import TextSource

@@ -13,7 +13,7 @@ from renderers.effects.warp import matrix, paint_warped_marks, sample_quad, shee
 from renderers.glyphs.atlas import Atlas
 from renderers.layout.sheet import Mark, Placed
 from renderers.page.compose import place_characters, place_glyphs
-from renderers.page.ink import ink_of
+from renderers.page.ink_maps import ink_of
 from renderers.setting.shaping import Shaper
 from renderers.setting.typesetting import Galley
 from tests.tiny_font import write_font

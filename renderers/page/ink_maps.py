@@ -17,7 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from renderers.arrays import Floats, Ints, Picture
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 from renderers.glyphs.atlas import Atlas
 from renderers.page.compose import Glyphs
 
