@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vae_corpus.expressions import column, setting
-from vae_corpus.scores import Column, DropRule, Look, Score, Threshold, always
+from vae_corpus.score_types import Column, DropRule, Look, Score, Threshold, always
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 # Raised when the same pixels would give other cells.

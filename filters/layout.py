@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from filters.ink import shows_text
-from vae_corpus.scores import Column, Look, Score, always
+from vae_corpus.score_types import Column, Look, Score, always
 from vae_corpus.words import DOCUMENT
 
 # Raised when the same pixels would give another layout.

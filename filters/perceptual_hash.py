@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from vae_corpus.scores import Column, Score, always
+from vae_corpus.score_types import Column, Score, always
 
 # Raised when the same pixels would give another hash.
 VERSION = "1"

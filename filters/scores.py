@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from filters import clarity, ink, layout, perceptual_hash, text_density, text_sketch
 from filters.settings import ScoreSettings
-from vae_corpus.scores import Column, Look, Score
+from vae_corpus.score_types import Column, Look, Score
 from vae_corpus.tables import INDEX_SCHEMA, PICTURE_COLUMNS, VERDICT_COLUMNS
 from vae_corpus.words import DOCUMENT
 

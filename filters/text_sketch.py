@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vae_corpus.scores import Column, Look, Score, always
+from vae_corpus.score_types import Column, Look, Score, always
 
 # Raised when the same text would give another sketch.
 VERSION = "1"

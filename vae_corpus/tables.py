@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from vae_corpus.scores import Column
+from vae_corpus.score_types import Column
 
 # What every row of the score table says besides its scores. `colour_space` is that of the file;
 # the pixels that are scored and stored are sRGB.
@@ -43,7 +43,8 @@ VERDICT_COLUMNS = (
 
 # One row per stored sample, in a Parquet file beside each tar. `offset` and `bytes` are those of
 # the image data inside the tar (not of its 512-byte header), so that one ranged read fetches it.
-# Shards that were packed by scores have some of these as further columns.
+# Packed shards have further columns: those scores that are declared with `index=True`, see
+# `PACKED_INDEX_SCHEMA` in filters/scores.py.
 INDEX_SCHEMA = pa.schema(
     [
         pa.field("shard", pa.string(), nullable=False),

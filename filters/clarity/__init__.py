@@ -18,7 +18,7 @@ from filters.clarity.model import WEIGHTS, detect, load, scores, without_defects
 from filters.clarity.patches import tiles
 from vae_corpus.expressions import case, column, setting
 from vae_corpus.pictures.decode import to_luma
-from vae_corpus.scores import Column, DropRule, Look, Prepared, Score, Threshold
+from vae_corpus.score_types import Column, DropRule, Look, Prepared, Score, Threshold
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 __all__ = ["SCORE", "Clarity"]

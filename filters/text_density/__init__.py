@@ -11,7 +11,7 @@ from filters.ocr.engines import make_engine
 from filters.settings import OcrSettings, ScoreSettings
 from filters.text_density.cascade import TextDensity, find_lines
 from vae_corpus.expressions import column
-from vae_corpus.scores import Column, DropRule, Prepared, Score
+from vae_corpus.score_types import Column, DropRule, Prepared, Score
 from vae_corpus.words import GENERAL
 
 __all__ = ["SCORE", "TextDensity", "find_lines", "text_density"]

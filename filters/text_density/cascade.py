@@ -21,7 +21,7 @@ from filters.clarity import texture
 from filters.ocr.engine import OcrEngine, Polygons, Rgb
 from filters.text_density import line as text_line
 from filters.text_density import screen
-from vae_corpus.scores import Look
+from vae_corpus.score_types import Look
 
 # Raised when a change here changes scores without changing a constant below.
 _CODE_VERSION = 3

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from filters.scores import COLUMNS as SCORE_COLUMNS
 from filters.scores import SCORES
 from vae_corpus.expressions import Number, case, column, setting
-from vae_corpus.scores import DropRule, Threshold
+from vae_corpus.score_types import DropRule, Threshold
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 if TYPE_CHECKING:  # the settings are made of what is declared here

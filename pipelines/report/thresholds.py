@@ -7,7 +7,7 @@ from typing import Any
 from filters.scores import COLUMNS
 from pipelines.planning import rules
 from pipelines.planning.settings import PlanSettings
-from vae_corpus.scores import DropRule, Threshold
+from vae_corpus.score_types import DropRule, Threshold
 from vae_corpus.tables import PICTURE_COLUMNS
 
 _CUT = {threshold.column for threshold in rules.THRESHOLDS}

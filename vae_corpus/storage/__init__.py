@@ -26,17 +26,17 @@ from vae_corpus.storage.files import (
     size_bytes,
     sweep,
 )
-from vae_corpus.storage.guard import guarded
 from vae_corpus.storage.local import DiskFull, sync_folder, told_if_full
-from vae_corpus.storage.place import Entry
-from vae_corpus.storage.remote import forget
-from vae_corpus.storage.tables import (
+from vae_corpus.storage.parquet import (
     commit_table,
     dataset,
     parquet_metadata,
     query,
     table_bytes,
 )
+from vae_corpus.storage.permission import guarded
+from vae_corpus.storage.place import Entry
+from vae_corpus.storage.remote import forget
 
 __all__ = [
     "DiskFull",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import IO, Any
 
-from vae_corpus.storage import guard, remote
+from vae_corpus.storage import permission, remote
 from vae_corpus.storage.local import Local
 from vae_corpus.storage.place import Entry, Place
 
@@ -128,20 +128,20 @@ def exchange(path: str, old: bytes, new: bytes | None) -> bool:
 
 def remove(path: str) -> None:
     """Delete a file; nothing happens when it is not there."""
-    guard.ask()
+    permission.ask()
     place, inner = at(path)
     place.remove(inner)
 
 
 def sweep(folder: str) -> None:
     """Remove what writers that were killed left behind in a folder: drafts, begun uploads."""
-    guard.ask()
+    permission.ask()
     place, inner = at(folder)
     place.sweep(inner)
 
 
 def remove_folder(folder: str) -> None:
     """Delete a folder and all in it."""
-    guard.ask()
+    permission.ask()
     place, inner = at(folder)
     place.remove_folder(inner)

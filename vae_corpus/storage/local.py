@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from vae_corpus.storage import guard
+from vae_corpus.storage import permission
 from vae_corpus.storage.place import Entry
 
 # The disk has no room, this user has no room, or a file has grown to its limit (ulimit -f).
@@ -97,7 +97,7 @@ class Local:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            guard.ask()
+            permission.ask()
             os.replace(draft, target)
             sync_folder(target.parent)
         finally:

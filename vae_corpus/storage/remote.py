@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 import fsspec
 import pyarrow.fs
 
-from vae_corpus.storage import guard, upload
+from vae_corpus.storage import permission, upload
 from vae_corpus.storage.place import Entry
 
 # What stores tell of a version of a file, each in its own words.
@@ -82,7 +82,7 @@ class Remote:
         try:
             yield cast(IO[bytes], file)
             file.settle()
-            guard.ask()
+            permission.ask()
             file.publish()
         except BaseException:
             file.discard()
