@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from filters.scores import SCORE_SCHEMA  # noqa: E402
-from pipelines import plan  # noqa: E402
 from pipelines.build import build  # noqa: E402
 from pipelines.config import CorpusConfig  # noqa: E402
 from pipelines.demo.config import with_demo_inputs  # noqa: E402
@@ -36,6 +35,7 @@ from pipelines.estimates.piles import list_files  # noqa: E402
 from pipelines.estimates.run import estimate  # noqa: E402
 from pipelines.estimates.sampling import Drawn, plan_draws, read_pieces  # noqa: E402
 from pipelines.report.console import Console  # noqa: E402
+from pipelines.stages import plan  # noqa: E402
 from tests.pictures import jpeg, page, scene  # noqa: E402
 from vae_corpus import storage  # noqa: E402
 

@@ -147,13 +147,25 @@ def make_shards(out: str, folder: str, photos: list[Path]) -> list[str]:
     return [str(shard) for shard in shards]
 
 
+def group_counts(out: str, shards: list[str]) -> list[dict[str, Any]]:
+    """Samples and bytes per group: these indexes name no recipe, so that no ledger knows them."""
+    return storage.query(
+        [storage.join(out, f"{shard}.parquet") for shard in shards],
+        """
+        SELECT kind, rung, bucket, language, size_band, density,
+               count(*) AS samples, sum("bytes")::BIGINT AS "bytes"
+        FROM stored GROUP BY ALL ORDER BY ALL
+        """,
+    )
+
+
 def make(root: Path) -> None:
     """Make the page of the corpus in `root`, and print seconds and peak memory."""
     prepared = json.loads((root / "prepared.json").read_text())
     config = CorpusConfig.model_validate(prepared["config"])
     out, folder, shards = config.out, str(root / "plan"), prepared["shards"]
     start = time.monotonic()
-    whole, notices = curriculum.make_curriculum(config, curriculum.group_counts(out, shards))
+    whole, notices = curriculum.make_curriculum(config, group_counts(out, shards))
     facts = {
         **{"seed": 0, "scores": "s", "plan": "p", "problems": [], "notices": notices},
         "quarantined": [],

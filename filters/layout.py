@@ -37,7 +37,7 @@ _LEAST_SHARE = 0.5
 _CELLS = 128
 _BLUR_CELLS = 32 / 15
 _AROUND = (5, 5)
-# Of one tone are 0.6 and more of a page, 0.44 and more of a photographed one, and less of most
+# One tone covers 0.6 and more of a page, 0.44 and more of a photographed one, and less of most
 # photographs.
 _TONE_LEVELS, _PLAIN_SHARE = 17, 0.4
 # What a point may be brighter than its surroundings on account of copying: some levels of 255, and

@@ -16,6 +16,7 @@ from pipelines.planning.shards import Shard
 from pipelines.report.board import Board
 from pipelines.report.console import Console
 from pipelines.report.log import build_log
+from pipelines.stages.committed import Stock
 from pipelines.stages.list import list_units
 from pipelines.stages.pack import pack_shards
 from pipelines.stages.plan import plan_corpus
@@ -69,16 +70,17 @@ def _build(config: CorpusConfig, runner: Runner) -> Built:
     sources = config.sources_by_name()
     with runner.stage("list"):
         units = list_units(list(sources.values()), config.out, runner)
+    stock = Stock(config.out)
     with runner.start_engine(config.engine):
         with runner.stage("score"):
             scored = score_units(config, sources, units, runner)
         with runner.stage("plan"):
             plan = plan_corpus(config, scored, runner)
         with runner.stage("pack"):
-            packed = pack_shards(config, sources, plan, runner)
+            packed = pack_shards(config, sources, plan, stock, runner)
         with runner.stage("synthesize"):
-            rendered, notices = synthesize_shards(config, sources, plan, runner)
+            rendered, notices = synthesize_shards(config, sources, plan, stock, runner)
     shards = [*packed, *rendered]
     with runner.stage("report"):
-        reported = finish(config, units, scored, plan, shards, notices, runner)
+        reported = finish(config, units, scored, plan, shards, notices, stock, runner)
     return Built(config=config, scored=scored, shards=shards, reported=reported, runner=runner)

@@ -71,9 +71,9 @@ def write_tar(path: Path, members: dict[str, bytes]) -> None:
 
 
 def tree(root: Path) -> dict[str, Any]:
-    """Every file below a folder and its bytes, but for the two that tell of times."""
+    """Every file below a folder and its bytes, but for those that tell of times and caches."""
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name not in ("log.jsonl", "run.js")
+        if path.is_file() and path.name not in ("log.jsonl", "run.js") and path.name[0] != "."
     }

@@ -12,6 +12,7 @@ import fsspec
 import pytest
 
 from tests.ray_cluster import free_port, wait_until
+from vae_corpus import storage
 
 
 @contextmanager
@@ -25,27 +26,37 @@ def empty_bucket() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     patch = pytest.MonkeyPatch()
-    for name, value in (
-        ("ENDPOINT_URL", url),
-        ("ACCESS_KEY_ID", "nobody"),
-        ("SECRET_ACCESS_KEY", "nothing"),
-        ("DEFAULT_REGION", "us-east-1"),
-    ):
-        patch.setenv(f"AWS_{name}", value)
+    for name, value in environment(url).items():
+        patch.setenv(name, value)
     try:
-        wait_until(lambda: _answers(url), f"{url} answers", 60)
+        wait_until(lambda: answers(url), f"{url} answers", 60)
         # File systems are kept by their arguments: one of an earlier server would be found again.
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        _forget()
         fsspec.filesystem("s3").mkdir("corpora")
         yield "s3://corpora"
     finally:
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        _forget()
         patch.undo()
         server.terminate()
         server.wait(timeout=30)
 
 
-def _answers(url: str) -> bool:
+def environment(url: str) -> dict[str, str]:
+    """What points clients to the server."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def _forget() -> None:
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    storage.forget()
+
+
+def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5):
             return True

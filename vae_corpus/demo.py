@@ -33,7 +33,7 @@ class Package:
 
 
 _DOC = "usr/share/doc"
-# Of the 560 figures of the manual: most are too small to serve anything.
+# Most of the manual's 560 figures are too small for any rung.
 _OPENCV_FIGURES = (
     "02_single_image_view",
     "08_overview_all",

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
@@ -93,17 +94,21 @@ def commit_index(out: str, shard: str, recipe: str, index: pa.Table) -> None:
     """Write the sidecar index, the commit mark of a shard whose tar is already in place."""
     tar = storage.join(out, f"{shard}.tar")
     marks = {"recipe": recipe, "tar_bytes": str(storage.size_bytes(tar))}
-    with storage.commit(storage.join(out, f"{shard}.parquet")) as file:
-        file.write(storage.table_bytes(index.replace_schema_metadata(marks)))
+    path = storage.join(out, f"{shard}.parquet")
+    storage.commit_table(path, index.replace_schema_metadata(marks))
 
 
-def is_committed(out: str, shard: str, recipe: str) -> bool:
-    """Whether the shard is there, whole, and made by this recipe."""
-    marks = storage.parquet_metadata(storage.join(out, f"{shard}.parquet"))
-    size = storage.size_bytes(storage.join(out, f"{shard}.tar"))
-    return marks is not None and marks == {"recipe": recipe, "tar_bytes": str(size)}
+def recipes(base: Any) -> Callable[..., str]:
+    """A function that gives 16 hex digits over `base` and its arguments, which JSON can hold.
 
+    `base`, which many shards share and which may be long, is written out and hashed once.
+    """
+    shared = hashlib.sha256(f"[{json.dumps(base, sort_keys=True)}".encode())
 
-def recipe_hash(*parts: Any) -> str:
-    """16 hex digits over anything that JSON can hold."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    def recipe(*parts: Any) -> str:
+        whole = shared.copy()
+        whole.update("".join(f", {json.dumps(part, sort_keys=True)}" for part in parts).encode())
+        whole.update(b"]")
+        return whole.hexdigest()[:16]
+
+    return recipe

@@ -11,7 +11,7 @@ KINDS = (GENERAL, TEXT_REAL, DOCUMENT, TEXT_SYNTH)
 RUNGS = (256, 512, 1024, 2048)
 TOP, REST = "top", "rest"
 DENSITIES = (TOP, REST)
-# Of synthetic text: what it is written in, and its em sizes in px.
+# Languages and em sizes in px of synthetic text.
 LANGUAGES = ("en", "zh", "mixed")
 SIZE_BANDS = ("5-7", "8-10", "11-14", "15-20")
 BAND_KEYS = (*SIZE_BANDS, *(f"{name} {band}" for name in LANGUAGES for band in SIZE_BANDS))

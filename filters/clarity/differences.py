@@ -42,7 +42,7 @@ _RATIOS = (
     "residual_gone",
     "clipped",
 )
-# Of the busy tiles the quartiles, of the calmest ones the median.
+# Quartiles over the busy tiles, the median over the calmest ones.
 NAMES = (
     *(f"{name}_{of}" for name in _RATIOS for of in ("low", "busy", "high", "calm")),
     "amount_least",

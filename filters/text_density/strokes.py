@@ -30,7 +30,7 @@ _PARTS = (
     "gap",
     "fill",
 )
-# Of the ink with more linked blobs, then of the other.
+# First for the ink with more linked blobs, then for the other.
 NAMES = (*(f"strong_{n}" for n in _PARTS), *(f"weak_{n}" for n in _PARTS), "deviation")
 # Blobs of writing: their height in px, and how many times as wide as high they may be.
 _MIN_PX, _MAX_PX, _MAX_RATIO = 3, 48, 12

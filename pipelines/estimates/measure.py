@@ -21,6 +21,7 @@ from pipelines.sources.files import FileInfo, read_bytes
 from pipelines.sources.originals import fetch_original
 from pipelines.sources.tar_files import compression_of
 from pipelines.stages import pack, plan, synthesize
+from pipelines.stages.digests import Digests
 from pipelines.workers import scorer
 from vae_corpus import storage, tar
 from vae_corpus.words import GENERAL
@@ -38,7 +39,7 @@ _MOST_COPIES = 20
 
 @dataclass(kw_only=True)
 class Measured:
-    """Of each drawn image: its fate and what it takes. CPU times in seconds, sizes in bytes."""
+    """Fate and cost of each drawn image. CPU times in seconds, sizes in bytes."""
 
     rows: list[Row] = field(default_factory=list)
     score_s: list[float] = field(default_factory=list)
@@ -142,7 +143,8 @@ def render_pages(config: CorpusConfig, done: Measured, enough: Callable[[], bool
     backgrounds = [row for row in backgrounds if int(row["unit"]) not in done.data]
     if not wanted or not config.synth.texts or not backgrounds:
         return []
-    shards = {shard.rung: shard for shard in reversed(synthesize.synth_shards(config, backgrounds))}
+    drawn = synthesize.synth_shards(config, backgrounds, Digests())
+    shards = {shard.rung: shard for shard in reversed(drawn)}
     job = synthesize.SynthJob(
         settings=config.synth,
         seed=config.seed,

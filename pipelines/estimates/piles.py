@@ -18,7 +18,7 @@ from pipelines.sources import (
 from pipelines.sources.files import FileInfo, find_files
 from pipelines.sources.parquet_rows import BrokenParquet, open_parquet
 
-# Of how many files of a source all are opened to be counted; of more a draw alone.
+# Up to this many files of a source are all opened and counted; of more files only drawn ones.
 _COUNT_ALL = {"webdataset": 16, "parquet": 64, "documents": 64}
 # Rows have no addresses: what is drawn all over them means reading them all.
 _READ_ALL_BYTES = 64 * 1024**2
@@ -44,7 +44,7 @@ class Files:
 
     source: Source
     files: list[FileInfo]
-    # Of a source that is none of ours the units, one for each of `files`.
+    # For other types of source: the unit that each entry of `files` stands for.
     units: tuple[Unit, ...] = ()
 
     @property

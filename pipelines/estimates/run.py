@@ -29,7 +29,7 @@ from pipelines.sources import FolderSource
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 WORKERS = (1, 8, 64, 512)
-# Of the time for the sample: scoring ends after the first share, packing after the second.
+# Shares of the sample's time: scoring ends after the first, packing after the second.
 _SCORED, _PACKED = 0.7, 0.85
 
 

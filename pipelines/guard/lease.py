@@ -22,7 +22,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from pipelines.guard import exclusive
 from vae_corpus import storage
 
 BEAT_S = 5.0
@@ -108,11 +107,11 @@ def hold(out: str, say: Callable[[str], None]) -> Iterator[Ticket]:
         with contextlib.suppress(Exception):
             seen = storage.read_bytes(path)
             if me.token.encode() in seen:
-                exclusive.exchange(path, seen, None)
+                storage.exchange(path, seen, None)
 
 
 def _take(out: str, path: str, me: Holder, say: Callable[[str], None]) -> None:
-    while not exclusive.create(path, me.text()):
+    while not storage.create(path, me.text()):
         seen = _read(path)
         if seen is None:
             continue
@@ -128,7 +127,7 @@ def _take(out: str, path: str, me: Holder, say: Callable[[str], None]) -> None:
                     f"another build is writing {out}: {_who(now)}. Wait until it has ended or stop"
                     " it there, then run this command again; or name another folder with --out"
                 )
-        if exclusive.exchange(path, seen, me.text()):
+        if storage.exchange(path, seen, me.text()):
             say(f"took over {out} from a build that is no longer at work ({_who(seen)})")
             return
 
@@ -152,7 +151,7 @@ def _beat(path: str, me: Holder, ended: threading.Event) -> None:
             seen = storage.read_bytes(path)
             if me.token.encode() not in seen:
                 return  # lost: whoever commits next finds it out
-            exclusive.exchange(path, seen, me.text())
+            storage.exchange(path, seen, me.text())
 
 
 def _read(path: str) -> bytes | None:

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.config import CorpusConfig
 from pipelines.planning.phases import PhaseSettings, Weight
 from vae_corpus import storage
 from vae_corpus.curriculum import VERSION, Phase, Ramp
-from vae_corpus.words import GROUP_COLUMNS
-
-
-def group_counts(out: str, shards: Sequence[str]) -> list[dict[str, Any]]:
-    """Samples and bytes per group over the indexes of `shards`, in a fixed order."""
-    columns = ", ".join(GROUP_COLUMNS)
-    order = ", ".join(f"{name} NULLS FIRST" for name in GROUP_COLUMNS)
-    paths = [storage.join(out, f"{shard}.parquet") for shard in shards]
-    return storage.query(
-        paths,
-        f"""
-        SELECT {columns}, count(*) AS samples, sum("bytes")::BIGINT AS "bytes"
-        FROM stored GROUP BY ALL ORDER BY {order}
-        """,
-    )
 
 
 def make_curriculum(

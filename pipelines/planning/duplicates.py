@@ -147,7 +147,7 @@ def mark_near_duplicates(
         AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
         AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
         """
-    # Of pages whose layouts have to be looked at, only the ids go through the joins.
+    # Layouts are compared after the joins; through the joins go only the ids of such pages.
     for mask in _masks(limits.bits):
         db.execute(
             f"""

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from vae_corpus import storage
+from pipelines.planning.asked import ask
 from vae_corpus.progress import clock
 
 
@@ -25,14 +25,15 @@ def count_images(plan_folder: str) -> dict[str, Any]:
 
 
 def _blank_tiles(folder: str) -> int:
-    paths = [storage.join(folder, f"{name}.parquet") for name in ("selected", "dropped")]
-    (row,) = storage.query(paths, "SELECT coalesce(sum(blank_tiles), 0) AS n FROM stored")
+    sql = "SELECT coalesce(sum(blank_tiles), 0)::BIGINT AS n FROM stored"
+    (row,) = ask(folder, ["selected", "dropped"], sql)
     return int(row["n"])
 
 
 def _counts(folder: str, name: str, column: str) -> dict[str, int]:
-    rows = storage.query(
-        [storage.join(folder, f"{name}.parquet")],
+    rows = ask(
+        folder,
+        [name],
         f"SELECT {column} AS name, count(*) AS n FROM stored GROUP BY 1 ORDER BY 2 DESC, 1",
     )
     return {str(row["name"]): int(row["n"]) for row in rows}

@@ -21,7 +21,7 @@ Share = dict[tuple[str, int, str], float]
 
 
 def shares_over_time(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Of each phase its name, samples, and the shares of (kind, rung, part) at `STEPS` points."""
+    """Name and samples of each phase, and the shares of (kind, rung, part) at `STEPS` points."""
     held = _held(whole["groups"])
     return [
         {

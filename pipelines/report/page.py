@@ -46,7 +46,7 @@ _SCRIPTS = (
 )
 _LETTERED_PAGES = 60
 _HEAD_BYTES = 512
-# Of columns and pictures; styles, scripts and labels take another one.
+# Columns and pictures together; styles, scripts and labels take about 1 MB more.
 _PAGE_BYTES = 28_500_000
 
 

@@ -42,7 +42,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         found[name] = [row.get(name) for row in rows]
     for name in _FLOATS:
         found[name] = [_short(row.get(name)) for row in rows]
-    # Of what was decoded the side is known, of what was rejected none.
+    # Rejected images have no side: they were not decoded.
     found["long_side"] = [
         None if row.get("side") is None else max(row["width"], row["height"]) for row in rows
     ]

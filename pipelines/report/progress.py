@@ -63,7 +63,7 @@ class Snapshot:
         if crew.at_work:
             words.append("1 worker" if crew.at_work == 1 else f"{crew.at_work} workers")
         if crew.loading:
-            # Whoever comes first to a machine also compiles; the others wait no shorter.
+            # The first worker on a machine compiles; the others wait for it.
             words.append(f"{crew.loading} loading (loops are compiled once per machine)")
         if not words and crew.asked:
             words.append("workers are starting")

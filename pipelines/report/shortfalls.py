@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from vae_corpus import storage
+from pipelines.planning.asked import ask
 
 # Rows that stand for no image: a source may have one beside images that all fail in one way.
 _NO_IMAGE = ("count_differs",)
@@ -79,8 +79,9 @@ def _by_slug(folder: str, name: str) -> dict[str, list[dict[str, Any]]]:
         "dropped": ("slug", "NULL"),
         "selected": ("NULL", "NULL"),
     }[name]
-    rows: Iterable[dict[str, Any]] = storage.query(
-        [storage.join(folder, f"{name}.parquet")],
+    rows = ask(
+        folder,
+        [name],
         f"SELECT source, {slug} AS slug, count(*) AS n, min(member) AS member, {why} AS why"
         " FROM stored GROUP BY 1, 2 ORDER BY 3 DESC, 2",
     )

@@ -85,7 +85,7 @@ class TarReading:
                 if not _only_zeros(file, tar.offset):
                     raise tarfile.ReadError("damaged header, or more after the end")
         except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-            # Of headers that make no sense tarfile raises all of these.
+            # tarfile raises any of these for headers that make no sense.
             why = f"{error}; what follows byte {end} was not read"
             if end == 0 and size_bytes is not None and (suffix := _named_wrongly(file)):
                 why = f"the file is compressed: its name must end in {suffix}"

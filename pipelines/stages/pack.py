@@ -24,7 +24,7 @@ from pipelines.config import CorpusConfig, PackSettings
 from pipelines.planning.shards import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS, PACKED, Shard
 from pipelines.sources import Source
 from pipelines.sources.originals import fetch_original
-from pipelines.stages.committed import make_shards
+from pipelines.stages.committed import Stock, make_shards
 from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
 from vae_corpus import storage, tar
@@ -59,7 +59,7 @@ class PackJob:
 
 
 def pack_shards(
-    config: CorpusConfig, sources: dict[str, Source], plan: str, runner: Runner
+    config: CorpusConfig, sources: dict[str, Source], plan: str, stock: Stock, runner: Runner
 ) -> list[Shard]:
     """Make the shards of a plan that are not there; BuildFailed when one cannot be made."""
     with storage.open_read(storage.join(plan, "shards.parquet")) as file:
@@ -70,7 +70,7 @@ def pack_shards(
     job = PackJob(
         settings=config.pack, score=config.score, sources=sources, plan=plan, out=config.out
     )
-    make_shards(runner, config.out, "pack", shards, functools.partial(make_packer, job))
+    make_shards(runner, stock, "pack", shards, functools.partial(make_packer, job))
     return shards
 
 

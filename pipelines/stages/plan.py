@@ -105,8 +105,7 @@ def _write(db: duckdb.DuckDBPyConnection, config: CorpusConfig, folder: str) -> 
     recipes = Recipes(config.pack, config.seed, VERSION)
     selected = "SELECT * EXCLUDE (id, place) FROM selected ORDER BY shard, place, id"
     _stream(db, selected, folder, "selected", recipes)
-    with storage.commit(storage.join(folder, "shards.parquet")) as file:
-        file.write(storage.table_bytes(recipes.table()))
+    storage.commit_table(storage.join(folder, "shards.parquet"), recipes.table())
 
 
 def _stream(

@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.config import CorpusConfig
-from pipelines.planning.curriculum import group_counts, make_curriculum, write_curriculum
+from pipelines.planning.curriculum import make_curriculum, write_curriculum
 from pipelines.planning.shards import Shard
 from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.times import run_script
 from pipelines.sources import Unit
 from pipelines.sources.passed_over import count_passed_over
-from pipelines.stages import committed
+from pipelines.stages.committed import Stock
 from pipelines.stages.runner import BuildFailed, Runner
 from pipelines.stages.score import Scored
 from pipelines.workers import careful
@@ -47,6 +47,7 @@ def finish(
     plan: str,
     shards: Sequence[Shard],
     notices: Sequence[str],
+    stock: Stock,
     runner: Runner,
 ) -> Reported:
     """Remove shards of an earlier plan, then write what describes the corpus, curriculum last.
@@ -55,8 +56,9 @@ def finish(
     """
     out = config.out
     names = [shard.name for shard in shards]
-    _tidy(out, set(names), scored.folder, plan)
-    groups = group_counts(out, names)
+    tidied = _tidy(stock, set(names), scored.folder, plan)
+    _check_whole(stock, shards)
+    groups = stock.group_counts(names)
     whole, lost = make_curriculum(config, groups)
     passed_over = _passed_over(config, scored, plan)
     images = accounting.count_images(plan) | {"passed_over": passed_over}
@@ -94,7 +96,11 @@ def finish(
         versions=scored.versions,
     )
     shown = _write_page(subject, [shard.recipe for shard in shards], runner)
-    _look_again(out, shards)
+    if runner.worked or tidied:
+        # The corpus may have been changed by something else in the meantime.
+        stock.forget()
+        _check_whole(stock, shards)
+    stock.ledger.save(set(names))
     if write_curriculum(out, whole):
         runner.worked.add("report")
     return Reported(groups=groups, images=images, problems=problems, notices=told, page=shown)
@@ -114,10 +120,11 @@ def _failed_images(rejected: dict[str, int]) -> list[str]:
     ]
 
 
-def _look_again(out: str, shards: Sequence[Shard]) -> None:
+def _check_whole(stock: Stock, shards: Sequence[Shard]) -> None:
     """BuildFailed when a shard is not what this build made or found: the corpus is not whole."""
-    wrong = {shard.name for shard in committed.not_committed(out, shards)}
-    strays = committed.strays(out, {shard.name for shard in shards})
+    out = stock.out
+    wrong = {shard.name for shard in stock.not_committed(shards)}
+    strays = stock.strays({shard.name for shard in shards})
     wrong |= {name.rpartition(".")[0] for name in strays}
     if wrong:
         storage.remove(storage.join(out, "curriculum.json"))
@@ -171,18 +178,21 @@ def write_times(config: CorpusConfig, runner: Runner, command: str) -> None:
     storage.commit_bytes(path, script)
 
 
-def _tidy(out: str, wanted: set[str], scores: str, plan: str) -> None:
-    """Remove shards and plans of earlier settings, and drafts of writers that were killed."""
-    strays = committed.strays(out, wanted)
+def _tidy(stock: Stock, wanted: set[str], scores: str, plan: str) -> bool:
+    """Remove shards and plans of earlier settings, and drafts of writers that were killed.
+
+    True when there were such shards.
+    """
+    out, strays = stock.out, stock.strays(wanted)
     if strays:
         storage.remove(storage.join(out, "curriculum.json"))
     for stray in strays:
-        storage.remove(storage.join(out, stray))
+        stock.remove(stray)
     for plan_hash in storage.folders(storage.join(out, "plan")):
         ours = re.fullmatch("[0-9a-f]{16}", plan_hash)
         if ours and plan_hash != storage.name_of(plan):
             storage.remove_folder(storage.join(out, "plan", plan_hash))
-    for folder in (*committed.folders(out), "report", "."):
-        storage.sweep(storage.join(out, folder))
-    for folder in (scores, plan):
+    inner = (storage.join(out, folder) for folder in (*stock.listing.folders, "report"))
+    for folder in (*inner, out, scores, plan):
         storage.sweep(folder)
+    return bool(strays)

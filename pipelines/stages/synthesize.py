@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from filters.scores import PACKED_INDEX_SCHEMA
 from fonts.faces import discover
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
+from pipelines.planning.asked import ask
 from pipelines.planning.shards import Shard
 from pipelines.sources import Source
 from pipelines.sources.originals import fetch_original
-from pipelines.stages.committed import make_shards
+from pipelines.stages.committed import Stock, make_shards
+from pipelines.stages.digests import Digests
 from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
 from renderers.extras import Extras
@@ -48,7 +51,7 @@ _SOURCE = "synth"
 _MAX_ZOOM = 2.0
 _CACHED_BACKGROUNDS = 16
 _PAGE_ATTEMPTS = 20
-# Of a rendered page as PNG, to close shards at about the wanted size.
+# Size of a rendered page as PNG, to close shards at about the wanted size.
 _BYTES_PER_PX = 1.2
 _MASK_64 = (1 << 64) - 1
 # At most this many candidate backgrounds are kept in a plan, drawn by hash: enough for variety
@@ -81,7 +84,7 @@ class SynthShard(Shard):
 
 
 def synthesize_shards(
-    config: CorpusConfig, sources: dict[str, Source], plan: str, runner: Runner
+    config: CorpusConfig, sources: dict[str, Source], plan: str, stock: Stock, runner: Runner
 ) -> tuple[list[SynthShard], list[str]]:
     """Make the synthetic shards that are not there; all of them, and why there are none.
 
@@ -94,7 +97,9 @@ def synthesize_shards(
     backgrounds = background_rows(plan, config.seed)
     if not backgrounds:
         return [], ["no synthetic text: no general image was kept as a background"]
-    shards = synth_shards(config, backgrounds)
+    digests = Digests(config.out)
+    shards = synth_shards(config, backgrounds, digests)
+    digests.save()
     job = SynthJob(
         settings=config.synth,
         seed=config.seed,
@@ -103,14 +108,15 @@ def synthesize_shards(
         out=config.out,
     )
     make = functools.partial(make_synthesizer, job)
-    make_shards(runner, config.out, "synthesize", shards, make)
+    make_shards(runner, stock, "synthesize", shards, make)
     return shards, []
 
 
 def background_rows(plan: str, seed: int) -> list[dict[str, Any]]:
     """Addresses of the general images that may serve as backgrounds, in a seeded order."""
-    return storage.query(
-        [storage.join(plan, "selected.parquet")],
+    return ask(
+        plan,
+        ["selected"],
         f"""
         SELECT key, source, uri, "offset", "bytes", width, height, sha256
         FROM stored WHERE kind = '{GENERAL}'
@@ -119,7 +125,9 @@ def background_rows(plan: str, seed: int) -> list[dict[str, Any]]:
     )
 
 
-def synth_shards(config: CorpusConfig, backgrounds: list[dict[str, Any]]) -> list[SynthShard]:
+def synth_shards(
+    config: CorpusConfig, backgrounds: list[dict[str, Any]], digests: Digests
+) -> list[SynthShard]:
     """The shards that the settings ask for, each with the recipe that decides its bytes."""
     s = config.synth
     base = (
@@ -127,24 +135,28 @@ def synth_shards(config: CorpusConfig, backgrounds: list[dict[str, Any]]) -> lis
         RENDERER_VERSION,
         s.model_dump(exclude={"samples", "texts", "fonts"}),
         config.seed,
-        {language: _digests(paths) for language, paths in sorted(s.texts.items())},
-        _digests(s.fonts),
+        {language: digests.of(paths) for language, paths in sorted(s.texts.items())},
+        digests.of(s.fonts),
     )
+    recipe = tar.recipes(base)
     ids = np.array([int(row["sha256"][:16], 16) for row in backgrounds], np.uint64)
     sides = np.array([min(row["width"], row["height"]) for row in backgrounds])
     shards = []
     for rung, count in sorted(s.samples.items()):
+        large = np.flatnonzero(sides >= rung)
+        pool = large if len(large) else np.arange(len(ids))
+        pool_ids = ids[pool]
         per_shard = _per_shard(config.pack, rung)
         for number, start in enumerate(range(0, count, per_shard)):
-            chosen = _choose(ids, sides, rung, number, s.backgrounds)
-            rows = tuple(backgrounds[i] for i in chosen)
+            chosen = _choose(pool_ids, rung, number, s.backgrounds)
+            rows = tuple(backgrounds[i] for i in pool[chosen])
             samples = min(per_shard, count - start)
             keys = [row["key"] for row in rows]
             stem = f"{config.pack.lane}-{TEXT_SYNTH}-{rung}-{s.format}-{number:06d}"
             shards.append(
                 SynthShard(
                     name=f"shards/{TEXT_SYNTH}/{rung}/{stem}",
-                    recipe=tar.recipe_hash(base, rung, number, samples, keys),
+                    recipe=recipe(rung, number, samples, keys),
                     samples=samples,
                     rung=rung,
                     number=number,
@@ -159,20 +171,21 @@ def _per_shard(pack: PackSettings, rung: int) -> int:
     return max(1, min(pack.shard_samples, fitting))
 
 
-def _choose(
-    ids: NDArray[np.uint64], sides: NDArray[np.int64], rung: int, number: int, count: int
-) -> list[int]:
-    """The shard's own backgrounds: those with the smallest mixed hash, large enough ones first.
+def _choose(ids: NDArray[np.uint64], rung: int, number: int, count: int) -> NDArray[np.int64]:
+    """The shard's own backgrounds: places of the `count` ids with the smallest mixed hash.
 
     One image more or less in the corpus changes the choice of few shards, so the others need
     not be rendered again.
     """
     salt = np.uint64((rung << 32 | number) * 0x9E3779B97F4A7C15 & _MASK_64)
     order_of = mixed(ids ^ salt)
-    large = np.flatnonzero(sides >= rung)
-    pool = large if len(large) else np.arange(len(ids))
-    order = pool[np.argsort(order_of[pool], kind="stable")]
-    return [int(i) for i in order[:count]]
+    # Hashes are spread evenly: those wanted lie below a cut, but once in a billion times. To sort
+    # a hundred thousand for each shard would take longer than all else that is done for it.
+    share = (count + 6 * math.sqrt(count) + 16) / max(1, len(ids))
+    near = np.flatnonzero(order_of <= np.uint64(min(_MASK_64, int(share * 2.0**64))))
+    if len(near) < min(count, len(ids)):
+        near = np.arange(len(ids))
+    return near[np.argsort(order_of[near], kind="stable")[:count]]
 
 
 def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
@@ -329,10 +342,3 @@ def _renderer(settings: SynthSettings) -> Renderer:
             for language, paths in settings.texts.items()
         },
     )
-
-
-def _digests(paths: Sequence[str]) -> list[str]:
-    """Hashes of all files in and below `paths`: their places do not matter, their bytes do."""
-    roots = [Path(path) for path in paths]
-    files = [f for root in roots for f in (sorted(root.rglob("*")) if root.is_dir() else [root])]
-    return [hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()]

@@ -39,7 +39,7 @@ class Spoken:
         return "not " + ", not ".join(self.say(when) for when, _ in cases)
 
     def verdicts(self) -> list[tuple[str, str, str]]:
-        """Of each rule its slug, its answer and its words; after the first yes none is asked."""
+        """(slug, answer, words) of each rule in order; after the first yes none is asked."""
         told, decided = [], False
         for rule in rules.RULES:
             value = self._value(rule.when)

@@ -81,7 +81,7 @@ def _limit_memory() -> None:
     if sys.platform != "linux":
         return
     left = _kilobytes("/proc/meminfo", "MemAvailable") * 1024 // 2
-    # Of written data alone: decoders and runtimes reserve addresses that they never use.
+    # VmData counts written data: decoders and runtimes reserve addresses that they never use.
     used = _kilobytes("/proc/self/status", "VmData") * 1024
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = used + min(_IMAGE_BYTES, left)

@@ -107,8 +107,7 @@ def commit_rows(
     # Kept with every score, for whoever meets the file alone.
     marks = {"versions": json.dumps(job.versions)} | passed_over.mark(others)
     table = pa.Table.from_pylist(rows, schema=SCORE_SCHEMA.with_metadata(marks))
-    with storage.commit(score_path(job.folder, unit.unit_id)) as file:
-        file.write(storage.table_bytes(table))
+    storage.commit_table(score_path(job.folder, unit.unit_id), table)
     return {"images": table.num_rows}
 
 

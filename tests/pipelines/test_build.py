@@ -15,8 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import build_corpus
-from pipelines.config import CorpusConfig
-from pipelines.stages import plan
 from tests.pictures import encoded, page, tree
 from tests.pipelines.builds import run, write_config
 from vae_corpus import settings
@@ -155,44 +153,6 @@ def test_another_threshold_plans_and_packs_without_scoring(
     planned = {row["shard"] for row in pq.read_table(shards).to_pylist()}
     on_disk = {str(p.relative_to(out).with_suffix("")) for p in out.glob("shards/*/*/*")}
     assert {name for name in on_disk if "/text_synth/" not in name} == planned
-
-
-def test_every_setting_of_the_plan_and_of_packing_makes_another_plan() -> None:
-    changed: dict[str, dict[str, Any]] = {
-        "plan": {
-            "min_clarity": 0.1,
-            "min_clarity_text": 0.1,
-            "min_side_px": 300,
-            "max_aspect": 2.0,
-            "min_text_chars_per_mpx": 1.0,
-            "min_tile_chars_per_256": 1.0,
-            "min_ink_levels": 1,
-            "top_chars_per_256": 1.0,
-            "max_tiles_per_image": 1,
-            "duplicate_bits": 1,
-            "duplicate_fine_bits": 1,
-            "duplicate_text_runs": 1,
-            "duplicate_layout_levels": 1,
-            "rung_weights": {256: 1.0},
-            "quotas": {"general": 1},
-        },
-        "pack": {
-            "shard_bytes": 1,
-            "shard_samples": 1,
-            "text_format": "webp",
-            "jpeg_quality": 80,
-            "lane": "other",
-        },
-    }
-    base = CorpusConfig()
-    assert set(changed["plan"]) == set(type(base.plan).model_fields)
-    assert set(changed["pack"]) == set(type(base.pack).model_fields)
-    hashes = {plan.plan_hash(base, "s", ["u"])}
-    for section, values in changed.items():
-        for name, value in values.items():
-            config = CorpusConfig.model_validate({section: {name: value}})
-            hashes.add(plan.plan_hash(config, "s", ["u"]))
-    assert len(hashes) == 1 + sum(len(values) for values in changed.values())
 
 
 def test_another_quality_packs_anew(

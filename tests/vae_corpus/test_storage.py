@@ -83,3 +83,15 @@ def test_nothing_is_committed_or_removed_against_the_guard(folder: str) -> None:
     assert storage.read_bytes(kept) == b"a"
     storage.remove(kept)
     assert not storage.exists(kept)
+
+
+def test_a_listing_tells_sizes_and_what_was_written_anew(folder: str) -> None:
+    for name in ("x.tar", "y.tar", ".hidden", "sub/z.tar"):
+        storage.commit_bytes(storage.join(folder, "a", name), b"a")
+    before = storage.listing(storage.join(folder, "a"))
+    assert {name: entry.bytes for name, entry in before.items()} == {"x.tar": 1, "y.tar": 1}
+    storage.commit_bytes(storage.join(folder, "a", "x.tar"), b"b")
+    after = storage.listing(storage.join(folder, "a"))
+    assert after["y.tar"] == before["y.tar"]
+    assert after["x.tar"].bytes == 1 and after["x.tar"].stamp != before["x.tar"].stamp
+    assert storage.listing(storage.join(folder, "nowhere")) == {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.versions import assert_recorded
 from vae_corpus import curriculum
 from vae_corpus.curriculum import Phase, Ramp
 from vae_corpus.words import GENERAL, TEXT_SYNTH, Group
@@ -85,10 +85,4 @@ RECORDED = {
 @pytest.mark.parametrize("name", WRITTEN)
 def test_bytes_and_version_change_together(name: str) -> None:
     file, version, made = WRITTEN[name]
-    digest = hashlib.sha256(made()).hexdigest()[:16]
-    known, recorded = RECORDED[name]
-    if digest != recorded and version == known:
-        pytest.fail(f"bytes of {name} changed: raise VERSION in {file}, then record {digest}")
-    if digest == recorded and version != known:
-        pytest.fail(f"bytes of {name} are those of version {known}: take back VERSION in {file}")
-    assert (version, digest) == RECORDED[name], f"record this for {name} in {__file__}"
+    assert_recorded(name, file, version, made(), RECORDED[name])

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.guard import exclusive
 from tests.s3_server import empty_bucket
 from vae_corpus import storage
 
@@ -30,19 +29,19 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_only_what_is_not_there_is_created(path: str) -> None:
-    assert exclusive.create(path, b"first")
-    assert not exclusive.create(path, b"second")
+    assert storage.create(path, b"first")
+    assert not storage.create(path, b"second")
     assert storage.read_bytes(path) == b"first"
 
 
 def test_only_what_is_expected_is_exchanged(path: str) -> None:
-    assert not exclusive.exchange(path, b"old", b"new")
-    exclusive.create(path, b"a longer one")
-    assert not exclusive.exchange(path, b"something else", b"new")
-    assert exclusive.exchange(path, b"a longer one", b"short")
+    assert not storage.exchange(path, b"old", b"new")
+    storage.create(path, b"a longer one")
+    assert not storage.exchange(path, b"something else", b"new")
+    assert storage.exchange(path, b"a longer one", b"short")
     assert storage.read_bytes(path) == b"short"
-    assert not exclusive.exchange(path, b"a longer one", None)
-    assert exclusive.exchange(path, b"short", None)
+    assert not storage.exchange(path, b"a longer one", None)
+    assert storage.exchange(path, b"short", None)
     assert not storage.exists(path)
 
 
@@ -52,9 +51,9 @@ def test_only_what_is_expected_is_exchanged(path: str) -> None:
 def test_one_of_many_wins(path: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         for turn in range(10):
-            created = pool.map(lambda n: exclusive.create(path, b"old %d" % n), range(8))
+            created = pool.map(lambda n: storage.create(path, b"old %d" % n), range(8))
             assert sum(created) == 1, turn
             old = storage.read_bytes(path)
-            taken = pool.map(lambda n, o=old: exclusive.exchange(path, o, b"new %d" % n), range(8))
+            taken = pool.map(lambda n, o=old: storage.exchange(path, o, b"new %d" % n), range(8))
             assert sum(taken) == 1, turn
-            assert exclusive.exchange(path, storage.read_bytes(path), None)
+            assert storage.exchange(path, storage.read_bytes(path), None)

@@ -1,0 +1,168 @@
+"""Rows, plans, shards and pages have versions that change if and only if they do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from filters.scores import COLUMNS as SCORE_COLUMNS
+from filters.scores import Scores
+from filters.settings import ScoreSettings
+from pipelines import sources
+from pipelines.config import PackSettings
+from pipelines.planning.settings import PlanSettings
+from pipelines.planning.shards import PACK_VERSION
+from pipelines.report import census, page, payload, thresholds
+from pipelines.sources import FolderSource, ParquetSource, Source, WebDatasetSource, pdf
+from pipelines.sources.pdf_fonts import pdf_fonts
+from pipelines.stages import pack, plan
+from pipelines.workers import scorer
+from tests.pictures import encoded, jpeg, scene, write_tar
+from tests.pictures import page as page_of_text
+from tests.pipelines import pdfs
+from tests.pipelines.reading import read_all
+from tests.pipelines.test_plan import make, row, text_row
+from tests.versions import assert_recorded
+from vae_corpus.pictures.decode import Limits, decode
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def text(values: Any) -> bytes:
+    return json.dumps(values, sort_keys=True, default=str).encode()
+
+
+def some_rows() -> list[dict[str, Any]]:
+    rows = [row(n, clarity=0.3 + n / 30) for n in range(18)]
+    rows += [text_row(100 + n, 10.0 * n) for n in range(6)]
+    rows += [row(3, uri="/a/copy.jpg"), row(200, slug="truncated", why="x", clarity=None)]
+    return rows
+
+
+def planned(folder: Path) -> bytes:
+    tables = make(folder, some_rows(), pack=PackSettings(shard_samples=4))
+    kept = [{k: v for k, v in r.items() if k != "shard"} for r in tables["selected"]]
+    return text([kept, tables["dropped"], tables["rejected"]])
+
+
+def packed(folder: Path) -> bytes:
+    """Names and sizes of shards, and what is stored of a few images."""
+    tables = make(folder, some_rows(), pack=PackSettings(shard_samples=4))
+    shards = sorted((r["shard"], r["samples"]) for r in tables["shards"])
+    job = pack.PackJob(
+        settings=PackSettings(), score=ScoreSettings(), sources={}, plan="", out=str(folder)
+    )
+    none = dict.fromkeys(column.name for column in SCORE_COLUMNS if column.label)
+    common = none | row(1) | {"colour_converted": False, "bucket": "256x256"}
+    tile = {"x": 8, "y": 16, "width": 256, "height": 256, "chars": 30.0, "density": "rest"}
+    large = {"kind": "general", "rung": 256, "tiles": None, "width": 700, "height": 500}
+    cases = [
+        (large | {"ext": "jpg"}, jpeg(scene(700, 500, 1))),
+        (large | {"ext": "png", "format": "bmp", "rung": 512}, encoded(scene(700, 500, 2), "bmp")),
+        (
+            {"kind": "text_real", "rung": 256, "tiles": [tile], "ext": "png"}
+            | {"width": 640, "height": 480},
+            jpeg(page_of_text(640, 480, 3)),
+        ),
+    ]
+    stored = [
+        [sample.key, sample.ext, sample.scores, sample.label_bytes().decode(), pixels(sample.data)]
+        for changes, data in cases
+        for sample in pack.cut_samples(common | changes, data, job)
+    ]
+    return text([shards, stored])
+
+
+def pixels(data: bytes) -> str:
+    """Of encoded bytes: encoders may change, what they hold may not."""
+    found = decode(data)
+    return digest(getattr(found, "rgb", np.zeros(0)).tobytes())
+
+
+def listed(folder: Path) -> bytes:
+    pictures = {f"{n}.jpg": jpeg(scene(80, 64, n)) for n in range(3)}
+    (folder / "in").mkdir()
+    for name, data in pictures.items():
+        (folder / "in" / name).write_bytes(data)
+    write_tar(folder / "a.tar", pictures | {"0.txt": b"a caption"})
+    pq.write_table(pa.table({"image": list(pictures.values())}), folder / "a.parquet")
+    kinds: tuple[Source, ...] = (
+        FolderSource(name="f", uri=str(folder / "in")),
+        WebDatasetSource(name="t", uri=str(folder / "a.tar")),
+        ParquetSource(name="p", uri=str(folder / "a.parquet")),
+    )
+    return text(
+        [
+            sorted((item.member, item.offset, digest(item.data)) for item in read_all(source))
+            for source in kinds
+        ]
+    )
+
+
+def scored(folder: Path) -> bytes:
+    """What a row says besides the scores of its filters."""
+    (folder / "in").mkdir()
+    (folder / "in" / "a.jpg").write_bytes(jpeg(scene(300, 260, 1)))
+    (folder / "in" / "b.png").write_bytes(encoded(scene(40, 40, 1), "png"))
+    (folder / "in" / "c.jpg").write_bytes(jpeg(scene(300, 260, 1))[:-300])
+    source, settings = FolderSource(name="f", uri=str(folder / "in")), ScoreSettings(text=False)
+    job = scorer.ScoreJob(
+        settings=settings,
+        versions=scorer.versions(Scores(settings)),
+        sources={"f": source},
+        folder=str(folder),
+    )
+    score_item = scorer.make_item_scorer(job)
+    rows = [score_item(item, unit) for unit in source.units() for item in source.read(unit)]
+    own = {"unit", "uri", "why", *(column.name for column in SCORE_COLUMNS)}
+    kept = [{k: v for k, v in r.items() if k not in own} for r in rows]
+    return text(sorted(kept, key=lambda r: str(r["member"])))
+
+
+def drawn(folder: Path) -> bytes:
+    (folder / "a.pdf").write_bytes(pdfs.page(pdfs.text(["a page", "of text"])))
+    with pdf.open_page(str(folder / "a.pdf"), 0, pdf_fonts(())) as opened:
+        return digest(opened.pixels(72, Limits()).tobytes()).encode() + opened.text().encode()
+
+
+def shown(folder: Path) -> bytes:
+    """What the report computes; scripts and styles are part of a page's own digest."""
+    tables = make(folder, some_rows())
+    rows = [r | {"fate": "selected", "stratum": 0, "place": 1} for r in tables["selected"]]
+    data = [payload.columns(rows), thresholds.to_json(PlanSettings())]
+    return text([*data, census.count(str(folder / "plan"))])
+
+
+# What is made -> the file of its VERSION, that, and bytes made from a small input.
+MADE: dict[str, tuple[str, Any, Callable[[Path], bytes]]] = {
+    "a plan": ("pipelines/stages/plan.py", plan.VERSION, planned),
+    "what is packed": ("pipelines/planning/shards.py", PACK_VERSION, packed),
+    "what sources list": ("pipelines/sources/__init__.py", sources.VERSION, listed),
+    "a row of scores": ("pipelines/workers/scorer.py", scorer._VERSION, scored),
+    "the report": ("pipelines/report/page.py", page.VERSION, shown),
+    "a page of a document": ("pipelines/sources/pdf.py", pdf.VERSION, drawn),
+}
+RECORDED: dict[str, tuple[Any, str]] = {
+    "a plan": (5, "bc5ac49c9662bf80"),
+    "what is packed": (4, "7e07f53397b2694e"),
+    "what sources list": (2, "2543834932e2f53f"),
+    "a row of scores": (1, "4252a6ca7d788d9a"),
+    "the report": (1, "0c4d7955fe9f814c"),
+    "a page of a document": ("2", "868c7f32510aa824"),
+}
+
+
+@pytest.mark.parametrize("what", MADE)
+def test_what_is_made_and_its_version_change_together(what: str, tmp_path: Path) -> None:
+    file, version, make_bytes = MADE[what]
+    assert_recorded(what, file, version, make_bytes(tmp_path), RECORDED[what])

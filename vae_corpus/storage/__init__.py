@@ -1,0 +1,71 @@
+"""Files that are either whole or not there, on a local disk or an object store.
+
+Callers see functions of paths and URLs. Behind them is one interface (`place`) with two classes:
+`local` writes beside the target, fsyncs and renames; `remote` sends one finished upload, which
+stores make visible all at once. A second writer of the same path writes the same bytes, so whoever
+comes last changes nothing.
+"""
+
+from vae_corpus.storage.files import (
+    commit,
+    commit_bytes,
+    create,
+    exchange,
+    exists,
+    filesystem,
+    folders,
+    is_local,
+    join,
+    listing,
+    name_of,
+    names,
+    open_read,
+    read_bytes,
+    remove,
+    remove_folder,
+    size_bytes,
+    sweep,
+)
+from vae_corpus.storage.guard import guarded
+from vae_corpus.storage.local import DiskFull, sync_folder, told_if_full
+from vae_corpus.storage.place import Entry
+from vae_corpus.storage.remote import forget
+from vae_corpus.storage.tables import (
+    commit_table,
+    dataset,
+    parquet_metadata,
+    query,
+    table_bytes,
+)
+
+__all__ = [
+    "DiskFull",
+    "Entry",
+    "commit",
+    "commit_bytes",
+    "commit_table",
+    "create",
+    "dataset",
+    "exchange",
+    "exists",
+    "filesystem",
+    "folders",
+    "forget",
+    "guarded",
+    "is_local",
+    "join",
+    "listing",
+    "name_of",
+    "names",
+    "open_read",
+    "parquet_metadata",
+    "query",
+    "read_bytes",
+    "remove",
+    "remove_folder",
+    "size_bytes",
+    "sweep",
+    "sync_folder",
+    "table_bytes",
+    "told_if_full",
+]
