@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from benchmarks.gpu import judges, profiling
 from benchmarks.gpu.plan import Cell, Setup
-from benchmarks.gpu.trainer_step import trainer_step
+from benchmarks.gpu.trainer_step import trainer_step, waits
 from benchmarks.gpu.variants import norm_silu_plain, use_norm, widen_rgb
 from vae_corpus.curriculum import LossWeights
 from vae_training.compilation import compile_halves, compile_norms
@@ -76,6 +76,8 @@ class Bench:
                 step = self._step(cell, setup)
             first, found["first_step_s"] = self._first(step)
             found |= {name: float(f"{value:.6g}") for name, value in first.items()}
+            if self.gpu and cell.kind == "trainer":
+                found["waits"] = waits(step)
             found["step_s"] = self._median(step)
         found["images_per_s"] = cell.batch / found["step_s"]
         if self.gpu:

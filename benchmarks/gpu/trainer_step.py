@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import types
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -59,3 +61,22 @@ def trainer_step(
         return dict(zip(names, own, strict=False))
 
     return step
+
+
+def waits(step: Callable[[], object]) -> list[str]:
+    """The places of a step that wait for the GPU, once each time; the look at its scalars is one.
+
+    torch tells waits of its own calls only.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return [
+        "/".join(Path(w.filename).parts[-2:]) + f":{w.lineno}"
+        for w in told
+        if "synchroniz" in str(w.message)
+    ]
