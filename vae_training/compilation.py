@@ -42,11 +42,19 @@ def compile_model(
 
 
 def compile_norms(objective: Objective, backend: Backend = "inductor") -> None:
-    """Compile norm and SiLU into one pass forward and one backward, once per width for all sizes.
+    """Let all norms with SiLU of the model be those of `compiled_norm`."""
+    _allow(objective)
+    fused = compiled_norm(backend)
+    for module in objective.autoencoder.modules():
+        if isinstance(module, RmsNorm):
+            module.fused = fused
+
+
+def compiled_norm(backend: Backend = "inductor") -> Callable[[Tensor, Tensor], Tensor]:
+    """Norm and SiLU in one pass forward and one backward, compiled once per width for all sizes.
 
     float32 inside, so in bf16 it rounds once where torch rounds three times.
     """
-    _allow(objective)
     compiled = torch.compile(_norm_silu, backend=backend)
 
     def fused(x: Tensor, weight: Tensor) -> Tensor:
@@ -57,9 +65,7 @@ def compile_norms(objective: Objective, backend: Backend = "inductor") -> None:
         out: Tensor = compiled(rows, weight)
         return out.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
-    for module in objective.autoencoder.modules():
-        if isinstance(module, RmsNorm):
-            module.fused = fused
+    return fused
 
 
 def compile_halves(objective: Objective, backend: Backend = "inductor") -> None:
