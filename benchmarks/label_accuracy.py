@@ -35,13 +35,14 @@ import uharfbuzz
 from PIL import Image, ImageDraw, ImageFont
 
 from fonts.faces import Face, discover
-from renderers.atlas import FAINT, Atlas
-from renderers.compose import Glyphs, blend, gather
-from renderers.labels import Labels
-from renderers.parameters import SIZE_BANDS, Recipe
-from renderers.recipe import Renderer
-from renderers.text_sources import TextSource
+from renderers.glyphs.atlas import FAINT, Atlas
+from renderers.page.compose import Glyphs, paint_glyphs, place_glyphs
+from renderers.page.labels import Labels
+from renderers.recipe import Recipe
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus.demo import demo_inputs
+from vae_corpus.words import SIZE_BANDS
 
 _SIDE = 512
 # A glyph is drawn by itself onto a canvas of so many px, its origin in the middle.
@@ -70,20 +71,17 @@ class Found(NamedTuple):
 def measure(recipe: Recipe, labels: Labels) -> Iterator[Found]:
     """Every labelled box of a page, next to the two inks."""
     atlas = Atlas()
-    glyphs = gather(labels.lines, atlas, recipe.phases)
-    where, boxes = labels.characters.where, labels.characters.boxes / 100
-    starts = [0, *labels.characters.ends.tolist()]
-    begins_at = labels.lines.table()[:, 0].tolist()
-    at = 0
-    for number, line in enumerate(labels.lines):
-        entries: dict[int, Box] = {}
-        for i in range(starts[number], starts[number + 1]):
-            entries[int(where[i]) - begins_at[number]] = tuple(boxes[i].tolist())
+    glyphs = place_glyphs(labels.lines, atlas, recipe.phases)
+    boxes: list[Box] = list(map(tuple, labels.boxes.tolist()))
+    at = start = 0
+    for line in labels.lines:
+        own_boxes = boxes[start : start + len(line.text)]
+        start += len(line.text)
         begins = sorted(set(line.clusters.tolist()))
         ends = [*begins[1:], len(line.text)]
         for begin, end in zip(begins, ends, strict=True):
             own = np.flatnonzero(line.clusters == begin)
-            labelled = [entries[k] for k in range(begin, end) if k in entries]
+            labelled = [box for box in own_boxes[begin:end] if box[0] < box[2]]
             if not labelled:
                 continue
             box = _union(labelled)
@@ -138,7 +136,7 @@ def _drawn(page: Glyphs, which: np.ndarray[Any, Any], atlas: Atlas) -> Box | Non
         page.y[which] - np.int32(top),
         np.array([[0, 0, _CANVAS, _CANVAS]], np.int32),
     )
-    blend(canvas, alone, atlas, np.full((1, 3), 255, np.uint8))
+    paint_glyphs(canvas, alone, atlas, np.full((1, 3), 255, np.uint8))
     return _ink(canvas[:, :, 0], left, top)
 
 
@@ -236,14 +234,14 @@ def main() -> int:
         for band in SIZE_BANDS:
             found: list[Found] = []
             for number in range(given.pages):
-                recipe = made.draw_recipe(
+                recipe = made.sample_recipe(
                     np.random.default_rng([number, len(results), int(band.split("-")[0])]),
                     language=language,
                     size_band=band,
                     width=_SIDE,
                     height=_SIDE,
                 )
-                page = list(measure(recipe, made.draw(recipe, blank)[1]))
+                page = list(measure(recipe, made.paint(recipe, blank)[1]))
                 found += page
                 name = made._face(recipe.fonts[0]).name
                 off[name] += sum(f.characters for f in page if f.pillow and f.pillow > 1)

@@ -27,11 +27,11 @@ from rapidfuzz.distance import LCSseq
 
 from filters.ocr.rapid import RapidOcrEngine
 from fonts.faces import discover
-from renderers import rasterise
-from renderers.backgrounds import Backgrounds
-from renderers.labels import Labels
-from renderers.recipe import Renderer
-from renderers.text_sources import TextSource
+from renderers.glyphs import rasterise
+from renderers.page.backgrounds import Backgrounds
+from renderers.page.labels import Labels
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus.demo import demo_inputs
 from vae_corpus.seeds import generator
 
@@ -62,7 +62,7 @@ def read_share(
     read = shown = 0
     for number in range(pages):
         rng = generator(0, "legibility", language, em, number)
-        recipe = made.draw_recipe(
+        recipe = made.sample_recipe(
             rng,
             language=language,
             size_band=f"{em}-{em}",
@@ -73,8 +73,8 @@ def read_share(
         recipe = replace(
             recipe, contrast=(_LEAST_CONTRAST, 2 * _LEAST_CONTRAST), wash=0.0, plate=0.0
         )
-        _, background = pictures.draw(rng, recipe.width, recipe.height)
-        page, labels = made.draw(recipe, background)
+        _, background = pictures.sample(rng, recipe.width, recipe.height)
+        page, labels = made.paint(recipe, background)
         for said, found in matched(labels, engine, page):
             shown += len(said)
             read += LCSseq.similarity(said, found)
@@ -90,8 +90,7 @@ def matched(
     for line in labels.to_dict()["lines"]:
         if line["contrast"] < _LEAST_CONTRAST:
             continue
-        boxes = np.array([box[1:] for box in line["chars"]])
-        top, bottom = boxes[:, 1].min(), boxes[:, 3].max()
+        _, top, _, bottom = line["box"]
         own = sorted((p[0], found.text) for p, found in places if top <= p[1] < bottom)
         said = "".join(line["text"].split())
         yield said, "".join("".join(text.split()) for _, text in own)

@@ -32,9 +32,9 @@ from fontTools.ttLib import TTFont
 
 from fonts.charsets import GB2312_LEVEL_1, GB2312_LEVEL_2
 from fonts.faces import Face, discover, writing
-from renderers.labels import Labels
-from renderers.recipe import Renderer
-from renderers.text_sources import TextSource
+from renderers.page.labels import Labels
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus import debian
 from vae_corpus.demo import demo_inputs
 
@@ -150,16 +150,16 @@ def draw_with(
     seen: set[str] = set()
     wrong: Counter[str] = Counter()
     while count < wanted:
-        recipe = made.draw_recipe(
+        recipe = made.sample_recipe(
             np.random.default_rng([seed, page]),
             language=languages[page % len(languages)],
             size_band="5-8",
             width=_SIDE,
             height=_SIDE,
         )
-        labels = made.draw(recipe, blank)[1]
+        labels = made.paint(recipe, blank)[1]
         page += 1
-        count += len(labels.characters.where)
+        count += labels.inked()
         skipped += recipe.skipped_texts
         seen.update(*(line.text for line in labels.lines))
         wrong += faults(labels, known)

@@ -29,13 +29,14 @@ import cv2
 import numpy as np
 from render_speed import SIDE, Picture, backgrounds, cpu_s, device, renderer
 
-from renderers.compose import backdrop
-from renderers.garbage import keep_loaded
-from renderers.labels import Labels
+from renderers.garbage_collection import keep_loaded
 from renderers.layout import LAYOUTS
-from renderers.parameters import SIZE_BANDS, Recipe
-from renderers.recipe import Renderer
+from renderers.page.compose import crop_background
+from renderers.page.labels import Labels
+from renderers.recipe import Recipe
+from renderers.renderer import Renderer
 from vae_corpus.seeds import generator
+from vae_corpus.words import SIZE_BANDS
 
 _PEERS = Path(__file__).parent / "peers"
 _OLD = ("pillow<10", "numpy<2", "opencv-python<4.11")
@@ -128,7 +129,7 @@ class Pages:
 
     def draw(self, number: int) -> tuple[Recipe, Labels]:
         layout, band = self._wanted[number]
-        recipe = self.made.draw_recipe(
+        recipe = self.made.sample_recipe(
             generator(0, "render_peers", self._language, number),
             language=self._language,
             size_band=band,
@@ -136,13 +137,13 @@ class Pages:
             height=SIDE,
             layout=layout,
         )
-        return recipe, self.made.draw(recipe, self.ground(number))[1]
+        return recipe, self.made.paint(recipe, self.ground(number))[1]
 
     def plain(self, number: int, ground: Path) -> dict[str, Any]:
         """The page in plain words, its background, as it lies under the text, in a file."""
         recipe, labels = self.draw(number)
         wash, size = (recipe.wash, recipe.wash_tone), (recipe.width, recipe.height)
-        np.save(ground, backdrop(self.ground(number), recipe.crop, size, wash))
+        np.save(ground, crop_background(self.ground(number), recipe.crop, size, wash))
         return as_page(recipe, labels, ground, self.made)
 
 
@@ -167,9 +168,7 @@ def compare(language: str, peers: Path, runs: int) -> dict[str, Any]:
             for name, (python, script, *more) in scripts.items()
         }
         keep_loaded()
-        characters = _OURS * sum(
-            len(pages.draw(number)[1].characters.where) for number in range(len(pages))
-        )
+        characters = _OURS * sum(pages.draw(number)[1].inked() for number in range(len(pages)))
 
         def ours() -> float:
             def work() -> None:

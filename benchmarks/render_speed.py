@@ -9,7 +9,9 @@ benchmarks/results/render_speed.json, per second of CPU time of one thread (medi
   lays out, blends and measures a drawn recipe; `all` also draws the recipe and makes the label,
   as JSON text or as Python lists;
 - the cost of the first 100 pages against the next 100, in a fresh process;
-- images with labels into a tar: JPEG, WebP and PNG, with the decoding of backgrounds.
+- pages with labels into a tar: JPEG and PNG, with the decoding of backgrounds; and characters of
+  the same pages with labels as JSON, with nothing encoded. `--before DIR` measures another checkout
+  too, in rounds that alternate, and prints how many times as fast this one is.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import multiprocessing
 import os
 import platform
 import statistics
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,18 +34,17 @@ import cv2
 import numpy as np
 
 from fonts.faces import discover
-from renderers.backgrounds import Backgrounds
-from renderers.batch import BACKGROUNDS, BLOCK, Job, Maker
-from renderers.output import page_writer
-from renderers.parameters import SIZE_BANDS, Recipe
-from renderers.recipe import Renderer
-from renderers.text_sources import TextSource
+from renderers.page.backgrounds import Backgrounds
+from renderers.recipe import Recipe
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus.demo import demo_inputs
 from vae_corpus.seeds import generator
+from vae_corpus.words import SIZE_BANDS
 
 SIDE = 512
 _PAGES = 100
-_IMAGES = 2 * BLOCK
+_EXTS = {"none": "characters, not encoded", "jpg": "pages as JPEG", "png": "pages as PNG"}
 _KEPT = 12
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
@@ -57,15 +58,15 @@ def renderer(language: str) -> Renderer:
     )
 
 
-def draw_recipe(made: Renderer, language: str, number: int) -> Recipe:
+def sample_recipe(made: Renderer, language: str, number: int) -> Recipe:
     rng = generator(0, "render_speed", language, number)
     band = SIZE_BANDS[int(rng.integers(len(SIZE_BANDS)))]
-    return made.draw_recipe(rng, language=language, size_band=band, width=SIDE, height=SIDE)
+    return made.sample_recipe(rng, language=language, size_band=band, width=SIDE, height=SIDE)
 
 
 def backgrounds() -> list[Picture]:
     pictures, rng = Backgrounds(demo_inputs().photos), np.random.default_rng(0)
-    return [pictures.draw(rng, SIDE, SIDE)[1] for _ in range(_KEPT)]
+    return [pictures.sample(rng, SIDE, SIDE)[1] for _ in range(_KEPT)]
 
 
 def cpu_s(work: Callable[[], object]) -> float:
@@ -77,26 +78,26 @@ def cpu_s(work: Callable[[], object]) -> float:
 def speeds(language: str, grounds: list[Picture], runs: int) -> dict[str, float]:
     """Characters per second of CPU."""
     made = renderer(language)
-    recipes = [draw_recipe(made, language, number) for number in range(_PAGES)]
+    recipes = [sample_recipe(made, language, number) for number in range(_PAGES)]
 
     def ground(number: int) -> Picture:
         return grounds[number % len(grounds)]
 
-    drawn = [made.draw(recipe, ground(n))[1] for n, recipe in enumerate(recipes)]
-    characters = sum(len(labels.characters.where) for labels in drawn)
+    drawn = [made.paint(recipe, ground(n))[1] for n, recipe in enumerate(recipes)]
+    characters = sum(labels.inked() for labels in drawn)
 
     def pages() -> None:
         for number, recipe in enumerate(recipes):
-            made.draw(recipe, ground(number))
+            made.paint(recipe, ground(number))
 
     def to_json() -> None:
         for number in range(_PAGES):
-            recipe = draw_recipe(made, language, number)
-            made.draw(recipe, ground(number))[1].to_json()
+            recipe = sample_recipe(made, language, number)
+            made.paint(recipe, ground(number))[1].to_json()
 
     def to_lists() -> None:
         for number in range(_PAGES):
-            made.render(draw_recipe(made, language, number), ground(number))
+            made.render(sample_recipe(made, language, number), ground(number))
 
     tasks = {"page": pages, "all, labels as JSON": to_json, "all, labels as lists": to_lists}
     taken: dict[str, list[float]] = {name: [] for name in tasks}
@@ -113,11 +114,11 @@ def cold_start(language: str) -> dict[str, float]:
 
     def pages(first: int) -> None:
         for number in range(first, first + _PAGES):
-            made.draw(draw_recipe(made, language, number), grounds[number % _KEPT])[1].to_json()
+            made.paint(sample_recipe(made, language, number), grounds[number % _KEPT])[1].to_json()
 
     # Another renderer, so that nothing but the compiled code is known afterwards.
     other = renderer(language)
-    load = cpu_s(lambda: other.draw(draw_recipe(other, language, 0), grounds[0])[1].to_json())
+    load = cpu_s(lambda: other.paint(sample_recipe(other, language, 0), grounds[0])[1].to_json())
     first, following = cpu_s(lambda: pages(0)), cpu_s(lambda: pages(_PAGES))
     return {
         "compiled code and a page, s": load,
@@ -128,32 +129,63 @@ def cold_start(language: str) -> dict[str, float]:
     }
 
 
-def images(language: str, ext: str, runs: int) -> float:
-    """Images per second of CPU, encoded and labelled, into a tar."""
-    demo = demo_inputs()
-    job = Job(
-        language=language,
-        bands=SIZE_BANDS,
-        layouts=(),
-        canvas=SIDE,
-        count=_IMAGES,
-        seed=0,
-        ext=ext,
-        backgrounds=tuple(demo.photos),
-        fonts=tuple(demo.fonts),
-        texts=((language, tuple(demo.texts[language])),),
-    )
+class Checkout:
+    """A process that renders pages into tars with the renderer of a checkout."""
 
-    def write(maker: Maker, out: Path) -> None:
-        with page_writer(out, ext) as add:
-            for task in range(_IMAGES // BLOCK * BACKGROUNDS):
-                for page in maker.make(task).pages:
-                    add(page.name, page.picture, page.label)
+    def __init__(self, root: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / "peers" / "pages_into_tar.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
+        )
 
-    with tempfile.TemporaryDirectory() as folder:
-        maker, out = Maker(job), Path(folder) / "pages.tar"
-        write(maker, out)
-        return _IMAGES / statistics.median(cpu_s(lambda: write(maker, out)) for _ in range(runs))
+    def round(self, language: str, ext: str) -> tuple[float, float]:
+        """Pages and characters with ink per second of CPU."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps([language, ext]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("a checkout's process ended early")
+        pages, characters, seconds = json.loads(answer)
+        return pages / seconds, characters / seconds
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def tars(before: Path | None, runs: int) -> dict[str, Any]:
+    """Median speeds of this checkout, and with `before` of that one and now / before of each round.
+
+    Rounds of the two alternate, so that both meet the same load.
+    """
+    roots = {"now": Path(__file__).resolve().parents[1]} | ({"before": before} if before else {})
+    sides = {name: Checkout(root.resolve()) for name, root in roots.items()}
+    found: dict[str, Any] = {}
+    for language in ("en", "zh"):
+        for ext in _EXTS:
+            rates: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+            for number in range(runs + 1):
+                for name in list(sides)[:: 1 if number % 2 else -1]:
+                    rate = sides[name].round(language, ext)
+                    if number:  # the first only warms up
+                        rates[name].append(rate)
+            unit = 1 if ext == "none" else 0
+            facts: dict[str, float] = {
+                name: round(statistics.median(rate[unit] for rate in all_), 1)
+                for name, all_ in rates.items()
+            }
+            if before:
+                ratios = [a[0] / b[0] for a, b in zip(rates["now"], rates["before"], strict=True)]
+                facts["now / before"] = round(statistics.median(ratios), 3)
+            found[f"{language} {_EXTS[ext]}"] = facts
+            print(f"{language} {_EXTS[ext]}: {facts}", flush=True)
+    for side in sides.values():
+        side.close()
+    return found
 
 
 def device() -> str:
@@ -171,7 +203,14 @@ def device() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--before", type=Path, metavar="DIR", help="another checkout to compare with"
+    )
+    parser.add_argument("--only-tars", action="store_true", help="print the tars' part and end")
     given = parser.parse_args()
+    if given.only_tars:
+        tars(given.before, given.runs)
+        return 0
     cv2.setNumThreads(1)
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(1, maxtasksperchild=1) as pool:
@@ -184,20 +223,14 @@ def main() -> int:
             print(f"{language}  {name:<26} {value:>10,.0f} characters/s")
     for language, times in cold.items():
         print(f"{language}  " + ", ".join(f"{name} {value:.2f}" for name, value in times.items()))
-    written = {}
-    for language in ("en", "zh"):
-        written[language] = {
-            ext: images(language, ext, given.runs) for ext in ("jpg", "webp", "png")
-        }
-        shown = ", ".join(f"{ext} {value:.0f}" for ext, value in written[language].items())
-        print(f"{language}  images/s with labels into a tar: {shown}")
+    written = tars(given.before, given.runs)
     facts = {
         "date": datetime.date.today().isoformat(),
         "device": device(),
-        "command": "python benchmarks/render_speed.py",
+        "command": "python benchmarks/render_speed.py" + " --before DIR" * bool(given.before),
         "unit": "per second of CPU time of one thread, median",
         "runs": given.runs,
-        "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; {_IMAGES} for images",
+        "pages": f"{_PAGES} of {SIDE} x {SIDE} px, 5 to 20 px, all layouts; 256 into a tar",
         "characters": {
             language: {name: round(value) for name, value in found.items()}
             for language, found in characters.items()
@@ -206,10 +239,7 @@ def main() -> int:
             language: {name: round(value, 3) for name, value in times.items()}
             for language, times in cold.items()
         },
-        "images": {
-            language: {ext: round(value, 1) for ext, value in found.items()}
-            for language, found in written.items()
-        },
+        "into a tar": written,
     }
     out = Path(__file__).parent / "results" / "render_speed.json"
     out.parent.mkdir(exist_ok=True)

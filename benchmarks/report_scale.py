@@ -28,7 +28,7 @@ from PIL import Image
 
 from filters.scores import SCORE_SCHEMA
 from pipelines.config import CorpusConfig
-from pipelines.planning import curriculum
+from pipelines.planning import phases
 from pipelines.report import accounting, page
 from pipelines.sources import FolderSource
 from pipelines.stages import plan
@@ -165,7 +165,7 @@ def make(root: Path) -> None:
     config = CorpusConfig.model_validate(prepared["config"])
     out, folder, shards = config.out, str(root / "plan"), prepared["shards"]
     start = time.monotonic()
-    whole, notices = curriculum.make_curriculum(config, group_counts(out, shards))
+    whole, notices = phases.make_curriculum(config.phases, config.seed, group_counts(out, shards))
     facts = {
         **{"seed": 0, "scores": "s", "plan": "p", "problems": [], "notices": notices},
         "quarantined": [],

@@ -23,15 +23,17 @@ import numpy as np
 import numpy.typing as npt
 
 from fonts.faces import discover
-from renderers.backgrounds import Backgrounds
-from renderers.extras import NO_EXTRAS, Extras
-from renderers.garbage import keep_loaded
-from renderers.output import encode
-from renderers.recipe import Renderer
-from renderers.text_sources import TextSource
+from renderers.effects.extras import NO_EXTRAS, Extras
+from renderers.garbage_collection import keep_loaded
+from renderers.page.backgrounds import Backgrounds
+from renderers.page.output import encode
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus.seeds import generator
 
-DrawBackground = Callable[[np.random.Generator, int, int], tuple[str | Path, npt.NDArray[np.uint8]]]
+SampleBackground = Callable[
+    [np.random.Generator, int, int], tuple[str | Path, npt.NDArray[np.uint8]]
+]
 
 BLOCK, BACKGROUNDS = 128, 8
 # Tasks in flight per process: enough to keep all busy, few enough to bound memory.
@@ -55,7 +57,7 @@ class Job:
     count: int
     seed: int
     ext: str
-    backgrounds: tuple[Path, ...] | DrawBackground
+    backgrounds: tuple[Path, ...] | SampleBackground
     fonts: tuple[Path, ...]
     texts: tuple[tuple[str, tuple[Path, ...]], ...]
     extras: Extras = NO_EXTRAS
@@ -101,10 +103,10 @@ class Maker:
         )
         self._refused: dict[Path, str] = {}
         if callable(job.backgrounds):
-            self._background: DrawBackground = job.backgrounds
+            self._background: SampleBackground = job.backgrounds
         else:
             files = Backgrounds(job.backgrounds)
-            self._background, self._refused = files.draw, files.refused
+            self._background, self._refused = files.sample, files.refused
         keep_loaded()
 
     def make(self, task: int) -> Done:
@@ -117,7 +119,7 @@ class Maker:
             rng = generator(job.seed, "synth_text", job.language, number)
             layouts = job.layouts
             layout = layouts[int(rng.integers(len(layouts)))] if layouts else None
-            recipe = self._renderer.draw_recipe(
+            recipe = self._renderer.sample_recipe(
                 rng,
                 language=job.language,
                 size_band=job.bands[int(rng.integers(len(job.bands)))],
@@ -126,15 +128,15 @@ class Maker:
                 layout=layout,
                 extras=job.extras,
             )
-            rgb, labels = self._renderer.draw(recipe, background)
+            rgb, labels = self._renderer.paint(recipe, background)
             made.append(
                 Page(
                     number=number,
                     name=f"{job.language}-{number:06d}",
                     picture=encode(rgb, job.ext),
-                    label=labels.to_json(background=str(name)).encode(),
-                    characters=len(labels.characters.where),
-                    shown="".join(sorted(set(labels.text()))),
+                    label=labels.to_json(background=str(name)),
+                    characters=labels.inked(),
+                    shown="".join(sorted(labels.shown())),
                     skipped_texts=recipe.skipped_texts,
                 )
             )

@@ -1,4 +1,4 @@
-"""Small draws by the dozen: a call of numpy's generator costs as much as ten draws from a list."""
+"""Single random numbers out of blocks: a call of numpy's generator costs as much as ten of them."""
 
 from __future__ import annotations
 

@@ -1,259 +1,138 @@
-"""The text renderer: draws a recipe, and turns a recipe and a background into picture and labels.
+"""Everything that was drawn for one page: the label's core, and enough to draw it again.
 
-    renderer = Renderer(faces=discover([folder]), texts={"zh": source})
-    recipe = renderer.draw_recipe(rng, language="zh", size_band="8-10", width=512, height=512)
-    rgb, labels = renderer.render(recipe, background)
-
-The same state of `rng` gives the same recipe; the same recipe and background the same bytes. A
-renderer keeps its glyphs from page to page; it is not thread-safe: one per worker.
+A recipe and the same background give the same bytes. It is plain JSON, texts included, so that a
+stored label can be replayed without the corpus it came from; fonts are named by file and digest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+import json
+from dataclasses import dataclass, fields
+from typing import Any
 
-import numpy as np
+from renderers.effects.camera import Camera
+from renderers.effects.outline import Outline
+from renderers.effects.shadow import Shadow
+from renderers.effects.warp import Quad
+from renderers.layout.base import Params
+from renderers.optional import optional
 
-from fonts.faces import Face
-from renderers import draw, outline, shadow, warp
-from renderers.atlas import Atlas
-from renderers.camera import photograph
-from renderers.colour import contrast_ratio, local_luminance, luminance, text_colours, tints
-from renderers.compose import (
-    Glyphs,
-    Picture,
-    Shaped,
-    backdrop,
-    blend,
-    characters,
-    furnish,
-    gather,
-)
-from renderers.extras import NO_EXTRAS, Extras
-from renderers.ink import Ink, cover, lay
-from renderers.labels import Labels
-from renderers.layout import LAYOUTS
-from renderers.layout.sheet import Placed, Sheet, Text
-from renderers.parameters import LANGUAGES, SIZE_BANDS, VERSION, Recipe
-from renderers.shaping import Floats, Shaper
-from renderers.text_sources import TextSource
-from renderers.wardrobe import Wardrobe
+# Raised when the same recipe or the same draw would give another picture.
+VERSION = 6
 
-__all__ = ["LANGUAGES", "SIZE_BANDS", "VERSION", "Recipe", "Renderer"]
+_EFFECTS = {"shadow": Shadow, "outline": Outline, "camera": Camera}
 
 
-class _Found(NamedTuple):
-    """Where the lines of a page lie; the last three only of a warped page."""
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The drawn parameters of one page.
 
-    glyphs: Glyphs
-    shaped: Shaped
-    ink: Ink | None = None
-    quads: Floats | None = None
-    scales: Floats | None = None
+    `size_px` is the em of the body text; it lies in `size_band`, and so does all other text unless
+    `Extras.large_headings` let it grow. `texts` are (index into `fonts`, paragraph) pairs;
+    `fonts` are `Face.key`s, the first for the body, the second for headings. `crop` is where the
+    page is cut from the background: 0 left/top to 1 right/bottom. `contrast` is the range of WCAG
+    ratios from which each line draws the least that it should reach. `wash` blends the background
+    towards `wash_tone` (sRGB 0..255), `plate` does so behind blocks only. `phases` is 1
+    (whole-pixel advances) or 4 (sub-pixel positions). `seed` feeds what is drawn while the page
+    is laid out.
+    `skipped_texts` counts the paragraphs that no face covers. `quad` holds the corners of a sheet
+    that is rotated or in perspective (see `warp`); `shadow` and `outline` lie under the letters,
+    `camera` is what is done to the finished page. All four are empty for flat, sharp text.
+    """
 
+    width: int
+    height: int
+    language: str
+    size_band: str
+    size_px: int
+    layout: str
+    params: Params
+    fonts: tuple[str, ...]
+    texts: tuple[tuple[int, str], ...]
+    skipped_texts: int
+    crop: tuple[float, float]
+    contrast: tuple[float, float]
+    dark_text: bool
+    saturation: float
+    many_colours: bool
+    wash: float
+    wash_tone: int
+    plate: float
+    tracking_px: float
+    phases: int
+    seed: int
+    quad: Quad = ()
+    shadow: Shadow | None = None
+    outline: Outline | None = None
+    camera: Camera | None = None
+    version: int = VERSION
 
-class Renderer:
-    """Faces, texts by language ("en", "zh"), and the caches that make pages cheap."""
+    def to_json(self) -> str:
+        """As `from_json` reads it."""
+        # Not `asdict`: it would copy thousands of texts one by one.
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in _EFFECTS:
+            if plain[name] is not None:
+                plain[name] = plain[name]._asdict()
+        return str(optional("orjson").dumps(plain), "utf-8")
 
-    def __init__(self, *, faces: Sequence[Face], texts: Mapping[str, TextSource]) -> None:
-        if not faces:
-            raise ValueError("a renderer needs at least one face; fonts.faces.discover finds them")
-        self.faces = tuple(faces)
-        self.texts = dict(texts)
-        self._wardrobe = Wardrobe(self.faces)
-        self._by_key = {face.key: face for face in faces}
-        self._shaper = Shaper()
-        self._atlas = Atlas()
-
-    def draw_recipe(
-        self,
-        rng: np.random.Generator,
-        *,
-        language: str,
-        size_band: str,
-        width: int,
-        height: int,
-        layout: str | None = None,
-        extras: Extras = NO_EXTRAS,
-    ) -> Recipe:
-        """Draw the parameters of one page; any layout that suits when `layout` is None.
-
-        `language` is "en", "zh" or "mixed", `size_band` for example "8-10" (em px); `extras` adds
-        warped pages and effects. ValueError when a text source, a face or a layout for it is
-        missing, or the page is too small.
-        """
-        needed = ("zh", "en") if language == "mixed" else (language,)
-        for name in needed:
-            if name not in self.texts:
-                have = ", ".join(sorted(self.texts)) or "none"
-                raise ValueError(f"there is no text source for {name}; given: {have}")
-        return draw.draw_recipe(
-            rng,
-            wardrobe=self._wardrobe,
-            texts=self.texts,
-            language=language,
-            size_band=size_band,
-            width=width,
-            height=height,
-            layout=layout,
-            extras=extras,
-        )
-
-    def render(self, recipe: Recipe, background: Picture) -> tuple[Picture, dict[str, Any]]:
-        """`uint8[H, W, 3]` and its labels as plain lists and numbers: see `Labels.to_dict`."""
-        page, labels = self.draw(recipe, background)
-        return page, labels.to_dict()
-
-    def draw(self, recipe: Recipe, background: Picture) -> tuple[Picture, Labels]:
-        """`uint8[H, W, 3]` and its labels, from a background at least as large as the page.
-
-        The labels hold lines in reading order (see `Labels.to_dict`), layout, language, fonts,
-        recipe and seed. Lines whose ink would leave the page are left out and counted in
-        `left_out`. ValueError for a background that is too small or a face that is not here.
-        """
-        page = backdrop(
-            background,
-            recipe.crop,
-            (recipe.width, recipe.height),
-            (recipe.wash, recipe.wash_tone),
-        )
-        rng = np.random.Generator(np.random.PCG64(recipe.seed))
-        sheet = self._lay_out(recipe, rng)
-        marked = (sheet.marks, recipe.plate, recipe.wash_tone, 40 if recipe.dark_text else 215)
-        if recipe.quad:
-            warp.furnish(page, *marked, quad=recipe.quad)
-        else:
-            furnish(page, *marked)
-        self._atlas.trim()
-        lines, left_out = sheet.lines, 0
-        found = self._set_down(lines, recipe)
-        inside = _inside(found.glyphs, recipe)
-        if not inside.all():
-            left_out = int((~inside).sum())
-            lines = lines.where(inside)
-            found = self._set_down(lines, recipe)
-        ground, spread = _ground(page, found)
-        colours = _colours(recipe, rng, ground, spread)
-        if found.ink is None and not (recipe.shadow or recipe.outline):
-            blend(page, found.glyphs, self._atlas, colours)
-        else:
-            ink = found.ink or cover(found.glyphs, self._atlas, recipe.height, recipe.width)
-            if recipe.shadow or recipe.outline:
-                _underlay(page, ink, recipe, colours, ground)
-                ground, _ = _ground(page, found)
-            lay(page, ink, colours)
-        if recipe.camera:
-            page = photograph(page, recipe.camera)
-        return page, Labels(
-            lines=lines,
-            characters=characters(found.glyphs, found.shaped),
-            line_boxes=found.glyphs.line_boxes,
-            colours=colours,
-            contrasts=contrast_ratio(luminance(colours), ground),
-            quads=found.quads,
-            scales=found.scales,
-            facts={
-                "layout": recipe.layout,
-                "language": recipe.language,
-                "size_band": recipe.size_band,
-                "fonts": self._fonts_used(lines),
-                "left_out": left_out,
-                "recipe": recipe.to_json(),
-                "seed": recipe.seed,
-            },
-        )
-
-    def _set_down(self, lines: Placed, recipe: Recipe) -> _Found:
-        if not recipe.quad:
-            return _Found(gather(lines, self._atlas, recipe.phases), self._atlas)
-        carried = warp.carry(lines, self._atlas, recipe.quad, recipe.height, recipe.width)
-        return _Found(carried.glyphs, carried, carried.ink, carried.quads, carried.scales)
-
-    def _lay_out(self, recipe: Recipe, rng: np.random.Generator) -> Sheet:
-        if recipe.layout not in LAYOUTS:
-            raise ValueError(f"unknown layout {recipe.layout!r}; there are {', '.join(LAYOUTS)}")
-        width, height = (
-            warp.sheet_size(recipe.quad) if recipe.quad else (recipe.width, recipe.height)
-        )
-        sheet = Sheet(
-            width=width,
-            height=height,
-            size_px=recipe.size_px,
-            language=recipe.language,
-            texts=[Text(text, font) for font, text in recipe.texts],
-            faces=[self._face(key) for key in recipe.fonts],
-            shaper=self._shaper,
-            rng=rng,
-            tracking_px=recipe.tracking_px,
-            whole_px=recipe.phases == 1,
-        )
-        LAYOUTS[recipe.layout].place(sheet, recipe.params)
-        return sheet
-
-    def _face(self, key: str) -> Face:
-        face = self._by_key.get(key)
-        if face is None:
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The recipe of a label. ValueError when it is of another version or not a recipe."""
+        values = _object(text)
+        if values.get("version") != VERSION:
             raise ValueError(
-                f"the recipe needs the face {key}, which is not among the {len(self.faces)} given "
-                "(the part after @ is the digest of the font file)"
+                f"this program replays recipes of version {VERSION}; got {values.get('version')!r}"
             )
-        return face
+        try:
+            for name in ("fonts", "crop", "contrast"):
+                values[name] = tuple(values[name])
+            values["texts"] = tuple((int(font), str(text)) for font, text in values["texts"])
+            values["quad"] = tuple((float(x), float(y)) for x, y in values.get("quad", ()))
+            for name, effect in _EFFECTS.items():
+                if values.get(name) is not None:
+                    values[name] = effect(**values[name])
+            recipe = cls(**values)
+        except KeyError as error:
+            raise ValueError(f"not a recipe: it has no {error}") from None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"not a recipe: {error}") from None
+        recipe._check()
+        return recipe
 
-    def _fonts_used(self, lines: Placed) -> dict[str, dict[str, Any]]:
-        numbers = np.flatnonzero(np.bincount(lines.table()[:, 4])).tolist()
-        used = sorted({lines.galley.faces[number].key for number in numbers})
-        return {
-            key: {
-                "name": self._by_key[key].name,
-                "licence": self._by_key[key].licence,
-                "embeddable": self._by_key[key].embeddable,
-            }
-            for key in used
-        }
-
-
-def _inside(glyphs: Glyphs, recipe: Recipe) -> np.typing.NDArray[np.bool_]:
-    # Also leaves out lines without any ink.
-    x0, y0, x1, y1 = glyphs.line_boxes.T
-    inside: np.typing.NDArray[np.bool_] = (
-        (x0 >= 0) & (y0 >= 0) & (x1 <= recipe.width) & (y1 <= recipe.height) & (x0 < x1)
-    )
-    return inside
-
-
-def _ground(page: Picture, found: _Found) -> tuple[Floats, Floats]:
-    """Mean and spread of luminance, `float64[lines]` each, where each line is to lie."""
-    if found.quads is None:
-        return local_luminance(page, found.glyphs.line_boxes)
-    # The upright box of a slanted line holds much that is not under it: take its glyphs' boxes.
-    boxes = found.shaped.shapes[:, [1, 2, 3, 4]]
-    areas = (boxes[:, 2] * boxes[:, 3]).astype(np.float64)
-    boxes[:, 2:] += boxes[:, :2]
-    mean, spread = local_luminance(page, boxes)
-    counts = found.glyphs.rows[:, 1] - found.glyphs.rows[:, 0]
-    owner = np.repeat(np.arange(len(counts)), counts)
-    total, first, second = (
-        np.bincount(owner, areas * part, minlength=len(counts))
-        for part in (np.ones_like(mean), mean, mean * mean + spread * spread)
-    )
-    middle = first / total
-    return middle, np.sqrt(np.maximum(second / total - middle * middle, 0.0))
+    def _check(self) -> None:
+        """ValueError for what compiled code would take at its word."""
+        low, high = band_limits(self.size_band)
+        wrong = None
+        if len(self.fonts) < 2:
+            wrong = "fonts are two or more: of the body and of headings"
+        elif not all(0 <= font < len(self.fonts) for font, _ in self.texts):
+            wrong = f"a text's font is one of 0 to {len(self.fonts) - 1}"
+        elif not low <= self.size_px <= high:
+            wrong = f"size_px {self.size_px} is not in the band {self.size_band}"
+        elif self.phases not in (1, 4):
+            wrong = f"phases are 1 or 4; got {self.phases}"
+        elif any("\ud800" <= c <= "\udfff" for _, text in self.texts for c in text):
+            wrong = "a text has half of a surrogate pair"
+        if wrong:
+            raise ValueError(f"not a recipe: {wrong}")
 
 
-def _colours(recipe: Recipe, rng: np.random.Generator, ground: Floats, spread: Floats) -> Picture:
-    count = len(ground)
-    wanted = rng.uniform(*recipe.contrast, size=count)
-    hues = tints(rng, count if recipe.many_colours else 1, saturation=recipe.saturation)
-    return text_colours(
-        ground, spread, wanted, np.broadcast_to(hues, (count, 3)), dark_first=recipe.dark_text
-    )
+def _object(text: str) -> dict[str, Any]:
+    """The members of a JSON object, ValueError for anything else."""
+    if not isinstance(text, str):
+        raise ValueError(f"not a recipe: it is JSON in a string; got {type(text).__name__}")
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError(f"not a recipe: it is a JSON object; got {type(values).__name__}")
+    return values
 
 
-def _underlay(page: Picture, ink: Ink, recipe: Recipe, colours: Picture, ground: Floats) -> None:
-    # Light under dark letters and the other way round: effects set text off, never hide it.
-    tones = np.where(luminance(colours) < ground, 255, 0).astype(np.uint8)
-    if recipe.shadow:
-        shadow.lay(page, ink, tones, recipe.shadow)
-    if recipe.outline:
-        outline.lay(page, ink, tones, recipe.outline)
+def band_limits(size_band: str) -> tuple[int, int]:
+    """`"8-10"` -> (8, 10), in em px. ValueError for anything but LOW-HIGH with 4 <= LOW <= HIGH."""
+    low, _, high = size_band.partition("-")
+    if not (low.isdigit() and high.isdigit() and 4 <= int(low) <= int(high) <= 64):
+        raise ValueError(
+            f"a size band is LOW-HIGH in em px, from 4 to 64, for example 8-10; got {size_band!r}"
+        )
+    return int(low), int(high)

@@ -36,10 +36,10 @@ def run_errand(heading: str, tree: Path) -> set[str]:
     """Do what the blocks say, in `tree`; the paths that were touched."""
     touched = set()
     for mark, *lines in blocks(heading):
-        kind, path = mark.split(maxsplit=1)
+        kind, path = mark.rsplit(maxsplit=1)
         touched.add(path)
         file = tree / path
-        if kind == "+++":
+        if kind == "# file:":
             assert not file.exists(), f"{path} is there already"
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
             continue
@@ -131,3 +131,23 @@ def test_a_source_takes_two_files(tree: Path, tmp_path: Path) -> None:
     argv = ("--sources", f"[{source}]", *SMALL, "--estimate", "--estimate.report", str(report))
     call(tree, "pipelines/build_corpus.py", *argv)
     assert json.loads(report.read_text(encoding="utf-8"))["images"]["value"] == 5
+
+
+@pytest.mark.slow
+def test_a_layout_takes_one_file(tree: Path, tmp_path: Path) -> None:
+    assert run_errand("A layout", tree) == {"renderers/layout/subtitle.py"}
+    out = tmp_path / "out"
+    argv = ("--lang", "en", "--layout", "subtitle", "--canvas", "512", "--count", "3")
+    call(tree, "renderers/synth_text.py", *argv, "--out", str(out))
+    labels = [json.loads(path.read_bytes()) for path in sorted(out.glob("*.json"))]
+    assert len(labels) == 3
+    for label in labels:
+        assert label["layout"] == "subtitle" and 1 <= len(label["lines"]) <= 3
+        assert all(line["box"][1] > 256 for line in label["lines"])
+
+
+@pytest.mark.slow
+def test_an_autoencoder_takes_one_file(tree: Path) -> None:
+    assert run_errand("An autoencoder", tree) == {"vae_training/model/configs.py"}
+    assert "f64c384" in call(tree, "-m", "vae_training.model")
+    assert "f64c384" in call(tree, "vae_training/train.py", "--help")

@@ -1,4 +1,4 @@
-"""Write a WebDataset tar and its index: plain ustar without clock or user, so equal each time."""
+"""Write a WebDataset tar and its index."""
 
 from __future__ import annotations
 
@@ -44,11 +44,29 @@ class Stored:
         return json.dumps(self.label, ensure_ascii=False, sort_keys=True).encode()
 
 
+class TarWriter:
+    """Adds files to an open tar: plain ustar without clock or user, so equal each time."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
+
+    def add(self, name: str, data: bytes) -> int:
+        """Write a file; where its bytes begin in the tar."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = len(data), 0o644
+        offset = self._tar.offset + _BLOCK
+        self._tar.addfile(info, io.BytesIO(data))
+        return offset
+
+    def close(self) -> None:
+        self._tar.close()
+
+
 class ShardWriter:
     """Adds samples to an open tar; `index` is then the table of what lies where."""
 
     def __init__(self, file: IO[bytes], shard: str, schema: pa.Schema = INDEX_SCHEMA) -> None:
-        self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
+        self._tar = TarWriter(file)
         self._shard = shard
         self._schema = schema
         self._rows: list[dict[str, Any]] = []
@@ -56,8 +74,8 @@ class ShardWriter:
     def add(self, sample: Stored) -> None:
         """Write `<key>.<ext>` and `<key>.json`."""
         text = sample.label_bytes()
-        offset = self._member(f"{sample.key}.{sample.ext}", sample.data)
-        json_offset = self._member(f"{sample.key}.json", text)
+        offset = self._tar.add(f"{sample.key}.{sample.ext}", sample.data)
+        json_offset = self._tar.add(f"{sample.key}.json", text)
         self._rows.append(
             asdict(sample.group)
             | {
@@ -80,14 +98,6 @@ class ShardWriter:
         """End the tar and return its index, of the writer's schema."""
         self._tar.close()
         return pa.Table.from_pylist(self._rows, schema=self._schema)
-
-    def _member(self, name: str, data: bytes) -> int:
-        info = tarfile.TarInfo(name)
-        info.size = len(data)
-        info.mode = 0o644
-        offset = self._tar.offset + _BLOCK
-        self._tar.addfile(info, io.BytesIO(data))
-        return offset
 
 
 def commit_index(out: str, shard: str, recipe: str, index: pa.Table) -> None:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from fonts.faces import discover  # noqa: E402
-from renderers.extras import Extras  # noqa: E402
-from renderers.recipe import Renderer  # noqa: E402
-from renderers.text_sources import TextSource  # noqa: E402
+from renderers.effects.extras import Extras  # noqa: E402
+from renderers.renderer import Renderer  # noqa: E402
+from renderers.text.corpora import TextSource  # noqa: E402
 from vae_corpus.demo import demo_inputs  # noqa: E402
 from vae_corpus.seeds import generator  # noqa: E402
 
@@ -55,7 +55,7 @@ def main() -> int:
     cells = []
     for number, (language, band, layout, extras, seed) in enumerate(PAGES):
         rng = generator(seed, "gallery", number)
-        recipe = renderer.draw_recipe(
+        recipe = renderer.sample_recipe(
             rng,
             language=language,
             size_band=band,

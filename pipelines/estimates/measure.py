@@ -152,7 +152,7 @@ def render_pages(config: CorpusConfig, done: Measured, enough: Callable[[], bool
         limits=config.score.limits,
         out="",
     )
-    draw = synthesize.make_drawer(job)
+    draw = synthesize.make_page_maker(job)
     timed = {rung: _time_pages(draw, shard, enough) for rung, shard in sorted(shards.items())}
     return [
         Pages(

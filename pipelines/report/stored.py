@@ -55,14 +55,10 @@ def characters(out: str, row: Mapping[str, Any], inside_px: int) -> list[list[An
         x0, y0, *_ = line["box"]
         if x0 >= inside_px or y0 >= inside_px:
             continue
-        chars = [_character(c) for c in line["chars"]]
+        boxed = zip(line["text"], line["boxes"], strict=True)
+        chars = [[char, x0, y0, x1, y1] for char, (x0, y0, x1, y1) in boxed if x0 < x1]
         lines.append([line["text"], line["size_px"], *chars])
     return lines
-
-
-def _character(said: Any) -> list[Any]:
-    char, *box = (said["char"], *said["box"]) if isinstance(said, dict) else said
-    return [char, *(round(side) for side in box)]
 
 
 def find_cells(

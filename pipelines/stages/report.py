@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.config import CorpusConfig
-from pipelines.planning.curriculum import make_curriculum, write_curriculum
+from pipelines.planning.phases import make_curriculum, write_curriculum
 from pipelines.planning.shards import Shard
 from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
@@ -59,7 +59,7 @@ def finish(
     tidied = _tidy(stock, set(names), scored.folder, plan)
     _check_whole(stock, shards)
     groups = stock.group_counts(names)
-    whole, lost = make_curriculum(config, groups)
+    whole, lost = make_curriculum(config.phases, config.seed, groups)
     passed_over = _passed_over(config, scored, plan)
     images = accounting.count_images(plan) | {"passed_over": passed_over}
     by_source = Counter(unit.source for unit in scored.units)

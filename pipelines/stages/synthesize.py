@@ -31,20 +31,29 @@ from pipelines.stages.committed import Stock, make_shards
 from pipelines.stages.digests import Digests
 from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
-from renderers.extras import Extras
-from renderers.garbage import keep_loaded
-from renderers.labels import Labels
-from renderers.output import encode
-from renderers.recipe import SIZE_BANDS, Renderer
+from renderers.effects.extras import Extras
+from renderers.garbage_collection import keep_loaded
+from renderers.page.labels import Labels
+from renderers.page.output import encode
 from renderers.recipe import VERSION as RENDERER_VERSION
-from renderers.text_sources import TextSource
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
 from vae_corpus.seeds import generator, mixed
-from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket, Group, band_key, buckets, sample_key
+from vae_corpus.words import (
+    GENERAL,
+    SIZE_BANDS,
+    TEXT_SYNTH,
+    Bucket,
+    Group,
+    band_key,
+    buckets,
+    sample_key,
+)
 
-# Raised when the same settings would draw other images.
-_VERSION = 5
+# Raised when the same settings would make other images or labels.
+_VERSION = 6
 _SOURCE = "synth"
 # Backgrounds are crops of up to this many canvases across, so that one photograph gives both
 # detail and overview.
@@ -190,13 +199,13 @@ def _choose(ids: NDArray[np.uint64], rung: int, number: int, count: int) -> NDAr
 
 def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
     """The work of a rendering process: fonts and texts are loaded once, each call makes a shard."""
-    draw = make_drawer(job)
+    make_page = make_page_maker(job)
 
     def make_shard(shard: SynthShard) -> dict[str, Any]:
         with storage.commit(storage.join(job.out, f"{shard.name}.tar")) as file:
             writer = tar.ShardWriter(file, shard.name, PACKED_INDEX_SCHEMA)
             for slot in range(shard.samples):
-                sample = draw(shard, slot)
+                sample = make_page(shard, slot)
                 writer.add(sample)
                 pulse.beat(images=1, bytes=len(sample.data))
             index = writer.close()
@@ -206,16 +215,16 @@ def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
     return make_shard
 
 
-def make_drawer(job: SynthJob) -> Callable[[SynthShard, int], tar.Stored]:
+def make_page_maker(job: SynthJob) -> Callable[[SynthShard, int], tar.Stored]:
     """Loads fonts and texts; each call renders one slot of a shard."""
     cv2.setNumThreads(1)
-    drawer = _Drawer(job, _renderer(job.settings))
-    drawer.warm_up()
+    maker = _PageMaker(job, _renderer(job.settings))
+    maker.warm_up()
     keep_loaded()
-    return drawer.sample
+    return maker.sample
 
 
-class _Drawer:
+class _PageMaker:
     """Draws and renders slots; keeps the last few decoded backgrounds."""
 
     def __init__(self, job: SynthJob, renderer: Renderer) -> None:
@@ -229,16 +238,16 @@ class _Drawer:
         rng = np.random.default_rng(0)
         side = min(self._job.settings.samples)
         grey = np.full((side, side, 3), 128, np.uint8)
-        language = _draw(rng, self._job.settings.languages)
+        language = _weighted(rng, self._job.settings.languages)
         self._page(rng, language, SIZE_BANDS[0], Bucket(width=side, height=side), grey)
 
     def sample(self, shard: SynthShard, slot: int) -> tar.Stored:
         """Slot `slot` of a shard: rendered, encoded and labelled."""
         s = self._job.settings
         rng = generator(self._job.seed, TEXT_SYNTH, shard.rung, shard.number, slot)
-        language = _draw(rng, s.languages)
+        language = _weighted(rng, s.languages)
         keys = {band: band_key(s.size_bands, language, band) for band in SIZE_BANDS}
-        band = _draw(rng, {band: s.size_bands.get(key, 0.0) for band, key in keys.items()})
+        band = _weighted(rng, {band: s.size_bands.get(key, 0.0) for band, key in keys.items()})
         shapes = buckets(shard.rung)
         bucket = shapes[int(rng.integers(len(shapes)))]
         # Slots walk through the shard's backgrounds in order, so each is decoded about once.
@@ -263,10 +272,8 @@ class _Drawer:
             group=group,
             source=_SOURCE,
             parent=row["key"],
-            label=labels.to_table_json(key=key, background=row["key"]),
-            scores={
-                "chars_per_mpx": len(labels.characters.where) * 1e6 / (bucket.width * bucket.height)
-            },
+            label=labels.to_json(key=key, background=row["key"]).decode(),
+            scores={"chars_per_mpx": labels.inked() * 1e6 / (bucket.width * bucket.height)},
         )
 
     def _page(
@@ -280,7 +287,7 @@ class _Drawer:
         # A drawn phrase may be too long for a narrow page; such a page stays empty and teaches
         # nothing.
         for _ in range(_PAGE_ATTEMPTS):
-            drawn = self._renderer.draw_recipe(
+            drawn = self._renderer.sample_recipe(
                 rng,
                 language=language,
                 size_band=band,
@@ -288,7 +295,7 @@ class _Drawer:
                 height=bucket.height,
                 extras=self._extras,
             )
-            rgb, labels = self._renderer.draw(drawn, background)
+            rgb, labels = self._renderer.paint(drawn, background)
             if len(labels.lines):
                 return rgb, labels
         raise SynthError(
@@ -328,7 +335,7 @@ def _crop(
     return np.asarray(scaled, np.uint8)
 
 
-def _draw(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def _weighted(rng: np.random.Generator, weights: dict[str, float]) -> str:
     names = sorted(name for name, weight in weights.items() if weight > 0)
     shares = np.array([weights[name] for name in names])
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, columns, margin, pitch, title_px
-from renderers.layout.sections import pour_sections
+from renderers.layout.base import (
+    Layout,
+    Page,
+    Params,
+    sample_columns,
+    sample_margin,
+    sample_pitch,
+    sample_title_px,
+)
+from renderers.layout.sections import place_sections
 from renderers.layout.sheet import Sheet
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Size of the headline, columns, rules between them, paragraphs between sub-headings."""
-    m = margin(rng, page)
-    count, gap = columns(rng, page, page.width - 2 * m, 4)
+    m = sample_margin(rng, page)
+    count, gap = sample_columns(rng, page, page.width - 2 * m, 4)
     return {
         "margin": m,
-        "pitch": pitch(rng, page),
-        "title_px": title_px(rng, page, 1.3, 1.8),
+        "pitch": sample_pitch(rng, page),
+        "title_px": sample_title_px(rng, page, 1.3, 1.8),
         "columns": count,
         "gap": gap,
         "rules": bool(rng.random() < 0.35),
@@ -25,7 +33,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Headline over all columns, then the columns, with a sub-heading every few paragraphs."""
     m, size, row = int(p["margin"]), sheet.size_px, int(p["pitch"])
     inner = sheet.width - 2 * m
@@ -37,7 +45,7 @@ def place(sheet: Sheet, p: Params) -> None:
     if p["rules"]:
         for x in lefts[1:]:
             sheet.rule(x - gap // 2 - 1, y, x - gap // 2, sheet.height - m)
-    pour_sections(
+    place_sections(
         sheet,
         [(x, y, sheet.height - m) for x in lefts],
         width,
@@ -61,4 +69,4 @@ def _headline(sheet: Sheet, x: int, width: int, size: int) -> float:
     return y
 
 
-LAYOUT = Layout("article", draw, place)
+LAYOUT = Layout("article", sample_params, place_text)

@@ -1,4 +1,4 @@
-"""What a layout is: it draws its parameters, then places texts on a sheet with them."""
+"""What a layout is: it samples its parameters, then places texts on a sheet with them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from renderers.layout.sheet import Sheet
+from vae_corpus.words import LANGUAGES
 
 Params = dict[str, float | int | str | bool]
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a layout may look at when it draws its parameters. Lengths in px.
+    """What a layout knows when it samples its parameters. Lengths in px.
 
     `size_px` is the em of the body, `largest_px` that of the largest letters that it may set.
     """
@@ -36,15 +37,15 @@ class Layout:
     """
 
     name: str
-    draw: Callable[[np.random.Generator, Page], Params]
+    sample: Callable[[np.random.Generator, Page], Params]
     place: Callable[[Sheet, Params], None]
-    languages: tuple[str, ...] = ("en", "zh", "mixed")
+    languages: tuple[str, ...] = LANGUAGES
     fill: float = 1.0
     vertical: bool = False
     monospaced: bool = False
 
 
-def title_px(rng: np.random.Generator, page: Page, least: float, most: float) -> int:
+def sample_title_px(rng: np.random.Generator, page: Page, least: float, most: float) -> int:
     """Em of a title, drawn as a multiple of the body's, as far as the page lets letters grow.
 
     Where it lets them not grow at all, the heading's face alone tells a title from the body.
@@ -52,13 +53,13 @@ def title_px(rng: np.random.Generator, page: Page, least: float, most: float) ->
     return min(page.largest_px, round(page.size_px * rng.uniform(least, most)))
 
 
-def margin(rng: np.random.Generator, page: Page) -> int:
+def sample_margin(rng: np.random.Generator, page: Page) -> int:
     """A narrow margin: pages should be dense, and italics may lean out by a third of an em."""
     least = 2 + page.size_px // 3
     return least + int(rng.uniform(0, 0.05) * min(page.width, page.height))
 
 
-def pitch(rng: np.random.Generator, page: Page) -> int:
+def sample_pitch(rng: np.random.Generator, page: Page) -> int:
     """Px from baseline to baseline: 1.1 to 1.6 em, Chinese a little looser than English."""
     least = 1.15 if page.language == "en" else 1.2
     loose = least + 0.4 * float(rng.random()) ** 2
@@ -66,7 +67,7 @@ def pitch(rng: np.random.Generator, page: Page) -> int:
     return max(page.size_px + 1, round(loose * page.size_px))
 
 
-def columns(
+def sample_columns(
     rng: np.random.Generator,
     page: Page,
     inner: int,

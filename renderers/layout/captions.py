@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, margin
+from renderers.layout.base import Layout, Page, Params, sample_margin
 from renderers.layout.sheet import Sheet
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Size of the cells over which captions are scattered, and how many lines one may have."""
     return {
-        "margin": margin(rng, page),
+        "margin": sample_margin(rng, page),
         "cell_width": int(page.size_px * rng.uniform(7, 15)),
         "rows": int(rng.integers(1, 5)),
         "spacing": float(rng.uniform(1.15, 1.4)),
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """One caption in each cell of a grid, anywhere inside its cell."""
     m, size, lines = int(p["margin"]), sheet.size_px, int(p["rows"])
     row = max(size + 1, round(float(p["spacing"]) * size))
@@ -44,4 +44,4 @@ def place(sheet: Sheet, p: Params) -> None:
     sheet.put(set_lines, left[of], top[of] + row * set_lines.numbers())
 
 
-LAYOUT = Layout("captions", draw, place, fill=0.6)
+LAYOUT = Layout("captions", sample_params, place_text, fill=0.6)

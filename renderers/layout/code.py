@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from renderers.code_text import STYLES, code_line
 from renderers.dice import Dice
-from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
+from renderers.layout.base import Layout, Page, Params, sample_columns, sample_margin, sample_pitch
 from renderers.layout.sheet import Batch, Sheet
-from renderers.typeset import Texts
+from renderers.setting.typesetting import Texts
+from renderers.text.code import STYLES, code_line
 
 _MAX_DEPTH = 4
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Columns, first line number (0: none), the manner of the code, step of indentation."""
-    m = margin(rng, page)
-    count, gap = columns(rng, page, page.width - 2 * m, 3, least_em=18, dense=True)
+    m = sample_margin(rng, page)
+    count, gap = sample_columns(rng, page, page.width - 2 * m, 3, least_em=18, dense=True)
     return {
         "margin": m,
-        "pitch": pitch(rng, page),
+        "pitch": sample_pitch(rng, page),
         "columns": count,
         "gap": gap,
         "number": int(rng.integers(1, 900)) if rng.random() < 0.7 else 0,
@@ -45,7 +45,7 @@ class _Row(NamedTuple):
     words_px: float
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Line after line, deeper after each that opens a block; a line too long is cut at the edge."""
     m, row, size = int(p["margin"]), int(p["pitch"]), sheet.size_px
     count, gap, number = int(p["columns"]), int(p["gap"]), int(p["number"])
@@ -103,4 +103,4 @@ def _with_words(sheet: Sheet, rows: Sequence[_Row]) -> Texts:
     return sheet.words(texts, faces)
 
 
-LAYOUT = Layout("code", draw, place, fill=0.25, monospaced=True)
+LAYOUT = Layout("code", sample_params, place_text, fill=0.25, monospaced=True)

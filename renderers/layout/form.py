@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, columns, margin, pitch
-from renderers.layout.sheet import Batch, Bools, Sheet
-from renderers.typeset import CENTER, LEFT, Texts
+from renderers.arrays import Bools
+from renderers.layout.base import Layout, Page, Params, sample_columns, sample_margin, sample_pitch
+from renderers.layout.sheet import Batch, Sheet
+from renderers.setting.lines import CENTER, LEFT
+from renderers.setting.typesetting import Texts
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Columns, leaders or lines between label and value, rows between dividers."""
-    m = margin(rng, page)
-    count, gap = columns(rng, page, page.width - 2 * m, 3)
+    m = sample_margin(rng, page)
+    count, gap = sample_columns(rng, page, page.width - 2 * m, 3)
     return {
         "margin": m,
-        "pitch": pitch(rng, page) + 1,
+        "pitch": sample_pitch(rng, page) + 1,
         "columns": count,
         "gap": gap + page.size_px,
         "join": ("dots", "line", "space")[int(rng.integers(3))],
@@ -24,7 +26,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Column after column of rows `label ... value`, with a heading over each group of rows."""
     m, count, gap = int(p["margin"]), int(p["columns"]), int(p["gap"])
     width = (sheet.width - 2 * m - (count - 1) * gap) // count
@@ -98,4 +100,4 @@ def _entries(sheet: Sheet, width: int, title: Bools, p: Params) -> tuple[Texts, 
     return labels, values, amounts
 
 
-LAYOUT = Layout("form", draw, place, fill=0.7)
+LAYOUT = Layout("form", sample_params, place_text, fill=0.7)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, margin, pitch
-from renderers.layout.sections import pour_sections
+from renderers.layout.base import Layout, Page, Params, sample_margin, sample_pitch
+from renderers.layout.sections import place_sections
 from renderers.layout.sheet import Sheet
 
 _NEVER = 1_000_000
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Margins, alignment, indents, space and headings between paragraphs (`section` 0: none)."""
     indented = bool(rng.random() < 0.6)
     return {
-        "margin": margin(rng, page),
-        "pitch": pitch(rng, page),
+        "margin": sample_margin(rng, page),
+        "pitch": sample_pitch(rng, page),
         "align": ("left", "justify", "ragged")[int(rng.choice(3, p=[0.4, 0.4, 0.2]))],
         "indent": (2 * page.size_px if page.language != "en" else round(1.5 * page.size_px))
         * indented,
@@ -25,11 +25,11 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """One column from margin to margin."""
     m = int(p["margin"])
     sheet.plate(0, 0, sheet.width, sheet.height)
-    pour_sections(
+    place_sections(
         sheet,
         [(m, m, sheet.height - m)],
         sheet.width - 2 * m,
@@ -41,4 +41,4 @@ def place(sheet: Sheet, p: Params) -> None:
     )
 
 
-LAYOUT = Layout("paragraph", draw, place)
+LAYOUT = Layout("paragraph", sample_params, place_text)

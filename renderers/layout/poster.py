@@ -6,17 +6,17 @@ from itertools import count
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, margin
+from renderers.layout.base import Layout, Page, Params, sample_margin
 from renderers.layout.sheet import Sheet
 
 # Shares of the body size; most of the page is body text, the rest larger where it may be.
 _SCALES = (1.0, 1.0, 1.0, 1.25, 1.6, 2.0)
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Alignment (or "mixed", block by block), line spacing, how long the blocks are."""
     return {
-        "margin": margin(rng, page),
+        "margin": sample_margin(rng, page),
         "align": ("center", "center", "left", "mixed")[int(rng.integers(4))],
         "spacing": float(rng.uniform(1.18, 1.5)),
         "most_lines": int(rng.integers(2, 9)),
@@ -24,7 +24,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Blocks until the page is full: large ones are a line or two, body ones several."""
     m = int(p["margin"])
     width, y, largest = sheet.width - 2 * m, m, int(p["largest_px"])
@@ -50,4 +50,4 @@ def place(sheet: Sheet, p: Params) -> None:
         y += row * len(here.rows) + size // 2
 
 
-LAYOUT = Layout("poster", draw, place, fill=0.6)
+LAYOUT = Layout("poster", sample_params, place_text, fill=0.6)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from renderers.layout.base import Layout, Page, Params, margin
-from renderers.layout.sheet import Batch, Bools, Sheet
-from renderers.typeset import CENTER, LEFT, Texts
+from renderers.arrays import Bools
+from renderers.layout.base import Layout, Page, Params, sample_margin
+from renderers.layout.sheet import Batch, Sheet
+from renderers.setting.lines import CENTER, LEFT
+from renderers.setting.typesetting import Texts
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Slips side by side, row height, the sign of money, how items are divided from the total."""
-    m = margin(rng, page)
+    m = sample_margin(rng, page)
     # A slip of a shop's printer holds 32 to 48 characters.
     width = int(page.size_px * rng.uniform(14, 22))
     fitting = max(1, (page.width - 2 * m + page.size_px) // (width + page.size_px))
@@ -25,7 +27,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Slip after slip, each on a plate of its own and down to the foot of the page.
 
     The rows of a slip are a name, date and time, a divider, items, a divider, the total, thanks.
@@ -138,4 +140,4 @@ def _amounts(
     return texts[: len(amounts)], texts[len(amounts) :]
 
 
-LAYOUT = Layout("receipt", draw, place, fill=0.6)
+LAYOUT = Layout("receipt", sample_params, place_text, fill=0.6)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from renderers.compiled import EXACT
+from renderers.exact import EXACT
 from renderers.layout.sheet import Batch, Sheet
 
 # Left, top and bottom of a column in px.
 Column = tuple[float, float, float]
 
 
-def pour_sections(
+def place_sections(
     sheet: Sheet,
     columns: Sequence[Column],
     width: int,

@@ -1,4 +1,4 @@
-"""The page while a layout fills it: texts come in, placed lines and marks come out.
+"""The sheet that a layout fills: texts come in, placed lines and marks come out.
 
 Layouts work in batches: many texts are cut, set and placed with one call each. Positions are whole
 px; y grows downwards. A line stands on its baseline, which lies below the top of its row.
@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fonts.faces import Face
+from renderers.arrays import Bools, Floats, Ints, Numbers
 from renderers.dice import Dice
-from renderers.numbers import equation_like, write_numbers
-from renderers.phrases import Phrases
-from renderers.shaping import Floats, Ints, Shaper
-from renderers.typeset import Galley, Lines, Texts
+from renderers.setting.shaping import Shaper
+from renderers.setting.typesetting import Galley, Lines, Texts
+from renderers.text.numbers import equation_like, write_numbers
+from renderers.text.phrases import Phrases
 
 # From the top of a row to its baseline: Han ink reaches .85 em above the baseline and .09 below,
 # Latin capitals .72, descenders -.22.
 _ASCENT_EM = 0.86
 # Mean advance of a character in em, to guess how many fit in a cell.
 _EM_PER_CHARACTER = {"en": 0.52, "zh": 0.98, "mixed": 0.8}
-
-Bools = npt.NDArray[np.bool_]
-Numbers = npt.NDArray[Any]
 
 
 class Text(NamedTuple):
@@ -102,7 +100,7 @@ class Mark(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Lines to be put: where the left and top of their rows are, and what they are ordered by."""
+    """Lines to be put: the left and top of their rows in px, and the key of reading order."""
 
     lines: Lines
     x: float | Numbers
@@ -110,14 +108,14 @@ class Batch(NamedTuple):
     order: npt.NDArray[np.int64]
 
     def spread(self, side: float | Numbers) -> Numbers:
-        """A side of each line, where it is the same for all too."""
+        """A side of each line, `[n]`, also where it is one number for all."""
         return side if isinstance(side, np.ndarray) else np.full(len(self.order), side)
 
 
 class Sheet:
-    """What a layout may do: take texts, set them, put lines and marks on the page.
+    """A page while its layout fills it: takes texts, sets them, puts lines and marks.
 
-    `rng` and `dice` draw what a layout leaves to chance, many numbers or single ones.
+    `rng` and `dice` are for what a layout leaves to chance: many numbers at once, or single ones.
     """
 
     def __init__(
@@ -180,7 +178,7 @@ class Sheet:
 
     def numbers(self, count: int) -> Texts:
         """Numbers, dates and amounts in the body's face."""
-        return self._galley.write_points(*write_numbers(self.rng.random((count, 3))))
+        return self.words(write_numbers(self.rng.random((count, 3))))
 
     def equations(self, count: int) -> Texts:
         """Lines that look like formulas, in the body's face."""
@@ -191,7 +189,7 @@ class Sheet:
         return self._galley.write(texts, faces)
 
     def read(self, texts: Texts) -> list[str]:
-        """What the texts say."""
+        """The texts as strings."""
         return [self._galley.text(begin, end) for begin, end, _ in texts.tolist()]
 
     def set(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, margin, pitch, title_px
+from renderers.layout.base import Layout, Page, Params, sample_margin, sample_pitch, sample_title_px
 from renderers.layout.sheet import Batch, Sheet
-from renderers.typeset import Lines
+from renderers.setting.typesetting import Lines
 
 _BULLETS = "•·–-*"
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Title size, bullet sign, columns, share of second-level bullets."""
     return {
-        "margin": margin(rng, page),
-        "pitch": pitch(rng, page),
-        "title_px": title_px(rng, page, 1.4, 2.0),
+        "margin": sample_margin(rng, page),
+        "pitch": sample_pitch(rng, page),
+        "title_px": sample_title_px(rng, page, 1.4, 2.0),
         "bullet": int(rng.integers(len(_BULLETS))),
         "columns": int(rng.integers(1, 3)) if page.width >= 34 * page.size_px else 1,
         "nested": float(rng.uniform(0, 0.5)),
@@ -24,7 +24,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Title, an optional rule under it, bullets down each column."""
     m, size = int(p["margin"]), sheet.size_px
     y = m
@@ -81,4 +81,4 @@ def _bullets(
         y = int(tops[-1] + tall[-1])
 
 
-LAYOUT = Layout("slide", draw, place, fill=0.8)
+LAYOUT = Layout("slide", sample_params, place_text, fill=0.8)

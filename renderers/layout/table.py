@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, margin
+from renderers.layout.base import Layout, Page, Params, sample_margin
 from renderers.layout.sheet import Sheet
-from renderers.typeset import LEFT, RIGHT
+from renderers.setting.lines import LEFT, RIGHT
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Columns, row height, which rules, and the share of numeric columns."""
-    m = margin(rng, page)
+    m = sample_margin(rng, page)
     most = max(2, min(9, (page.width - 2 * m) // (5 * page.size_px)))
     return {
         "margin": m,
@@ -22,7 +22,7 @@ def draw(rng: np.random.Generator, page: Page) -> Params:
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Tables of drawn length one under the other, each with its caption, down to the margin."""
     m, row = int(p["margin"]), int(p["pitch"])
     inner = sheet.width - 2 * m
@@ -85,4 +85,4 @@ def _rules(
             sheet.rule(edge, top, edge + 1, bottom + 1)
 
 
-LAYOUT = Layout("table", draw, place, fill=0.75)
+LAYOUT = Layout("table", sample_params, place_text, fill=0.75)

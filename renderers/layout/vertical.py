@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from renderers.layout.base import Layout, Page, Params, margin, pitch
+from renderers.layout.base import Layout, Page, Params, sample_margin, sample_pitch
 from renderers.layout.sheet import Sheet
 
 
-def draw(rng: np.random.Generator, page: Page) -> Params:
+def sample_params(rng: np.random.Generator, page: Page) -> Params:
     """Distance of the columns, registers one under the other, rules between columns."""
     tiers = int(rng.integers(1, 4)) if page.height >= 36 * page.size_px else 1
     rules = bool(rng.random() < 0.3)
     return {
-        "margin": margin(rng, page),
+        "margin": sample_margin(rng, page),
         # A rule takes a pixel and keeps one from the characters on either side.
-        "pitch": pitch(rng, page) + page.size_px // 4 + 2 * rules,
+        "pitch": sample_pitch(rng, page) + page.size_px // 4 + 2 * rules,
         "tiers": tiers,
         "rules": rules,
         "indent": 2 * page.size_px * bool(rng.random() < 0.5),
     }
 
 
-def place(sheet: Sheet, p: Params) -> None:
+def place_text(sheet: Sheet, p: Params) -> None:
     """Fill each register from its right edge; a paragraph starts a new column."""
     m, step, tiers = int(p["margin"]), int(p["pitch"]), int(p["tiers"])
     gap = sheet.size_px
@@ -54,4 +54,4 @@ def _register(sheet: Sheet, top: int, height: int, m: int, step: int, p: Params)
     return True
 
 
-LAYOUT = Layout("vertical", draw, place, languages=("zh",), vertical=True)
+LAYOUT = Layout("vertical", sample_params, place_text, languages=("zh",), vertical=True)

@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.config import CorpusConfig
-from pipelines.planning.curriculum import make_curriculum
-from pipelines.planning.phases import PhaseSettings
+from pipelines.planning.phases import DEFAULT_PHASES, PhaseSettings, make_curriculum
 
 
 def group(kind: str, rung: int, samples: int = 10) -> dict[str, Any]:
@@ -30,7 +28,7 @@ ALL = [
 
 
 def test_the_default_goes_from_low_to_high_and_from_general_to_synthetic_text() -> None:
-    whole, notices = make_curriculum(CorpusConfig(), ALL)
+    whole, notices = make_curriculum(DEFAULT_PHASES, 0, ALL)
     assert notices == ["10 samples of text_synth at rung 256 are in no phase: none weights both"]
     phases = whole["phases"]
     assert len(phases) >= 3
@@ -44,7 +42,7 @@ def test_the_default_goes_from_low_to_high_and_from_general_to_synthetic_text() 
 
 
 def test_general_and_text_are_balanced_once_text_is_in() -> None:
-    whole, _ = make_curriculum(CorpusConfig(), ALL)
+    whole, _ = make_curriculum(DEFAULT_PHASES, 0, ALL)
     for phase in whole["phases"][1:]:
         start, end = (
             {k: w[i] if isinstance(w, list) else w for k, w in phase["kinds"].items()}
@@ -57,14 +55,14 @@ def test_general_and_text_are_balanced_once_text_is_in() -> None:
 
 def test_what_the_corpus_lacks_loses_its_weight_and_is_said() -> None:
     without = [g for g in ALL if g["kind"] != "document" and g["rung"] != 1024]
-    whole, notices = make_curriculum(CorpusConfig(), without)
+    whole, notices = make_curriculum(DEFAULT_PHASES, 0, without)
     last = whole["phases"][-1]
     assert "document" not in last["kinds"] and set(last["rungs"]) == {"512"}
     assert any("document" in n for n in notices) and any("1024" in n for n in notices)
 
 
 def test_a_phase_without_samples_is_left_out_and_said() -> None:
-    whole, notices = make_curriculum(CorpusConfig(), [group("general", 256)])
+    whole, notices = make_curriculum(DEFAULT_PHASES, 0, [group("general", 256)])
     assert [p["name"] for p in whole["phases"]] == ["1-general-256", "2-real-text-512"]
     assert any("3-all-kinds-1024 is left out" in n for n in notices)
 
@@ -72,7 +70,7 @@ def test_a_phase_without_samples_is_left_out_and_said() -> None:
 def test_weights_of_densities_reach_the_file() -> None:
     phase = {"name": "p", "samples": 10, "rungs": {256: 1}, "kinds": {"text_real": 1}}
     weighted = PhaseSettings(**phase, densities={"top": (1, 3), "rest": 1})
-    whole, _ = make_curriculum(CorpusConfig(phases=(weighted,)), ALL)
+    whole, _ = make_curriculum((weighted,), 0, ALL)
     assert whole["phases"][0]["densities"] == {"top": [1, 3], "rest": 1}
     with pytest.raises(ValueError, match="no such density: ..most."):
         PhaseSettings(**phase, densities={"most": 1})

@@ -51,7 +51,6 @@ def test_labels_of_synthetic_text_have_a_box_for_every_character(built: tuple[Pa
     for (label,) in data.decode().to_tuple("json"):
         assert label["lines"]
         for line in label["lines"]:
-            assert [c["char"] for c in line["chars"]] == [c for c in line["text"] if c.strip()]
-            for char in line["chars"]:
-                x0, y0, x1, y1 = char["box"]
+            for char, (x0, y0, x1, y1) in zip(line["text"], line["boxes"], strict=True):
                 assert 0 <= x0 <= x1 and 0 <= y0 <= y1
+                assert (x0 < x1) == bool(char.strip())

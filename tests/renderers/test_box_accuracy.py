@@ -7,9 +7,10 @@ import pytest
 
 from benchmarks.label_accuracy import Found, measure, summary
 from fonts.faces import discover
-from renderers.recipe import SIZE_BANDS, Renderer
-from renderers.text_sources import TextSource
+from renderers.renderer import Renderer
+from renderers.text.corpora import TextSource
 from vae_corpus.demo import DemoInputs
+from vae_corpus.words import SIZE_BANDS
 
 WHITE = np.full((200, 240, 3), 255, dtype=np.uint8)
 # The larger the letters, the fewer on a page.
@@ -29,14 +30,14 @@ def real(demo: DemoInputs) -> Renderer:
 def _found(real: Renderer, language: str, band: str) -> list[Found]:
     found: list[Found] = []
     for number in range(PAGES[band]):
-        recipe = real.draw_recipe(
+        recipe = real.sample_recipe(
             np.random.default_rng([number, len(band)]),
             language=language,
             size_band=band,
             width=240,
             height=200,
         )
-        found += measure(recipe, real.draw(recipe, WHITE)[1])
+        found += measure(recipe, real.paint(recipe, WHITE)[1])
     return found
 
 
@@ -52,11 +53,11 @@ def test_boxes_lie_at_the_ink(real: Renderer, language: str) -> None:
 
 
 def test_a_box_that_is_off_is_noticed(real: Renderer) -> None:
-    recipe = real.draw_recipe(
+    recipe = real.sample_recipe(
         np.random.default_rng(1), language="en", size_band="8-10", width=240, height=200
     )
-    labels = real.draw(recipe, WHITE)[1]
-    labels.characters.boxes[:, 2] += 200
+    labels = real.paint(recipe, WHITE)[1]
+    labels.boxes[:, 2] += 2
     got = summary(list(measure(recipe, labels)))
     assert got["within 0.5 px of own ink, %"] == 0
     assert got["within 1 px of Pillow's ink, %"] < 20

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.no_tofu import Glyphs, draw_with, hard_texts
 from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import Face, discover, writing
-from renderers.text_sources import TextSource
+from renderers.text.corpora import TextSource
 from tests.tiny_font import CHINESE, write_font
 from vae_corpus.demo import DemoInputs
 

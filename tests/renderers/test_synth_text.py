@@ -11,7 +11,7 @@ import pytest
 
 from renderers import synth_text
 from renderers.batch import BACKGROUNDS, BLOCK, Job, _numbers, pages
-from renderers.output import page_writer
+from renderers.page.output import page_writer
 from tests.pictures import scene
 from tests.tiny_font import write_font
 from vae_corpus import settings
@@ -143,7 +143,7 @@ def test_faults_in_a_worker_are_told_in_words(
 
 @pytest.mark.parametrize("ext", ["png", "webp"])
 def test_lossless_formats_keep_every_pixel(ext: str) -> None:
-    from renderers.output import encode
+    from renderers.page.output import encode
 
     rgb = scene(64, 48)
     back = cv2.imdecode(np.frombuffer(encode(rgb, ext), np.uint8), cv2.IMREAD_COLOR)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 _GAP_PX, _LINE_PX, _FONT_PX = 6, 15, 12
-_PAPER, _INK = (250, 250, 250), (40, 40, 40)
+_PAPER = (250, 250, 250)
+_TEXT: dict[str, Any] = {"fill": (40, 40, 40), "font": ImageFont.load_default(_FONT_PX)}
 
 Picture = Image.Image | NDArray[np.uint8]
 
@@ -47,8 +48,10 @@ def usable_sheet(path: Path | None) -> Path | None:
     return path
 
 
-def contact_sheet(sections: Sequence[Section], *, min_width_px: int = 0) -> Image.Image:
-    """One picture of all sections; no picture is resized. ValueError when there is none.
+def contact_sheet(
+    sections: Sequence[Section], *, title: str = "", min_width_px: int = 0
+) -> Image.Image:
+    """One picture of all sections under a title; no picture is resized. ValueError without any.
 
     The cells of a section are as large as its largest picture.
     """
@@ -56,9 +59,10 @@ def contact_sheet(sections: Sequence[Section], *, min_width_px: int = 0) -> Imag
     if not shown:
         raise ValueError("there is no picture to show")
     parts = [_draw_section(section, min_width_px) for section in shown]
-    width, height = max(part.width for part in parts), sum(part.height for part in parts)
+    y = _LINE_PX + _GAP_PX if title else 0
+    width, height = max(part.width for part in parts), y + sum(part.height for part in parts)
     sheet = Image.new("RGB", (width, height), _PAPER)
-    y = 0
+    ImageDraw.Draw(sheet).text((_GAP_PX, _GAP_PX), title, **_TEXT)
     for part in parts:
         sheet.paste(part, (0, y))
         y += part.height
@@ -74,14 +78,13 @@ def _draw_section(section: Section, min_width_px: int) -> Image.Image:
     top = _LINE_PX + 2 * _GAP_PX if section.title else _GAP_PX
     width = max(columns * step_x + _GAP_PX, min_width_px)
     part = Image.new("RGB", (width, top + math.ceil(len(pictures) / columns) * step_y), _PAPER)
-    draw, font = ImageDraw.Draw(part), ImageFont.load_default(_FONT_PX)
-    text: dict[str, Any] = {"fill": _INK, "font": font}
-    draw.text((_GAP_PX, _GAP_PX), section.title, **text)
+    draw = ImageDraw.Draw(part)
+    draw.text((_GAP_PX, _GAP_PX), section.title, **_TEXT)
     for number, picture in enumerate(pictures):
         x = _GAP_PX + number % columns * step_x
         y = top + number // columns * step_y
         part.paste(picture, (x + (cell_width - picture.width) // 2, y))
         if number < len(section.captions):
             below = (x, y + cell_height + 2)
-            draw.multiline_text(below, section.captions[number], **text, spacing=1)
+            draw.multiline_text(below, section.captions[number], **_TEXT, spacing=1)
     return part
