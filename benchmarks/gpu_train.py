@@ -1,7 +1,7 @@
 """What a training step costs on a GPU and where its time goes, in one lease of ten minutes.
 
     python benchmarks/gpu_train.py --budget-s 540                  # f16c128 and f32c192
-    python benchmarks/gpu_train.py --budget-s 540 --only ceilings 'full loss'
+    python benchmarks/gpu_train.py --budget-s 540 --only ceilings 'trainer itself'
     python benchmarks/gpu_train.py --device cpu                    # does it work: 3 minutes
 
 Needs torch with Triton; where diffusers is missing, a stand-in of a hundred lines carries the
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--warmup", type=int, help="steps before (GPU 3, CPU 0)")
     parser.add_argument("--repeats", type=int, help="steps timed (GPU 7, CPU 1)")
     parser.add_argument("--stand-in", action="store_true", help="even if diffusers is there")
+    parser.add_argument("--name", default="gpu_train.json", help="of the file that is written")
     parser.add_argument("--out", type=Path, help="folder (GPU: results, CPU: a temporary one)")
     return parser
 
@@ -108,7 +109,8 @@ def line(step: str, found: dict[str, Any], rows: dict[str, Any]) -> str:
         told = [
             f"{row['ms']:9.2f} ms {row['share']:6.1%}  {row['name']}" for row in found["kernels"]
         ]
-        return "\n".join([step, *told])
+        facts = [f"{k} {v:.4g}" for k, v in found.items() if isinstance(v, float)]
+        return "\n".join([f"{step:<30} " + "  ".join(facts), *told])
     if "step_s" not in found:
         numbers = {k: v for k, v in found.items() if k not in ("setup", "batch")}
         said = [f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in numbers.items()]
@@ -156,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = Path(__file__).parent / "results"
     out = given.out or (results if gpu else Path(tempfile.mkdtemp(prefix="gpu_train-")))
     out.mkdir(parents=True, exist_ok=True)
-    book = Book(out / "gpu_train.json", facts, Setup(**given.start))
+    book = Book(out / given.name, facts, Setup(**given.start))
     print(", ".join(f"{name} {value}" for name, value in device.items()), flush=True)
     try:
         for cell in plan(models, sides, batch):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from vae_corpus.settings import Settings
+from vae_training.compilation import Compiled
 from vae_training.model import configs
 from vae_training.model.configs import Skip
 
@@ -48,7 +49,11 @@ class TrainSettings(Settings):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="of the model's products: bf16 or fp32; auto: bf16 on a GPU"
     )
-    compile: bool = Field(False, description="torch.compile the model, once per bucket")
+    compile: Compiled = Field(
+        "auto",
+        description="none, norms (with SiLU, in one pass) or halves (once per bucket); auto: norms"
+        " on a GPU",
+    )
     subpixel_convolutions: bool = Field(
         False, description="up-sample by four 2x2 convolutions, same results"
     )

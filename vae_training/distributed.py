@@ -5,7 +5,7 @@ One process alone is a group of one, so that checkpoints and sharding need no se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,6 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from vae_training.losses.objective import Objective
-
-# Every bucket of every rung is compiled for itself: 4 rungs of 7 buckets. torch gives up after 8
-# shapes otherwise.
-_SHAPES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,16 +77,6 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
         world=dist.get_world_size(),
         background=dist.new_group(backend="gloo"),
     )
-
-
-def compile_halves(objective: Objective, backend: str | Callable[..., Any] = "inductor") -> None:
-    """Compile encoder and decoder in place, once per bucket; weights keep their names."""
-    torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
-    if objective.adaptive is not None:
-        # The gradients of the adaptive weight come first; the backward pass needs their memory.
-        torch._functorch.config.donated_buffer = False
-    for half in objective.autoencoder.halves:
-        half.compile(dynamic=False, backend=backend)
 
 
 def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from vae_training.config import TrainSettings
+if TYPE_CHECKING:
+    from vae_training.config import TrainSettings
 
 _BETAS = (0.9, 0.95)  # our choice: the report does not say
 _FINAL_SHARE = 0.05  # of the learning rate, at the end of a cosine

@@ -37,7 +37,7 @@ examples:
   one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
                             --lpips_weights vgg16-397923af.pth --dino dinov2-large
   eight GPUs              torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus \\
-                            --model f16c128 --compile true
+                            --model f16c128
   many nodes              torchrun --nnodes 16 --nproc-per-node 8 --rdzv-backend c10d \\
                             --rdzv-endpoint HOST:29500 --max-restarts 3 vae_training/train.py \\
                             --config train.yaml --corpus s3://bucket/corpus --out /shared/run

@@ -15,28 +15,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.distributed.tensor import DTensor
 
+from vae_corpus.seeds import generator
 from vae_training.config import TrainSettings
 from vae_training.data.corpus import Data
 from vae_training.data.feed import feed
 from vae_training.data.loader import Batch, Loader
 from vae_training.data.order import State
-from vae_training.distributed import Ranks, compile_halves, replicate, shard
+from vae_training.distributed import Ranks
 from vae_training.losses.objective import Objective
 from vae_training.metrics.psnr import psnr_means, psnr_sums
 from vae_training.model.pixels import to_model
-from vae_training.optimizer import make_optimizer, rate
+from vae_training.optimizer import rate
 from vae_training.state import snapshot
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
-from vae_training.state.ema import Ema
+from vae_training.update import Update
 from vae_training.validation import Report, validate
 from vae_training.watch.boards import open_boards
 from vae_training.watch.journal import Journal, StepReport
 from vae_training.watch.nonfinite import refuse
 from vae_training.watch.picture_grid import write_grid
 from vae_training.watch.speed import peak_flops, training_flops_per_px
+
+_DRAWS = 2**31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,27 +72,14 @@ class Trainer:
         self.folder = Path(settings.out)
         self.total = data.order.schedule.total
         self._checkpoints, self._clock, self._stopped = checkpoints, clock, stopped
-        on_gpu = ranks.device.type == "cuda"
-        self._half = settings.precision == "bf16" or (settings.precision == "auto" and on_gpu)
         # Receives the averages, to be validated and saved; unsharded, and on the CPU meanwhile.
         self._averaged = copy.deepcopy(objective.autoencoder).eval().requires_grad_(False)
-        sharded = settings.sharding == "fsdp"
-        # FSDP2 takes contiguous weights only; activations are channels last all the same.
-        layout = torch.contiguous_format if sharded else torch.channels_last
-        self._objective = objective.to(ranks.device, memory_format=layout)
-        for frozen in objective.frozen():
-            frozen.to(ranks.device)
-        if settings.compile:
-            compile_halves(objective)
-        if sharded:
-            shard(objective, ranks, half_precision=self._half)
-        self._ema = Ema(objective.autoencoder, settings.ema_decay)
-        self._optimizer = make_optimizer(objective, settings)
+        self._update = Update(objective, settings, ranks)
         self.state = data.order.start()
         self._saved: Path | None = None
         if found is not None:
             self._restore(found)
-        self._wrapped = objective if sharded else replicate(objective, ranks)
+        self._update.start()
 
     def run(self) -> Outcome:
         """Train to the end, or until `stopped` is True on any rank; the state is saved."""
@@ -107,7 +95,6 @@ class Trainer:
         self._flops_per_px = training_flops_per_px(self._averaged)
         batches = feed(loader.batches(self.state, self.total), self.ranks.device)
         try:
-            self._wrapped.train()
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
             while self.state.step < self.total and not stop:
                 stop = self._train(batches, journal)
@@ -143,17 +130,16 @@ class Trainer:
         batch = next(batches)
         waited = self._clock() - began
         chosen, phase = batch.selection, self.data.curriculum.phases[batch.selection.phase]
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate(self.settings, chosen.step, self.total)
-        x = to_model(batch.pixels)
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self._half):
-            terms: dict[str, Tensor] = self._wrapped(x, phase.loss_weights(chosen.progress))
-        errors = terms.pop("squared_error")
-        terms["loss"].backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._objective.trained(), self.settings.grad_clip)
-        terms["grad_norm"] = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        lr = rate(self.settings, chosen.step, self.total)
+        for group in self._update.optimizer.param_groups:
+            group["lr"] = lr
+        terms, seen = self._update.gradients(
+            to_model(batch.pixels),
+            phase.loss_weights(chosen.progress),
+            # All ranks look at the same window of their images.
+            int(generator(self.settings.seed, "window", chosen.step).integers(_DRAWS)),
+        )
         # One synchronisation with the device and one all-reduce per step.
-        seen = torch.cat([torch.stack([v.detach() for v in terms.values()]).double(), errors])
         own = seen.tolist()
         groups = self.data.order.groups
         kinds = sorted({group.kind for group in groups})
@@ -162,7 +148,7 @@ class Trainer:
         stop, *sums = self.ranks.sums([float(self._stopped()), *own[: len(terms)], *of_kind])
         scalars = {n: s / self.ranks.world for n, s in zip(terms, sums, strict=False)}
         if not all(math.isfinite(value) for value in scalars.values()):
-            self._optimizer.zero_grad(set_to_none=True)
+            self._update.discard()
             self._save()
             self._checkpoints.wait()
             keys = [self.data.shards.key(row) for row in batch.rows]
@@ -170,9 +156,7 @@ class Trainer:
             raise refuse(
                 self.folder, chosen.step, scalars, keys=keys, finite=finite, ranks=self.ranks
             )
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        self._ema.update(self._objective.autoencoder, chosen.step)
+        self._update.apply(chosen.step)
         self.state = chosen.after
         self._saved = None
         if journal:
@@ -180,7 +164,7 @@ class Trainer:
                 selection=chosen,
                 phase=phase.name,
                 phases=len(self.data.curriculum.phases),
-                scalars={**scalars, "lr": self._optimizer.param_groups[0]["lr"]},
+                scalars={**scalars, "lr": lr},
                 psnr=psnr_means(sums[len(terms) :], kinds),
                 flops=chosen.px * self._flops_per_px,
                 step_s=max(self._clock() - began, 1e-9),
@@ -193,10 +177,11 @@ class Trainer:
     def _validate(self, journal: Journal | None) -> tuple[Report, Path]:
         """Validate the averaged weights; all ranks take part. Returns the path of the grid too."""
         model = self._averaged
-        self._ema.write_to(model)
+        self._update.ema.write_to(model)
         model.to(self.ranks.device, memory_format=torch.channels_last)
         rows = self.data.holdout.validation
-        report = validate(model, self.data.shards, rows, self.ranks, half_precision=self._half)
+        half = self._update.half_precision
+        report = validate(model, self.data.shards, rows, self.ranks, half_precision=half)
         model.cpu()
         newest = self.folder / "grid.png"
         if journal:
@@ -238,9 +223,10 @@ class Trainer:
     def _save(self) -> None:
         if self._saved is not None:
             return
+        update = self._update
         self._saved = self._checkpoints.save(
             self.state.step,
-            snapshot.tensors(self._objective, self._ema, self._optimizer, self.ranks),
+            snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks),
             snapshot.info(self.settings, self.state, self.data.order, self.ranks),
         )
 
@@ -250,8 +236,9 @@ class Trainer:
                 f"the corpus has changed since {found.path} was saved, so its place in it is"
                 " lost: choose another --out, or delete the folder to start anew"
             )
+        update = self._update
         snapshot.restore(
-            self._checkpoints, found, self._objective, self._ema, self._optimizer, self.ranks
+            self._checkpoints, found, update.objective, update.ema, update.optimizer, self.ranks
         )
         self.state = State.from_json(found.info["state"])
         self._saved = found.path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import statistics
 import time
-import types
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any, cast
@@ -15,12 +15,15 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
-from benchmarks.gpu import judges
+from benchmarks.gpu import judges, profiling
 from benchmarks.gpu.plan import Cell, Setup
+from benchmarks.gpu.trainer_step import trainer_step, waits
+from benchmarks.gpu.variants import norm_silu_plain, use_norm, widen_rgb
 from vae_corpus.curriculum import LossWeights
-from vae_training.distributed import compile_halves
+from vae_training.compilation import compile_halves, compile_norms, compiled_norm
 from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
 from vae_training.losses.objective import Objective
+from vae_training.losses.window import window
 from vae_training.model import Autoencoder, build, config
 from vae_training.model import blocks as parts
 from vae_training.model.cost import cost
@@ -28,12 +31,12 @@ from vae_training.state.ema import Ema
 
 PEAK_FLOPS = 790e12  # dense bf16, as measured
 _COUNTED_PX = 256
-_LARGEST_WEIGHT = 1e4
 _SHAPES = 64
 _MANY_PX = 32 * 256**2
 _CLIP = 1.0
-_TAPS = parts._TAPS
-_ROWS_OF_PROFILE = 15
+_HOT_S = 0.3  # of matrix products, repeated
+# Channels and sides: large enough that launches do not count.
+_WIDTHS = ((96, 1024), (144, 1024), (288, 1024), (576, 512), (1152, 512))
 
 
 class Bench:
@@ -44,6 +47,7 @@ class Bench:
         self.backend = backend
         self._turns = (warmup, repeats)
         self.warmup, self.repeats = warmup, repeats
+        self._clocks: dict[str, float] = {}
 
     def run(self, cell: Cell, setup: Setup) -> dict[str, Any]:
         """Measure a cell with its switches set anew, and compiled code forgotten."""
@@ -52,7 +56,6 @@ class Bench:
         torch._dynamo.config.recompile_limit = _SHAPES
         torch.backends.cudnn.benchmark = setup.cudnn_benchmark
         torch.backends.cuda.matmul.allow_tf32 = setup.tf32
-        parts._TAPS = _TAPS.to(self.device) if setup.taps_on_device else _TAPS
         torch.manual_seed(0)
         self.warmup, self.repeats = self._turns
         if cell.px**2 * cell.batch > _MANY_PX:  # seconds a step
@@ -63,49 +66,55 @@ class Bench:
     def train(self, cell: Cell, setup: Setup) -> dict[str, Any]:
         """Seconds of a training step, and of the first, which compiles; memory; MFU."""
         found: dict[str, Any] = {"batch": cell.batch}
-        if setup.norm == "triton":
-            found["errors"] = self._check_kernels()
+        if setup.norm in ("triton", "fused"):
+            found["errors"] = self._check_kernels(setup.norm)
         alone = _group_of_one("nccl" if self.gpu else "gloo") if setup.ddp else nullcontext()
         with alone:
-            step = self._step(cell, setup)
+            if cell.kind == "trainer":
+                step = trainer_step(self._model(cell, Setup()), cell, setup, self.device)
+            else:
+                step = self._step(cell, setup)
             first, found["first_step_s"] = self._first(step)
             found |= {name: float(f"{value:.6g}") for name, value in first.items()}
+            if self.gpu and cell.kind == "trainer":
+                found["waits"] = waits(step)
             found["step_s"] = self._median(step)
         found["images_per_s"] = cell.batch / found["step_s"]
         if self.gpu:
             flops = _train_flops_per_px(cell.model) * cell.px**2 * cell.batch
             found["mfu"] = flops / found["step_s"] / PEAK_FLOPS
             found["peak_gib"] = self._peak()
+            found |= self._clocks
+        return found
+
+    trainer = train
+
+    def busy(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """How much of the time kernels run while nothing else is recorded, and which ones."""
+        step = self._warm(cell, setup, 2 * self.warmup)
+        return profiling.busy(step, gpu=self.gpu, steps=self.repeats)
+
+    def kernels(self, cell: Cell, setup: Setup) -> dict[str, Any]:
+        """Norm and SiLU alone, forward and backward in ms, by width; the best of ours is kept."""
+        from benchmarks.gpu import block, fused
+
+        found: dict[str, Any] = {}
+        for channels, side in _WIDTHS if self.gpu else ((96, 8),):
+            rows: dict[str, float] = {}
+            compiled = compiled_norm(self.backend)
+            for name, way in {"first kernels": fused.norm_silu, "compiled": compiled}.items():
+                job = block.pass_through(way, channels, side, self.device)
+                job()
+                rows[name] = round(self._median(job) * 1e3, 4)
+            rows |= block.tune(channels, side, self.device, self._median)
+            # x and out forward; x, the gradient and that of x backward; two bytes each.
+            rows["a copy of as many bytes"] = round(5 * 2 * channels * side**2 / 3e12 * 1e3, 4)
+            found[f"{channels} channels, {side} px"] = rows
         return found
 
     def profile(self, cell: Cell, setup: Setup) -> dict[str, Any]:
         """The kernels that take most of a step, and the operators with their shapes."""
-        kinds = [torch.profiler.ProfilerActivity.CPU]
-        if self.gpu:
-            kinds.append(torch.profiler.ProfilerActivity.CUDA)
-        step = self._step(cell, setup)
-        for _ in range(1 + self.warmup):
-            step()
-        self._wait()
-        began = time.perf_counter()
-        with torch.profiler.profile(activities=kinds, record_shapes=True) as profiler:
-            step()
-            self._wait()
-        wall = time.perf_counter() - began
-        from torch.autograd import DeviceType
-
-        on = DeviceType.CUDA if self.gpu else DeviceType.CPU
-        averages = profiler.key_averages()
-        # Named spans such as Optimizer.step#AdamW.step hold what is listed anyway.
-        kernels = [e for e in averages if e.device_type == on and "#" not in e.key]
-        shaped = profiler.key_averages(group_by_input_shape=True)
-        operators = [e for e in shaped if e.device_type == DeviceType.CPU]
-        return {
-            "profiled_step_s": wall,
-            "kernels_s": sum(map(self._own_ms, kernels)) / 1e3,
-            "kernels": self._rows(kernels),
-            "operators": self._rows(operators, shapes=True),
-        }
+        return profiling.profile(self._warm(cell, setup, self.warmup), gpu=self.gpu)
 
     def infer(self, cell: Cell, setup: Setup) -> dict[str, Any]:
         """Images per second to encode and to decode, everything in bf16, and their peaks."""
@@ -133,8 +142,11 @@ class Bench:
 
     def terms(self, cell: Cell, setup: Setup) -> dict[str, Any]:
         """Each term of the loss alone, forward and backward: seconds, and memory on top."""
-        x, image = self._image(cell), self._image(cell).requires_grad_()
         f, channels = _latent(cell.model)
+        if setup.window:
+            rows, _ = window(cell.px, cell.px, f, 0)
+            cell = dataclasses.replace(cell, px=rows.stop - rows.start)
+        x, image = self._image(cell), self._image(cell).requires_grad_()
         z = torch.randn(cell.batch, channels, cell.px // f, cell.px // f, device=self.device)
         z.requires_grad_()
 
@@ -181,8 +193,18 @@ class Bench:
         copy = torch.empty_like(large)
         a @ b, copy.copy_(large)
         product, moved = self._median(lambda: a @ b), self._median(lambda: copy.copy_(large))
+        many = max(1, int(_HOT_S / product))
+        out = torch.empty_like(a)
+
+        def hot() -> None:  # steps follow each other: then power is scarce, and the clock falls
+            for _ in range(many):
+                torch.mm(a, b, out=out)
+
+        long = self._median(hot)
         return {
             "tflops": 2 * side**3 / product / 1e12,
+            "tflops_hot": 2 * side**3 * many / long / 1e12,
+            **self._clocks,
             "copy_tb_per_s": 2 * large.nbytes / moved / 1e12,
         }
 
@@ -192,11 +214,11 @@ class Bench:
         model = self._model(cell, setup).train()
         lpips = judges.lpips(setup, self.device) if setup.full_loss else None
         features = judges.features(setup, self.device) if setup.full_loss else None
-        adaptive = _LARGEST_WEIGHT if setup.full_loss else None
+        adaptive = judges.LARGEST_WEIGHT if setup.full_loss and setup.adaptive else None
         objective = Objective(model, lpips, features, adaptive=adaptive).to(self.device)
         if setup.channels_last:
             objective.to(memory_format=torch.channels_last)
-        model.recompute_activations(setup.recompute)
+        model.recompute_activations(setup.recompute, setup.recompute_levels)
         self._compile(objective, setup)
         trained = objective.trained()
         optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=self.gpu)
@@ -224,6 +246,13 @@ class Bench:
 
         return step
 
+    def _warm(self, cell: Cell, setup: Setup, steps: int) -> Callable[[], object]:
+        step = self._step(cell, setup)
+        for _ in range(1 + steps):
+            step()
+        self._wait()
+        return step
+
     def _model(self, cell: Cell, setup: Setup) -> Autoencoder:
         """Weights are drawn on the device, none is zero: products with zeros run faster."""
         with torch.device("meta"):
@@ -242,10 +271,19 @@ class Bench:
             use_norm(model, norm_silu)
         elif setup.norm == "compiled":
             use_norm(model, torch.compile(norm_silu_plain, dynamic=False, backend=self.backend))
+        elif setup.norm == "fused":
+            from benchmarks.gpu.block import norm_silu, use_blocks
+
+            use_norm(model, norm_silu)  # the last norm of each half
+            use_blocks(model)
+        if setup.wide_rgb:
+            widen_rgb(model)
         return model
 
     def _compile(self, objective: Objective, setup: Setup) -> None:
         model = objective.autoencoder
+        if setup.norm == "rows":
+            compile_norms(objective, self.backend)
         if setup.compiled == "halves":
             compile_halves(objective, self.backend)
         elif setup.compiled:
@@ -276,13 +314,17 @@ class Bench:
     def _image(self, cell: Cell) -> Tensor:
         return torch.rand(cell.batch, 3, cell.px, cell.px, device=self.device) * 2 - 1
 
-    def _check_kernels(self) -> dict[str, float]:
+    def _check_kernels(self, norm: str) -> dict[str, float]:
+        from benchmarks.gpu.block import block_errors
         from benchmarks.gpu.fused import errors
 
-        found = {d: errors(self.device, getattr(torch, d)) for d in ("float32", "bfloat16")}
+        measure = errors if norm == "triton" else block_errors
+        found = {d: measure(self.device, getattr(torch, d)) for d in ("float32", "bfloat16")}
         told = {f"{d} {k}": float(f"{e:.3g}") for d, es in found.items() for k, e in es.items()}
         for name, error in told.items():
-            allowed = 1e-2 if "bfloat16" in name else 1e-4
+            # Convolutions of a block run in TF32 on a GPU.
+            exact = 1e-4 if norm == "triton" or not self.gpu else 5e-3
+            allowed = 2e-2 if "bfloat16" in name else exact
             if error > allowed:
                 raise ValueError(f"{name} is off by {error}, more than {allowed}: not equal")
         return told
@@ -311,6 +353,7 @@ class Bench:
         for mark in marks[1:]:
             job()
             mark.record()
+        self._clocks = _clocks()  # while the last jobs run
         torch.cuda.synchronize()
         pairs = zip(marks, marks[1:], strict=False)
         return statistics.median(a.elapsed_time(b) / 1e3 for a, b in pairs)
@@ -321,21 +364,6 @@ class Bench:
     def _wait(self) -> None:
         if self.gpu:
             torch.cuda.synchronize()
-
-    def _own_ms(self, event: Any) -> float:
-        micros = event.self_device_time_total if self.gpu else event.self_cpu_time_total
-        return float(micros) / 1e3
-
-    def _rows(self, events: list[Any], shapes: bool = False) -> list[dict[str, Any]]:
-        total = sum(map(self._own_ms, events)) or 1.0
-        rows = []
-        for event in sorted(events, key=self._own_ms, reverse=True)[:_ROWS_OF_PROFILE]:
-            ms = self._own_ms(event)
-            row = {"name": event.key[:110], "ms": round(ms, 3), "share": round(ms / total, 4)}
-            if shapes:
-                row["shapes"] = str([s for s in event.input_shapes if s])[:110]
-            rows.append({**row, "calls": event.count})
-        return rows
 
 
 @contextlib.contextmanager
@@ -349,24 +377,12 @@ def _group_of_one(backend: str) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def norm_silu_plain(x: Tensor, weight: Tensor) -> Tensor:
-    """silu(rms_norm(x) * weight) in float32, for a compiler to make one kernel of."""
-    wide = x.float()
-    unit = wide * torch.rsqrt(wide.square().mean(dim=1, keepdim=True) + 1e-6)
-    return F.silu(unit * weight.view(1, -1, 1, 1)).to(x.dtype)
-
-
-def use_norm(model: nn.Module, norm_silu: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Let all residual blocks compute norm and SiLU by `norm_silu`; weights stay as they are."""
-
-    def forward(self: parts.ResidualBlock, x: Tensor) -> Tensor:
-        h = self.conv1(norm_silu(x, self.norm1.weight))
-        h = self.conv2(norm_silu(h, self.norm2.weight))
-        return self.shortcut(x) + h
-
-    for module in model.modules():
-        if isinstance(module, parts.ResidualBlock):
-            module.forward = types.MethodType(forward, module)  # type: ignore[method-assign]
+def _clocks() -> dict[str, float]:
+    """Clock of the multiprocessors and power of the card, where they can be read."""
+    try:
+        return {"sm_mhz": torch.cuda.clock_rate(), "watts": torch.cuda.power_draw() / 1e3}
+    except Exception:  # no library of the driver's: the times tell all the same
+        return {}
 
 
 def _latent(name: str) -> tuple[int, int]:

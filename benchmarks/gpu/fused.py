@@ -114,18 +114,21 @@ def errors(device: str, dtype: torch.dtype, rows_px: int = 48) -> dict[str, floa
         g = torch.randn_like(x)
         true = _results(lambda x, w: F.silu(_norm(x, w)), x.double(), weight.double(), g.double())
         for name, function in (("kernel", norm_silu), ("torch", lambda x, w: F.silu(_norm(x, w)))):
-            for part, a, b in zip(
-                ("out", "grad_x", "grad_weight"),
-                _results(function, x, weight, g),
-                true,
-                strict=True,
-            ):
-                error = float((a.detach().double() - b.detach()).norm() / b.detach().norm())
-                # A NaN compares as false with everything: it must not look like no error.
-                error = error if error == error else float("inf")
+            for part, error in relative_errors(_results(function, x, weight, g), true).items():
                 key = f"{name} {part}"
                 worst[key] = max(worst.get(key, 0.0), error)
     return worst
+
+
+def relative_errors(found: dict[str, Tensor], true: dict[str, Tensor]) -> dict[str, float]:
+    """||a - b|| / ||b|| by name."""
+    errors = {}
+    for name, wanted in true.items():
+        b = wanted.detach().double()
+        error = float((found[name].detach().double() - b).norm() / b.norm())
+        # A NaN compares as false with everything: it must not look like no error.
+        errors[name] = error if error == error else float("inf")
+    return errors
 
 
 def _norm(x: Tensor, weight: Tensor) -> Tensor:
@@ -135,7 +138,8 @@ def _norm(x: Tensor, weight: Tensor) -> Tensor:
     return norm(x)
 
 
-def _results(function: Any, x: Tensor, weight: Tensor, g: Tensor) -> tuple[Tensor, ...]:
+def _results(function: Any, x: Tensor, weight: Tensor, g: Tensor) -> dict[str, Tensor]:
     x, weight = x.detach().requires_grad_(), weight.detach().requires_grad_()
     out = function(x, weight)
-    return (out, *torch.autograd.grad(out, (x, weight), g))
+    gradients = torch.autograd.grad(out, (x, weight), g)
+    return dict(zip(("out", "grad_x", "grad_weight"), (out, *gradients), strict=True))

@@ -11,6 +11,7 @@ from benchmarks.gpu.plan import Setup
 from vae_training.losses.dino import Features
 from vae_training.losses.lpips import Lpips
 
+LARGEST_WEIGHT = 1e4  # of an adaptive alignment
 _LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
 _SMALL = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2}  # without a GPU
 
@@ -21,7 +22,6 @@ class Half(nn.Module):
     def __init__(self, judge: Any, device: str) -> None:
         super().__init__()
         self.judge, self.device = judge, device
-        self.width = getattr(judge, "width", 0)
 
     def forward(self, *given: Any) -> Tensor:
         with torch.autocast(self.device, dtype=torch.bfloat16):
@@ -38,15 +38,13 @@ def lpips(setup: Setup, device: str) -> Any:
     return Half(judge, device) if setup.half_judges else judge
 
 
-def features(setup: Setup, device: str) -> Any:
-    """Of the layers of DINOv2 the middle one is looked at; ImportError without transformers."""
+def features(setup: Setup, device: str) -> Features:
+    """The middle layer of DINOv2, or the last one where it is not cut; without transformers
+    ImportError."""
     from transformers import Dinov2Config, Dinov2Model
 
     sizes: dict[str, Any] = _LARGE if device == "cuda" else _SMALL
     with torch.device(device):
         model = Dinov2Model(Dinov2Config(image_size=518, patch_size=14, **sizes))
-    layer = sizes["num_hidden_layers"] // 2
-    if setup.short_dino:  # one more: a model may normalise what its last layer gives
-        model.encoder.layer = model.encoder.layer[: layer + 1]
-    judge = Features(model, layer).to(device)
-    return Half(judge, device) if setup.half_judges else judge
+    layers = sizes["num_hidden_layers"]
+    return Features(model, layers // 2 if setup.short_dino else layers).to(device)

@@ -17,28 +17,33 @@ _CELL_S = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """How the model runs. `compiled` is "", "blocks", "levels" or "halves"; `norm` "torch",
-    "triton" or "compiled", the latter two with SiLU in the same pass; `ddp` "", "plain" or
-    "static", that is with a static graph and gradients sent in bf16. Judges are LPIPS and DINOv2;
-    `tf32` is for matrix products, torch has it for convolutions anyway."""
+    """How the model runs. `compiled` is "", "blocks", "levels" or "halves"; `norm` "torch", with
+    SiLU in the same pass "triton", "compiled" for each size or "rows" for all, or "fused" with
+    biases and shortcuts too; `ddp` "", "plain" or "static", that is with a static graph and
+    gradients sent in bf16. Judges are LPIPS and DINOv2, which runs in bf16 anyway; `tf32` is for
+    matrix products, torch has it for convolutions anyway. `wide_rgb` pads three channels to eight;
+    `window` lets judges see 512 px of a side. The trainer takes losses and recomputation only."""
 
     channels_last: bool = False
     cudnn_benchmark: bool = False
     phases: bool = False
-    taps_on_device: bool = False
     norm: str = "torch"
     compiled: str = ""
     full_loss: bool = False
     tf32: bool = False
     half_judges: bool = False
     short_dino: bool = False
+    adaptive: bool = True
+    wide_rgb: bool = False
+    window: bool = False
     extras: bool = False
     recompute: bool = False
+    recompute_levels: int | None = None
     ddp: str = ""
 
     @property
     def eager(self) -> bool:
-        return not self.compiled and self.norm != "compiled"
+        return not self.compiled and self.norm not in ("compiled", "rows")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +71,11 @@ _STEPS: dict[str, dict[str, Any]] = {
     "channels_last": {"channels_last": True},
     "cudnn.benchmark": {"cudnn_benchmark": True},
     "phases": {"phases": True},
-    "phases, taps on device": {"phases": True, "taps_on_device": True},
     "norm + SiLU in Triton": {"norm": "triton"},
     "norm + SiLU compiled": {"norm": "compiled"},
+    "compiled for all sizes": {"norm": "rows"},
+    "blocks fused in Triton": {"norm": "fused"},
+    "colours in 8 channels": {"wide_rgb": True},
     "compiled blocks": {"norm": "torch", "compiled": "blocks"},
     "compiled levels": {"norm": "torch", "compiled": "levels"},
     "compiled halves": {"norm": "torch", "compiled": "halves"},
@@ -78,6 +85,23 @@ _FULL_LOSS: dict[str, dict[str, Any]] = {
     "TF32 matrix products": {"tf32": True},
     "judges in bf16": {"half_judges": True},
     "DINOv2 cut behind its layer": {"short_dino": True},
+}
+_TRAINER: dict[str, dict[str, Any]] = {
+    "L1": {},
+    "full loss": {"full_loss": True, "adaptive": False},
+    "full loss, adaptive": {"full_loss": True},
+}
+_TERMS: dict[str, dict[str, Any]] = {
+    "as torch has it": {},
+    "TF32": {"tf32": True},
+    "TF32, DINOv2 cut": {"tf32": True, "short_dino": True},
+    "TF32, DINOv2 cut, in a window": {"tf32": True, "short_dino": True, "window": True},
+    "the same, LPIPS in bf16": {
+        "tf32": True,
+        "short_dino": True,
+        "window": True,
+        "half_judges": True,
+    },
 }
 _AS_TRAINER: dict[str, dict[str, Any]] = {
     "alone": {},
@@ -105,6 +129,7 @@ def plan(models: Sequence[str], sides_px: Sequence[int], batch: int | None) -> I
 
     here, group = of(first, small), f"{first} {small} px"
     yield Cell(group="ceilings", step="matrix product and copy", kind="ceilings")
+    yield Cell(group="ceilings", step="norm and SiLU alone", kind="kernels", base="plain")
     for step, change in _STEPS.items():
         yield Cell(group=group, step=step, change=change, keep=True, **here)
     for base, step in (
@@ -112,6 +137,24 @@ def plan(models: Sequence[str], sides_px: Sequence[int], batch: int | None) -> I
         ("kept", "profile of the best"),
     ):
         yield Cell(group=group, step=step, kind="profile", base=base, **here)
+    yield Cell(group=group, step="busy with the best", kind="busy", **here)
+    for model in models[1:]:
+        named = {"group": f"{model} {small} px, looked into", **of(model, small)}
+        yield Cell(step="best", **named)
+        yield Cell(step="profile of the best", kind="profile", **named)
+        yield Cell(step="busy with the best", kind="busy", **named)
+        for times in (2, 4):
+            yield Cell(step=f"{times} x the batch", **{**named, "batch": times * named["batch"]})
+    for px in sides_px:
+        for step, change in _TRAINER.items():
+            yield Cell(
+                group=f"{first} {px} px, the trainer itself",
+                step=step,
+                kind="trainer",
+                base="plain",
+                change={**change, **spared(px)},
+                **of(first, px),
+            )
     for step, change in _FULL_LOSS.items():
         change = {**change, "full_loss": True}
         of_loss = f"{group}, full loss"
@@ -127,7 +170,7 @@ def plan(models: Sequence[str], sides_px: Sequence[int], batch: int | None) -> I
     for px in sides_px[1:]:
         yield from higher(first, px)
     for px in sides_px:
-        for step, change in {"as torch has it": {}, "TF32": {"tf32": True}}.items():
+        for step, change in _TERMS.items():
             named = {**of(first, px), "step": f"{px} px, {step}", "change": change}
             yield Cell(group="terms of the loss alone", kind="terms", base="plain", **named)
     for step, change in _AS_TRAINER.items():
@@ -137,7 +180,13 @@ def plan(models: Sequence[str], sides_px: Sequence[int], batch: int | None) -> I
     for model, px in [(m, small) for m in models[1:]] + [(first, px) for px in sides_px[1:]]:
         yield Cell(group=f"{model} {px} px", step=KEPT, change=spared(px), **of(model, px))
     yield Cell(group=group, step="twice the batch", **{**here, "batch": 2 * here["batch"]})
-    again = {"phases": True, "taps_on_device": True}
+    for levels in (1, 2):
+        change = {**spared(sides_px[-1]), "recompute_levels": levels}
+        step = f"recomputing {levels} levels only"
+        yield Cell(
+            group=f"{first} {sides_px[-1]} px", step=step, change=change, **of(first, sides_px[-1])
+        )
+    again = {"phases": True}
     yield Cell(group=group, step="phases after all", change=again, **here)
     for model, px in [(m, px) for px in sides_px[1:] for m in models[1:]]:
         yield from higher(model, px)

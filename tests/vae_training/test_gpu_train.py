@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks import gpu_train
 from benchmarks.gpu.plan import Cell, Setup, plan
+from benchmarks.gpu.variants import widen_rgb
 from benchmarks.gpu.worker import Worker
+from vae_training.model import build
 
 SMALL = ["--device", "cpu", "--px", "32"]
 OPTIONS = {"warmup": 0, "repeats": 1, "backend": "aot_eager", "stand_in": True}
 TINY: dict[str, Any] = {"model": "tiny", "px": 32, "batch": 1}
 
 
-def run(out: Path, *more: str) -> dict[str, Any]:
+def run(out: Path, *more: str, name: str = "gpu_train.json") -> dict[str, Any]:
     assert gpu_train.main([*SMALL, "--out", str(out), *more]) == 0
-    facts: dict[str, Any] = json.loads((out / "gpu_train.json").read_text())
+    facts: dict[str, Any] = json.loads((out / name).read_text())
     return facts
 
 
@@ -27,7 +33,7 @@ def run(out: Path, *more: str) -> dict[str, Any]:
 def test_without_diffusers_all_kinds_of_cells_end_in_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    steps = ["plain", "blocks", "profile of the best not", "as torch has it", "inference"]
+    steps = ["plain", "compiled blocks", "profile of the best not", "as torch has it", "inference"]
     facts = run(tmp_path / "a", "--stand-in", "--only", *steps)
     assert facts["device"] == "cpu" and facts["diffusers"] == "stand-in"
     rows = facts["results"]["tiny 32 px"]
@@ -73,3 +79,39 @@ def test_only_changes_that_help_are_kept(tmp_path: Path) -> None:
     assert book.setup(other) == Setup(channels_last=True, compiled="levels", tf32=True)
     assert book.setup(Cell(group="other", step="d", base="eager", **TINY)) == eager
     assert book.setup(Cell(group="tiny 32 px", step="e", base="plain", **TINY)) == Setup()
+
+
+def test_colours_in_eight_channels_are_the_same_model() -> None:
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = []
+    for change in (lambda model: None, widen_rgb):
+        torch.manual_seed(0)
+        model = build("tiny", decoder_skip="nsc", encoder_skip="nsc")
+        change(model)
+        image = model(x).sample
+        image.square().mean().backward()
+        found.append([image, *(p.grad for p in model.parameters() if p.grad is not None)])
+    for a, b in zip(*found, strict=True):
+        assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_fused_blocks_have_the_gradients_of_float64() -> None:
+    pytest.importorskip("triton", reason="pip install triton; it is interpreted here")
+    code = (
+        "import torch; from benchmarks.gpu.block import block_errors;"
+        "found = block_errors('cpu', torch.float32, side=6);"
+        "assert len(found) == 20 and max(found.values()) < 1e-5, found"
+    )
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+@pytest.mark.slow
+def test_the_step_of_the_trainer_itself_is_measured(tmp_path: Path) -> None:
+    facts = run(tmp_path, "--only", "trainer itself", "--name", "other.json", name="other.json")
+    rows = facts["results"]["tiny 32 px, the trainer itself"]
+    assert list(rows) == ["L1", "full loss", "full loss, adaptive"]
+    assert rows["L1"]["loss"] == pytest.approx(rows["L1"]["l1"])
+    assert rows["full loss"]["lpips"] > 0 and rows["full loss, adaptive"]["align_weight"] > 0
+    assert all(row["grad_norm"] > 0 for row in rows.values())

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from vae_corpus.curriculum import LossWeights
+from vae_training.losses import window as windowing
 from vae_training.losses.adaptive import adaptive_weight
 from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
 from vae_training.losses.dino import load_features
 from vae_training.losses.lpips import Lpips, load_lpips
 from vae_training.losses.objective import Objective
+from vae_training.losses.window import window, windows
 from vae_training.model import build
 
 
@@ -135,6 +137,93 @@ def test_features_lie_on_the_latent_grid_without_gradient(dino: str, model: str)
     out = features(x, (64 // f, 96 // f))
     assert out.shape == (2, (64 // f) * (96 // f), 32)
     assert not out.requires_grad
+
+
+@pytest.mark.parametrize("layer", [1, 3, 4])
+def test_features_are_a_layer_of_the_whole_model_with_its_last_norm(dino: str, layer: int) -> None:
+    from transformers import AutoModel
+
+    whole = AutoModel.from_pretrained(dino, local_files_only=True).double().eval()
+    features = load_features(dino, layer).double()
+    seen = []
+    hook = features.model.embeddings.register_forward_pre_hook(lambda _, given: seen.append(*given))
+    out = features(random(2, 3, 64, 96).clamp(-1, 1), (4, 6))
+    hook.remove()
+    with torch.no_grad():
+        hidden = whole(seen[0], output_hidden_states=True).hidden_states[layer]
+        expected = whole.layernorm(hidden)[:, 1:]
+    assert torch.allclose(out, expected, atol=1e-10) and len(features.model.encoder.layer) == layer
+
+
+def test_a_model_that_cannot_be_cut_is_told(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    small = {"hidden_size": 8, "num_attention_heads": 1, "intermediate_size": 8, "vocab_size": 9}
+    model = BertModel(BertConfig(num_hidden_layers=1, **small))
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="BertModel, whose layers cannot be cut"):
+        load_features(str(tmp_path), 1)
+
+
+def test_large_pictures_are_seen_in_windows_that_share_all_positions() -> None:
+    assert windows(512, 512, 16) == [(slice(0, 512), slice(0, 512))]
+    assert windows(448, 576, 16) == [(slice(0, 448), slice(0, 576))]
+    for f in (16, 32):
+        for height, width in ((1024, 1024), (2048, 2048), (896, 1152), (1792, 2304)):
+            seen = torch.zeros(height, width)
+            for rows, columns in windows(height, width, f):
+                seen[rows, columns] += 1
+                assert rows.start % f == columns.start % f == 0 <= rows.start
+                assert (rows.stop - rows.start, columns.stop - columns.start) == (512, 512)
+            assert seen.min() == 1
+            assert height % 512 or seen.max() == 1
+    drawn = {str(window(1024, 1024, 16, draw)) for draw in range(4)}
+    assert len(drawn) == 4
+
+
+def test_the_mean_over_all_windows_is_the_whole_alignment(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Features that depend on a position alone: then a window leaves nothing out but pairs.
+    class Means(torch.nn.Module):
+        width = 3
+
+        def forward(self, x: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+            return torch.nn.functional.adaptive_avg_pool2d(x, grid).flatten(2).transpose(1, 2)
+
+    torch.manual_seed(0)
+    objective = Objective(build("tiny"), None, Means())
+    x, weights = random(1, 3, 64, 64).float().clamp(-1, 1), LossWeights(align=0.5, m_cos=0.1)
+    whole = objective(x, weights)
+    monkeypatch.setattr(windowing, "LARGEST_PX", 32)
+    parts = [objective(x, weights, draw) for draw in range(4)]
+    mean = sum(part["mcos"].item() for part in parts) / 4
+    assert mean == pytest.approx(whole["mcos"].item(), rel=1e-5)
+    assert all(part["l1"].item() == whole["l1"].item() for part in parts)
+    assert len({part["mdms"].item() for part in parts}) == 4
+
+
+def test_windows_give_l_mcos_in_float64_and_l_mdms_within_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(windowing, "LARGEST_PX", 32)
+    z, f = random(1, 4, 4, 5), random(1, 4, 4, 5, seed=1)  # float64[B, h, w, D], f = 16
+    cut = [
+        (slice(r.start // 16, r.stop // 16), slice(c.start // 16, c.stop // 16))
+        for r, c in windows(64, 64, 16)
+    ]
+    pairs = [tuple(t[:, r, c].flatten(1, 2) for t in (z, f)) for r, c in cut]
+    whole = margin_cosine(z.flatten(1, 2), f.flatten(1, 2), 0.1)
+    assert (sum(margin_cosine(*p, 0.1) for p in pairs) / 4).item() == pytest.approx(whole.item())
+    within = torch.stack([mdms_by_loops(*p, 0.1) for p in pairs])
+    assert torch.allclose(torch.stack([margin_distance(*p, 0.1) for p in pairs]), within)
+
+
+def test_lpips_looks_at_the_window_that_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windowing, "LARGEST_PX", 32)
+    objective, x = Objective(build("tiny"), Lpips(), None), random(1, 3, 64, 64).float()
+    terms = objective(x, LossWeights(lpips=1.0), 3)
+    image = objective.autoencoder(x).sample
+    expected = Lpips.forward(objective.frozen()[0], image[:, :, 32:, 32:], x[:, :, 32:, 32:])
+    assert terms["lpips"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_alignment_trains_the_projector(dino: str) -> None:

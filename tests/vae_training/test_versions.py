@@ -78,7 +78,7 @@ WRITTEN: dict[str, tuple[str, int, Callable[[], bytes]]] = {
 }
 RECORDED = {
     "curriculum.json": (1, "df992d9ca935ebab"),
-    "checkpoints": (1, "bc2458b136955556"),
+    "checkpoints": (2, "2dda9eaadbe24353"),
 }
 
 

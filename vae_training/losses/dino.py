@@ -1,7 +1,9 @@
 """Frozen DINOv2 features of one middle layer, on the grid of the latents.
 
 The report finds one middle layer of DINOv2 best among vision encoders and layers, and does not
-say which. Our choice is half depth, unless a setting says otherwise.
+say which. Our choice is half depth, unless a setting says otherwise, and the final LayerNorm of the
+model on top, as DINOv2 hands out its own middle layers: without it a few channels of large
+activations decide every cosine.
 """
 
 from __future__ import annotations
@@ -19,10 +21,14 @@ _PX_PER_PATCH = 16  # of the original image: 256 px -> 16 patches, that is 224 p
 
 
 class Features(nn.Module):
-    """Image float[B, 3, H, W] in [-1, 1] -> features float[B, N, width], N = grid positions."""
+    """Image float[B, 3, H, W] in [-1, 1] -> features float[B, N, width], N = grid positions.
+
+    Layers of `model` behind `layer`, counted from 1, are cut off. On a GPU it runs in bf16.
+    """
 
     def __init__(self, model: nn.Module, layer: int) -> None:
         super().__init__()
+        model.encoder.layer = model.encoder.layer[:layer]
         self.model = model.eval().requires_grad_(False)
         self.layer = layer
         self.width: int = model.config.hidden_size
@@ -41,7 +47,8 @@ class Features(nn.Module):
         size = (rows * self.patch, columns * self.patch)
         seen = F.interpolate(x, size=size, mode="bicubic", antialias=True)
         seen = ((seen + 1.0) / 2.0 - self.mean) / self.std
-        hidden = self.model(seen, output_hidden_states=True).hidden_states[self.layer]
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=x.is_cuda):
+            hidden = self.model(seen).last_hidden_state.to(x.dtype)
         patches = hidden[:, -rows * columns :]  # without class and register tokens
         plane = patches.transpose(1, 2).reshape(len(x), self.width, rows, columns)
         return F.adaptive_avg_pool2d(plane, grid).flatten(2).transpose(1, 2)
@@ -60,6 +67,11 @@ def load_features(folder: str, layer: int | None) -> Features:
     chosen = layers // 2 if layer is None else layer
     if not 1 <= chosen <= layers:
         raise ValueError(f"dino_layer: {folder} has layers 1 to {layers}; got {chosen}")
+    if not hasattr(getattr(model, "encoder", None), "layer") or not hasattr(model, "layernorm"):
+        raise ValueError(
+            f"dino: {folder} holds a {type(model).__name__}, whose layers cannot be cut: give the"
+            " folder of a DINOv2 model"
+        )
     return Features(model, chosen)
 
 

@@ -8,6 +8,7 @@ trunk from a file that users download.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -40,16 +41,24 @@ class Lpips(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """The mean distance over the batch, a scalar >= 0."""
-        h = (torch.cat([x, y]) - self.shift) / self.scale
+        """The mean distance of `x` to the targets `y` over the batch, a scalar >= 0.
+
+        Only `x` has a gradient: activations of the targets are not kept.
+        """
+        with torch.no_grad():
+            targets = list(self._units(y))
         total = x.new_zeros(())
-        for number, (stage, weight) in enumerate(zip(self.stages, self.linear, strict=True)):
-            h = stage(F.max_pool2d(h, 2) if number else h)
-            # The small constant lies inside the root, where its gradient stays finite at zero.
-            unit = h / torch.sqrt((h * h).sum(dim=1, keepdim=True) + 1e-20)
-            a, b = unit.chunk(2)
+        for a, b, weight in zip(self._units(x), targets, self.linear, strict=True):
             total = total + ((a - b) ** 2 * weight.view(1, -1, 1, 1)).sum(dim=1).mean()
         return total
+
+    def _units(self, x: Tensor) -> Iterator[Tensor]:
+        """Per stage the activations, scaled to length 1 at each position."""
+        h = (x - self.shift) / self.scale
+        for number, stage in enumerate(self.stages):
+            h = stage(F.max_pool2d(h, 2) if number else h)
+            # The small constant lies inside the root, where its gradient stays finite at zero.
+            yield h / torch.sqrt((h * h).sum(dim=1, keepdim=True) + 1e-20)
 
 
 def load_lpips(trunk: str, linear: Path | None = None) -> Lpips:

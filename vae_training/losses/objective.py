@@ -14,7 +14,11 @@ from vae_training.losses.adaptive import adaptive_weight
 from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
 from vae_training.losses.dino import Features
 from vae_training.losses.lpips import Lpips
+from vae_training.losses.window import window
 from vae_training.model import Autoencoder
+
+# Raised when a term means something else than before, so that losses cannot be compared.
+VERSION = 2
 
 
 class Objective(nn.Module):
@@ -48,14 +52,18 @@ class Objective(nn.Module):
     def trained(self) -> list[nn.Parameter]:
         return [p for p in self.parameters() if p.requires_grad]
 
-    def forward(self, x: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+    def forward(self, x: Tensor, weights: LossWeights, draw: int = 0) -> dict[str, Tensor]:
         """Image float[B, 3, H, W] in [-1, 1] -> scalars: `loss` and its unweighted terms.
 
+        LPIPS and alignment see one window of images above 512 x 512 px, the same of all images of
+        a step, which the random number `draw` chooses.
         A term whose weight is zero, or whose model is missing, is not computed. Two values have no
         gradient: `align_weight`, where it is adaptive, and `squared_error` float[B], the mean
         squared error of each image.
         """
         lpips, features = self._frozen
+        f = self.autoencoder.config.f
+        rows, columns = window(x.shape[2], x.shape[3], f, draw)
         z = self.autoencoder.encode(x).latent_dist.mode()
         image = self.autoencoder.decode(z).sample
         # Half precision would lose the terms: they are small differences.
@@ -64,14 +72,15 @@ class Objective(nn.Module):
             terms = {"l1": F.l1_loss(image, x)}
             loss = terms["l1"]
             if lpips is not None and weights.lpips:
-                terms["lpips"] = lpips(image, x)
+                terms["lpips"] = lpips(image[:, :, rows, columns], x[:, :, rows, columns])
                 loss = loss + weights.lpips * terms["lpips"]
             if features is not None and self.projector is not None:
                 if weights.align:
-                    f = features(x, (z.shape[2], z.shape[3]))
-                    mapped = self.projector(z)
-                    terms["mcos"] = margin_cosine(mapped, f, weights.m_cos)
-                    terms["mdms"] = margin_distance(mapped, f, weights.m_dist)
+                    part = z[:, :, _on_grid(rows, f), _on_grid(columns, f)]
+                    seen = features(x[:, :, rows, columns], (part.shape[2], part.shape[3]))
+                    mapped = self.projector(part)
+                    terms["mcos"] = margin_cosine(mapped, seen, weights.m_cos)
+                    terms["mdms"] = margin_distance(mapped, seen, weights.m_dist)
                     align = terms["mcos"] + terms["mdms"]
                     weight: float | Tensor = weights.align
                     if self.adaptive is not None and torch.is_grad_enabled():
@@ -84,3 +93,7 @@ class Objective(nn.Module):
             with torch.no_grad():
                 error = (image.clamp(-1.0, 1.0) - x).square().mean(dim=(1, 2, 3))
         return {"loss": loss, **terms, "squared_error": error}
+
+
+def _on_grid(px: slice, f: int) -> slice:
+    return slice(px.start // f, px.stop // f)

@@ -5,25 +5,36 @@ Convolutions only. RMS norm rather than group norm, because 32 groups cannot car
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+EPSILON = 1e-6  # of the mean square, in the norm
+
 
 class RmsNorm(nn.Module):
-    """RMS norm of float[B, C, H, W] over C at each position, with a learned scale."""
+    """RMS norm of float[B, C, H, W] over C at each position, with a learned scale.
+
+    `fused`, where it is set, computes SiLU of the norm from input and scale in one pass.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
+        self.fused: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         # In channels_last memory the permuted tensor is contiguous: one fused kernel, no copy.
         x, weight = x.permute(0, 2, 3, 1), self.weight.to(x.dtype)
         with _without_autocast(x.device.type):
-            return F.rms_norm(x, weight.shape, weight, 1e-6).permute(0, 3, 1, 2)
+            return F.rms_norm(x, weight.shape, weight, EPSILON).permute(0, 3, 1, 2)
+
+    def silu(self, x: Tensor) -> Tensor:
+        """SiLU of the norm."""
+        return F.silu(self(x)) if self.fused is None else self.fused(x, self.weight)
 
 
 def _without_autocast(device: str) -> AbstractContextManager[object]:
@@ -50,8 +61,8 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Conv2d(width_in, width, 1) if width_in != width else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(F.silu(self.norm2(h)))
+        h = self.conv1(self.norm1.silu(x))
+        h = self.conv2(self.norm2.silu(h))
         return self.shortcut(x) + h
 
 
@@ -92,14 +103,9 @@ class Up(nn.Module):
         return h + larger if self.local_skip else h
 
 
-# [subpixel, row, tap]: 1 where a tap of the 3x3 kernel over doubled rows reads that row of the two
-# that the subpixel depends on. The same for columns.
-_TAPS = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
-
-
 def _subpixel_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """conv3x3(nearest(x)) of float[B, C, H, W], with the zero padding of the large image."""
-    taps = _TAPS.to(weight)
+    taps = _taps(weight)
     kernels = torch.einsum("oiyx,pay,qbx->pqoiab", weight, taps, taps)
     batch, _, height, width = x.shape
     padded = F.pad(x, (1, 1, 1, 1))
@@ -112,3 +118,12 @@ def _subpixel_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Ten
     image = torch.stack([part.permute(0, 2, 3, 1) for part in subpixels], dim=3)
     image = image.view(batch, height, width, 2, 2, channels).transpose(2, 3)
     return image.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def _taps(weight: Tensor) -> Tensor:
+    """[subpixel, row, tap]: 1 where a tap of the 3x3 kernel over doubled rows reads that row of the
+    two that the subpixel depends on. The same for columns. Computed, because a constant would be
+    copied to the device in each step, which waits for it."""
+    subpixel, row, tap = (torch.arange(n, device=weight.device) for n in (2, 2, 3))
+    read = (tap > subpixel[:, None])[:, None] == (row > 0)[:, None]
+    return read.to(weight.dtype)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from vae_training.model.blocks import Down, ResidualBlock, RmsNorm, Up
@@ -126,7 +125,7 @@ class Encoder(Half):
             h = self._fine(x, fine)
         for depth in range(fine, len(self.levels)):
             h = self.stage(self.levels[depth], h, depth)
-        moments = self.conv_out(F.silu(self.norm_out(h)))
+        moments = self.conv_out(self.norm_out.silu(h))
         if self.config.encoder_skip != GSC:
             return moments
         mean, log_variance = moments.chunk(2, dim=1)
@@ -191,4 +190,4 @@ class Decoder(Half):
     def _fine(self, h: Tensor, levels: int) -> Tensor:
         for depth in range(levels - 1, -1, -1):
             h = self._level(h, depth)
-        return self.stage(lambda h: self.conv_out(F.silu(self.norm_out(h))), h, 0)
+        return self.stage(lambda h: self.conv_out(self.norm_out.silu(h)), h, 0)

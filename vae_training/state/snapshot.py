@@ -14,13 +14,14 @@ from torch.distributed.checkpoint.state_dict import (
 from vae_training.config import TrainSettings
 from vae_training.data.order import Order, State
 from vae_training.distributed import Ranks
+from vae_training.losses import objective as losses
 from vae_training.losses.objective import Objective
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from vae_training.state.ema import Ema
 
 # Raised when tensors or data state of an older checkpoint mean something else: names of weights,
 # order of samples, crops.
-VERSION = 1
+VERSION = 2
 # A run with another value of these cannot be resumed.
 _FIXED = ("model", "encoder_skip", "decoder_skip", "seed", "validation_samples")
 # These may change when a run is resumed; its losses then differ from there on.
@@ -76,12 +77,14 @@ def settle(settings: TrainSettings, world: int, found: Checkpoint | None) -> Tra
 
 
 def changes(settings: TrainSettings, found: Checkpoint) -> list[str]:
-    """A sentence for each changed setting that makes the losses differ from here on."""
+    """A sentence for each change that makes the losses differ from here on."""
     was, now = found.info["settings"], settings.model_dump()
+    told = [(name, was[name], now[name]) for name in _COURSE if name in was]  # an older one may not
+    told.append(("version of the losses", found.info["losses"], losses.VERSION))
     return [
-        f"{name} was {was[name]}, from here on it is {now[name]}"
-        for name in _COURSE
-        if name in was and was[name] != now[name]  # an older version may lack it
+        f"{name} was {before}, from here on it is {after}"
+        for name, before, after in told
+        if before != after
     ]
 
 
@@ -113,6 +116,7 @@ def info(settings: TrainSettings, state: State, order: Order, ranks: Ranks) -> d
         "state": state.to_json(),
         "corpus_digest": order.digest(),
         "settings": settings.model_dump(),
+        "losses": losses.VERSION,
         "ranks": ranks.world,
     }
 
