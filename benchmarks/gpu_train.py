@@ -1,4 +1,4 @@
-"""What a training step costs on a GPU and where its time goes, in one lease of ten minutes.
+"""What a training step costs on a GPU and where its time goes, within ten minutes.
 
     python benchmarks/gpu_train.py --budget-s 540                  # f16c128 and f32c192
     python benchmarks/gpu_train.py --budget-s 540 --only ceilings 'trainer itself'
