@@ -6,6 +6,10 @@ CORPUS ?= corpus
 RUN ?= runs/tiny
 STEPS ?= 60
 
+# More processes than cores: tests wait for Ray, browsers and servers much of the time. A file's
+# tests stay together, because they share what was built for them.
+PARALLEL ?= -n 3 --dist loadfile --no-loadscope-reorder
+
 # PaddleOCR's pins collide with ours: it lives in an environment of its own.
 PADDLE := .venv-paddle
 
@@ -48,7 +52,7 @@ corpus: setup
 
 test: setup lint
 	if test -e $(PADDLE)/.ready; then \
-	  export VAE_CORPUS_PADDLE_PYTHON=$(CURDIR)/$(PADDLE)/bin/python; fi; $(BIN)/python -m pytest
+	  export VAE_CORPUS_PADDLE_PYTHON=$(CURDIR)/$(PADDLE)/bin/python; fi; $(BIN)/python -m pytest $(PARALLEL)
 
 lint: setup
 	$(BIN)/ruff check .
