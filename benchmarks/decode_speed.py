@@ -124,7 +124,11 @@ def _make(what: str, px: int) -> Callable[[], None]:
 
         return load
     from filters.clarity import Clarity
-    from filters.perceptual_hash import perceptual_hash
+
+    try:
+        from filters.perceptual_hash import perceptual_hash
+    except ImportError:  # its name before
+        from filters.hashing import perceptual_hash  # type: ignore[import-not-found]
 
     def score() -> None:
         for data in files:

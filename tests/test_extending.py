@@ -110,6 +110,9 @@ def test_a_score_takes_two_files_and_repacks_nothing(tree: Path, tmp_path: Path)
     assert stricter["selected"] == {"general": 3} and stricter["dropped"] == {"grey": 3}
     told = call(tree, "pipelines/explain.py", str(out), "grey")
     assert "plan.min_colourfulness 5" in told
+    # No version has to be raised for it.
+    shutil.copytree(ROOT / "tests", tree / "tests")
+    call(tree, "-m", "pytest", "-q", "-c", os.devnull, "tests/pipelines/test_versions.py")
 
 
 @pytest.mark.slow

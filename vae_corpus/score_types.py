@@ -41,6 +41,13 @@ class Column:
     carried: bool = True
     sql: str | None = None
 
+    def __post_init__(self) -> None:
+        numeric = pa.types.is_floating(self.type) or pa.types.is_integer(self.type)
+        if self.title and not numeric:
+            raise ValueError(f"column {self.name}: only numbers have a title, not {self.type}")
+        if (self.label or self.index) and not (self.carried and self.sql is None):
+            raise ValueError(f"column {self.name}: what is packed must be stored and carried")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
@@ -119,7 +126,10 @@ class Look:
         measure = self._measures.get(column)
         if measure is not None and measure not in self._measured:
             self._measured.add(measure)
-            self._values |= measure(self)
+            found = measure(self)
+            if unknown := found.keys() - self._measures.keys():
+                raise ValueError(f"no column is declared for {', '.join(sorted(unknown))}")
+            self._values |= found
         return self._values.get(column)
 
 

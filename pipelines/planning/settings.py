@@ -80,3 +80,7 @@ class PlanSettings(_Thresholds):
         if any(count < 0 for count in quotas.values()):
             raise ValueError("quotas are counts of images, 0 or more")
         return quotas
+
+
+if _shadowed := set(_fields) & set(PlanSettings.__annotations__):
+    raise ValueError(f"thresholds bear names of other settings: {sorted(_shadowed)}")

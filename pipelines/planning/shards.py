@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from filters.scores import COLUMNS
 from pipelines.config import PackSettings
+from vae_corpus.pictures import decode
 from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
@@ -34,6 +36,27 @@ KEEP_ORIGINAL_UP_TO = 1.5
 # (GIF, BMP, TIFF...) are stored as PNG, which loses nothing. What had to be converted to sRGB is
 # never kept: whoever reads it without its profile would see other colours.
 KEPT_FORMATS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+
+
+# Where a score goes to, and as what, decides bytes as well.
+_SCORES_PACKED = [
+    [column.name, str(column.type), column.label, column.index]
+    for column in COLUMNS
+    if column.label or column.index
+]
+DECODED_BY = decode.VERSION
+
+
+def is_large(row: Mapping[str, Any]) -> bool:
+    """Whether a general image is stored smaller than it is."""
+    return bool(min(row["width"], row["height"]) > row["rung"] * KEEP_ORIGINAL_UP_TO)
+
+
+def is_decoded(row: Mapping[str, Any]) -> bool:
+    """Whether packing decodes an image, or keeps its bytes."""
+    if row["kind"] != GENERAL or is_large(row) or row["colour_converted"]:
+        return True
+    return row["format"] not in KEPT_FORMATS
 
 
 def assign_shards(db: duckdb.DuckDBPyConnection, pack: PackSettings, seed: int) -> None:
@@ -89,8 +112,8 @@ class Shard:
 class Recipes:
     """One hash per shard over what it will hold, built while the selected rows stream by."""
 
-    def __init__(self, pack: PackSettings, seed: int, plan_version: int) -> None:
-        base = [plan_version, PACK_VERSION, pack.model_dump(), seed]
+    def __init__(self, pack: PackSettings, seed: int) -> None:
+        base = [PACK_VERSION, pack.model_dump(), seed, _SCORES_PACKED]
         self._base = json.dumps(base, sort_keys=True).encode()
         self._hashes: dict[str, Any] = {}
         self._samples: dict[str, int] = {}
@@ -101,7 +124,10 @@ class Recipes:
             if shard not in self._hashes:
                 self._hashes[shard] = hashlib.sha256(self._base)
                 self._samples[shard] = 0
-            self._hashes[shard].update(json.dumps(row, sort_keys=True, default=str).encode())
+            # Pixels are the decoder's; bytes that are kept are not.
+            by = DECODED_BY if is_decoded(row) else None
+            whole = json.dumps([row, by], sort_keys=True, default=str)
+            self._hashes[shard].update(whole.encode())
             self._samples[shard] += len(row["tiles"]) if row["tiles"] is not None else 1
 
     def table(self) -> pa.Table:

@@ -67,6 +67,7 @@ class Subject:
 def digest(subject: Subject, recipes: Sequence[str]) -> str:
     """16 hex digits over all that decides the page: one that carries them need not be made anew."""
     whole = [VERSION, subject.facts, subject.curriculum, subject.versions, sorted(recipes)]
+    whole.append(thresholds.to_json(subject.config.plan))
     looks = [_asset(name) for name in (*_STYLES, *_SCRIPTS)]
     looks.append((files("pipelines.report") / "templates" / _TEMPLATE).read_text(encoding="utf-8"))
     text = json.dumps([whole, looks], sort_keys=True, default=str)

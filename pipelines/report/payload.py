@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from filters.scores import COLUMNS
+from pipelines.planning import rules
 from pipelines.report.pictures import Shot
 from vae_corpus.tables import PICTURE_COLUMNS
 
@@ -23,8 +24,11 @@ _PLAIN = (
     *("colour_converted", "duplicate_of"),
     *(column.name for column in COLUMNS if column.sql),
 )
+# What is drawn, and what the rules ask for.
 _FLOATS = tuple(
-    column.name for column in (*PICTURE_COLUMNS, *COLUMNS) if column.title and not column.sql
+    c.name
+    for c in (*PICTURE_COLUMNS, *COLUMNS)
+    if not c.sql and (c.title or c.name in rules.COLUMNS) and c.name not in (*_CODED, *_PLAIN)
 )
 _LONGEST = 400
 SORTS = ("thumbnail", "detail", "whole")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filters.scores import COLUMNS
+from pipelines.planning import rules
 from vae_corpus import storage
 from vae_corpus.tables import PICTURE_COLUMNS
 from vae_corpus.words import TEXT_SYNTH
@@ -30,10 +31,11 @@ _TABLES = {
     "rejected": "concat('rejected/', slug)",
 }
 _SYNTH = f"concat('selected/{TEXT_SYNTH}/', rung)"
+_ASKED = {"phash", "phash_fine", "script", *rules.COLUMNS}
 _SCORES = tuple(
     column.name
     for column in COLUMNS
-    if column.sql is None and (column.title or column.name in ("phash", "phash_fine", "script"))
+    if column.sql is None and (column.title or column.name in _ASKED)
 )
 _ALWAYS = (*(f'"{column.name}"' for column in PICTURE_COLUMNS), *_SCORES)
 _DERIVED = tuple(column.name for column in COLUMNS if column.sql)

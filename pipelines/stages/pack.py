@@ -21,7 +21,7 @@ from PIL import Image
 from filters.scores import COLUMNS, PACKED_INDEX_SCHEMA
 from filters.settings import ScoreSettings
 from pipelines.config import CorpusConfig, PackSettings
-from pipelines.planning.shards import KEEP_ORIGINAL_UP_TO, KEPT_FORMATS, PACKED, Shard
+from pipelines.planning.shards import PACKED, Shard, is_decoded, is_large
 from pipelines.sources import Source
 from pipelines.sources.originals import fetch_original
 from pipelines.stages.committed import Stock, make_shards
@@ -148,14 +148,14 @@ def cut_samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.
 
 def _general(row: dict[str, Any], data: bytes, job: PackJob) -> tar.Stored:
     width, height, rung, ext = row["width"], row["height"], row["rung"], row["ext"]
-    if min(width, height) > rung * KEEP_ORIGINAL_UP_TO:
+    if is_large(row):
         scale = rung / min(width, height)
         width, height = max(rung, round(width * scale)), max(rung, round(height * scale))
         # Pillow's Lanczos widens its kernel when it shrinks, so nothing aliases.
         large = Image.fromarray(_decode(row, data, job))
         small = large.resize((width, height), Image.Resampling.LANCZOS)
         data = jpeg(np.asarray(small), job.settings.jpeg_quality)
-    elif row["colour_converted"] or row["format"] not in KEPT_FORMATS:
+    elif is_decoded(row):
         picture = _decode(row, data, job)
         # A JPEG was lossy before: at a high quality, once more does not show.
         lossy = ext == "jpg"

@@ -25,7 +25,7 @@ from pipelines.stages.runner import Runner
 from pipelines.stages.score import Scored
 from vae_corpus import storage
 
-# Raised when the same settings would give another plan, or the same plan other shards.
+# Raised when the same settings would give another plan.
 VERSION = 5
 
 TABLES = ("selected", "dropped", "rejected", "shards")
@@ -102,7 +102,7 @@ def _write(db: duckdb.DuckDBPyConnection, config: CorpusConfig, folder: str) -> 
     _stream(db, f'{dropped} ORDER BY source, uri, "offset", member', folder, "dropped")
     rejected = "SELECT * EXCLUDE (id, text_sketch, shape) FROM rows WHERE slug IS NOT NULL"
     _stream(db, f'{rejected} ORDER BY source, uri, "offset", member', folder, "rejected")
-    recipes = Recipes(config.pack, config.seed, VERSION)
+    recipes = Recipes(config.pack, config.seed)
     selected = "SELECT * EXCLUDE (id, place) FROM selected ORDER BY shard, place, id"
     _stream(db, selected, folder, "selected", recipes)
     storage.commit_table(storage.join(folder, "shards.parquet"), recipes.table())

@@ -6,7 +6,7 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pipelines import engine
@@ -52,14 +52,10 @@ class Runner:
     @contextmanager
     def start_engine(self, settings: engine.EngineSettings) -> Iterator[None]:
         """Start the engine for the stages of the block."""
-        with self.console.stage("engine", engine.about(settings)):
-            started = engine.start(settings)
-            self._engine = started.__enter__()
-        try:
+        with ExitStack() as until_the_end:
+            with self.console.stage("engine", engine.about(settings)):
+                self._engine = until_the_end.enter_context(engine.start(settings))
             yield
-        finally:
-            self._engine = None
-            started.__exit__(None, None, None)
 
     def run(
         self,

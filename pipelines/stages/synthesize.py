@@ -24,7 +24,7 @@ from filters.scores import PACKED_INDEX_SCHEMA
 from fonts.faces import discover
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
 from pipelines.planning.asked import ask
-from pipelines.planning.shards import Shard
+from pipelines.planning.shards import DECODED_BY, Shard
 from pipelines.sources import Source
 from pipelines.sources.originals import fetch_original
 from pipelines.stages.committed import Stock, make_shards
@@ -33,6 +33,7 @@ from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
 from renderers.effects.extras import Extras
 from renderers.garbage_collection import keep_loaded
+from renderers.layout import LAYOUTS
 from renderers.page.labels import Labels
 from renderers.page.output import encode
 from renderers.recipe import VERSION as RENDERER_VERSION
@@ -142,6 +143,9 @@ def synth_shards(
     base = (
         _VERSION,
         RENDERER_VERSION,
+        sorted(LAYOUTS),
+        DECODED_BY,
+        [[field.name, str(field.type)] for field in PACKED_INDEX_SCHEMA],
         s.model_dump(exclude={"samples", "texts", "fonts"}),
         config.seed,
         {language: digests.of(paths) for language, paths in sorted(s.texts.items())},

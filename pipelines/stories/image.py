@@ -128,7 +128,7 @@ def _read(corpus: Corpus, row: Row) -> list[str]:
 
 
 def _scores(score: Row) -> list[str]:
-    known = [f"{name} {shown(score[name])}" for name in _MEASURED if score[name] is not None]
+    known = [f"{name} {shown(score[name])}" for name in _MEASURED if score.get(name) is not None]
     script = f", script {score['script']}" if score["script"] else ""
     return [", ".join(known) + script if known else "not measured: a side is below 64 px"]
 

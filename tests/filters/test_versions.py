@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from filters import clarity, ink, layout, perceptual_hash, text_sketch
-from filters.scores import SCORES
 from filters.text_density import cascade, screen
 from filters.text_density import line as text_line
 from tests.pictures import page, scene
@@ -79,10 +78,6 @@ RECORDED: dict[str, tuple[Any, str]] = {
     "text_sketch": ("1", "6db535846fcf29ad"),
     "text": (3, "329d2bf1332ee5a1"),
 }
-
-
-def test_every_score_is_held() -> None:
-    assert set(GIVEN) == {score.name for score in SCORES}
 
 
 @pytest.mark.parametrize("name", GIVEN)

@@ -129,11 +129,21 @@ class Remote:
         bucket, prefix, _ = self.fs.split_path(f"{folder.rstrip('/')}/")
         # A key may write objects and not see uploads; some stores have no such list.
         with contextlib.suppress(OSError, NotImplementedError):
-            begun = self.fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
-            for found in begun.get("Uploads", ()):
-                key = found["Key"]
-                if key.startswith(prefix) and "/" not in key[len(prefix) :]:
-                    upload.abort(self.fs, Bucket=bucket, Key=key, upload_id=found["UploadId"])
+            after: dict[str, str] = {}
+            while True:
+                begun = self.fs.call_s3(
+                    "list_multipart_uploads", Bucket=bucket, Prefix=prefix, **after
+                )
+                for found in begun.get("Uploads", ()):
+                    key = found["Key"]
+                    if key.startswith(prefix) and "/" not in key[len(prefix) :]:
+                        upload.abort(self.fs, Bucket=bucket, Key=key, upload_id=found["UploadId"])
+                if not begun.get("IsTruncated"):
+                    break
+                after = {
+                    "KeyMarker": begun["NextKeyMarker"],
+                    "UploadIdMarker": begun["NextUploadIdMarker"],
+                }
 
     def arrow(self) -> Any:
         return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.fs))
