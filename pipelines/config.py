@@ -13,6 +13,7 @@ from pipelines.planning.phases import DEFAULT_PHASES, PhaseSettings
 from pipelines.planning.settings import PlanSettings
 from pipelines.sources import AnySource, Source
 from pipelines.workers.tasks import EngineSettings
+from renderers.effects.extras import Extras
 from vae_corpus.settings import Settings
 from vae_corpus.words import BAND_KEYS, LANGUAGES, RUNGS, SIZE_BANDS, band_key
 
@@ -49,28 +50,6 @@ def _weights(name: str, weights: dict[str, float], known: tuple[str, ...]) -> di
     return kept
 
 
-class ExtrasSettings(Settings):
-    """What synthetic pages have beyond flat, sharp text; all off by default. Boxes follow."""
-
-    tilt_degrees: float = Field(
-        0, ge=0, le=45, description="turn each page by up to so much to either side"
-    )
-    perspective: float = Field(
-        0, ge=0, le=0.5, description="pull corners in by up to half of this share of a side"
-    )
-    shadow: float = Field(0, ge=0, le=1, description="share of pages with shadows under letters")
-    outline: float = Field(0, ge=0, le=1, description="share of pages with outlined letters")
-    camera: float = Field(
-        0, ge=0, le=1, description="share of pages shrunk, blurred, noisy or compressed at the end"
-    )
-    large_headings: float = Field(
-        0,
-        ge=0,
-        le=1,
-        description="share of pages with titles of up to twice the body size",
-    )
-
-
 class SynthSettings(Settings):
     """Synthetic text on backgrounds sampled from the kept general images."""
 
@@ -89,7 +68,7 @@ class SynthSettings(Settings):
     )
     fonts: tuple[str, ...] = Field((), description="folders with font files")
     format: Literal["png", "webp", "jpg"] = Field("png", description="png and webp are lossless")
-    extras: ExtrasSettings = Field(ExtrasSettings(), description="tilt, shadows and the like")
+    extras: Extras = Field(Extras(), description="tilt, shadows and the like")
     backgrounds: int = Field(
         64, ge=1, description="distinct backgrounds in one shard, drawn among the general images"
     )

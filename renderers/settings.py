@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from renderers.batch import Job
 from renderers.effects.extras import Extras
@@ -17,7 +17,7 @@ from vae_corpus.settings import Settings
 from vae_corpus.words import SIZE_BANDS
 
 
-class SynthTextSettings(Settings):
+class PageSettings(Settings):
     """What to render, out of what, and where to."""
 
     lang: Literal["en", "zh", "mixed"] = Field("mixed", description="language")
@@ -35,15 +35,6 @@ class SynthTextSettings(Settings):
     )
     layout: tuple[str, ...] = Field(
         (), description=f"kinds of page; none: all that suit. {', '.join(LAYOUTS)}"
-    )
-    tilt: float = Field(0.0, description="turn pages by up to so many degrees to either side")
-    perspective: float = Field(0.0, description="up to 0.5: seen from aside")
-    shadow: float = Field(0.0, description="share of pages with a shadow under the letters, 0-1")
-    outline: float = Field(0.0, description="share of pages with an outline around the letters")
-    camera: float = Field(0.0, description="share of pages degraded after rendering: blur, noise")
-    large_headings: float = Field(
-        0.0,
-        description="share of pages whose titles may exceed --size, up to twice the body's em",
     )
     seed: int = Field(0, description="same seed, same files")
     out: Path = Field(Path("synth_text"), description="folder, or FILE.tar for a WebDataset tar")
@@ -66,21 +57,13 @@ class SynthTextSettings(Settings):
                 raise ValueError(f"there is no layout {name}; layouts are {', '.join(LAYOUTS)}")
         return layout
 
-    @model_validator(mode="after")
-    def _extras(self) -> SynthTextSettings:
-        self.extras()
-        return self
+
+class SynthTextSettings(Extras, PageSettings):
+    """All that the command takes: the pages, then their extras."""
 
     def extras(self) -> Extras:
-        """The same as the renderer has it; ValueError for a number out of range."""
-        return Extras(
-            tilt_degrees=self.tilt,
-            perspective=self.perspective,
-            shadow=self.shadow,
-            outline=self.outline,
-            camera=self.camera,
-            large_headings=self.large_headings,
-        )
+        """The fields that are extras of the pages."""
+        return Extras(**{name: getattr(self, name) for name in Extras.model_fields})
 
     def job(self) -> Job:
         """The pages to make; what is not given comes from the demo."""

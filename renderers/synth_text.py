@@ -4,7 +4,7 @@
     python renderers/synth_text.py --lang zh --size 5-7 --layout vertical table --out pages
     python renderers/synth_text.py --lang en --backgrounds photos --texts books --fonts my-fonts
     python renderers/synth_text.py --count 10000 --workers 8 --format webp --out pages.tar
-    python renderers/synth_text.py --tilt 5 --perspective 0.2 --shadow 0.2 --outline 0.1
+    python renderers/synth_text.py --tilt_degrees 5 --perspective 0.2 --shadow 0.2 --outline 0.1
     python renderers/synth_text.py --replay pages/zh-000003.json --out again
 
 Each page is a picture and a JSON label: `lines` in reading order, each with `text`, `boxes`

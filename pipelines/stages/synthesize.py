@@ -31,7 +31,6 @@ from pipelines.stages.committed import Stock, make_shards
 from pipelines.stages.digests import Digests
 from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
-from renderers.effects.extras import Extras
 from renderers.garbage_collection import keep_loaded
 from renderers.layout import LAYOUTS
 from renderers.page.labels import Labels
@@ -234,7 +233,7 @@ class _PageMaker:
     def __init__(self, job: SynthJob, renderer: Renderer) -> None:
         self._job = job
         self._renderer = renderer
-        self._extras = Extras(**job.settings.extras.model_dump())
+        self._extras = job.settings.extras
         self._decoded: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
 
     def warm_up(self) -> None:

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
 from renderers.effects.warp import MAX_PERSPECTIVE, MAX_TILT_DEGREES
+from vae_corpus.settings import Settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class Extras:
-    """How far pages may be warped, and which share of them has an effect, 0 to 1.
+class Extras(Settings):
+    """What synthetic pages have beyond flat, sharp text; all off by default. Boxes follow."""
 
-    `tilt_degrees` is the largest rotation to either side, up to 45. `perspective`, up to 0.5, is
-    twice the largest share of a side by which a corner of the sheet is pulled in. `shadow`,
-    `outline` and `camera` are shares of pages; so is `large_headings`: titles and posters may have
-    up to twice the body's em there, beyond the size band. ValueError for a number out of range.
-    """
-
-    tilt_degrees: float = 0.0
-    perspective: float = 0.0
-    shadow: float = 0.0
-    outline: float = 0.0
-    camera: float = 0.0
-    large_headings: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, most in (
-            ("tilt_degrees", MAX_TILT_DEGREES),
-            ("perspective", MAX_PERSPECTIVE),
-            ("shadow", 1.0),
-            ("outline", 1.0),
-            ("camera", 1.0),
-            ("large_headings", 1.0),
-        ):
-            value = getattr(self, name)
-            if not 0 <= value <= most:
-                raise ValueError(f"{name} is a number from 0 to {most:g}; got {value}")
+    tilt_degrees: float = Field(
+        0.0, ge=0, le=MAX_TILT_DEGREES, description="turn each page by up to so much to either side"
+    )
+    perspective: float = Field(
+        0.0,
+        ge=0,
+        le=MAX_PERSPECTIVE,
+        description="pull corners in by up to half of this share of a side",
+    )
+    shadow: float = Field(0.0, ge=0, le=1, description="share of pages with shadows under letters")
+    outline: float = Field(0.0, ge=0, le=1, description="share of pages with outlined letters")
+    camera: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of pages shrunk, blurred, noisy or compressed at the end",
+    )
+    large_headings: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of pages with titles of up to twice the body size",
+    )
 
     @property
     def warps(self) -> bool:

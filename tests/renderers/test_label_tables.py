@@ -33,7 +33,7 @@ def tars(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         *("--fonts", str(folder / "a.ttf"), "--backgrounds", str(folder / "a.png")),
         *("--texts", str(folder / "text.txt"), "--format", "jpg"),
     ]
-    extras = ["--tilt", "5", "--shadow", "0.5", "--camera", "0.5"]
+    extras = ["--tilt_degrees", "5", "--shadow", "0.5", "--camera", "0.5"]
     out = [folder / "flat.tar", folder / "tilted.tar"]
     assert synth_text.main([*given, "--out", str(out[0])]) == 0
     assert synth_text.main([*given, *extras, "--out", str(out[1])]) == 0

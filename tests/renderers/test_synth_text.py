@@ -51,7 +51,7 @@ def test_pages_labels_preview_and_replay(inputs: list[str], tmp_path: Path) -> N
 
 
 def test_pages_with_everything_on_replay_too(inputs: list[str], tmp_path: Path) -> None:
-    extras = ["--tilt", "4", "--perspective", "0.1", "--shadow", "1", "--outline", "1"]
+    extras = ["--tilt_degrees", "4", "--perspective", "0.1", "--shadow", "1", "--outline", "1"]
     one, again = tmp_path / "one", tmp_path / "again"
     assert synth_text.main([*inputs, *extras, "--camera", "1", "--out", str(one), "--preview"]) == 0
     label = json.loads((one / "en-000000.json").read_text(encoding="utf-8"))
@@ -159,8 +159,8 @@ def test_faults_are_told_in_words(
     assert "none of 2 pictures is 512x512 px or larger" in capsys.readouterr().err
     assert settings.run(synth_text.main, [*inputs, *out, "--size", "20-5"]) == 2
     assert "LOW-HIGH" in capsys.readouterr().err
-    assert settings.run(synth_text.main, [*inputs, *out, "--tilt", "90"]) == 2
-    assert "tilt_degrees is a number from 0 to 45" in capsys.readouterr().err
+    assert settings.run(synth_text.main, [*inputs, *out, "--tilt_degrees", "90"]) == 2
+    assert "tilt_degrees: Input should be less than or equal to 45" in capsys.readouterr().err
     (tmp_path / "text.txt").write_text("", encoding="utf-8")
     assert synth_text.main([*inputs, *out]) == 1
     assert "no en prose" in capsys.readouterr().err

@@ -204,7 +204,7 @@ def test_a_sheet_too_small_for_its_letters_is_drawn_again_or_refused(renderer: R
 
 def test_extras_out_of_range_are_named() -> None:
     for given in ({"tilt_degrees": 60}, {"perspective": -0.1}, {"shadow": 1.2}, {"camera": 2}):
-        with pytest.raises(ValueError, match=f"{next(iter(given))} is a number from 0"):
+        with pytest.raises(ValueError, match=next(iter(given))):
             Extras(**given)
 
 
