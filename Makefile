@@ -8,7 +8,7 @@ STEPS ?= 60
 
 # More processes than cores: tests wait for Ray, browsers and servers much of the time. A file's
 # tests stay together, because they share what was built for them.
-PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
+PARALLEL ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 # PaddleOCR's pins collide with ours: it lives in an environment of its own.
 PADDLE := .venv-paddle
