@@ -346,6 +346,7 @@ def main() -> int:
     if args.serve:
         serve(args.serve, args.latency_ms / 1000)
         return 0
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from tests.pictures import jpeg, scene
     from tests.ray_cluster import free_port, wait_until
     from tests.s3_server import answers, environment
