@@ -136,6 +136,8 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
         # Ray guards a local cluster by a token. Left alone it writes one to the home folder, and
         # every later `ray start` on this machine would then ask for it; ours ends with this run.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        # Ray starts a process for each CPU in advance, and none of them has our PYTHONPATH.
+        os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
         cpus = math.ceil((settings.workers or 0) * settings.cpus_per_worker) or os.cpu_count()
         # An explicit "local" keeps a stale address file of another cluster from being joined.
         ray.init(
