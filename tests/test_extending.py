@@ -152,5 +152,5 @@ def test_a_layout_takes_one_file(tree: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_autoencoder_takes_one_file(tree: Path) -> None:
     assert run_errand("An autoencoder", tree) == {"vae_training/model/configs.py"}
-    assert "f64c384" in call(tree, "-m", "vae_training.model")
+    assert "f64c384" in call(tree, "-m", "vae_training.model", "f64c384")
     assert "f64c384" in call(tree, "vae_training/train.py", "--help")

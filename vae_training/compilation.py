@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vae_training.config import Compiled
 from vae_training.losses.objective import Objective
 from vae_training.model.blocks import EPSILON, RmsNorm
 
-Compiled = Literal["auto", "none", "norms", "halves"]
 Backend = str | Callable[..., Any]
 
 # Every bucket of every rung is compiled for itself: 4 rungs of 7 buckets. torch gives up after 8

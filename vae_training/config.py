@@ -7,9 +7,10 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from vae_corpus.settings import Settings
-from vae_training.compilation import Compiled
 from vae_training.model import configs
 from vae_training.model.configs import Skip
+
+Compiled = Literal["auto", "none", "norms", "halves"]
 
 # As comparable autoencoders have it. At 1e-3 the small batches of tiny undo what its deep path has
 # learned.

@@ -13,18 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import torch  # noqa: E402
-
 from vae_corpus import settings as reader  # noqa: E402
-from vae_training.assemble import assemble  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
-from vae_training.distributed import join  # noqa: E402
-from vae_training.trainer import Outcome, Trainer  # noqa: E402
-from vae_training.watch.nonfinite import NonFiniteLoss  # noqa: E402
+
+if TYPE_CHECKING:
+    from vae_training.trainer import Outcome, Trainer
 
 EPILOG = """\
 The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.
@@ -53,6 +51,13 @@ def _main(argv: Sequence[str] | None) -> int:
     settings = reader.load(
         TrainSettings, argv, description="Train an autoencoder on a corpus.", epilog=EPILOG
     )
+    # PyTorch takes seconds to import: help and wrong settings are told before.
+    import torch
+
+    from vae_training.assemble import assemble
+    from vae_training.distributed import join
+    from vae_training.watch.nonfinite import NonFiniteLoss
+
     if settings.threads:
         torch.set_num_threads(settings.threads)
     stopped = _asked_to_stop(alone="WORLD_SIZE" not in os.environ)

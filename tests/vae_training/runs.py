@@ -27,7 +27,7 @@ from vae_training.trainer import Outcome
 SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "2"]
 # Processes are forked from one that has imported all: an import of torch and diffusers takes 5 s.
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["vae_training.train"])
+_FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
 
 
 def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:

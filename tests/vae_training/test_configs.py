@@ -33,14 +33,14 @@ def test_a_configuration_added_to_the_table_trains_and_exports(
 
 
 def test_settings_and_the_table_of_costs_know_it(
-    added: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    added: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = load(TrainSettings, ["--corpus", "c", "--model", added], description="")
     assert (settings.out, settings.batch_pixels) == ("runs/f8c12", configs.BATCH_PIXELS)
-    # The large ones take seconds to count.
-    monkeypatch.setattr(__main__, "CONFIGS", {added: configs.CONFIGS[added]})
-    assert __main__.main() == 0
+    assert __main__.main([added]) == 0
     assert "f8c12       8   12" in capsys.readouterr().out
+    assert __main__.main(["f8"]) == 2
+    assert "unknown model 'f8'; known are f16c64" in capsys.readouterr().err
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:

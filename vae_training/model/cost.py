@@ -31,20 +31,37 @@ class Cost:
 
 def cost(name: str, px: int, *, subpixel: bool = False) -> Cost:
     """The cost of model `name` for a square image of `px` per side."""
-    with torch.device("meta"):
-        model, x = build(name), torch.empty(1, 3, px, px)
-        z = torch.empty(1, model.config.latent_channels, px // model.config.f, px // model.config.f)
-    model.use_subpixel_convolutions(subpixel)
-    encode, decode = forward_flops(model.encoder, x), forward_flops(model.decoder, z)
-    with FlopCounterMode(display=False) as counter:
-        model(x).sample.mean().backward()
+    model, x = _on_meta(name, px, subpixel)
+    z = torch.empty(
+        *(1, model.config.latent_channels),
+        *(px // model.config.f, px // model.config.f),
+        device="meta",
+    )
     return Cost(
-        encode_flops=encode,
-        decode_flops=decode,
-        train_flops=counter.get_total_flops(),
+        encode_flops=forward_flops(model.encoder, x),
+        decode_flops=forward_flops(model.decoder, z),
+        train_flops=_train_flops(model, x),
         saved_bytes=_saved(model, x),
         recomputed_bytes=_saved(model, x, recompute=True),
     )
+
+
+def train_flops(name: str, px: int, *, subpixel: bool = False) -> int:
+    """FLOPs of both passes for a square image of `px` per side."""
+    return _train_flops(*_on_meta(name, px, subpixel))
+
+
+def _on_meta(name: str, px: int, subpixel: bool) -> tuple[Autoencoder, Tensor]:
+    with torch.device("meta"):
+        model, x = build(name), torch.empty(1, 3, px, px)
+    model.use_subpixel_convolutions(subpixel)
+    return model, x
+
+
+def _train_flops(model: Autoencoder, x: Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        model(x).sample.mean().backward()
+    return counter.get_total_flops()
 
 
 def forward_flops(module: torch.nn.Module, x: Tensor) -> int:
