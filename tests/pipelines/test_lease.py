@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +17,9 @@ import pytest
 from pipelines import build_corpus
 from pipelines.guard import lease
 from pipelines.stages import report as last_stage
+from tests.forked import Child, nursery
 from tests.pictures import jpeg, scene
-from tests.ray_cluster import ROOT, environment, wait_until
+from tests.ray_cluster import wait_until
 from tests.s3_server import empty_bucket
 from vae_corpus import storage, tar
 
@@ -30,33 +29,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
-# A build with beats of the test's choice that, given a folder, says there that it is about to
-# commit its third shard and waits for `go`.
-_CHILD = """
-import sys, time
-from pathlib import Path
-from pipelines import build_corpus
-from pipelines.guard import lease
-from vae_corpus import tar
-beat_s, silent, gate, *argv = sys.argv[1:]
-lease.BEAT_S, lease.SILENT_BEATS = float(beat_s), int(silent)
-closed, shards = tar.ShardWriter.close, []
-def close(self):
-    shards.append(self)
-    if gate and len(shards) == 3:
-        (Path(gate) / "waits").touch()
-        while not (Path(gate) / "go").exists():
-            time.sleep(0.02)
-    return closed(self)
-tar.ShardWriter.close = close
-sys.exit(build_corpus.main(argv))
-"""
-
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("photos")
-    for n in range(30):
+    for n in range(12):
         (root / f"{n:02d}.jpg").write_bytes(jpeg(scene(270 + 3 * n, 260 + 5 * n, n), 95))
     return root
 
@@ -77,7 +54,7 @@ def out(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def flags(photos: Path, out: str, seed: int) -> list[str]:
     text = f"""--sources [{{name: p, type: folder, uri: {photos}}}]
         --out {out} --seed {seed} --engine.workers 0 --score.text false --synth.samples {{}}
-        --plan.min_clarity 0 --plan.rung_weights {{256: 1}} --pack.shard_samples 5"""
+        --plan.min_clarity 0 --plan.rung_weights {{256: 1}} --pack.shard_samples 2"""
     # Values with blanks stay one argument.
     parts = text.replace("--", "\0--").split("\0")[1:]
     return [word for part in parts for word in part.strip().split(maxsplit=1)]
@@ -85,32 +62,26 @@ def flags(photos: Path, out: str, seed: int) -> list[str]:
 
 @contextmanager
 def started(
-    argv: list[str], *, gate: Path | None = None, beat_s: float = 0.2, silent: int = 10
-) -> Iterator[subprocess.Popen[str]]:
+    argv: list[str], log: Path, *, gate: Path | None = None, beat_s: float = 0.2, silent: int = 10
+) -> Iterator[Child]:
     """A build as a process of its own; with a gate it is now about to commit its third shard."""
     if gate:
         gate.mkdir()
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(beat_s), str(silent), str(gate or ""), *argv],
-        cwd=ROOT,
-        env=environment(PYTHONPATH=str(ROOT)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    given = [str(beat_s), str(silent), str(gate or ""), *argv]
+    child = nursery("tests.pipelines.gated_build").start(given, os.environ, log)
     try:
         if gate:
             wait_until(lambda: (gate / "waits").exists() or child.poll() is not None, "gate", 60)
-            assert child.poll() is None, child.communicate()
+            assert child.poll() is None, child.complaints()
         yield child
     finally:
         child.kill()
-        child.communicate()
+        child.wait(30)
 
 
-def ended(child: subprocess.Popen[str]) -> tuple[int, str, str]:
-    said, errors = child.communicate(timeout=120)
-    return child.returncode, said, errors
+def ended(child: Child) -> tuple[int, str, str]:
+    code = child.wait(120)
+    return code, child.said(), child.complaints()
 
 
 def contents(out: str) -> dict[str, bytes]:
@@ -134,16 +105,16 @@ def assert_whole(out: str, seed: int) -> None:
         marks = {"recipe": row["recipe"], "tar_bytes": str(size)}
         assert storage.parquet_metadata(f"{out}/{row['shard']}.parquet") == marks
     keys = storage.query([f"{out}/{r['shard']}.parquet" for r in rows], "SELECT key FROM stored")
-    assert len({row["key"] for row in keys}) == len(keys) == 30
+    assert len({row["key"] for row in keys}) == len(keys) == 12
     assert not storage.exists(f"{out}/.building.json")
 
 
-@pytest.mark.parametrize("seed", [1, 2], ids=["same-settings", "other-settings"])
+@pytest.mark.parametrize(("out", "seed"), [("local", 1), ("s3", 2)], indirect=["out"])
 def test_a_second_build_is_refused_and_the_first_stays_whole(
     photos: Path, out: str, tmp_path: Path, seed: int
 ) -> None:
-    with started(flags(photos, out, 1), gate=tmp_path / "gate") as first:
-        with started(flags(photos, out, seed)) as second:
+    with started(flags(photos, out, 1), tmp_path / "first", gate=tmp_path / "gate") as first:
+        with started(flags(photos, out, seed), tmp_path / "second") as second:
             code, _, errors = ended(second)
         (tmp_path / "gate" / "go").touch()
         assert code == 1
@@ -156,11 +127,11 @@ def test_a_second_build_is_refused_and_the_first_stays_whole(
 def test_a_killed_build_can_be_started_again_at_once(
     photos: Path, out: str, tmp_path: Path
 ) -> None:
-    with started(flags(photos, out, 1), gate=tmp_path / "gate") as first:
+    with started(flags(photos, out, 1), tmp_path / "first", gate=tmp_path / "gate") as first:
         # Nobody has asked for its exit code yet: it stays in the table of processes.
         first.kill()
         # Silence alone would be believed after hours.
-        with started(flags(photos, out, 2), beat_s=1000) as second:
+        with started(flags(photos, out, 2), tmp_path / "second", beat_s=1000) as second:
             code, said, errors = ended(second)
         assert code == 0, errors
         assert f"took over {out}" in said and f"pid {first.pid}" in said
@@ -170,9 +141,9 @@ def test_a_killed_build_can_be_started_again_at_once(
 def test_a_suspended_build_is_taken_over_and_harms_nothing_when_it_wakes(
     photos: Path, out: str, tmp_path: Path
 ) -> None:
-    with started(flags(photos, out, 1), gate=tmp_path / "gate") as first:
+    with started(flags(photos, out, 1), tmp_path / "first", gate=tmp_path / "gate") as first:
         first.send_signal(signal.SIGSTOP)
-        with started(flags(photos, out, 2)) as second:
+        with started(flags(photos, out, 2), tmp_path / "second") as second:
             code, said, errors = ended(second)
         assert code == 0, errors
         assert "watching whether it goes on" in said and f"took over {out}" in said
@@ -189,9 +160,9 @@ def test_a_suspended_build_is_taken_over_and_harms_nothing_when_it_wakes(
 def test_a_build_that_wakes_while_the_other_is_at_work_names_it(
     photos: Path, out: str, tmp_path: Path
 ) -> None:
-    with started(flags(photos, out, 1), gate=tmp_path / "one") as first:
+    with started(flags(photos, out, 1), tmp_path / "first", gate=tmp_path / "one") as first:
         first.send_signal(signal.SIGSTOP)
-        with started(flags(photos, out, 2), gate=tmp_path / "two") as second:
+        with started(flags(photos, out, 2), tmp_path / "second", gate=tmp_path / "two") as second:
             (tmp_path / "one" / "go").touch()
             first.send_signal(signal.SIGCONT)
             code, _, errors = ended(first)
@@ -202,11 +173,15 @@ def test_a_build_that_wakes_while_the_other_is_at_work_names_it(
     assert_whole(out, seed=2)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("out", "number", "code"),
+    [("local", signal.SIGINT, 130), ("s3", signal.SIGTERM, 143)],
+    indirect=["out"],
+)
 def test_a_stopped_build_lets_the_corpus_go(
     photos: Path, out: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    with started(flags(photos, out, 1), gate=tmp_path / "gate") as first:
+    with started(flags(photos, out, 1), tmp_path / "first", gate=tmp_path / "gate") as first:
         assert storage.exists(f"{out}/.building.json")
         first.send_signal(number)
         assert ended(first)[0] == code
