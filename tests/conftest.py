@@ -2,12 +2,36 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from vae_corpus.demo import DemoInputs, demo_inputs
+
+ROOT = Path(__file__).parents[1]
+_COMPILE = (
+    "from filters.scores import Scores; from filters.settings import ScoreSettings;"
+    "Scores(ScoreSettings(text=False)).ready()"
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In a fresh clone, compile once what every process of tests would begin by compiling."""
+    in_a_worker = hasattr(config, "workerinput")
+    if in_a_worker or not config.getoption("numprocesses", None):
+        return
+    if not any((ROOT / "filters").rglob("*.nbi")):
+        subprocess.run([sys.executable, "-c", _COMPILE], cwd=ROOT, check=False)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of tests have."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +48,11 @@ def demo() -> DemoInputs:
 
 # Files that take longest, mostly waiting: the others run beside them.
 LONG_FILES = (
-    *("test_stops", "test_cluster", "test_extending", "test_careful", "test_lease", "test_build"),
-    *("test_cluster_room", "test_paddle", "test_processes", "test_node_loss", "test_gpu_train"),
-    *("test_train", "test_other_user", "test_object_store", "test_report_page", "test_engine"),
+    *("test_stops", "test_cluster", "test_careful", "test_nodes", "test_gpu_train", "test_paddle"),
+    *("test_lease", "test_processes", "test_other_user", "test_object_store", "test_report_page"),
+    *("test_extending", "test_engine", "test_train", "test_build", "test_metrics", "test_locales"),
+    *("test_last_words", "test_templates", "test_plan", "test_explain", "test_report_rules"),
+    *("test_place", "test_pool", "test_same_bytes", "test_synth_text", "test_text_density"),
 )
 
 

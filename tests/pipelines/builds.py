@@ -11,17 +11,26 @@ from pipelines import build_corpus
 from tests.pictures import encoded, jpeg, page, scene, write_tar
 from vae_corpus.demo import DemoInputs
 
+# Files of `write_inputs`: pictures in a folder, one of them broken and one a copy, and in a tar.
+PHOTOS, PAGES = 13, 3
+
 
 def write_inputs(root: Path) -> None:
-    """A folder, a tar and a Parquet-free mix of general and text pictures, and some broken ones."""
+    """A folder, a tar and a Parquet-free mix of general and text pictures, and some broken ones.
+
+    Two photographs are so large that they are scaled, one serves a rung of its own.
+    """
     photos = root / "photos"
     photos.mkdir(parents=True)
-    for n in range(14):
-        (photos / f"{n:02d}.jpg").write_bytes(jpeg(scene(420 + 20 * n, 330 + 9 * n, n), 95))
-    (photos / "large.png").write_bytes(encoded(scene(1300, 1000, 99), "png"))
+    # The smallest that do: text is looked for in all of them.
+    sizes = [*((280 + 8 * n, 270 + 6 * n) for n in range(8)), (460, 400), (400, 440)]
+    for n, size in enumerate(sizes):
+        (photos / f"{n:02d}.jpg").write_bytes(jpeg(scene(*size, n), 95))
+    (photos / "large.png").write_bytes(encoded(scene(620, 580, 99), "png"))
     (photos / "broken.jpg").write_bytes(jpeg(scene(400, 300, 50))[:-200])
     (photos / "copy.jpg").write_bytes((photos / "00.jpg").read_bytes())
-    members = {f"{n}.jpg": jpeg(page(640, 560, n), 95) for n in range(4)}
+    sides = ((640, 560), (300, 290), (290, 320))
+    members = {f"{n}.jpg": jpeg(page(*size, n), 95) for n, size in enumerate(sides)}
     write_tar(root / "pages.tar", members | {"0.json": b"{}"})
 
 

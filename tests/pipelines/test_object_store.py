@@ -14,7 +14,7 @@ import pytest
 from pipelines import build_corpus
 from pipelines.sources import FolderSource, ParquetSource, WebDatasetSource
 from tests.pictures import tree, write_tar
-from tests.pipelines.builds import write_config
+from tests.pipelines.builds import PAGES, PHOTOS, write_config
 from tests.pipelines.reading import A, B, assert_fetch_gives_the_same, names, read_all, slugs
 from tests.s3_server import empty_bucket
 from vae_corpus import storage
@@ -120,11 +120,12 @@ def test_what_other_processes_committed_is_seen(
     pages = {"name": "pages", "type": "webdataset", "uri": str(inputs / "pages.tar")}
     photos = {"name": "photos", "type": "folder", "uri": str(inputs / "photos")}
     out = f"{bucket}/grown"
-    for sources, listed in (([pages], 4), ([pages, photos], 21)):
+    both = [pages, photos]
+    for sources, workers, listed in (([pages], 0, PAGES), (both, 1, PAGES + PHOTOS)):
         config = write_config(
             tmp_path / "c.yaml", inputs, demo, sources=sources, synth={}, score={"text": False}
         )
-        argv = ["--config", str(config), "--out", out, "--engine.workers", "1"]
+        argv = ["--config", str(config), "--out", out, "--engine.workers", str(workers)]
         assert build_corpus.main(argv) == 0
         facts = json.loads(storage.read_bytes(f"{out}/corpus.json"))
         assert facts["images"]["listed"] == listed
