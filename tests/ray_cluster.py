@@ -27,6 +27,8 @@ _APART = (
     "--dashboard-agent-listen-port=0",
     "--object-store-memory=100000000",
 )
+# What no test looks at; each process would take half a second to start.
+_LESS = ("--include-log-monitor=false",)
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -40,7 +42,9 @@ def environment(**extra: str) -> dict[str, str]:
         "RAY_health_check_failure_threshold": "3",
     }
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-    return clean | watchful | quiet | extra
+    # Workers start when they are asked for, not as many as there are CPUs before.
+    on_demand = {"RAY_prestart_worker_first_driver": "0"}
+    return clean | watchful | quiet | on_demand | extra
 
 
 @contextmanager
@@ -48,7 +52,8 @@ def node(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]
     """`ray start --block` with these arguments, ended with all its children."""
     # Paths of sockets have at most 107 characters: the folder of a test would be too long.
     folder = tempfile.mkdtemp(prefix="ray-")
-    command = [str(BIN / "ray"), "start", "--block", f"--temp-dir={folder}", *_APART, *arguments]
+    command = [str(BIN / "ray"), "start", "--block", f"--temp-dir={folder}"]
+    command += [*_APART, *_LESS, *arguments]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=ROOT, env=environment(**variables), **quiet)  # type: ignore[call-overload]
     try:
@@ -70,7 +75,7 @@ def head(
         f"--num-cpus={cpus}",
         f"--num-gpus={gpus}",
         "--node-ip-address=127.0.0.1",
-        *(arguments or ["--include-dashboard=false"]),
+        *(arguments or ["--include-dashboard=false", "--no-monitor"]),
         **variables,
     ):
         wait_until(lambda: _listens(port), f"the head at port {port} answers", 60)
