@@ -62,13 +62,19 @@ def assert_stopped(felt: Felt, code: int) -> None:
     assert len(sentences) == 1 and sentences[0].endswith("the same command goes on from here")
 
 
+@pytest.fixture(scope="module")
+def whole(photos: Path) -> Path:
+    """The corpus of a build that nothing stopped."""
+    felt = feel(arguments(photos, photos.parent / "whole", 0))
+    assert felt.code == 0, felt.said
+    assert felt.first_line_s < 2
+    return photos.parent / "whole"
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_stopped_build_says_one_sentence_and_goes_on_to_the_same_bytes(
-    photos: Path, tmp_path: Path, workers: int
+    photos: Path, whole: Path, tmp_path: Path, workers: int
 ) -> None:
-    whole = feel(arguments(photos, tmp_path / "whole", workers))
-    assert whole.code == 0, whole.said
-    assert whole.first_line_s < 2
     marker = f"{os.getpid()}-{workers}"
     command = arguments(photos, tmp_path / "out", workers)
     for number, (signum, after) in enumerate(
@@ -82,7 +88,7 @@ def test_a_stopped_build_says_one_sentence_and_goes_on_to_the_same_bytes(
             time.sleep(0.2)
         assert not left
     assert feel(command).code == 0
-    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert tree(tmp_path / "out") == tree(whole)
 
 
 def test_a_call_that_does_not_come_back_is_ended_all_the_same() -> None:
@@ -132,9 +138,11 @@ def test_a_wrong_address_of_ray_ends_within_a_minute(
         address = f"127.0.0.1:{other.getsockname()[1]}"
         if listening:
             other.listen(50)
-        felt = feel(arguments(photos, tmp_path / "out", 2), RAY_ADDRESS=address)
+        # Ray's own patience is 30 s: the rest of the minute is ours.
+        patience = {"RAY_py_gcs_connect_timeout_s": "2"}
+        felt = feel(arguments(photos, tmp_path / "out", 2), RAY_ADDRESS=address, **patience)
     said = "\n".join(felt.said)
-    assert felt.code == 1 and felt.seconds < 60
+    assert felt.code == 1 and felt.seconds < 60 - 28
     assert f"error: no Ray cluster at RAY_ADDRESS={address}: " in said and "Traceback" not in said
     assert not (tmp_path / "out" / ".building.json").exists()
 
@@ -172,6 +180,6 @@ def test_a_full_disk_ends_the_build_at_once_and_is_named(photos: Path, tmp_path:
         felt = feel(arguments(photos, disk / "out", 2))
         assert_full(disk / "out", felt.code, "\n".join(felt.said))
         subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
-        assert feel(arguments(photos, disk / "out", 2)).code == 0
+        assert feel(arguments(photos, disk / "out", 0)).code == 0
     finally:
         subprocess.run(["umount", str(disk)], check=True)
