@@ -311,7 +311,7 @@ def tile(text: str, font: ImageFont.FreeTypeFont) -> Rgb:
 
 
 def share(same: list[bool], least: float) -> None:
-    assert len(same) > 60
+    assert len(same) > 40
     assert sum(same) >= least * len(same), f"only {sum(same)} of {len(same)} lines are the same"
 
 
@@ -321,7 +321,7 @@ def test_both_engines_find_and_read_the_same(paddle: PaddleOcrEngine, demo: Demo
     for language, name in (("en", "DejaVuSans.ttf"), ("zh", "wqy-microhei.ttc")):
         (path,) = (p for folder in demo.fonts for p in folder.rglob(name))
         prose = gzip.decompress(demo.texts[language][0].read_bytes()).decode()
-        for number, size_px in enumerate((10, 12, 14, 20)):
+        for number, size_px in enumerate((10, 13, 20)):
             font = ImageFont.truetype(path, size_px)
             rgb = tile(prose[8000 + 2000 * number :][:900], font)
             pairs = zip_longest(rapid.read(rgb), paddle.read(rgb))
@@ -330,16 +330,17 @@ def test_both_engines_find_and_read_the_same(paddle: PaddleOcrEngine, demo: Demo
 
 
 @with_paddle
-def test_both_engines_find_and_read_the_same_on_whole_pages(
+def test_both_engines_find_and_read_the_same_in_several_windows(
     paddle: PaddleOcrEngine, demo: DemoInputs
 ) -> None:
-    # Wider than a window at twice its size: what lies at its border is the same for both.
+    # The middle of a page. At twice its size it has three windows in a row and two below each
+    # other: what lies at their borders is the same for both.
     rapid, same = RapidOcrEngine(), []
     for name in ("debmake-doc.en.pdf", "debian-reference.zh-cn.pdf"):
         (path,) = (p for p in demo.pdfs if p.name == name)
         with pypdfium2.PdfDocument(path) as document:
             page = document[40].render(scale=1.25, rev_byteorder=True).to_numpy()[:, :, :3]
-        rgb = np.ascontiguousarray(page)
+        rgb = np.ascontiguousarray(page[200:700])
         pairs = zip_longest(rapid.read(rgb), paddle.read(rgb))
         same += [a is not None and b is not None and alike(a, b) for a, b in pairs]
     share(same, 0.95)

@@ -43,20 +43,20 @@ def worn(rgb: Rgb, n: int) -> bytes:
 
 
 def make_corpus(root: Path, demo: DemoInputs) -> Corpus:
-    """Built below `root` by the command."""
+    """Built below `root` by the command; pictures are small, as text is looked for in all."""
     photos = root / "photos"
     photos.mkdir()
     for n in range(30):
         ending = "jpg" if n % 3 == 0 else "png"
-        (photos / f"{n:02d}.{ending}").write_bytes(worn(scene(420 + 8 * n, 360, n), n))
-    (photos / "<i>&'odd.png").write_bytes(encoded(scene(500, 400, 77), "png"))
+        (photos / f"{n:02d}.{ending}").write_bytes(worn(scene(290 + 8 * n, 264 + n, n), n))
+    (photos / "<i>&'odd.png").write_bytes(encoded(scene(330, 300, 77), "png"))
     (photos / "small.png").write_bytes(encoded(scene(300, 200, 78), "png"))
-    (photos / "long.png").write_bytes(encoded(scene(1500, 300, 79), "png"))
+    (photos / "long.png").write_bytes(encoded(scene(1320, 264, 79), "png"))
     (photos / "broken.jpg").write_bytes(jpeg(scene(400, 300, 80))[:-200])
-    sharp = scene(640, 480, 81)
+    sharp = scene(400, 320, 81)
     (photos / "twin.png").write_bytes(encoded(sharp, "png"))
     (photos / "twin.webp").write_bytes(encoded(sharp, "webp", (cv2.IMWRITE_WEBP_QUALITY, 98)))
-    pages = {f"{n}.png": encoded(page(640, 560, n), "png") for n in range(4)}
+    pages = {f"{n}.png": encoded(page(360, 330, n), "png") for n in range(4)}
     write_tar(root / "pages.tar", pages | {"notes.txt": b"-"})
     sources = [
         {"name": "photos", "type": "folder", "uri": str(photos)},
