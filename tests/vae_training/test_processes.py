@@ -24,14 +24,23 @@ def test_sigterm_saves_and_the_same_command_goes_on(
     assert losses(tmp_path) == losses(whole[0])
 
 
+@pytest.fixture(scope="module")
+def one(corpus: Path, dino: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one rank with the batches of two."""
+    out = tmp_path_factory.mktemp("one")
+    run(corpus, out, steps=3, batch_multiple=2, dino=dino, align_weight="adaptive")
+    return out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
-def test_two_ranks_train_like_one(corpus: Path, tmp_path: Path, dino: str, sharding: str) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
+def test_two_ranks_train_like_one(
+    corpus: Path, tmp_path: Path, dino: str, one: Path, sharding: str
+) -> None:
+    two = tmp_path / "two"
     more = ["--steps", "3", "--validate_every", "2", "--sharding", sharding]
     more += ["--dino", dino, "--align_weight", "adaptive"]
     pair = Forked(tmp_path / "pair", command(corpus, two, *more), world=2)
-    run(corpus, one, steps=3, batch_multiple=2, dino=dino, align_weight="adaptive")
     assert "validation after step 2" in pair.finish()
     assert_close(one, two, 3)
     weights = [[row["align_weight"] for row in rows(out)] for out in (one, two)]
