@@ -47,7 +47,9 @@ def _table(first: int, count: int, rng: np.random.Generator) -> pa.Table:
     copies = np.arange(9, count, 10)
     for values in (phash, fine, layout, sketch):
         values[copies] = values[copies - 1]
-    cells = [100.0] * 6
+    lines = [
+        {"x0": 20, "y0": top, "x1": 580, "y1": top + 11, "chars": 20.0} for top in range(2, 450, 15)
+    ]
     shas = [hashlib.sha256(str(first + i).encode()).hexdigest() for i in range(count)]
     columns: dict[str, Any] = {
         "key": [f"a-{sha[:16]}" for sha in shas],
@@ -68,7 +70,8 @@ def _table(first: int, count: int, rng: np.random.Generator) -> pa.Table:
         "clarity": rng.uniform(0.5, 1, count),
         "chars_est": [600.0 * p for p in page],
         "chars_per_mpx": [3000.0 * p for p in page],
-        "text_cells": [cells if p else [0.0] * 6 for p in page],
+        "max_chars_per_256_tile": [200.0 * p for p in page],
+        "text_lines": [lines if p else [] for p in page],
         # Half of the pages are documents with a text, half are scans.
         "layout": [row.tobytes() if p else None for row, p in zip(layout, page, strict=True)],
         "text_sketch": [

@@ -88,8 +88,14 @@ def scores(rows: int, start: int, photos: list[Path], rng: np.random.Generator) 
         "colour_converted": some(np.zeros(rows, bool), pa.bool_()),
         "phash": some(rng.integers(0, 1 << 63, rows), pa.uint64()),
         "phash_fine": pa.array([rng.bytes(32) for _ in range(rows)], pa.binary(32)),
-        "text_cells": [
-            [float(c) / 12] * 12 if t else None for c, t in zip(chars, text, strict=True)
+        "text_lines": [
+            [
+                {"x0": 20, "y0": 40 * n, "x1": 880, "y1": 40 * n + 20, "chars": c / 12}
+                for n in range(12)
+            ]
+            if t
+            else None
+            for c, t in zip(chars.tolist(), text.tolist(), strict=True)
         ],
         "ink_cells": [[200] * (29 * 19) if t else None for t in text.tolist()],
         "slug": pa.array(["truncated"] * rows, mask=~broken),
@@ -103,6 +109,7 @@ def scores(rows: int, start: int, photos: list[Path], rng: np.random.Generator) 
         ("jpeg_quality", rng.integers(60, 100, rows)),
         ("chars_est", chars),
         ("chars_per_mpx", chars * 2),
+        ("max_chars_per_256_tile", chars / 6),
     ):
         columns[name] = some(values)
     arrays = [

@@ -14,7 +14,12 @@ from vae_corpus.expressions import column
 from vae_corpus.score_types import Column, DropRule, Prepared, Score
 from vae_corpus.words import GENERAL
 
-__all__ = ["SCORE", "TextDensity", "find_lines", "text_density"]
+__all__ = ["LINE", "SCORE", "TextDensity", "find_lines", "text_density"]
+
+# A line of text as score rows hold it.
+LINE = pa.struct(
+    [*((side, pa.int32()) for side in ("x0", "y0", "x1", "y1")), ("chars", pa.float32())]
+)
 
 
 @functools.cache
@@ -72,12 +77,12 @@ SCORE = Score(
         Column(
             name="text_stage",
             type=pa.string(),
-            meaning="how far the cascade went: screen, glance, detect",
+            meaning="how far the cascade went: screen, detect",
         ),
         Column(
-            name="text_cells",
-            type=pa.list_(pa.float32()),
-            meaning="characters in each cell of a 256 px grid, row by row",
+            name="text_lines",
+            type=pa.list_(LINE),
+            meaning="the box of each line of text in px, and its characters",
             carried=False,
         ),
     ),

@@ -5,7 +5,7 @@
 PATHS are files and folders, read recursively. Every file becomes a row: path, characters estimated
 (in all, per million pixels, in the fullest window of 256 x 256 px), the em of the letters in px,
 the part of the picture under lines of text, the script (latin, han, mixed), how far the cascade
-went (screen, glance, detect), width, height, slug. Nothing is read, unless --read asks for it: then
+went (screen, detect), width, height, slug. Nothing is read, unless --read asks for it: then
 `text` holds the lines of what shows characters, from top to bottom, which takes seconds for a dense
 page. A file that does not decode has a slug instead of scores. The metadata of the table names the
 engine and all else that the scores depend on.

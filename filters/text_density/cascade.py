@@ -1,10 +1,9 @@
-"""The cascade of text density: a screen, a glance, the detector of an OCR engine.
+"""The cascade of text density: a screen, then the detector of an OCR engine.
 
-A screen of about half a millisecond a cell (`screen`) finds where text is possible; the
+A small network of less than 2 ms for 256 x 256 px (`screen`) finds where text is possible; the
 detector of an OCR engine looks there, at 1.5 times the size, because letters of 6 px over a picture
-are lost at 1. Where text is merely possible it looks at the plain size first, and goes on only if
-it finds a line. What a line looks like tells how many characters it has (`line`). Reading would
-cost many times as much.
+are lost at 1. What a line looks like tells how many characters it has (`line`). Reading would cost
+many times as much.
 """
 
 from __future__ import annotations
@@ -17,23 +16,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from filters.clarity import texture
 from filters.ocr.engine import OcrEngine, Polygons, Rgb
 from filters.text_density import line as text_line
-from filters.text_density import screen
+from filters.text_density import regions, screen
 from vae_corpus.score_types import Look
 
 # Raised when a change here changes scores without changing a constant below.
-_CODE_VERSION = 3
+_CODE_VERSION = 4
 
 CELL_PX = 256
-# The detector looks at blocks and a margin around them; each line counts in the block it lies in.
-_BLOCK_PX, _MARGIN_PX = 512, 32
+# The detector looks at parts of blocks; each line counts in the block it lies in.
+_BLOCK_PX = 512
 _SCALE = 1.5
-# Chances of the screen: below the first there is no text, from the second on there is.
-_POSSIBLE, _LIKELY = 0.2, 0.8
+# The chance of the screen from which on text is possible.
+_POSSIBLE = 0.55
 # The chance from which on a line that the detector found is taken for text.
-_IS_TEXT = 0.4
+_IS_TEXT = 0.85
+# Parts of a line that the border of two blocks cut end at most so far from it.
+_BORDER_PX = 8
+# How much contrast is added where text is faint: CLAHE's limit, and its tiles across and down.
+_CONTRAST, _CONTRAST_TILES = 3.0, (4, 4)
 # Characters are laid into bins of this side, and windows of 256 px slide over them.
 _BIN_PX = 64
 # A picture is of one script when it has so large a share of the characters.
@@ -49,8 +51,8 @@ class TextDensity:
     @property
     def version(self) -> str:
         """Names all that the scores depend on: this code, the weights, the engine."""
-        own = (_CODE_VERSION, _BLOCK_PX, _MARGIN_PX, _SCALE, _POSSIBLE, _LIKELY, _IS_TEXT)
-        weights = [w.sha256[:16] for w in (*screen.load(), text_line.load())]
+        own = (_CODE_VERSION, _BLOCK_PX, regions.MARGIN_PX, _SCALE, _POSSIBLE, _IS_TEXT)
+        weights = [w.sha256[:16] for w in (screen.load(), text_line.load())]
         return f"{own}; weights {weights}; {self.engine.engine_id}"
 
     def score(self, rgb: Rgb) -> dict[str, Any]:
@@ -61,8 +63,9 @@ class TextDensity:
         in all of it). `glyph_px_p50`, `glyph_px_min`: em in px that half and 5 % of the characters
         stay below. `text_area_share`: part of the picture under lines of text, in [0, 1].
         `script`: `latin` (any alphabet), `han` or `mixed`; None without text. `text_stage`: how far
-        the cascade went, `screen`, `glance` (at the plain size) or `detect`. `text_cells`:
-        characters in each cell of a grid of 256 px, row by row, ceil(H/256) * ceil(W/256).
+        the cascade went, `screen` or `detect`. `text_lines`:
+        the upright boxes of the lines in whole px and their characters, each a dict of x0, y0, x1,
+        y1 and chars.
         """
         return self.score_with_lines(rgb)[0]
 
@@ -75,38 +78,42 @@ class TextDensity:
 
     def look_for_lines(self, look: Look) -> tuple[dict[str, Any], Polygons]:
         """As `score_with_lines`, with what other scores have computed already."""
-        rgb, luma = look.rgb, look.luma
-        height, width = luma.shape
-        chances = screen.chances(luma, CELL_PX, lambda: texture(look))
-        wanted = chances >= _LIKELY
-        possible = np.argwhere((chances >= _POSSIBLE) & ~wanted)
-        for row, column in possible:
-            wanted[row, column] = self._glance(rgb, luma, int(row) * CELL_PX, int(column) * CELL_PX)
+        rgb = look.rgb
+        height, width = rgb.shape[:2]
+        wanted = screen.chances(rgb) >= _POSSIBLE
         found: list[_Line] = []
-        for left, top, right, bottom in _blocks(wanted, height, width):
-            x0, y0 = max(left - _MARGIN_PX, 0), max(top - _MARGIN_PX, 0)
-            seen = np.ascontiguousarray(rgb[y0 : bottom + _MARGIN_PX, x0 : right + _MARGIN_PX])
-            polygons = find_lines(self.engine, seen) + np.array([x0, y0], np.float32)
-            for polygon, (chars, em_px, han, text) in zip(
-                polygons, text_line.estimate(luma, polygons), strict=True
-            ):
-                line = _Line.of(polygon, chars, em_px, han)
-                points = line.points
-                after = (points >= (left, top)).all(axis=1)
-                inside = np.asarray(after & (points < (right, bottom)).all(axis=1))
-                if inside.any() and text >= _IS_TEXT:
-                    found.append(line.part(inside))
-        stage = "detect" if wanted.any() else "glance" if len(possible) else "screen"
+        for (left, top, right, bottom), squares in _blocks(wanted, height, width):
+            for x0, y0, x1, y1 in regions.around(squares, left, top, (width, height)):
+                polygons = self._polygons(rgb[y0:y1, x0:x1], wanted, x0, y0)
+                for polygon, (han, others, em_px, text) in zip(
+                    polygons, text_line.estimate(rgb, polygons), strict=True
+                ):
+                    line = _Line.of(polygon, han, han + others, em_px)
+                    points = line.points
+                    after = (points >= (left, top)).all(axis=1)
+                    inside = np.asarray(after & (points < (right, bottom)).all(axis=1))
+                    if inside.any() and text >= _IS_TEXT:
+                        found.append(line.part(inside))
+        stage = "detect" if wanted.any() else "screen"
         scores = _scores(found, height, width) | {"text_stage": stage}
         corners = np.array([line.polygon for line in found], np.float32)
         return scores, corners.reshape(-1, 4, 2)
 
-    def _glance(self, rgb: Rgb, luma: NDArray[np.uint8], top: int, left: int) -> bool:
-        """Whether there is a line of text in a cell, looked at in its own size."""
-        cell = np.ascontiguousarray(rgb[top : top + CELL_PX, left : left + CELL_PX])
-        there = luma[top : top + CELL_PX, left : left + CELL_PX]
-        lines = text_line.estimate(there, self.engine.detect(cell))
-        return bool((lines[:, 3] >= _IS_TEXT).any())
+    def _polygons(self, rgb: Rgb, wanted: NDArray[np.bool_], x0: int, y0: int) -> Polygons:
+        """Lines in a part of the picture that begins at (x0, y0), in px of the whole.
+
+        Where the screen saw text and the detector finds none, it looks again with more contrast.
+        """
+        offset = np.array([x0, y0], np.float32)
+        found = find_lines(self.engine, rgb) + offset
+        left_over = regions.uncovered(wanted, found, (x0, y0), rgb.shape[:2])
+        if left_over is None:
+            return found
+        x, y, right, bottom = left_over
+        faint = find_lines(self.engine, contrasted(rgb[y - y0 : bottom - y0, x - x0 : right - x0]))
+        faint = faint + np.array([x, y], np.float32)
+        new = [line for line in faint if not _lies_in(line.mean(axis=0), found)]
+        return np.concatenate([found, np.array(new, np.float32).reshape(-1, 4, 2)])
 
 
 def find_lines(engine: OcrEngine, rgb: Rgb) -> Polygons:
@@ -115,19 +122,33 @@ def find_lines(engine: OcrEngine, rgb: Rgb) -> Polygons:
     return engine.detect(large) / np.float32(_SCALE)
 
 
+def contrasted(rgb: Rgb) -> Rgb:
+    """Differences of lightness and of colour made larger, each by what is around it."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    equaliser = cv2.createCLAHE(_CONTRAST, _CONTRAST_TILES)
+    for channel in range(3):
+        lab[:, :, channel] = equaliser.apply(np.ascontiguousarray(lab[:, :, channel]))
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
+
+
+def _lies_in(point: NDArray[np.float32], polygons: Polygons) -> bool:
+    at = (float(point[0]), float(point[1]))
+    return any(cv2.pointPolygonTest(polygon, at, False) >= 0 for polygon in polygons)
+
+
 @dataclass(frozen=True)
 class _Line:
-    """A line: its corners, points along its middle, characters, em, chance of Han, area in px."""
+    """A line: its corners, points along its middle, Han and all characters, em, area in px."""
 
     polygon: NDArray[np.float32]
     points: NDArray[np.float32]
+    han: float
     chars: float
     em_px: float
-    han: float
     area: float
 
     @classmethod
-    def of(cls, polygon: NDArray[np.float32], chars: float, em_px: float, han: float) -> _Line:
+    def of(cls, polygon: NDArray[np.float32], han: float, chars: float, em_px: float) -> _Line:
         across = float(np.linalg.norm(polygon[1] - polygon[0]))
         down = float(np.linalg.norm(polygon[3] - polygon[0]))
         ends = polygon[[3, 0, 1, 2]] if across >= down else polygon[[0, 1, 2, 3]]
@@ -136,7 +157,7 @@ class _Line:
         count = 1 + int(max(across, down) / 8)
         share = ((np.arange(count) + 0.5) / count)[:, None]
         points = np.maximum(start + share * (end - start), 0).astype(np.float32)
-        return cls(polygon, points, chars, em_px, han, across * down)
+        return cls(polygon, points, han, chars, em_px, across * down)
 
     def part(self, inside: NDArray[np.bool_]) -> _Line:
         """The line with those of its points that are inside."""
@@ -146,6 +167,7 @@ class _Line:
             self,
             polygon=_cut(self.polygon, where[0], where[-1] + 1 / len(inside)),
             points=self.points[inside],
+            han=self.han * share,
             chars=self.chars * share,
             area=self.area * share,
         )
@@ -179,14 +201,14 @@ def _scores(lines: list[_Line], height: int, width: int) -> dict[str, Any]:
         "glyph_px_min": _quantile(glyphs, weights, 0.05),
         "text_area_share": min(1.0, sum(line.area for line in lines) / (height * width)),
         "script": _script(lines, chars),
-        "text_cells": _sum_bins(bins, CELL_PX // _BIN_PX).ravel().tolist(),
+        "text_lines": _boxes(lines, height, width),
     }
 
 
 def _script(lines: list[_Line], chars: float) -> str | None:
     if chars == 0:
         return None
-    share = sum(line.chars for line in lines if line.han > 0.5) / chars
+    share = sum(line.han for line in lines) / chars
     if share >= _MAIN_SHARE:
         return "han"
     return "latin" if share <= 1 - _MAIN_SHARE else "mixed"
@@ -194,25 +216,43 @@ def _script(lines: list[_Line], chars: float) -> str | None:
 
 def _blocks(
     wanted: NDArray[np.bool_], height: int, width: int
-) -> Iterator[tuple[int, int, int, int]]:
-    """Left, top, right, bottom in px of blocks that hold wanted cells, cropped to these."""
-    step = _BLOCK_PX // CELL_PX
+) -> Iterator[tuple[tuple[int, int, int, int], NDArray[np.bool_]]]:
+    """Left, top, right, bottom in px of blocks of 512 px with wanted squares, and these."""
+    step, square = _BLOCK_PX // screen.STRIDE_PX, screen.STRIDE_PX
     for row in range(0, wanted.shape[0], step):
         for column in range(0, wanted.shape[1], step):
-            rows, columns = np.nonzero(wanted[row : row + step, column : column + step])
-            if len(rows):
-                yield (
-                    (column + int(columns.min())) * CELL_PX,
-                    (row + int(rows.min())) * CELL_PX,
-                    min((column + int(columns.max()) + 1) * CELL_PX, width),
-                    min((row + int(rows.max()) + 1) * CELL_PX, height),
-                )
+            squares = wanted[row : row + step, column : column + step]
+            if squares.any():
+                x, y = column * square, row * square
+                yield (x, y, min(x + _BLOCK_PX, width), min(y + _BLOCK_PX, height)), squares
 
 
-def _sum_bins(bins: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-    rows = np.add.reduceat(bins, np.arange(0, bins.shape[0], step), axis=0)
-    sums: NDArray[np.float64] = np.add.reduceat(rows, np.arange(0, bins.shape[1], step), axis=1)
-    return sums
+def _boxes(lines: list[_Line], height: int, width: int) -> list[dict[str, Any]]:
+    """Lines as boxes, those that the border of two blocks had cut joined again."""
+    boxes: list[dict[str, Any]] = []
+    for line in lines:
+        low = np.floor(line.polygon.min(axis=0)).clip(0, (width, height)).astype(int).tolist()
+        high = np.ceil(line.polygon.max(axis=0)).clip(0, (width, height)).astype(int).tolist()
+        box = {"x0": low[0], "y0": low[1], "x1": high[0], "y1": high[1], "chars": line.chars}
+        for other in boxes:
+            if _continues(other, box, "x", "y") or _continues(other, box, "y", "x"):
+                for name, choose in (("x0", min), ("y0", min), ("x1", max), ("y1", max)):
+                    other[name] = choose(other[name], box[name])
+                other["chars"] += box["chars"]
+                break
+        else:
+            boxes.append(box)
+    return boxes
+
+
+def _continues(one: dict[str, Any], other: dict[str, Any], along: str, across: str) -> bool:
+    """Whether a line goes on, over the border of two blocks, as another one beside it."""
+    end, start = one[f"{along}1"], other[f"{along}0"]
+    border = round(end / _BLOCK_PX) * _BLOCK_PX
+    near = max(abs(end - border), abs(start - border))
+    both = min(one[f"{across}1"], other[f"{across}1"]) - max(one[f"{across}0"], other[f"{across}0"])
+    lower = min(box[f"{across}1"] - box[f"{across}0"] for box in (one, other))
+    return bool(near <= _BORDER_PX and both >= 0.5 * lower)
 
 
 def _fullest_window(bins: NDArray[np.float64]) -> float:

@@ -29,7 +29,7 @@ def grow(
     try:
         import lightgbm
     except ImportError:
-        raise SystemExit("lightgbm is not installed: pip install 'vae-corpus[clarity]'") from None
+        raise SystemExit("lightgbm is not installed: pip install 'vae-corpus[fit]'") from None
     settings = {
         "objective": objective,
         "boost_from_average": False,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipelines.planning.settings import PlanSettings
 from pipelines.planning.tiles import CELL_PX, Judged, draw_bucket, judge_tiles
@@ -25,14 +26,14 @@ _TILE = pa.struct(
 _TEXT_SCHEMA = pa.schema(
     [
         ("id", pa.int64()),
+        ("text_rung", pa.int32()),
         ("bucket", pa.string()),
         ("tiles", pa.list_(_TILE)),
         ("blank_tiles", pa.int32()),
     ]
 )
 _BATCH_ROWS = 50_000
-# Stands for the characters of a cell where text was not measured.
-_UNKNOWN_CHARS = 1e6
+_LINE = ("x0", "y0", "x1", "y1", "chars")
 
 
 def place_rows(db: duckdb.DuckDBPyConnection, s: PlanSettings, seed: int) -> None:
@@ -48,7 +49,8 @@ def place_rows(db: duckdb.DuckDBPyConnection, s: PlanSettings, seed: int) -> Non
     db.execute(
         f"""
         CREATE TEMP TABLE placed AS
-        SELECT w.* EXCLUDE (slug, text_cells, ink_cells),
+        SELECT w.* EXCLUDE (slug, text_lines, ink_cells)
+                   REPLACE (coalesce(t.text_rung, w.rung) AS rung),
                CASE WHEN w.slug IS NOT NULL THEN w.slug
                     WHEN w.kind <> '{GENERAL}' AND len(t.tiles) = 0
                     THEN CASE WHEN t.blank_tiles > 0 THEN 'blank' ELSE 'no_text' END
@@ -112,65 +114,107 @@ def _text_tiles(
 ) -> Iterator[pa.RecordBatch]:
     rows: Any = db.sql(
         f"""
-        SELECT id, sha256, width, height, rung, text_cells, ink_cells FROM with_rung
+        SELECT id, sha256, width, height, rung, text_lines, ink_cells FROM with_rung
         WHERE slug IS NULL AND kind <> '{GENERAL}' ORDER BY id
         """
     )
     for batch in rows.to_arrow_reader(_BATCH_ROWS):
-        tiled = [_tile_row(row, s, seed) for row in batch.to_pylist()]
+        plain = batch.drop_columns(["text_lines"]).to_pylist()
+        for row, lines in zip(plain, _lines(batch["text_lines"]), strict=True):
+            row["text_lines"] = lines
+        tiled = [_tile_row(row, s, seed) for row in plain]
         yield pa.RecordBatch.from_pylist(tiled, schema=_TEXT_SCHEMA)
 
 
+def _lines(column: pa.ListArray) -> Iterator[NDArray[np.float32] | None]:
+    """`text_lines` of each row as float32[N, 5]; as Python objects they would cost more."""
+    parts = column.values
+    numbers = np.stack([parts.field(name).to_numpy(zero_copy_only=False) for name in _LINE], axis=1)
+    ends = column.offsets.to_numpy()
+    for n, known in enumerate(column.is_valid().to_pylist()):
+        yield numbers[ends[n] : ends[n + 1]].astype(np.float32) if known else None
+
+
 def _tile_row(row: dict[str, Any], s: PlanSettings, seed: int) -> dict[str, Any]:
-    bucket, judged = judge_row(row, s, seed)
-    if bucket is None:
-        return {"id": row["id"], "bucket": None, "tiles": [], "blank_tiles": 0}
-    blank = sum(slug == "blank" for _, slug in judged)
-    top = s.top_chars_per_256 * bucket.width * bucket.height / CELL_PX**2
-    measured = row["text_cells"] is not None
+    cut = judge_row(row, s, seed)
+    if cut.bucket is None:
+        return {"id": row["id"], "text_rung": None, "bucket": None, "tiles": [], "blank_tiles": 0}
+    top = s.top_chars_per_256 * cut.bucket.width * cut.bucket.height / CELL_PX**2
+    measured = row["text_lines"] is not None
     kept = [
         {
             **{"x": t.x, "y": t.y, "width": t.width, "height": t.height},
             "chars": t.chars if measured else None,
             "density": (TOP if t.chars >= top else REST) if measured else None,
         }
-        for t, slug in judged
+        for t, slug in cut.judged
         if slug is None
     ]
-    return {"id": row["id"], "bucket": str(bucket), "tiles": kept, "blank_tiles": blank}
+    return {
+        "id": row["id"],
+        "text_rung": cut.rung,
+        "bucket": str(cut.bucket),
+        "tiles": kept,
+        "blank_tiles": sum(slug == "blank" for _, slug in cut.judged),
+    }
 
 
-def judge_row(
-    row: dict[str, Any], s: PlanSettings, seed: int
-) -> tuple[Bucket | None, list[Judged]]:
-    """The bucket of a row of text and every tile that could be cut out of it.
+class Cut(NamedTuple):
+    """How an image of text is cut: the rung, its bucket (None: none fits), and every tile."""
 
-    `row` has sha256, width, height, rung, text_cells and ink_cells.
+    rung: int
+    bucket: Bucket | None
+    judged: list[Judged]
+
+    @property
+    def has_tiles(self) -> bool:
+        return any(slug is None for _, slug in self.judged)
+
+
+def judge_row(row: dict[str, Any], s: PlanSettings, seed: int) -> Cut:
+    """The rung and bucket of a row of text, and every tile that could be cut out of it.
+
+    `row` has sha256, width, height, rung, text_lines and ink_cells. Where no tile of its rung is
+    kept, smaller rungs are tried: one dense sign in a large photograph fills a small tile.
     """
-    width, height, cells = row["width"], row["height"], row["text_cells"]
-    if cells is None:
-        # Text was not measured (score.text: false): every tile of a document may hold some.
-        cells = [_UNKNOWN_CHARS] * (-(-width // CELL_PX) * -(-height // CELL_PX))
-    bucket = draw_bucket(seed, row["sha256"], width, height, row["rung"])
+    weighted = (rung for rung, weight in s.rung_weights.items() if weight > 0)
+    smaller = sorted((rung for rung in weighted if rung < row["rung"]), reverse=True)
+    cuts = (_judge_at(rung, row, s, seed) for rung in (row["rung"], *smaller))
+    first = next(cuts)
+    return first if first.has_tiles else next((cut for cut in cuts if cut.has_tiles), first)
+
+
+def _judge_at(rung: int, row: dict[str, Any], s: PlanSettings, seed: int) -> Cut:
+    width, height, ink = row["width"], row["height"], row["ink_cells"]
+    bucket = draw_bucket(seed, row["sha256"], width, height, rung)
     if bucket is None:
-        return None, []
-    ink = row["ink_cells"]
-    return bucket, judge_tiles(
+        return Cut(rung, None, [])
+    judged = judge_tiles(
         width,
         height,
         bucket,
-        np.array(cells, np.float32),
+        # None: text was not measured (score.text: false), and every tile may hold some.
+        line_table(row["text_lines"]),
         min_chars_per_256=s.min_tile_chars_per_256,
         max_tiles=s.max_tiles_per_image,
         inked=None if ink is None else np.array(ink) >= s.min_ink_levels,
     )
+    return Cut(rung, bucket, judged)
+
+
+def line_table(lines: Any) -> NDArray[np.float32] | None:
+    """float32[N, 5] of lines as a score row holds them, or as it is already."""
+    if lines is None or isinstance(lines, np.ndarray):
+        return lines
+    table = [[line[name] for name in _LINE] for line in lines]
+    return np.array(table, np.float32).reshape(-1, len(_LINE))
 
 
 def apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
     """`within`: `placed` with what exceeds a kind's quota marked; the best stay.
 
-    Best is: clearest for general images, densest for text, whose `text_rank` is its place in its
-    kind, from 1.
+    Best is: clearest for general images, most characters in 256 px for text, whose `text_rank` is
+    its place in its kind, from 1.
     """
     limits = " ".join(f"WHEN '{kind}' THEN {count}" for kind, count in sorted(s.quotas.items()))
     over = f"place > CASE kind {limits} END" if limits else "false"
@@ -180,7 +224,7 @@ def apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
         WITH ranked AS (
             SELECT *, row_number() OVER (
                 PARTITION BY kind, slug IS NULL
-                ORDER BY CASE kind WHEN '{GENERAL}' THEN clarity ELSE chars_per_mpx END
+                ORDER BY CASE kind WHEN '{GENERAL}' THEN clarity ELSE max_chars_per_256_tile END
                          DESC NULLS LAST, sha256) AS place
             FROM placed)
         SELECT * EXCLUDE (place) REPLACE (

@@ -28,7 +28,7 @@ DERIVED = {
 
 KIND = case(
     (column("content").equals("document"), DOCUMENT),
-    (column("chars_per_mpx") >= setting("min_text_chars_per_mpx"), TEXT_REAL),
+    (column("max_chars_per_256_tile") >= setting("min_text_chars_per_256"), TEXT_REAL),
     otherwise=GENERAL,
 )
 _KINDS = (GENERAL, TEXT_REAL, DOCUMENT)
@@ -61,14 +61,14 @@ THRESHOLDS: tuple[Threshold, ...] = (
         keeps="below",
     ),
     Threshold(
-        setting="min_text_chars_per_mpx",
-        default=600.0,
-        about="from this density on an image is text_real, not general",
-        column="chars_per_mpx",
-        title="Text density",
+        setting="min_text_chars_per_256",
+        default=40.0,
+        about="from so many characters in its fullest 256 px on an image is text_real, not general",
+        column="max_chars_per_256_tile",
+        title="Characters in the fullest 256 px",
         kinds=(GENERAL, TEXT_REAL),
-        high=30_000,
-        step=10,
+        high=2000,
+        step=1,
         scale="log",
         keeps="both",
     ),

@@ -1,22 +1,27 @@
-"""Which tiles to cut out of an image of text: those where the characters are.
+"""Which tiles to cut out of an image of text: those where the characters are, between the lines.
 
 Text is never shrunk until it cannot be read, so pages and text-rich pictures are cut at native
-resolution into tiles of one bucket's size. The score row carries the estimated characters in
-each cell of a 256 px grid; a tile's count is the share of the cells that it covers.
+resolution into tiles of one bucket's size. The score row carries the lines of text that were found.
+Tiles stand in rows: first the rows are laid where their edges cut the fewest characters, then the
+tiles of each row.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from filters.ink import CELL_PX as INK_PX
+from pipelines.planning.strips import place_strips
 from vae_corpus.seeds import generator
 from vae_corpus.words import Bucket, buckets
 
+# Densities are told as characters in a square of this side.
 CELL_PX = 256
+# What an edge through a line costs, in characters.
+_CUT_CHARS = 1.5
 
 
 class Tile(NamedTuple):
@@ -51,28 +56,30 @@ def judge_tiles(
     width: int,
     height: int,
     bucket: Bucket,
-    cells: NDArray[np.float32],
+    lines: NDArray[np.float32] | None,
     *,
     min_chars_per_256: float,
     max_tiles: int,
     inked: NDArray[np.bool_] | None = None,
 ) -> list[Judged]:
-    """Every tile of `bucket`'s size in reading order, with the reason of each left-out one.
+    """Tiles of `bucket`'s size in reading order, with the reason of each left-out one.
 
-    Tiles stand side by side from the top left; the last of a row or column is moved back to the
-    edge when at least half of it is new. `cells` is float32[ceil(H/256) * ceil(W/256)], row-major.
-    When there are too many, those with most characters stay. `inked` is bool[ceil(H/32) *
-    ceil(W/32)]: a tile without any such cell wholly inside is blank, whatever the coarser cells
-    of characters say. None: nothing is known of ink.
+    `lines` is float32[N, 5]: left, top, right and bottom of each line in px, and its characters.
+    Tiles lie where they hold most characters and their edges cut fewest; where two overlap, at
+    least half of the second is new, and what both hold speaks for one of them alone. None: nothing
+    is known of lines, and tiles stand side by side. When there are too many, those with most
+    characters stay. `inked` is bool[ceil(H/32) * ceil(W/32)]: a tile without any such cell wholly
+    inside is blank. None: nothing is known of ink.
     """
-    rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
-    grid = np.asarray(cells, np.float32).reshape(rows, columns)
+    if lines is None:
+        tiles = [
+            Tile(x, y, bucket.width, bucket.height, float("inf"))
+            for y in _side_by_side(height, bucket.height)
+            for x in _side_by_side(width, bucket.width)
+        ]
+    else:
+        tiles = _among_lines(width, height, bucket, np.asarray(lines, np.float64).reshape(-1, 5))
     floor = min_chars_per_256 * bucket.width * bucket.height / CELL_PX**2
-    tiles = [
-        Tile(x, y, bucket.width, bucket.height, _chars(grid, x, y, bucket, width, height))
-        for y in _starts(height, bucket.height)
-        for x in _starts(width, bucket.width)
-    ]
     slugs: dict[Tile, str] = {tile: "few_chars" for tile in tiles if tile.chars < floor}
     if inked is not None:
         ink = inked.reshape(-(-height // INK_PX), -(-width // INK_PX))
@@ -83,6 +90,38 @@ def judge_tiles(
     densest = sorted(printed, key=lambda tile: -tile.chars)
     slugs |= dict.fromkeys(densest[max_tiles:], "too_many")
     return [Judged(tile, slugs.get(tile)) for tile in tiles]
+
+
+def _among_lines(width: int, height: int, bucket: Bucket, lines: NDArray[np.float64]) -> list[Tile]:
+    x0, y0, x1, y1, chars = lines.T
+    across, down = x1 - x0, y1 - y0
+    tiles = []
+    # An edge along a line cuts all of its letters, one through it a letter or a word.
+    along = np.where((across >= down) & (down < bucket.height), chars, 0)
+    for y in place_strips(height, bucket.height, y0, y1, chars, np.maximum(along, _one(chars))):
+        share = _covered(y0, y1, y, bucket.height)
+        seen = share > 0
+        part = chars[seen] * share[seen]
+        along = np.where((down > across) & (across < bucket.width), chars, 0)[seen]
+        cut = np.maximum(along, _one(part))
+        for x in place_strips(width, bucket.width, x0[seen], x1[seen], part, cut):
+            inside = _covered(x0[seen], x1[seen], x, bucket.width)
+            count = float((part * inside).sum())
+            tiles.append(Tile(int(x), int(y), bucket.width, bucket.height, count))
+    return tiles
+
+
+def _one(chars: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.minimum(chars, _CUT_CHARS)
+
+
+def _covered(
+    start: NDArray[np.float64], stop: NDArray[np.float64], at: int, size: int
+) -> NDArray[np.float64]:
+    """How much of each span lies in [at, at + size), as a share of it."""
+    inside = np.minimum(stop, at + size) - np.maximum(start, at)
+    share: NDArray[np.float64] = np.clip(inside / np.maximum(stop - start, 1e-6), 0, 1)
+    return share
 
 
 def _has_ink(ink: NDArray[np.bool_], tile: Tile, width: int, height: int) -> bool:
@@ -97,25 +136,10 @@ def _inside(start: int, size: int, total: int) -> slice:
     return slice(-(-start // INK_PX), -(-stop // INK_PX) if stop == total else stop // INK_PX)
 
 
-def _starts(total: int, size: int) -> list[int]:
+def _side_by_side(total: int, size: int) -> list[int]:
+    """Starts from 0 on; the last is moved back to the edge when at least half of it is new."""
     starts = list(range(0, total - size + 1, size))
     rest = total - (starts[-1] + size)
     if rest >= size // 2:
         starts.append(total - size)
     return starts
-
-
-def _chars(grid: NDArray[Any], x: int, y: int, bucket: Bucket, width: int, height: int) -> float:
-    # Cells at the right and bottom edge are cut off by the image: their characters lie in what
-    # is left of them.
-    across = _overlap(x, bucket.width, width, grid.shape[1])
-    down = _overlap(y, bucket.height, height, grid.shape[0])
-    return float(down @ grid @ across)
-
-
-def _overlap(start: int, size: int, total: int, count: int) -> NDArray[np.float64]:
-    low = np.arange(count) * CELL_PX
-    high = np.minimum(low + CELL_PX, total)
-    covered = np.minimum(high, start + size) - np.maximum(low, start)
-    share: NDArray[np.float64] = np.clip(covered, 0, None) / (high - low)
-    return share

@@ -29,7 +29,7 @@ from pipelines.report import (
     thresholds,
 )
 from pipelines.report.changes import changed_settings
-from pipelines.report.stored import characters, find_cells, find_stored
+from pipelines.report.stored import characters, find_boxes, find_stored
 from pipelines.sources import Source
 from pipelines.stages import plan
 from vae_corpus import storage
@@ -110,7 +110,7 @@ def make_page(subject: Subject, digest: str) -> str:
         "pictures": places,
         "pairs": found,
         "tiles": _tiles(rows, shots),
-        "cells": _cells(subject.score_folder, rows, shots),
+        "boxes": _boxes(subject.score_folder, rows, shots),
         "lines": _lines(config.out, rows, shots, order),
         "found": found_lines.find_lines(rows, shots, order, config.score),
         **thresholds.to_json(config.plan),
@@ -165,10 +165,10 @@ def _tiles(
     }
 
 
-def _cells(
+def _boxes(
     score_folder: str, rows: Sequence[Mapping[str, Any]], shots: Mapping[int, pictures.Shot]
-) -> dict[int, list[int]]:
-    return find_cells(score_folder, rows, [i for i, shot in sorted(shots.items()) if shot.whole])
+) -> dict[int, list[list[int]]]:
+    return find_boxes(score_folder, rows, [i for i, shot in sorted(shots.items()) if shot.whole])
 
 
 def _lines(

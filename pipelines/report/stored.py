@@ -61,21 +61,24 @@ def characters(out: str, row: Mapping[str, Any], inside_px: int) -> list[list[An
     return lines
 
 
-def find_cells(
+def find_boxes(
     score_folder: str, rows: Sequence[Mapping[str, Any]], wanted: Iterable[int]
-) -> dict[int, list[int]]:
-    """Estimated characters in each 256 px cell of these rows, where they were measured."""
+) -> dict[int, list[list[int]]]:
+    """Lines of text of these rows `[x, y, width, height, characters]`, where they were measured."""
     by_unit: dict[str, dict[str, list[int]]] = {}
     for i in wanted:
         by_unit.setdefault(rows[i]["unit"], {}).setdefault(rows[i]["key"], []).append(i)
-    cells: dict[int, list[int]] = {}
+    boxes: dict[int, list[list[int]]] = {}
     for unit, keys in sorted(by_unit.items()):
         data = storage.dataset([storage.join(score_folder, f"{unit}.parquet")])
         table = data.to_table(
-            columns=["key", "text_cells"], filter=ds.field("key").isin(list(keys))
+            columns=["key", "text_lines"], filter=ds.field("key").isin(list(keys))
         )
         for found in table.to_pylist():
-            if found["text_cells"] is not None:
+            if found["text_lines"] is not None:
                 for i in keys[found["key"]]:
-                    cells[i] = [round(chars) for chars in found["text_cells"]]
-    return cells
+                    boxes[i] = [
+                        [b["x0"], b["y0"], b["x1"] - b["x0"], b["y1"] - b["y0"], round(b["chars"])]
+                        for b in found["text_lines"]
+                    ]
+    return boxes

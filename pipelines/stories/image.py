@@ -152,25 +152,32 @@ def _rung(corpus: Corpus, row: Row) -> list[str]:
         f"""SELECT {rung_draw_sql(config.seed)} AS u FROM stored
             WHERE sha256 = {quoted(row["sha256"])} LIMIT 1""",
     )
-    low, shares = 0.0, []
+    low, shares, asked = 0.0, [], None
     for rung, edge in rung_shares(config.plan, min(row["width"], row["height"])):
         shares.append(f"{rung} from {low:.3f}")
+        if asked is None and drawn["u"] < edge:
+            asked = rung
         low = edge
     bucket = f", bucket {row['bucket']}" if row["bucket"] else ""
-    return [f"{row['rung']}: the draw is {drawn['u']:.4f} of {', '.join(shares)}{bucket}"]
+    lines = [f"{row['rung']}: the draw is {drawn['u']:.4f} of {', '.join(shares)}{bucket}"]
+    if asked not in (None, row["rung"]):
+        lines.append(f"{asked} was drawn, but no tile of it has enough text: a smaller rung has")
+    return lines
 
 
 def _tiles(corpus: Corpus, row: Row, wanted: tuple[int, int] | None) -> list[str]:
-    bucket, judged = judge_row(row, corpus.config.plan, corpus.config.seed)
+    _, bucket, judged = judge_row(row, corpus.config.plan, corpus.config.seed)
     if bucket is None:
         return [f"no bucket of rung {row['rung']} fits"]
+    if not judged:
+        return [f"of {bucket} px: none, because no line of text was found"]
     if wanted is not None:
         judged = [one for one in judged if (one.tile.x, one.tile.y) == wanted]
         if not judged:
             return [f"none at x{wanted[0]}y{wanted[1]}: no tile of {bucket} px starts there"]
     counts = Counter(slug or "kept" for _, slug in judged)
     lines = [f"of {bucket} px: " + ", ".join(f"{n} {slug}" for slug, n in counts.most_common())]
-    measured = row["text_cells"] is not None
+    measured = row["text_lines"] is not None
     for tile, slug in judged[:_SHOWN_TILES]:
         chars = f"{shown(tile.chars)} characters" if measured else "characters not measured"
         why = "kept"
@@ -184,7 +191,7 @@ def _tiles(corpus: Corpus, row: Row, wanted: tuple[int, int] | None) -> list[str
 
 
 def _quota(corpus: Corpus, row: Row) -> list[str]:
-    column = "clarity" if row["kind"] == GENERAL else "chars_per_mpx"
+    column = "clarity" if row["kind"] == GENERAL else "max_chars_per_256_tile"
     value = row[column]
     ahead = f"{column} IS NOT NULL"
     tied = f"{column} IS NULL"

@@ -218,7 +218,7 @@ def _nearest_twins(corpus: Corpus) -> list[str]:
 def _next_in_quota(corpus: Corpus) -> list[str]:
     lines = []
     for kind, quota in sorted(corpus.config.plan.quotas.items()):
-        column = "clarity" if kind == GENERAL else "chars_per_mpx"
+        column = "clarity" if kind == GENERAL else "max_chars_per_256_tile"
         rows = storage.query(
             [corpus.table("dropped")],
             f"""SELECT key, {column} AS value, count(*) OVER () AS n FROM stored

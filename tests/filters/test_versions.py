@@ -14,7 +14,6 @@ from filters.text_density import cascade, screen
 from filters.text_density import line as text_line
 from tests.pictures import page, scene
 from tests.versions import assert_recorded
-from vae_corpus.pictures.decode import to_luma
 
 PICTURES = (scene(300, 260, 1), page(520, 390, 2))
 
@@ -37,11 +36,11 @@ def of_pictures(score: Callable[[Any], dict[str, Any]]) -> bytes:
 
 def of_text(rgb: Any) -> dict[str, Any]:
     """What text density computes itself: where it looks, and what it makes of a line."""
-    luma = to_luma(rgb)
     lines = np.array([[[12, 12], [200, 12], [200, 30], [12, 30]]], np.float32)
+    # Coarse: networks may differ in last digits between processors.
     return {
-        "chances": screen.chances(luma, cascade.CELL_PX),
-        "lines": text_line.estimate(luma, lines),
+        "chances": np.round(screen.chances(rgb), 1),
+        "lines": np.round(text_line.estimate(rgb, lines), 1),
     }
 
 
@@ -76,7 +75,7 @@ RECORDED: dict[str, tuple[Any, str]] = {
     "ink": ("1", "d6620354b9385d2c"),
     "layout": ("1", "f50478c44bd80fce"),
     "text_sketch": ("1", "6db535846fcf29ad"),
-    "text": (3, "329d2bf1332ee5a1"),
+    "text": (4, "2785da87c2e1c7ce"),
 }
 
 

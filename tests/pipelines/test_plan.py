@@ -46,15 +46,23 @@ def row(n: int, **changes: Any) -> dict[str, Any]:
         "noise": 0.1,
         "chars_est": 0.0,
         "chars_per_mpx": 0.0,
-        "text_cells": [0.0] * 6,
+        "max_chars_per_256_tile": 0.0,
+        "text_lines": [],
         "slug": None,
     }
     return base | changes
 
 
 def text_row(n: int, chars: float = 100.0, **changes: Any) -> dict[str, Any]:
-    text = {"chars_est": chars * 6, "chars_per_mpx": 3000.0, "text_cells": [chars] * 6}
+    text = {"chars_est": chars * 6, "max_chars_per_256_tile": 200.0, "text_lines": lines(chars * 6)}
     return row(n, **(text | changes))
+
+
+def lines(chars: float) -> list[dict[str, float]]:
+    """Lines all over a picture of 600 x 450 px, 15 px apart."""
+    tops = range(2, 450, 15)
+    box = {"x0": 0, "x1": 600, "chars": chars / len(tops)}
+    return [{"y0": top, "y1": top + 11, **box} for top in tops]
 
 
 def make(tmp_path: Path, rows: list[dict[str, Any]], **sections: Any) -> dict[str, list[Any]]:
@@ -209,7 +217,7 @@ def test_what_pages_say_does_not_matter_to_pictures(tmp_path: Path) -> None:
 
 def test_a_picture_and_a_page_of_one_template_both_stay(tmp_path: Path) -> None:
     page, picture = twins(text_row, laid_out(0), laid_out(90))
-    assert slugs(make(tmp_path, [page, picture | {"chars_per_mpx": 10.0}])) == {}
+    assert slugs(make(tmp_path, [page, picture | {"max_chars_per_256_tile": 10.0}])) == {}
 
 
 def test_each_page_of_a_template_has_its_own_twins(tmp_path: Path) -> None:
@@ -319,7 +327,9 @@ def nearest_bucket(width: int, height: int) -> Bucket:
 
 
 def test_dense_tiles_are_named_and_text_is_ranked(tmp_path: Path) -> None:
-    rows = [text_row(i, chars, chars_per_mpx=chars * 15) for i, chars in enumerate((60, 240, 120))]
+    rows = [
+        text_row(i, chars, max_chars_per_256_tile=chars) for i, chars in enumerate((60, 240, 120))
+    ]
     made = make(tmp_path, [*rows, row(9)], plan=PlanSettings(rung_weights={256: 1}))
     kept = {r["member"]: r for r in made["selected"]}
     assert [kept[f"{i}.jpg"]["text_rank"] for i in range(3)] == [3, 1, 2]
@@ -333,14 +343,30 @@ def test_dense_tiles_are_named_and_text_is_ranked(tmp_path: Path) -> None:
 
 
 def test_a_rank_that_changes_packs_nothing_again(tmp_path: Path) -> None:
-    lone = make(tmp_path, [text_row(0, 60, chars_per_mpx=900.0)])["shards"]
-    both = [text_row(0, 60, chars_per_mpx=900.0), text_row(1, 240, clarity=0.0)]
+    lone = make(tmp_path, [text_row(0, 60, max_chars_per_256_tile=60.0)])["shards"]
+    both = [text_row(0, 60, max_chars_per_256_tile=60.0), text_row(1, 240, clarity=0.0)]
     assert make(tmp_path, both)["shards"] == lone
     denser = text_row(2, 240, format="webp", content="document")
     assert lone[0] in make(tmp_path, [*both, denser])["shards"]
 
 
 def test_unmeasured_text_has_no_density(tmp_path: Path) -> None:
-    unknown = row(0, content="document", chars_est=None, chars_per_mpx=None, text_cells=None)
+    unknown = row(0, content="document", chars_est=None, text_lines=None)
     (kept,) = make(tmp_path, [unknown])["selected"]
     assert kept["tiles"] and all(t["density"] is None and t["chars"] is None for t in kept["tiles"])
+
+
+def test_a_dense_sign_in_a_large_photograph_gives_a_small_dense_tile(tmp_path: Path) -> None:
+    sign = [
+        {"x0": 1500, "y0": y, "x1": 1620, "y1": y + 10, "chars": 20.0} for y in range(900, 990, 15)
+    ]
+    text = {"chars_est": 120.0, "max_chars_per_256_tile": 120.0}
+    photographs = [row(n, width=3000, height=2000, text_lines=sign, **text) for n in range(20)]
+    weights = {256: 0.001, 1024: 1.0}
+    made = make(tmp_path, photographs, plan={"rung_weights": weights})
+    assert len(made["selected"]) == 20
+    for found in made["selected"]:
+        assert found["kind"] == "text_real" and found["rung"] == 256
+        (tile,) = found["tiles"]
+        assert tile["chars"] == pytest.approx(120) and tile["width"] <= 512
+        assert tile["x"] <= 1500 and tile["x"] + tile["width"] >= 1620

@@ -17,7 +17,7 @@ SETTINGS = (
     PlanSettings(),
     PlanSettings(min_clarity=0.7, min_clarity_text=0.5, min_side_px=300, max_aspect=1.15),
     PlanSettings(min_clarity=1e-7, min_ink_levels=0, rung_weights={512: 1.0}),
-    PlanSettings(min_text_chars_per_mpx=0.1, max_aspect=1, min_clarity=1, min_clarity_text=1),
+    PlanSettings(min_text_chars_per_256=0.1, max_aspect=1, min_clarity=1, min_clarity_text=1),
 )
 SCORES = ("clarity", "noise", "compression", "blur")
 
@@ -36,7 +36,7 @@ def random_rows(count: int, seed: int) -> list[dict[str, Any]]:
         width, height = (int(v) for v in rng.integers(230, 620, 2))
         if rng.random() < 0.2:
             width, height = 300, 345  # an aspect of 1.15 to the digit
-        density = float(rng.choice(np.float32([0, 0.1, 599.9999, 600, 600.0001, 3000])))
+        density = float(rng.choice(np.float32([0, 0.1, 39.99999, 40, 40.00001, 300])))
         rows.append(
             {
                 "id": n,
@@ -45,7 +45,7 @@ def random_rows(count: int, seed: int) -> list[dict[str, Any]]:
                 "height": height,
                 "ink_cells": maybe([int(v) for v in rng.integers(0, 12, 3)]),
                 "chars_est": maybe(float(rng.choice(np.float32([0, 5])))),
-                "chars_per_mpx": maybe(density),
+                "max_chars_per_256_tile": maybe(density),
                 **scores,
             }
         )
@@ -54,7 +54,7 @@ def random_rows(count: int, seed: int) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
-    floats = ", ".join(f"{name} FLOAT" for name in (*SCORES, "chars_est", "chars_per_mpx"))
+    floats = ", ".join(f"{name} FLOAT" for name in (*SCORES, "chars_est", "max_chars_per_256_tile"))
     db.execute(
         "CREATE TABLE rows (id INTEGER, content VARCHAR, width INTEGER, height INTEGER,"
         f" ink_cells UTINYINT[], {floats})"
@@ -82,7 +82,7 @@ def by_hand(row: dict[str, Any], s: PlanSettings) -> tuple[str, str | None]:
     kind = "general"
     if row["content"] == "document":
         kind = "document"
-    elif reaches(row["chars_per_mpx"], s.min_text_chars_per_mpx):
+    elif reaches(row["max_chars_per_256_tile"], s.min_text_chars_per_256):
         kind = "text_real"
     side, long_side = sorted((row["width"], row["height"]))
     if side < s.min_side_px or side < min(s.rung_weights):

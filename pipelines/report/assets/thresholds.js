@@ -117,7 +117,7 @@ const Thresholds = (() => {
     let later = 0, kindsFor = null;
     function update() {
       // Kinds change with the text density: then the bars do too.
-      const kinds = Trial.settings.min_text_chars_per_mpx;
+      const kinds = Trial.settings.min_text_chars_per_256;
       if (kindsFor !== kinds && kindsFor !== null) { kindsFor = kinds; redraw(); } else kindsFor = kinds;
       place();
       cancelAnimationFrame(later);

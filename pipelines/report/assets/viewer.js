@@ -38,18 +38,12 @@ const Viewer = (() => {
   const overlay = (width, height, ...parts) =>
     svg("svg", { class: "overlay", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none" }, ...parts);
 
-  // Cells of 256 px with their estimated characters, and the tiles that were cut.
+  // Lines of text with their estimated characters, and the tiles that were cut.
   function pageOverlay(i) {
     const width = Corpus.get("width", i), height = Corpus.get("height", i);
-    const cells = DATA.cells[i], tiles = DATA.tiles[i], across = Math.ceil(width / 256), size = width / 26;
     return overlay(width, height,
-      (cells || []).map((chars, n) => {
-        const x = 256 * (n % across), y = 256 * Math.floor(n / across);
-        const w = Math.min(256, width - x), h = Math.min(256, height - y);
-        return [box(x, y, w, h, "cell", `${chars} characters estimated`),
-          chars ? svg("text", { x: x + w / 2, y: y + h / 2 + size / 3, "text-anchor": "middle", style: `font-size:${size}px` }, chars) : null];
-      }),
-      (tiles || []).map(([x, y, w, h, chars]) => box(x, y, w, h, "tile-rect", `tile ${w}×${h} at ${x},${y}${chars === null ? "" : `: ${chars} characters`}`)));
+      (DATA.boxes[i] || []).map(([x, y, w, h, chars]) => box(x, y, w, h, "text-line", `${chars} characters estimated`)),
+      (DATA.tiles[i] || []).map(([x, y, w, h, chars]) => box(x, y, w, h, "tile-rect", `tile ${w}×${h} at ${x},${y}${chars === null ? "" : `: ${chars} characters`}`)));
   }
   function letters(i, width, height, read) {
     const shown = (text) => () => { read.textContent = text; };
@@ -65,7 +59,7 @@ const Viewer = (() => {
     const detail = Corpus.picture("detail", i), page = Corpus.picture("whole", i), small = Corpus.picture("thumbnail", i);
     const views = [];
     if (detail) views.push(["1:1", detail]);
-    if (page) views.push([DATA.tiles[i] ? "whole, with tiles" : "whole, with cells", page]);
+    if (page) views.push([DATA.tiles[i] ? "whole, with tiles" : "whole, with lines", page]);
     if (small && !page) views.push(["small", small]);
     if (!views.length) return make("div", { class: "stage" }, make("p", { class: "quiet" }, "No picture of this image is on the page."));
     const chosen = views.find(([name]) => name === view) || views[0];
