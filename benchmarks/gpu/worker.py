@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.gpu.plan import Cell, Setup
 
-_START_S = 120.0
+_START_S = 300.0
 _END_S = 3.0
 
 

@@ -36,7 +36,7 @@ from vae_corpus import storage
 from vae_corpus.words import TEXT_SYNTH
 
 # Raised when the same corpus would give another page.
-VERSION = 1
+VERSION = 2
 
 _TEMPLATE = "page.html"
 _STYLES = ("page.css",)
