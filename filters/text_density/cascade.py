@@ -1,6 +1,6 @@
 """The cascade of text density: a screen, then the detector of an OCR engine.
 
-A small network of less than 2 ms for 256 x 256 px (`screen`) finds where text is possible; the
+A small network of some 2 ms for 256 x 256 px (`screen`) finds where text is possible; the
 detector of an OCR engine looks there, at 1.5 times the size, because letters of 6 px over a picture
 are lost at 1. What a line looks like tells how many characters it has (`line`). Reading would cost
 many times as much.
@@ -22,7 +22,7 @@ from filters.text_density import regions, screen
 from vae_corpus.score_types import Look
 
 # Raised when a change here changes scores without changing a constant below.
-_CODE_VERSION = 4
+_CODE_VERSION = 5
 
 CELL_PX = 256
 # The detector looks at parts of blocks; each line counts in the block it lies in.
@@ -234,7 +234,9 @@ def _boxes(lines: list[_Line], height: int, width: int) -> list[dict[str, Any]]:
         low = np.floor(line.polygon.min(axis=0)).clip(0, (width, height)).astype(int).tolist()
         high = np.ceil(line.polygon.max(axis=0)).clip(0, (width, height)).astype(int).tolist()
         box = {"x0": low[0], "y0": low[1], "x1": high[0], "y1": high[1], "chars": line.chars}
-        for other in boxes:
+        # Few lines begin at a border, and only those can go on from another.
+        begins = _at_border(box["x0"]) or _at_border(box["y0"])
+        for other in boxes if begins else ():
             if _continues(other, box, "x", "y") or _continues(other, box, "y", "x"):
                 for name, choose in (("x0", min), ("y0", min), ("x1", max), ("y1", max)):
                     other[name] = choose(other[name], box[name])
@@ -248,11 +250,15 @@ def _boxes(lines: list[_Line], height: int, width: int) -> list[dict[str, Any]]:
 def _continues(one: dict[str, Any], other: dict[str, Any], along: str, across: str) -> bool:
     """Whether a line goes on, over the border of two blocks, as another one beside it."""
     end, start = one[f"{along}1"], other[f"{along}0"]
-    border = round(end / _BLOCK_PX) * _BLOCK_PX
-    near = max(abs(end - border), abs(start - border))
+    meet = _at_border(end) and _at_border(start) and abs(end - start) <= 2 * _BORDER_PX
     both = min(one[f"{across}1"], other[f"{across}1"]) - max(one[f"{across}0"], other[f"{across}0"])
     lower = min(box[f"{across}1"] - box[f"{across}0"] for box in (one, other))
-    return bool(near <= _BORDER_PX and both >= 0.5 * lower)
+    return bool(meet and both >= 0.5 * lower)
+
+
+def _at_border(place: int) -> bool:
+    border = round(place / _BLOCK_PX) * _BLOCK_PX
+    return border > 0 and abs(place - border) <= _BORDER_PX
 
 
 def _fullest_window(bins: NDArray[np.float64]) -> float:

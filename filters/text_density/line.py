@@ -2,8 +2,9 @@
 
 A convolutional network of 57,000 weights sees the line laid down and counts, along it, Han and
 other characters, and tells their em and whether it is writing at all: the detector takes some
-fences and leaves for lines. It was trained on lines that the detector found, whose characters were
-known (`benchmarks/fit_text_lines.py`).
+fences and leaves for lines. It was trained on lines whose characters are known, framed as the
+detector frames them, and on what the detector finds and nobody can read
+(`benchmarks/fit_text_density.py`).
 """
 
 from __future__ import annotations

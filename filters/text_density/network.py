@@ -21,15 +21,21 @@ class Network:
 
 @functools.cache
 def load(path: Path) -> Network:
-    """OcrUnavailable, with what to do, where it cannot run."""
+    """OcrUnavailable, with what to do, where it cannot run or its file is missing or broken."""
     try:
         import onnxruntime
     except ImportError as error:
         raise OcrUnavailable(
             "onnxruntime is not installed: pip install 'vae-corpus[ocr]'"
         ) from error
-    data = path.read_bytes()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    try:
+        data = path.read_bytes()
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no common class for what a bad file meets
+        raise OcrUnavailable(
+            f"no network in {path}: {error}; install vae-corpus anew, or train one with:"
+            " python benchmarks/fit_text_density.py"
+        ) from error
     return Network(session, hashlib.sha256(data).hexdigest())

@@ -3,7 +3,7 @@
 A convolutional network of 112,000 weights looks at the colours of a picture and says for each
 square of 8 px how likely it lies under writing. It was trained on blocks of text from a few letters
 to whole pages, over photographs and patterns, and on pictures without any
-(`benchmarks/fit_text_screen.py`).
+(`benchmarks/fit_text_density.py`).
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from filters.ocr.engine import Line, Polygons, Rgb
+from filters.ocr.engine import Line, OcrUnavailable, Polygons, Rgb
 from filters.ocr.rapid import RapidOcrEngine
-from filters.text_density import TextDensity, find_lines, line, screen
+from filters.text_density import TextDensity, find_lines, line, network, screen
 from tests.pictures import page, scene
 from vae_corpus.pictures.decode import to_luma
 
@@ -189,3 +191,14 @@ def test_a_line_across_blocks_is_shown_in_parts_that_meet(density: TextDensity, 
     assert len(lines) > 2 and (drawn > 0).mean() > 0.3
     # Rounding to whole points of 8 px aside, nothing is shown twice.
     assert (drawn > 1).sum() < 0.04 * (drawn > 0).sum()
+
+
+@pytest.mark.parametrize("content", (None, b"", b"no network"))
+def test_a_network_that_is_missing_or_broken_is_named(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "screen.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OcrUnavailable, match=r"screen\.onnx.*install"):
+        network.load(path)
