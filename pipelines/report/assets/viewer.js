@@ -78,7 +78,7 @@ const Viewer = (() => {
         read.textContent += DATA.found[i].length ? " Outlined: the lines of text that the detector finds in it." : " The detector finds no line of text in it.";
       }
     } else if (chosen[1] === page) {
-      read.textContent = "Dashed: characters estimated in each 256 px cell. Red: the tiles that were cut.";
+      read.textContent = "Dashed: lines of text; point at one for its characters. Red: the tiles that were cut.";
     }
     return make("div", { class: "stage" },
       make("div", { class: "bar" }, views.length > 1 ? views.map(([name]) => make("button", {
