@@ -7,7 +7,6 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from vae_training.model.blocks import Up
 from vae_training.model.broken_torchvision import hide_broken_torchvision
 from vae_training.model.configs import GSC, Config, config
 from vae_training.model.halves import Decoder, Encoder, Tiling
@@ -182,7 +181,7 @@ class Autoencoder(ModelMixin, ConfigMixin):
     def use_subpixel_convolutions(self, on: bool = True) -> None:
         """Up-sample by four 2x2 convolutions instead of one 3x3: same weights, same result."""
         for module in self.modules():
-            if isinstance(module, Up):
+            if hasattr(module, "subpixel"):  # not by class: see reach_px
                 module.subpixel = on
 
 

@@ -50,8 +50,6 @@ def _without_autocast(device: str) -> AbstractContextManager[object]:
 class ResidualBlock(nn.Module):
     """Twice norm, SiLU and 3x3 convolution, plus a shortcut (1x1 when the width changes)."""
 
-    reach = 2  # radius of the receptive field, in positions
-
     def __init__(self, width_in: int, width: int) -> None:
         super().__init__()
         self.norm1 = RmsNorm(width_in)
@@ -64,6 +62,13 @@ class ResidualBlock(nn.Module):
         h = self.conv1(self.norm1.silu(x))
         h = self.conv2(self.norm2.silu(h))
         return self.shortcut(x) + h
+
+    def reach(self, stride: int) -> tuple[int, int]:
+        """Radius in px of the receptive field, and px per position of what comes out.
+
+        `stride` is px per position of what goes in.
+        """
+        return 2 * stride, stride
 
 
 class Down(nn.Module):
@@ -78,6 +83,10 @@ class Down(nn.Module):
         # Padding right and below only aligns the grid with the top left corner.
         h = self.conv(F.pad(x, (0, 1, 0, 1)))
         return h + F.avg_pool2d(x, 2) if self.local_skip else h
+
+    def reach(self, stride: int) -> tuple[int, int]:
+        """As of ResidualBlock."""
+        return stride, 2 * stride
 
 
 class Up(nn.Module):
@@ -101,6 +110,10 @@ class Up(nn.Module):
         larger = F.interpolate(x, scale_factor=2.0, mode="nearest")
         h = self.conv(larger)
         return h + larger if self.local_skip else h
+
+    def reach(self, stride: int) -> tuple[int, int]:
+        """As of ResidualBlock."""
+        return stride // 2, stride // 2
 
 
 def _subpixel_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -61,25 +61,25 @@ class Half(nn.Module):
 
 
 def reach_px(parts: Iterable[nn.Module], stride: int) -> int:
-    """Radius in px of the receptive field of `parts`, whose input has `stride` px per position."""
-    reach = 0
+    """Radius in px of the receptive field of `parts`, whose input has `stride` px per position.
+
+    Parts are asked, and not told by their class: when a program loads an exported model twice,
+    diffusers runs its file twice, and the parts of the first are of classes with the same names.
+    """
+    return _reach(parts, stride)[0]
+
+
+def _reach(parts: Iterable[nn.Module], stride: int) -> tuple[int, int]:
+    total = 0
     for part in parts:
-        if isinstance(part, Up):
-            stride //= 2
-            reach += stride
-        elif isinstance(part, Down):
-            reach += stride
-            stride *= 2
-        elif isinstance(part, ResidualBlock):
-            reach += part.reach * stride
+        if isinstance(part, (nn.Sequential, nn.ModuleList)):
+            reach, stride = _reach(part, stride)
         elif isinstance(part, nn.Conv2d):
-            reach += stride * (part.kernel_size[0] // 2)
-        elif isinstance(part, (nn.Sequential, nn.ModuleList)):
-            inner = list(part)
-            reach += reach_px(inner, stride)
-            ups = sum(isinstance(p, Up) for p in inner)
-            stride = stride * 2 ** sum(isinstance(p, Down) for p in inner) // 2**ups
-    return reach
+            reach = stride * (part.kernel_size[0] // 2)
+        else:
+            reach, stride = part.reach(stride)
+        total += reach
+    return total, stride
 
 
 class Encoder(Half):
