@@ -1,8 +1,8 @@
 """The training loop: steps, checkpoints, validations, and the trained model at the end.
 
-A run is a folder: `checkpoints/`, the files of `watch/journal`, `model/` (diffusers format,
-averaged weights) and `grid.png`. The same command resumes it. The loss of every step is the same
-with and without interruption, bit for bit on a CPU.
+A run is a folder: `checkpoints/`, `data.json` (of `state/provenance`), the files of
+`watch/journal`, `model/` (diffusers format, averaged weights) and `grid.png`. The same command
+resumes it. The loss of every step is the same with and without interruption, bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from vae_training.model.pixels import to_model
 from vae_training.optimizer import rate
 from vae_training.state import snapshot
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
+from vae_training.state.provenance import record
 from vae_training.update import Update
 from vae_training.validation import Report, validate
 from vae_training.watch.boards import open_boards
@@ -91,6 +92,8 @@ class Trainer:
             world=self.ranks.world,
             pin=self.ranks.device.type == "cuda",
         )
+        if self.ranks.first:
+            record(self.folder, self.data)
         journal = self._journal() if self.ranks.first else None
         self._flops_per_px = training_flops_per_px(self._averaged)
         batches = feed(loader.batches(self.state, self.total), self.ranks.device)
@@ -189,7 +192,7 @@ class Trainer:
             path = self.folder / "grids" / f"step-{self.state.step:08d}.png"
             write_grid(report.pairs, title, path)
             shutil.copyfile(path, newest)
-            journal.validation(self.state.step, report.psnr(), report.skip_psnr(), path)
+            journal.validation(self.state.step, report, path)
         return report, newest
 
     def _finish(self, journal: Journal | None) -> Outcome:

@@ -18,7 +18,7 @@ from vae_training.model import Autoencoder
 from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import grow, shrink
 
-_LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
+LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,5 +112,5 @@ def _centre(shards: Shards, row: int) -> NDArray[np.uint8] | None:
     rgb = read_rgb(shards, row, bucket)
     if isinstance(rgb, Fault):
         return None
-    width, height = (min(_LARGEST_PX, side) for side in bucket)
+    width, height = (min(LARGEST_PX, side) for side in bucket)
     return np.ascontiguousarray(centre_crop(rgb, width, height))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vae_training.data.order import Selection
+from vae_training.validation import Report
 from vae_training.watch.boards import Board
 
 _SECONDS_PER_LINE = 2.0
@@ -106,11 +107,11 @@ class Journal:
         )
         self._phase, self._since_line = report.phase, _Tally(now)
 
-    def validation(
-        self, step: int, psnr: dict[str, float], skip: dict[str, float], grid: Path
-    ) -> None:
+    def validation(self, step: int, report: Report, grid: Path) -> None:
         """Record the PSNR per kind after `step` steps, and the picture `grid` on the boards."""
-        self._write("validation", {"step": step, "psnr": psnr, "skip_psnr": skip})
+        psnr, samples = report.psnr(), {kind: len(pairs) for kind, pairs in report.pairs.items()}
+        row = {"step": step, "psnr": psnr, "skip_psnr": report.skip_psnr(), "samples": samples}
+        self._write("validation", row)
         values = " ".join(f"{kind} {value:.2f}" for kind, value in psnr.items())
         print(f"validation after step {step}: dB {values}  {grid}", flush=True)
         for board in self._boards:
