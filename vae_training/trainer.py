@@ -1,7 +1,7 @@
 """The training loop: steps, checkpoints, validations, and the trained model at the end.
 
 A run is a folder: `checkpoints/`, `data.json` (of `state/provenance`), the files of
-`watch/journal`, `model/` (diffusers format, averaged weights) and `grid.png`. The same command
+`watch/journal`, `model/` (averaged weights, as of `state/export`) and `grid.png`. The same command
 resumes it. The loss of every step is the same with and without interruption, bit for bit on a CPU.
 """
 
@@ -29,6 +29,7 @@ from vae_training.model.pixels import to_model
 from vae_training.optimizer import rate
 from vae_training.state import snapshot
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
+from vae_training.state.export import save
 from vae_training.state.provenance import record
 from vae_training.update import Update
 from vae_training.validation import Report, validate
@@ -213,15 +214,14 @@ class Trainer:
         )
 
     def _export(self, report: Report) -> Path:
-        """Save the averaged weights in diffusers format, with the statistics of the latents."""
+        """Save the averaged weights as an export does, with the statistics of the latents."""
         variance = sum(s * s for s in report.latents_std) / len(report.latents_std)
         self._averaged.register_to_config(
             latents_mean=report.latents_mean,
             latents_std=report.latents_std,
             scaling_factor=1.0 / math.sqrt(variance),
         )
-        self._averaged.save_pretrained(self.folder / "model")
-        return self.folder / "model"
+        return save(self._averaged, self.folder / "model")
 
     def _save(self) -> None:
         if self._saved is not None:

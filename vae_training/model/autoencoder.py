@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,6 +86,14 @@ class Autoencoder(ModelMixin, ConfigMixin):
         if (encoder_skip, decoder_skip) == (GSC, GSC) and not self.encoder.conv_out.weight.is_meta:
             start_with_colour(self.encoder, self.decoder, f)
         self.use_slicing = False
+
+    @classmethod
+    def extract_init_dict(
+        cls, config_dict: Mapping[str, Any], **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Leave out what `AutoModel` alone reads: diffusers warns of it as unexpected."""
+        own = {key: value for key, value in config_dict.items() if key != "auto_map"}
+        return super().extract_init_dict(own, **kwargs)
 
     @property
     def halves(self) -> tuple[Encoder, Decoder]:

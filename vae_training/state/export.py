@@ -1,5 +1,6 @@
-"""Export a checkpoint to a folder that `from_pretrained` and diffusers pipelines open.
+"""Export a checkpoint to a folder that diffusers opens, with or without this package.
 
+It holds weights, configuration and the code of the model.
 Run: `python -m vae_training.state.export runs/f16c128 --out f16c128`
 The source is a run, whose newest checkpoint counts, or a checkpoint.
 """
@@ -22,6 +23,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from vae_corpus.settings import Settings, load, run
 from vae_training.model import Autoencoder, build
+from vae_training.state.standalone import AUTO_MAP, FILE, standalone
 
 _STATISTICS = ("latents_mean", "latents_std", "scaling_factor")
 _AUTOENCODER = "autoencoder."  # prefix of the raw weights within the objective
@@ -49,7 +51,14 @@ def export(source: Path, out: Path, *, raw: bool = False) -> Path:
             f"cannot read {path} ({error}): export an older checkpoint of the run"
         ) from None
     model.register_to_config(**_statistics(path.parent.parent / "model" / "config.json"))
-    model.eval().save_pretrained(out)
+    return save(model.eval(), out)
+
+
+def save(model: Autoencoder, out: Path) -> Path:
+    """Write `model` with its code below `out`."""
+    model.register_to_config(auto_map=AUTO_MAP)
+    model.save_pretrained(out)
+    (out / FILE).write_text(standalone(), encoding="utf-8")
     return out
 
 
