@@ -221,7 +221,8 @@ class Trainer:
             latents_std=report.latents_std,
             scaling_factor=1.0 / math.sqrt(variance),
         )
-        return save(self._averaged, self.folder / "model")
+        info = snapshot.info(self.settings, self.state, self.data.order, self.ranks)
+        return save(self._averaged, self.folder / "model", self.folder, info)
 
     def _save(self) -> None:
         if self._saved is not None:

@@ -76,7 +76,7 @@ def test_a_folder_gives_the_same_bits_where_this_package_is_not(tmp_path: Path) 
     torch.save(x, tmp_path / "x.pt")
     models = {name: model(name) for name in SHAPES}
     for name, made in models.items():
-        save(made, tmp_path / name)
+        save(made, tmp_path / name, tmp_path, {})
     cache = {"HF_MODULES_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-I", "-c", ELSEWHERE, str(tmp_path), *SHAPES],
@@ -100,7 +100,7 @@ def test_a_folder_gives_the_same_bits_where_this_package_is_not(tmp_path: Path) 
 
 def test_the_folder_opens_here_too(tmp_path: Path) -> None:
     made = model("f16")
-    save(made, tmp_path / "model")
+    save(made, tmp_path / "model", tmp_path, {})
     again = Autoencoder.from_pretrained(tmp_path / "model")
     assert all(map(torch.equal, made.parameters(), again.parameters()))
 

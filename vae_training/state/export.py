@@ -1,6 +1,6 @@
 """Export a checkpoint to a folder that diffusers opens, with or without this package.
 
-It holds weights, configuration and the code of the model.
+It holds weights, configuration, the code of the model and a model card.
 Run: `python -m vae_training.state.export runs/f16c128 --out f16c128`
 The source is a run, whose newest checkpoint counts, or a checkpoint.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from vae_corpus.settings import Settings, load, run
 from vae_training.model import Autoencoder, build
+from vae_training.state.model_card import model_card
 from vae_training.state.standalone import AUTO_MAP, FILE, standalone
 
 _STATISTICS = ("latents_mean", "latents_std", "scaling_factor")
@@ -39,7 +40,8 @@ def export(source: Path, out: Path, *, raw: bool = False) -> Path:
         raise ValueError(f"{out} holds other files: choose a new or empty folder for --out")
     path = _find(source)
     try:
-        settings = json.loads((path / "info.json").read_text(encoding="utf-8"))["settings"]
+        info = json.loads((path / "info.json").read_text(encoding="utf-8"))
+        settings = info["settings"]
         model = build(
             settings["model"],
             encoder_skip=settings["encoder_skip"],
@@ -50,15 +52,22 @@ def export(source: Path, out: Path, *, raw: bool = False) -> Path:
         raise ValueError(
             f"cannot read {path} ({error}): export an older checkpoint of the run"
         ) from None
-    model.register_to_config(**_statistics(path.parent.parent / "model" / "config.json"))
-    return save(model.eval(), out)
+    run_folder = path.parent.parent
+    model.register_to_config(**_statistics(run_folder / "model" / "config.json"))
+    return save(model.eval(), out, run_folder, info, raw=raw)
 
 
-def save(model: Autoencoder, out: Path) -> Path:
-    """Write `model` with its code below `out`."""
+def save(
+    model: Autoencoder, out: Path, run_folder: Path, info: Mapping[str, Any], *, raw: bool = False
+) -> Path:
+    """Write `model` with its code and card below `out`.
+
+    The card tells of the run, and of the checkpoint whose JSON part is `info`.
+    """
     model.register_to_config(auto_map=AUTO_MAP)
     model.save_pretrained(out)
     (out / FILE).write_text(standalone(), encoding="utf-8")
+    (out / "README.md").write_text(model_card(model, run_folder, info, raw=raw), encoding="utf-8")
     return out
 
 

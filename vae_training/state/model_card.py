@@ -1,0 +1,220 @@
+"""The README.md of an exported model: a model card of what is known, and of nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vae_training.model import Autoencoder
+from vae_training.model.configs import GSC, LSC, NSC
+from vae_training.state.provenance import recorded
+from vae_training.validation import LARGEST_PX
+
+_FRONT = """\
+---
+library_name: diffusers
+tags:
+- autoencoder
+- vae
+- image-compression
+---
+"""
+_SKIPS = {
+    GSC: "global, without weights",
+    LSC: "local, one per level, without weights",
+    NSC: "none",
+}
+_LICENCE = """\
+The code beside the weights is under Apache-2.0. A corpus does not record the licences of its
+sources, so none is stated for the weights: look at the sources before you pass them on."""
+# Told as they are in the settings of the run.
+_SETTINGS = (
+    *("batch_pixels", "lr", "schedule", "warmup_steps", "weight_decay", "grad_clip", "ema_decay"),
+    *("precision", "seed"),
+)
+
+
+def model_card(model: Autoencoder, run: Path, info: Mapping[str, Any], *, raw: bool = False) -> str:
+    """Markdown with the front matter of Hugging Face.
+
+    `run` is a folder whose data and validations are told, `info` the JSON part of the checkpoint
+    that the weights come from, `raw` whether they are those of its last step. What either does not
+    record is said to be unknown, or left out.
+    """
+    settings, step, data = info.get("settings", {}), info.get("step"), recorded(run)
+    phases = data.get("phases", [])
+    sections = (
+        ("Use", _use(model)),
+        ("Model", _shape(model)),
+        ("Figures", _figures(run, step, raw)),
+        ("Latents", _latents(model, raw)),
+        ("Data", _data(data, info)),
+        ("Training", _training(settings, phases, step, raw)),
+        ("Licence", _LICENCE),
+    )
+    title = f"{_FRONT}\n# {settings.get('model', 'Autoencoder')}\n\n{_summary(model)}\n"
+    return title + "".join(f"\n## {name}\n\n{text}\n" for name, text in sections)
+
+
+def _summary(model: Autoencoder) -> str:
+    c = model.config
+    return (
+        f"An autoencoder for images, of convolutions only: one position of its latent has"
+        f" {c.latent_channels} channels and\nstands for {c.f} x {c.f} px. Trained with vae-corpus."
+    )
+
+
+def _use(model: Autoencoder) -> str:
+    f = model.config.f
+    return f"""\
+```python
+from diffusers import AutoModel
+vae = AutoModel.from_pretrained("FOLDER_OR_REPOSITORY", trust_remote_code=True)
+z = vae.encode(image).latent_dist.mode()    # image: float[B, 3, H, W] in [-1, 1]
+image = vae.decode(z).sample
+```
+
+H and W are multiples of {f}. The code is one file beside the weights; it needs torch and diffusers
+0.36 or later. Read it before you trust it. `vae.enable_tiling()` encodes and decodes large images
+in tiles, with the same result up to rounding."""
+
+
+def _shape(model: Autoencoder) -> str:
+    c = model.config
+    rows = [
+        ("compression per side (f)", c.f),
+        ("latent channels", c.latent_channels),
+        ("encoder", f"{_parameters(model.encoder):,} parameters"),
+        ("decoder", f"{_parameters(model.decoder):,} parameters"),
+        ("skip of the encoder", _SKIPS[c.encoder_skip]),
+        ("skip of the decoder", _SKIPS[c.decoder_skip]),
+    ]
+    return _table(("", ""), rows)
+
+
+def _figures(run: Path, step: int | None, raw: bool) -> str:
+    if raw:
+        return "Not measured: these are the weights of a step, and validations see averages."
+    rows = [row for row in _validations(run) if row["step"] == step]
+    if not rows:
+        return "Not measured at this step."
+    row = rows[-1]
+    counts = row.get("samples", {})
+    table = _table(
+        ("kind", "images", "model", "skip alone"),
+        (
+            (kind, counts.get(kind, "unknown"), f"{psnr:.2f}", f"{row['skip_psnr'][kind]:.2f}")
+            for kind, psnr in row["psnr"].items()
+        ),
+    )
+    return (
+        "Mean PSNR in dB of 8-bit RGB on images of the corpus that training never saw, cut to"
+        f" {LARGEST_PX} px\nper side where they are larger. Skip alone is a global skip without any"
+        f" weights.\n\n{table}"
+    )
+
+
+def _validations(run: Path) -> Iterator[dict[str, Any]]:
+    path = run / "validation.jsonl"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            yield json.loads(line)
+        except ValueError:  # a killed run may leave half a line at the end
+            return
+
+
+def _latents(model: Autoencoder, raw: bool) -> str:
+    if model.config.latents_mean is None:
+        return "Statistics of the latents are not known: the run has not finished."
+    whose = ", with the averaged weights of the finished run" if raw else ""
+    return (
+        "`config.latents_mean` and `config.latents_std` are those of each channel over the images"
+        f" held out{whose}:\na diffusion model should see `(z - mean) / std`."
+        f" `config.scaling_factor` is {model.config.scaling_factor:.4g}."
+    )
+
+
+def _data(data: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    if not data:
+        return "Not recorded in the folder of the run."
+    groups = data["groups"]
+    seen = info.get("state", {}).get("counters", [])
+    totals: dict[str, Counter[tuple[str, int]]] = {
+        name: Counter() for name in ("samples", "training", "seen")
+    }
+    for number, group in enumerate(groups):
+        place = (group["kind"], group["rung"])
+        totals["samples"][place] += group["samples"]
+        totals["training"][place] += group["training"]
+        totals["seen"][place] += seen[number] if len(seen) == len(groups) else 0
+    rows = [
+        (kind, rung, *(f"{count[kind, rung]:,}" for count in totals.values()))
+        for kind, rung in sorted(totals["samples"])
+    ]
+    table = _table(("kind", "rung, px", "in the corpus", "not held out", "seen in training"), rows)
+    sources = [f"- {s['name']}: {s['type']} `{s['from']}`" for s in data.get("sources", [])]
+    texts = [f"- texts, {k}: {', '.join(v)}" for k, v in data.get("texts", {}).items() if v]
+    named = "\n".join(sources + texts) or "Its sources are not known here."
+    return (
+        f"A corpus with digest `{data['corpus_digest']}`. An image may be seen several times."
+        f"\n\n{table}\n\n{named}"
+    )
+
+
+def _training(
+    settings: Mapping[str, Any], phases: Sequence[Mapping[str, Any]], step: int | None, raw: bool
+) -> str:
+    weights = "weights of the last step" if raw else "weights averaged over steps"
+    total = sum(phase["steps"] for phase in phases)
+    if step is None:
+        told = f"The {weights}."
+    elif phases and step < total:
+        told = f"**Training has not finished**: the {weights}, after {step:,} of {total:,} steps."
+    else:
+        told = f"The {weights}, after {step:,} steps."
+    parts = [told]
+    if phases:
+        head = ("phase", "steps", "of", "samples asked for", "px", "kinds", "loss")
+        parts.append(_table(head, _phases(settings, phases, step or 0)))
+    values = [(f"`{name}`", settings[name]) for name in _SETTINGS if name in settings]
+    if values:
+        parts.append(_table(("setting", "value"), values))
+    return "\n\n".join(parts)
+
+
+def _phases(
+    settings: Mapping[str, Any], phases: Sequence[Mapping[str, Any]], step: int
+) -> Iterator[tuple[object, ...]]:
+    for phase in phases:
+        done = min(step, phase["steps"])
+        step -= done
+        loss = ["L1"]
+        if settings.get("lpips_weights") and phase["lambda_lpips"]:
+            loss.append(f"LPIPS x {_weight(phase['lambda_lpips'])}")
+        if settings.get("dino") and phase["align"]["lambda"]:
+            how = ", adaptive" if settings.get("align_weight") == "adaptive" else ""
+            loss.append(f"alignment to DINOv2 x {_weight(phase['align']['lambda'])}{how}")
+        weights = (
+            ", ".join(f"{name} x {_weight(weight)}" for name, weight in phase[what].items())
+            for what in ("rungs", "kinds")
+        )
+        samples = f"{phase['samples']:,}"
+        yield phase["name"], f"{done:,}", f"{phase['steps']:,}", samples, *weights, ", ".join(loss)
+
+
+def _weight(weight: float | Sequence[float]) -> str:
+    return " to ".join(f"{w:g}" for w in (weight if isinstance(weight, list) else [weight]))
+
+
+def _parameters(half: nn.Module) -> int:
+    return sum(p.numel() for p in half.parameters())
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
