@@ -43,7 +43,7 @@ def compile_model(
 
 def compile_norms(objective: Objective, backend: Backend = "inductor") -> None:
     """Let all norms with SiLU of the model be those of `compiled_norm`."""
-    _allow(objective)
+    _allow_all_shapes()
     fused = compiled_norm(backend)
     for module in objective.autoencoder.modules():
         if isinstance(module, RmsNorm):
@@ -70,16 +70,13 @@ def compiled_norm(backend: Backend = "inductor") -> Callable[[Tensor, Tensor], T
 
 def compile_halves(objective: Objective, backend: Backend = "inductor") -> None:
     """Compile encoder and decoder, once per bucket."""
-    _allow(objective)
+    _allow_all_shapes()
     for half in objective.autoencoder.halves:
         half.compile(dynamic=False, backend=backend)
 
 
-def _allow(objective: Objective) -> None:
+def _allow_all_shapes() -> None:
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
-    if objective.adaptive is not None:
-        # The gradients of the adaptive weight come first; the backward pass needs their memory.
-        torch._functorch.config.donated_buffer = False
 
 
 def _norm_silu(rows: Tensor, weight: Tensor) -> Tensor:

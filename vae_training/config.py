@@ -66,7 +66,9 @@ class TrainSettings(Settings):
     dino: str | None = Field(None, description="folder of a DINOv2 model; none: alignment off")
     dino_layer: int | None = Field(None, ge=1, description="layer to align with; none: the middle")
     align_weight: Literal["fixed", "adaptive"] = Field(
-        "fixed", description="fixed: lambda_align; adaptive: times a ratio of gradient norms"
+        "adaptive",
+        description="adaptive: lambda_align times a ratio of gradient norms, so that at 1 it pulls"
+        " as hard as the reconstruction; fixed: lambda_align",
     )
     align_weight_max: float = Field(1e4, gt=0, description="largest ratio where it is adaptive")
     seed: int = Field(0, ge=0, description="of weights, order and crops")

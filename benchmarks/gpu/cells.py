@@ -287,8 +287,6 @@ class Bench:
         if setup.compiled == "halves":
             compile_halves(objective, self.backend)
         elif setup.compiled:
-            # As compile_halves has it: a second backward pass needs the memory of the first.
-            torch._functorch.config.donated_buffer = objective.adaptive is None
             blocks = (parts.ResidualBlock, parts.Up, parts.Down)
             chosen: list[nn.Module] = [*model.encoder.levels, *model.decoder.levels]
             if setup.compiled == "blocks":  # those of one shape share their code

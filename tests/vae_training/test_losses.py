@@ -8,7 +8,7 @@ import torch
 
 from vae_corpus.curriculum import LossWeights
 from vae_training.losses import window as windowing
-from vae_training.losses.adaptive import adaptive_weight
+from vae_training.losses.adaptive import fork
 from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
 from vae_training.losses.dino import load_features
 from vae_training.losses.lpips import Lpips, load_lpips
@@ -242,35 +242,48 @@ def test_a_wrong_layer_is_told(dino: str) -> None:
         load_features(dino, 9)
 
 
-def test_the_adaptive_weight_is_the_ratio_of_gradient_norms_by_hand() -> None:
-    # L_rec = sum (W x)^2 has the gradient 2 W x x^T, L_align = sum V W x has V^T x^T.
-    w = torch.tensor([[3.0, 0.0], [0.0, 4.0]], requires_grad=True)
-    x, v = torch.tensor([1.0, 1.0]), torch.tensor([0.6, 0.8])
-    weight = adaptive_weight((w @ x).square().sum(), v @ w @ x, w, 1e4)
-    # |2 W x x^T| = 2 |W x| |x| = 2 * 5 * sqrt 2 and |V^T x^T| = |V| |x| = 1 * sqrt 2.
-    assert weight.item() == pytest.approx(10.0) and not weight.requires_grad
-    assert adaptive_weight((w @ x).square().sum(), v @ w @ x, w, 7.0).item() == 7.0
+def test_the_fork_adds_gradients_by_the_ratio_of_their_norms_by_hand() -> None:
+    def through(wanted: float, largest: float, drag: float = 1.0) -> tuple[list[float], float]:
+        z = torch.zeros(2, requires_grad=True)
+        one, other, weight = fork(z, wanted, largest)
+        # Gradients (6, 8), of norm 10, and drag * (0, 2).
+        pull = (one * torch.tensor([6.0, 8.0])).sum()
+        (pull + wanted * (drag * other * torch.tensor([0.0, 2.0])).sum()).backward()
+        assert z.grad is not None and not weight.requires_grad
+        return z.grad.tolist(), weight.item()
+
+    # Five times as hard, and both are as long.
+    assert through(1.0, 1e4) == ([6.0, 18.0], 5.0)
+    assert through(0.5, 1e4) == ([6.0, 13.0], 2.5)
+    assert through(0.5, 2.0) == ([6.0, 10.0], 1.0)
     # Margins that are met give no gradient at all: a weight as large as allowed, of nothing.
-    assert adaptive_weight((w @ x).square().sum(), (0 * w).sum(), w, 7.0).item() == 7.0
-    assert adaptive_weight((0 * w).sum(), (0 * w).sum(), w, 7.0).item() == 0.0
+    assert through(1.0, 7.0, drag=0.0) == ([6.0, 8.0], 7.0)
 
 
-def test_an_adaptive_alignment_pulls_as_hard_as_the_reconstruction(dino: str) -> None:
-    objective = Objective(build("tiny"), None, load_features(dino, 1), adaptive=1e4)
-    x, weights = random(1, 3, 32, 48).float().clamp(-1, 1), LossWeights(align=0.5, m_cos=0.1)
-    terms = objective(x, weights)
-    align = terms["mcos"] + terms["mdms"]
-    assert terms["loss"].item() == pytest.approx(
-        (terms["l1"] + terms["align_weight"] * align).item()
-    )
-    last = objective.autoencoder.encoder.conv_out.weight
-    gradients = [
-        torch.autograd.grad(loss, last, retain_graph=True)[0].double().norm().item()
-        for loss in (terms["l1"], align)
-    ]
-    assert terms["align_weight"].item() == pytest.approx(0.5 * gradients[0] / gradients[1])
+def test_one_backward_gives_the_gradients_of_two(dino: str) -> None:
+    features, model = load_features(dino, 1), build("tiny")
+    objective = Objective(model, None, features, adaptive=1e4)
+    x = random(2, 3, 32, 48).float().clamp(-1, 1)
+    terms = objective(x, LossWeights(align=0.5, m_cos=0.1))
     terms["loss"].backward()
-    assert last.grad.isfinite().all() and not terms["align_weight"].requires_grad
+    found = [p.grad.clone() for p in model.parameters()]
+    weight = terms["align_weight"].item()
+
+    # Twice through the decoder: for the norms, then for the gradients with the weight they give.
+    z = model.encode(x).latent_dist.mode().detach().requires_grad_()
+    l1 = (model.decode(z).sample - x).abs().mean()
+    projected, seen = objective.projector(z), features(x, (2, 3))
+    align = margin_cosine(projected, seen, 0.1) + margin_distance(projected, seen, 0.0)
+    norms = [torch.autograd.grad(loss, z)[0].norm() for loss in (l1, align)]
+    assert weight == pytest.approx(0.5 * (norms[0] / norms[1]).item(), rel=1e-5)
+    assert terms["loss"].item() == pytest.approx((l1 + 0.5 * align).item())
+    objective.zero_grad()
+    fixed = Objective(model, None, features)
+    fixed.projector.load_state_dict(objective.projector.state_dict())
+    fixed(x, LossWeights(align=weight, m_cos=0.1))["loss"].backward()
+    for one, other in zip(found, (p.grad for p in model.parameters()), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-6)
+
     with torch.no_grad():
-        assert "align_weight" not in objective(x, weights)
-    assert "align_weight" not in Objective(build("tiny"), None, load_features(dino, 1))(x, weights)
+        assert "align_weight" not in objective(x, LossWeights(align=0.5))
+    assert "align_weight" not in fixed(x, LossWeights(align=0.5))

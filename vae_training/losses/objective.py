@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae_corpus.curriculum import LossWeights
-from vae_training.losses.adaptive import adaptive_weight
+from vae_training.losses.adaptive import fork
 from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
 from vae_training.losses.dino import Features
 from vae_training.losses.lpips import Lpips
@@ -18,14 +18,14 @@ from vae_training.losses.window import window
 from vae_training.model import Autoencoder
 
 # Raised when a term means something else than before, so that losses cannot be compared.
-VERSION = 2
+VERSION = 3
 
 
 class Objective(nn.Module):
     """Autoencoder and projector in one module, so that DDP sees one forward per step.
 
-    `adaptive` is the largest factor from gradient norms for lambda_align while training; None
-    leaves lambda_align as it is.
+    `adaptive` is the largest ratio of gradient norms that lambda_align is multiplied by while
+    training; None leaves lambda_align as it is.
     """
 
     def __init__(
@@ -58,38 +58,38 @@ class Objective(nn.Module):
         LPIPS and alignment see one window of images above 512 x 512 px, the same of all images of
         a step, which the random number `draw` chooses.
         A term whose weight is zero, or whose model is missing, is not computed. Two values have no
-        gradient: `align_weight`, where it is adaptive, and `squared_error` float[B], the mean
-        squared error of each image.
+        gradient: `align_weight`, where it is adaptive, which the backward pass sets and whose
+        effect `loss` does not show, and `squared_error` float[B], the mean squared error of each
+        image.
         """
         lpips, features = self._frozen
         f = self.autoencoder.config.f
         rows, columns = window(x.shape[2], x.shape[3], f, draw)
         z = self.autoencoder.encode(x).latent_dist.mode()
+        aligned = z if features is not None and weights.align else None
+        align_weight = None
+        if aligned is not None and self.adaptive is not None and torch.is_grad_enabled():
+            z, aligned, align_weight = fork(z, weights.align, self.adaptive)
         image = self.autoencoder.decode(z).sample
         # Half precision would lose the terms: they are small differences.
         with torch.autocast(x.device.type, enabled=False):
-            z, image = z.float(), image.float()
+            image = image.float()
             terms = {"l1": F.l1_loss(image, x)}
             loss = terms["l1"]
             if lpips is not None and weights.lpips:
                 terms["lpips"] = lpips(image[:, :, rows, columns], x[:, :, rows, columns])
                 loss = loss + weights.lpips * terms["lpips"]
-            if features is not None and self.projector is not None:
-                if weights.align:
-                    part = z[:, :, _on_grid(rows, f), _on_grid(columns, f)]
-                    seen = features(x[:, :, rows, columns], (part.shape[2], part.shape[3]))
-                    mapped = self.projector(part)
-                    terms["mcos"] = margin_cosine(mapped, seen, weights.m_cos)
-                    terms["mdms"] = margin_distance(mapped, seen, weights.m_dist)
-                    align = terms["mcos"] + terms["mdms"]
-                    weight: float | Tensor = weights.align
-                    if self.adaptive is not None and torch.is_grad_enabled():
-                        last = self.autoencoder.encoder.conv_out.weight
-                        weight = weight * adaptive_weight(loss, align, last, self.adaptive)
-                        terms["align_weight"] = weight
-                    loss = loss + weight * align
-                else:  # DDP waits for a gradient of every parameter
-                    loss = loss + 0.0 * self.projector.map.weight.sum()
+            if aligned is not None and features is not None and self.projector is not None:
+                part = aligned.float()[:, :, _on_grid(rows, f), _on_grid(columns, f)]
+                seen = features(x[:, :, rows, columns], (part.shape[2], part.shape[3]))
+                mapped = self.projector(part)
+                terms["mcos"] = margin_cosine(mapped, seen, weights.m_cos)
+                terms["mdms"] = margin_distance(mapped, seen, weights.m_dist)
+                loss = loss + weights.align * (terms["mcos"] + terms["mdms"])
+                if align_weight is not None:
+                    terms["align_weight"] = align_weight
+            elif self.projector is not None:  # DDP waits for a gradient of every parameter
+                loss = loss + 0.0 * self.projector.map.weight.sum()
             with torch.no_grad():
                 error = (image.clamp(-1.0, 1.0) - x).square().mean(dim=(1, 2, 3))
         return {"loss": loss, **terms, "squared_error": error}
