@@ -56,7 +56,8 @@ class Phase:
     """One step of the curriculum.
 
     `size_bands` None means equal weight for every band of synthetic text; `densities` None means
-    that dense and other tiles of real text come as often as the corpus holds them.
+    that dense and other tiles of real text come as often as the corpus holds them. `crop_px` is the
+    side of the square that is cut from each image; None: all of its bucket.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Phase:
     kinds: dict[str, Ramp]
     size_bands: dict[str, Ramp] | None = None
     densities: dict[str, Ramp] | None = None
+    crop_px: int | None = None
     loss: dict[str, Ramp] = field(default_factory=dict)
 
     def loss_weights(self, progress: float) -> LossWeights:
@@ -89,6 +91,8 @@ class Phase:
         for part in ("size_bands", "densities"):
             if (weights := getattr(self, part)) is not None:
                 written[part] = _weights(weights)
+        if self.crop_px is not None:
+            written["crop_px"] = self.crop_px
         align = {"lambda": loss["align"], "m_cos": loss["m_cos"], "m_dist": loss["m_dist"]}
         return written | {"align": align, "lambda_lpips": loss["lpips"]}
 
@@ -161,8 +165,15 @@ def _phase(data: dict[str, Any]) -> Phase:
         kinds={k: _ramp(v, name, k) for k, v in data["kinds"].items()},
         size_bands=bands and {k: _ramp(v, name, k) for k, v in bands.items()},
         densities=densities and {k: _ramp(v, name, k) for k, v in densities.items()},
+        crop_px=_crop_px(data.get("crop_px"), name),
         loss=loss,
     )
+
+
+def _crop_px(value: Any, phase: str) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError(f"phase {phase}: crop_px is a number of px from 1 or null; got {value!r}")
 
 
 def _ramp(value: Any, phase: str, what: str) -> Ramp:

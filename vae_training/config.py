@@ -31,6 +31,11 @@ class TrainSettings(Settings):
     batch_pixels: int | None = Field(
         None, ge=1, description=f"pixels of a global batch (default: {_BATCHES})"
     )
+    crop_px: int | None = Field(
+        None,
+        ge=1,
+        description="side of the square cut from each image; none: as the phases have it",
+    )
     batch_multiple: int = Field(
         0,
         ge=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,12 +18,28 @@ from vae_corpus.words import BAND_KEYS, DENSITIES, GENERAL, KINDS, RUNGS, SIZE_B
 Weight = float | tuple[float, float]
 
 
-class AlignSettings(Settings):
-    """Semantic alignment in a phase: weight and the margins of both terms."""
+def _ends(weight: Weight) -> tuple[float, ...]:
+    return weight if isinstance(weight, tuple) else (weight,)
 
-    weight: float = Field(0.1, ge=0, description="lambda_align")
-    m_cos: float = Field(0.0, ge=0, le=2, description="margin of the marginal cosine term")
-    m_dist: float = Field(0.0, ge=0, le=2, description="margin of the distance matrix term")
+
+def _check_ends(name: str, weight: Weight, largest: float) -> None:
+    if not all(0 <= end <= largest for end in _ends(weight)):
+        upper = "" if largest == math.inf else f" to {largest:g}"
+        raise ValueError(f"{name} is a number from 0{upper} or [start, end]; got {weight!r}")
+
+
+class AlignSettings(Settings):
+    """Semantic alignment in a phase: weight and the margins of both terms, which may ramp too."""
+
+    weight: Weight = Field(0.1, description="lambda_align")
+    m_cos: Weight = Field(0.0, description="margin of the marginal cosine term, 0 to 2")
+    m_dist: Weight = Field(0.0, description="margin of the distance matrix term, 0 to 2")
+
+    @model_validator(mode="after")
+    def _in_range(self) -> AlignSettings:
+        for name, largest in (("weight", math.inf), ("m_cos", 2.0), ("m_dist", 2.0)):
+            _check_ends(f"align.{name}", getattr(self, name), largest)
+        return self
 
 
 class PhaseSettings(Settings):
@@ -43,7 +60,10 @@ class PhaseSettings(Settings):
         " one not named is left out; none: as the corpus holds them",
     )
     align: AlignSettings = Field(AlignSettings(), description="semantic alignment")
-    lambda_lpips: float = Field(1.0, ge=0, description="weight of LPIPS")
+    lambda_lpips: Weight = Field(1.0, description="weight of LPIPS")
+    crop_px: int | None = Field(
+        None, ge=1, description="side of the square cut from each image; none: all of its bucket"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> PhaseSettings:
@@ -65,9 +85,10 @@ class PhaseSettings(Settings):
             if given is not None:
                 weighted.append((part, given.values()))
         for name, weights in weighted:
-            ends = [end for w in weights for end in (w if isinstance(w, tuple) else (w,))]
+            ends = [end for w in weights for end in _ends(w)]
             if any(end < 0 for end in ends) or not any(ends):
                 raise ValueError(f"{name} needs weights of 0 or more, at least one above 0")
+        _check_ends("lambda_lpips", self.lambda_lpips, math.inf)
         return self
 
 
@@ -148,6 +169,7 @@ def _phase(asked: PhaseSettings, rungs: dict[int, Weight], kinds: dict[str, Weig
         kinds=_ramps(kinds),
         size_bands=None if asked.size_bands is None else _ramps(asked.size_bands),
         densities=None if asked.densities is None else _ramps(asked.densities),
+        crop_px=asked.crop_px,
         loss=_ramps(
             {
                 "lpips": asked.lambda_lpips,

@@ -76,3 +76,19 @@ def test_weights_of_densities_reach_the_file() -> None:
         PhaseSettings(**phase, densities={"most": 1})
     with pytest.raises(ValueError, match="densities needs weights"):
         PhaseSettings(**phase, densities={"top": 0})
+
+
+def test_losses_ramp_and_a_crop_is_part_of_a_phase() -> None:
+    phase = {"name": "p", "samples": 8, "rungs": {256: 1}, "kinds": {"general": 1}}
+    align = {"weight": [0.5, 0.1], "m_cos": [0, 0.5]}
+    asked = PhaseSettings(**phase, align=align, lambda_lpips=[0, 1], crop_px=64)
+    whole, _ = make_curriculum((asked,), 0, ALL)
+    written = whole["phases"][0]
+    assert written["crop_px"] == 64 and written["lambda_lpips"] == [0.0, 1.0]
+    assert written["align"] == {"lambda": [0.5, 0.1], "m_cos": [0.0, 0.5], "m_dist": 0.0}
+    for wrong, told in (
+        ({"align": {"m_cos": [0, 3]}}, "align.m_cos is a number from 0 to 2"),
+        ({"lambda_lpips": [-1, 1]}, "lambda_lpips is a number from 0 or"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            PhaseSettings(**phase, **wrong)

@@ -69,6 +69,22 @@ def test_a_batch_has_the_size_of_its_bucket(corpus: Path) -> None:
     assert rungs == {256, 512}
 
 
+def test_a_crop_is_a_window_of_its_image(corpus: Path) -> None:
+    with pytest.raises(ValueError, match="multiples of 16: give --crop_px 64"):
+        open_corpus(corpus, crop_px=65)
+    data = open_corpus(corpus, crop_px=64, batch_pixels=6 * 64 * 64)
+    batch = next(batches(data))
+    assert batch.pixels.shape == (6, 64, 64, 3)
+    for row, pixels in zip(batch.rows, batch.pixels.numpy(), strict=True):
+        image = read_rgb(data.shards, row, Bucket(64, 64))
+        assert isinstance(image, np.ndarray)
+        windows = np.lib.stride_tricks.sliding_window_view(image[:, :, 0], (64, 64))
+        found = [
+            (windows == part[:, :, 0]).all(axis=(2, 3)).any() for part in (pixels, pixels[:, ::-1])
+        ]
+        assert any(found)
+
+
 def test_text_is_neither_flipped_nor_moved(corpus: Path, write: SimpleNamespace) -> None:
     data = open_corpus(corpus)
     tiles = {s["key"]: i for i, s in enumerate(write.text(12))}

@@ -90,6 +90,28 @@ def test_a_batch_has_one_bucket_and_fits_the_budget() -> None:
         assert len(draw.rows) == (2 if draw.rung == 512 else 8)
 
 
+def test_crops_of_all_buckets_share_a_batch_and_keep_the_weights() -> None:
+    phase = make_phase(rungs={256: Ramp(3.0, 3.0), 512: FLAT}, crop_px=64)
+    order = make_order(phase)
+    state, kinds, rungs = order.start(), Counter(), Counter()
+    buckets = set()
+    for _ in range(400):
+        chosen = order.select(state)
+        assert chosen.bucket == Bucket(64, 64) and len(chosen.rows) == 128
+        rungs[chosen.rung] += 1
+        kinds.update((chosen.rung, order.groups[n].kind) for n in chosen.groups)
+        buckets |= {frozenset(order.groups[n].bucket for n in chosen.groups)}
+        state = chosen.after
+    assert frozenset({"256x256", "288x224"}) in buckets
+    assert rungs[256] / 400 == pytest.approx(0.75, abs=0.06)
+    at_256 = kinds[256, GENERAL] + kinds[256, TEXT_SYNTH]
+    assert kinds[256, GENERAL] / at_256 == pytest.approx(0.5, abs=0.02)
+    # A crop that is larger than a bucket is all of it.
+    whole = make_order(make_phase(crop_px=4096)), make_order(make_phase())
+    states = [o.start() for o in whole]
+    assert whole[0].select(states[0]).bucket == whole[1].select(states[1]).bucket
+
+
 def test_kinds_and_bands_come_as_weighted() -> None:
     phase = make_phase(
         kinds={GENERAL: Ramp(3.0, 3.0), TEXT_SYNTH: FLAT},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ def open_data(settings: TrainSettings, world: int) -> Data:
             f"batch_multiple {multiple} cannot be shared evenly by {world} ranks: give a multiple"
             f" of {world}, or 0"
         )
-    curriculum = read_curriculum(settings.corpus)
+    curriculum = _cropped(read_curriculum(settings.corpus), settings)
     shards = open_shards(settings.corpus)
     _check_counts(curriculum, shards)
     _check_buckets(settings, shards)
@@ -77,6 +78,21 @@ def oversized(settings: TrainSettings, data: Data) -> list[str]:
                 f" share, are {pixels:,} pixels, more than --batch_pixels {budget:,}"
             )
     return notes
+
+
+def _cropped(curriculum: Curriculum, settings: TrainSettings) -> Curriculum:
+    """With the crop of the settings in all phases; ValueError where the model cannot take it."""
+    if settings.crop_px is not None:
+        phases = [dataclasses.replace(p, crop_px=settings.crop_px) for p in curriculum.phases]
+        curriculum = dataclasses.replace(curriculum, phases=tuple(phases))
+    f = config(settings.model).f
+    for phase in curriculum.phases:
+        if phase.crop_px is not None and phase.crop_px % f:
+            raise ValueError(
+                f"crop_px {phase.crop_px} of phase {phase.name}: {settings.model} takes sides that"
+                f" are multiples of {f}: give --crop_px {max(f, phase.crop_px // f * f)}"
+            )
+    return curriculum
 
 
 def _mean_batch(mixtures: Mixtures, phase: int, size: BatchSize) -> float:

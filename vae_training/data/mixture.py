@@ -1,8 +1,9 @@
 """Sampling probabilities of rung, bucket and group, from the weights of a phase.
 
-All images of a batch share a bucket, yet kinds must come as the phase weights them. So a bucket is
-sampled by the total weight of its groups, then groups by their weights within the bucket. Over many
-batches every kind has its weight, and all samples of a kind have the same probability.
+All images of a batch have one size, that of their bucket or of what is cut from it, yet kinds must
+come as the phase weights them. So a size is sampled by the total weight of its groups, then groups
+by their weights within it. Over many batches every kind has its weight, and all samples of a kind
+have the same probability.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _EQUAL, _NONE = Ramp(1.0, 1.0), Ramp(0.0, 0.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One (rung, bucket), and the probabilities of the groups in it."""
+    """The groups of one rung whose images are shown at one size, `bucket`; their probabilities."""
 
     rung: int
     bucket: Bucket
@@ -87,15 +88,16 @@ class Mixtures:
                 f"phase {phase.name} weights nothing that the corpus holds at {progress:.0%} of"
                 f" its way; the corpus holds {self._held()}: mend the ramps in curriculum.json"
             )
-        cells: dict[tuple[int, str], list[int]] = defaultdict(list)
+        cells: dict[tuple[int, Bucket], list[int]] = defaultdict(list)
         for number in np.flatnonzero(weights).tolist():
-            cells[self._groups[number].rung, self._groups[number].bucket].append(number)
+            group = self._groups[number]
+            cells[group.rung, _window(group, phase.crop_px)].append(number)
         chances = np.array([weights[members].sum() for members in cells.values()])
         return Mixture(
             cells=tuple(
                 Cell(
                     rung=rung,
-                    bucket=Bucket.parse(bucket),
+                    bucket=bucket,
                     groups=np.array(members),
                     weights=weights[members] / weights[members].sum(),
                 )
@@ -149,6 +151,12 @@ class Mixtures:
         for group, count in zip(self._groups, self._counts, strict=True):
             held[group.kind, group.rung] += count
         return ", ".join(f"{n} {kind} at {rung}" for (kind, rung), n in sorted(held.items()))
+
+
+def _window(group: Group, crop_px: int | None) -> Bucket:
+    """The size in px at which the images of a group are shown."""
+    whole = Bucket.parse(group.bucket)
+    return whole if crop_px is None else Bucket(*(min(side, crop_px) for side in whole))
 
 
 def _part(phase: Phase, group: Group) -> tuple[str | None, Ramp]:
