@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae_training.config import Compiled
@@ -26,6 +26,12 @@ def prepare(device: torch.device) -> None:
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def memory_layout(module: nn.Module) -> torch.memory_format:
+    """Channels last, where no kernel has an axis of time."""
+    flat = all(weight.ndim < 5 for weight in module.parameters())
+    return torch.channels_last if flat else torch.contiguous_format
 
 
 def compile_model(
@@ -71,7 +77,7 @@ def compiled_norm(backend: Backend = "inductor") -> Callable[[Tensor, Tensor], T
 def compile_halves(objective: Objective, backend: Backend = "inductor") -> None:
     """Compile encoder and decoder, once per bucket."""
     _allow_all_shapes()
-    for half in objective.autoencoder.halves:
+    for half in (objective.autoencoder.encoder, objective.autoencoder.decoder):
         half.compile(dynamic=False, backend=backend)
 
 

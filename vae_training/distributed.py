@@ -89,9 +89,8 @@ def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:
     policy = MixedPrecisionPolicy()
     if half_precision:
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-    for half in objective.autoencoder.halves:
-        for level in half.levels:
-            fully_shard(level, mesh=mesh, mp_policy=policy)
+    for level in objective.adapter.all_levels(objective.autoencoder):
+        fully_shard(level, mesh=mesh, mp_policy=policy)
     # The root takes the image in float32, because the loss compares with it.
     fully_shard(objective, mesh=mesh)
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from vae_training.config import TrainSettings
@@ -19,11 +19,16 @@ def make_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Ad
     """AdamW over all trained weights; without weight decay for norms and biases."""
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if not _vector(p)], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if _vector(p)], "weight_decay": 0.0},
     ]
     fused = trained[0].device.type == "cuda"
     return torch.optim.AdamW(groups, lr=settings.lr, betas=_BETAS, fused=fused)
+
+
+def _vector(weight: Tensor) -> bool:
+    """Norms and biases are; some classes keep them as [C, 1, 1]."""
+    return sum(side > 1 for side in weight.shape) <= 1
 
 
 def rate(settings: TrainSettings, step: int, total: int) -> float:

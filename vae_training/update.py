@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from vae_corpus.curriculum import LossWeights
-from vae_training.compilation import compile_model, prepare
+from vae_training.compilation import compile_model, memory_layout, prepare
 from vae_training.distributed import Ranks, replicate, shard
 from vae_training.losses.objective import Objective
 from vae_training.optimizer import make_optimizer
@@ -34,7 +34,7 @@ class Update:
         prepare(ranks.device)
         self._sharded = settings.sharding == "fsdp"
         # FSDP2 takes contiguous weights only; activations are channels last all the same.
-        layout = torch.contiguous_format if self._sharded else torch.channels_last
+        layout = torch.contiguous_format if self._sharded else memory_layout(objective)
         objective.to(ranks.device, memory_format=layout)
         for frozen in objective.frozen():
             frozen.to(ranks.device)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.words import Bucket
@@ -14,7 +15,7 @@ from vae_training.data.crops import centre_crop, read_rgb
 from vae_training.data.shards import Shards
 from vae_training.distributed import Ranks
 from vae_training.metrics.psnr import psnr
-from vae_training.model import Autoencoder
+from vae_training.model.adapters import adapter_of
 from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import grow, shrink
 
@@ -25,13 +26,14 @@ LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation st
 class Pair:
     """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them.
 
-    `skip_psnr` is that of the weight-free skip alone, the baseline of a model without training.
+    `skip_psnr` is that of the weight-free skip alone, the baseline of a model without training;
+    None where there is none between pixels and the latent of a model.
     """
 
     original: NDArray[np.uint8]
     reconstruction: NDArray[np.uint8]
     psnr: float
-    skip_psnr: float
+    skip_psnr: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +49,17 @@ class Report:
         return self._means("psnr")
 
     def skip_psnr(self) -> dict[str, float]:
-        """Mean PSNR in dB per kind of the weight-free skip alone."""
+        """Mean PSNR in dB per kind of the weight-free skip alone; empty where there is none."""
         return self._means("skip_psnr")
 
     def _means(self, name: str) -> dict[str, float]:
-        held = {kind: pairs for kind, pairs in self.pairs.items() if pairs}
-        return {k: float(np.mean([getattr(p, name) for p in pairs])) for k, pairs in held.items()}
+        held = {k: [getattr(pair, name) for pair in pairs] for k, pairs in self.pairs.items()}
+        return {k: float(np.mean(v)) for k, v in held.items() if v and None not in v}
 
 
 @torch.no_grad()
 def validate(
-    model: Autoencoder,
+    model: nn.Module,
     shards: Shards,
     rows: dict[str, list[int]],
     ranks: Ranks,
@@ -69,7 +71,9 @@ def validate(
     `rows` are the samples per kind. The ranks share them, and all get the whole report.
     """
     samples = [(kind, row) for kind, chosen in rows.items() for row in chosen]
-    f, channels = model.config.f, model.config.latent_channels
+    adapter = adapter_of(model)
+    f, channels = adapter.f(model.config), adapter.latent_channels(model.config)
+    skippable = 3 * f * f % channels == 0
     total = squares = torch.zeros(channels, dtype=torch.float64)
     positions = 0
     found: list[tuple[int, Pair]] = []
@@ -79,15 +83,18 @@ def validate(
             continue
         x = to_model(torch.from_numpy(original)[None].to(ranks.device))
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half_precision):
-            z = model.encode(x).latent_dist.mode()
-            image = model.decode(z).sample
-        made = to_pixels(image.float())[0].cpu().numpy()
-        skip = to_pixels(grow(shrink(x, f, channels), f, 3))[0].cpu().numpy()
+            z = adapter.encode(model, x)
+            image = adapter.decode(model, z)
+        made = to_pixels(image[:, :3].float())[0].cpu().numpy()
+        skip_psnr = None
+        if skippable:
+            skip = to_pixels(grow(shrink(x, f, channels), f, 3))[0].cpu().numpy()
+            skip_psnr = psnr(original, skip)
         pair = Pair(
             original=original,
             reconstruction=made,
             psnr=psnr(original, made),
-            skip_psnr=psnr(original, skip),
+            skip_psnr=skip_psnr,
         )
         found.append((place, pair))
         flat = z.double().transpose(0, 1).flatten(1).cpu()

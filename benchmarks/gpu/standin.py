@@ -19,14 +19,21 @@ import torch
 from torch import Tensor, nn
 
 
+class Config(types.SimpleNamespace):
+    """Settings by attribute and by name."""
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+
 class ConfigMixin:
     """Keeps the settings of a model in `.config`."""
 
-    config: types.SimpleNamespace
+    config: Config
 
     def register_to_config(self, **settings: Any) -> None:
-        known = vars(self.__dict__.get("config", types.SimpleNamespace()))
-        self.__dict__["config"] = types.SimpleNamespace(**{**known, **settings})
+        known = vars(self.__dict__.get("config", Config()))
+        self.__dict__["config"] = Config(**{**known, **settings})
 
 
 class ModelMixin(nn.Module):

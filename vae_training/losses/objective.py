@@ -15,7 +15,7 @@ from vae_training.losses.alignment import Projector, margin_cosine, margin_dista
 from vae_training.losses.dino import Features
 from vae_training.losses.lpips import Lpips
 from vae_training.losses.window import window
-from vae_training.model import Autoencoder
+from vae_training.model.adapters import adapter_of
 
 # Raised when a term means something else than before, so that losses cannot be compared.
 VERSION = 3
@@ -30,7 +30,7 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        autoencoder: Autoencoder,
+        autoencoder: nn.Module,
         lpips: Lpips | None,
         features: Features | None,
         *,
@@ -38,10 +38,10 @@ class Objective(nn.Module):
     ) -> None:
         super().__init__()
         self.autoencoder = autoencoder
+        self.adapter = adapter_of(autoencoder)
         self.adaptive = adaptive
-        self.projector = (
-            Projector(autoencoder.config.latent_channels, features.width) if features else None
-        )
+        channels = self.adapter.latent_channels(autoencoder.config)
+        self.projector = Projector(channels, features.width) if features else None
         # Kept out of the module tree: frozen, so neither saved, nor averaged, nor synchronised.
         self._frozen = (lpips, features)
 
@@ -63,21 +63,25 @@ class Objective(nn.Module):
         image.
         """
         lpips, features = self._frozen
-        f = self.autoencoder.config.f
+        f = self.adapter.f(self.autoencoder.config)
         rows, columns = window(x.shape[2], x.shape[3], f, draw)
-        z = self.autoencoder.encode(x).latent_dist.mode()
+        z = self.adapter.encode(self.autoencoder, x)
         aligned = z if features is not None and weights.align else None
         align_weight = None
         if aligned is not None and self.adaptive is not None and torch.is_grad_enabled():
             z, aligned, align_weight = fork(z, weights.align, self.adaptive)
-        image = self.autoencoder.decode(z).sample
+        image = self.adapter.decode(self.autoencoder, z)
         # Half precision would lose the terms: they are small differences.
         with torch.autocast(x.device.type, enabled=False):
             image = image.float()
-            terms = {"l1": F.l1_loss(image, x)}
+            colours = image[:, :3] if image.shape[1] > 3 else image
+            terms = {"l1": F.l1_loss(colours, x)}
             loss = terms["l1"]
+            if image is not colours:  # pictures are opaque; it weighs as much as one colour
+                terms["opacity"] = (1.0 - image[:, 3]).abs().mean()
+                loss = loss + terms["opacity"] / 3.0
             if lpips is not None and weights.lpips:
-                terms["lpips"] = lpips(image[:, :, rows, columns], x[:, :, rows, columns])
+                terms["lpips"] = lpips(colours[:, :, rows, columns], x[:, :, rows, columns])
                 loss = loss + weights.lpips * terms["lpips"]
             if aligned is not None and features is not None and self.projector is not None:
                 part = aligned.float()[:, :, _on_grid(rows, f), _on_grid(columns, f)]
@@ -91,7 +95,7 @@ class Objective(nn.Module):
             elif self.projector is not None:  # DDP waits for a gradient of every parameter
                 loss = loss + 0.0 * self.projector.map.weight.sum()
             with torch.no_grad():
-                error = (image.clamp(-1.0, 1.0) - x).square().mean(dim=(1, 2, 3))
+                error = (colours.clamp(-1.0, 1.0) - x).square().mean(dim=(1, 2, 3))
         return {"loss": loss, **terms, "squared_error": error}
 
 

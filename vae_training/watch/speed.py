@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from vae_training.model import Autoencoder
-from vae_training.model.cost import forward_flops
+from vae_training.model.adapters import adapter_of
 
 # Dense bfloat16 TFLOP/s of the data sheets, by a part of the device's name; the first match counts.
 _PEAK_TFLOPS = (
@@ -24,17 +25,32 @@ _PEAK_TFLOPS = (
     ("MI300X", 1307.0),
 )
 _SIDE_PX = 256
-# A backward pass has twice the FLOPs of a forward pass. As usual for MFU, recomputed activations
-# are not counted, nor are the frozen LPIPS and DINOv2.
-_PASSES = 3
 
 
-def training_flops_per_px(model: Autoencoder) -> float:
-    """FLOPs of one forward and backward pass per pixel, the same for all sizes (convolutions)."""
+def training_flops_per_px(model: nn.Module, train: str = "all") -> float:
+    """FLOPs of one forward and backward pass per pixel, where `train` learns, as for `freeze`.
+
+    The gradient of weights costs as much as their forward pass, and that of inputs again as much,
+    from the last part down to the first that learns. As usual for MFU, recomputed activations are
+    not counted, nor are the frozen LPIPS and DINOv2. It is the same for all sizes, but for the
+    attention that some classes have.
+    """
+    adapter = adapter_of(model)
     with torch.device("meta"):
         shadow = type(model).from_config(model.config)
         image = torch.empty(1, 3, _SIDE_PX, _SIDE_PX)
-    return _PASSES * forward_flops(shadow, image) / _SIDE_PX**2
+    before: list[int] = []  # the FLOPs of the parts before the first that learns
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        if train.startswith("last-"):
+            first = adapter.levels(shadow)[-int(train.removeprefix("last-"))]
+            first.register_forward_pre_hook(lambda *_: before.append(counter.get_total_flops()))
+        z = adapter.encode(shadow, image)
+        encoder = counter.get_total_flops()
+        adapter.decode(shadow, z)
+    total = counter.get_total_flops()
+    still = before[0] if before else encoder if train == "decoder" else 0
+    learning = encoder if train == "encoder" else total - still
+    return (total + learning + (total - still)) / _SIDE_PX**2
 
 
 def peak_flops(device: torch.device, tflops: float | None) -> float | None:
