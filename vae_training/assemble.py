@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +16,9 @@ from vae_training.losses.dino import load_features
 from vae_training.losses.lpips import load_lpips
 from vae_training.losses.objective import Objective
 from vae_training.model import build
+from vae_training.model.adapters import OURS
+from vae_training.model.folder import load, start_of
+from vae_training.model.freeze import freeze
 from vae_training.state import snapshot
 from vae_training.state.checkpoint import Checkpoints
 from vae_training.trainer import Trainer
@@ -38,14 +42,23 @@ def assemble(
         group=ranks.background,
     )
     found = checkpoints.latest()
-    settings = snapshot.settle(settings, ranks.world, found)
+    start = start_of(settings.init) if settings.init else None
+    settings = snapshot.settle(settings, ranks.world, found, start)
     data = open_data(settings, ranks.world)
     objective, notes = build_objective(settings, data.curriculum)
     notes += oversized(settings, data)
     if found is not None:
         notes += snapshot.changes(settings, found)
     trainer = Trainer(
-        settings, data, objective, ranks, checkpoints, found, clock=clock, stopped=stopped
+        settings,
+        data,
+        objective,
+        ranks,
+        checkpoints,
+        found,
+        start=start,
+        clock=clock,
+        stopped=stopped,
     )
     return trainer, notes
 
@@ -53,23 +66,51 @@ def assemble(
 def build_objective(settings: TrainSettings, curriculum: Curriculum) -> tuple[Objective, list[str]]:
     """The model with its losses, and a sentence for each loss that is off."""
     torch.manual_seed(settings.seed)
-    model = build(
-        settings.model,
-        encoder_skip=settings.encoder_skip,
-        decoder_skip=settings.decoder_skip,
-    )
-    model.use_subpixel_convolutions(settings.subpixel_convolutions)
-    model.recompute_activations(
-        settings.recompute or settings.recompute_levels is not None, settings.recompute_levels
-    )
+    model = build_model(settings)
+    freeze(model, settings.train)
     lpips = load_lpips(settings.lpips_weights) if settings.lpips_weights else None
     features = load_features(settings.dino, settings.dino_layer) if settings.dino else None
-    notes = []
+    notes = _notes(settings, model)
     for name, setting, there in (("lpips", "lpips_weights", lpips), ("align", "dino", features)):
         asked = [p.name for p in curriculum.phases if name in p.loss and p.loss[name].used]
-        if there is None and asked:
+        if name == "align" and asked and not settings.encoder_learns:
+            notes.append("align is off: it teaches the encoder alone, which does not learn")
+        elif there is None and asked:
             notes.append(f"{name} is off: {', '.join(asked)} ask for it; give --{setting} PATH")
         elif there is None:
             notes.append(f"{name} is off: no phase asks for it")
     adaptive = settings.align_weight_max if settings.align_weight == "adaptive" else None
     return Objective(model, lpips, features, adaptive=adaptive), notes
+
+
+def build_model(settings: TrainSettings) -> Any:
+    """The model that the settings name, new or from a folder, and how it is to be computed."""
+    if settings.init:
+        model = load(settings.init)
+    else:
+        model = build(
+            settings.model,
+            encoder_skip=settings.encoder_skip,
+            decoder_skip=settings.decoder_skip,
+        )
+    if type(model).__name__ == OURS:
+        model.use_subpixel_convolutions(settings.subpixel_convolutions)
+        model.recompute_activations(
+            settings.recompute or settings.recompute_levels is not None, settings.recompute_levels
+        )
+    elif settings.recompute:
+        model.enable_gradient_checkpointing()
+    return model
+
+
+def _notes(settings: TrainSettings, model: Any) -> list[str]:
+    """What does not learn, and what an image cannot teach."""
+    notes = []
+    if not settings.encoder_learns:
+        notes.append(f"--train {settings.train}: the encoder stays, and latents with it")
+    if settings.weight_decay and any(weight.ndim == 5 for weight in model.parameters()):
+        notes.append(
+            f"--weight_decay {settings.weight_decay:g} shrinks what kernels see of earlier frames,"
+            " which images do not teach: give 0 to keep the model for video"
+        )
+    return notes

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from vae_corpus.settings import Settings
 from vae_training.model import configs
+from vae_training.model.adapters import ADAPTERS, OURS
 from vae_training.model.configs import Skip
+from vae_training.model.folder import class_of
 
 Compiled = Literal["auto", "none", "norms", "halves"]
 
@@ -24,7 +28,19 @@ class TrainSettings(Settings):
 
     corpus: str = Field(description="folder or URL of a corpus with curriculum.json and shards/")
     model: str = Field("tiny", description=f"one of {', '.join(configs.CONFIGS)}")
-    out: str = Field("", description="run folder; resumes what it holds (default: runs/MODEL)")
+    init: str | None = Field(
+        None,
+        description="start from this folder, as diffusers saved it, instead of a new --model:"
+        f" {', '.join(ADAPTERS)}",
+    )
+    train: str = Field(
+        "all",
+        description="what learns: all, decoder, encoder, or last-N: the last N levels of the"
+        " decoder, with its head",
+    )
+    out: str = Field(
+        "", description="run folder; resumes what it holds (default: runs/MODEL or runs/FOLDER)"
+    )
     steps: int | None = Field(
         None, ge=1, description="cap of optimisation steps, shared by the phases by their samples"
     )
@@ -91,18 +107,56 @@ class TrainSettings(Settings):
         None, gt=0, description="of one device, for MFU (default: known for common GPUs)"
     )
 
+    @property
+    def encoder_learns(self) -> bool:
+        return self.train in ("all", "encoder")
+
     @field_validator("model")
     @classmethod
     def _known_model(cls, name: str) -> str:
-        configs.config(name)
+        if name:  # none with --init
+            configs.config(name)
         return name
+
+    @field_validator("train")
+    @classmethod
+    def _known_part(cls, part: str) -> str:
+        if not re.fullmatch(r"all|decoder|encoder|last-[1-9]\d*", part):
+            raise ValueError("one of all, decoder, encoder, last-1, last-2, ...")
+        return part
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_by_model(cls, values: dict[str, Any]) -> dict[str, Any]:
-        model = str(values.get("model", "tiny"))
+        model, init = values.get("model") or "tiny", values.get("init")
+        if init:
+            for name in ("model", "encoder_skip", "decoder_skip"):
+                if values.get(name):
+                    raise ValueError(f"--init says what the model is: leave --{name} out")
+            values, model = {**values, "model": ""}, Path(str(init)).resolve().name
         defaults = {
             "out": f"runs/{model}",
-            "batch_pixels": configs.SMALL_BATCH_PIXELS.get(model, configs.BATCH_PIXELS),
+            "batch_pixels": configs.SMALL_BATCH_PIXELS.get(str(model), configs.BATCH_PIXELS),
         }
         return {**values, **{k: v for k, v in defaults.items() if values.get(k) in (None, "")}}
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> TrainSettings:
+        if self.dino and not self.encoder_learns:
+            raise ValueError(
+                f"--train {self.train} leaves the encoder as it is, and alignment teaches nothing"
+                " else: leave --dino out, or --train all or encoder"
+            )
+        name = class_of(self.init) if self.init else OURS
+        ours = {
+            "subpixel_convolutions": self.subpixel_convolutions,
+            "recompute_levels": self.recompute_levels,
+            "compile norms": self.compile == "norms",
+        }
+        for setting, asked in ours.items():
+            if asked and name != OURS:
+                raise ValueError(f"--{setting} is not for {name}, but for {OURS}: leave it out")
+        if self.recompute and not ADAPTERS[name].recompute:
+            able = ", ".join(name for name, adapter in ADAPTERS.items() if adapter.recompute)
+            raise ValueError(f"--recompute is not for {name}, but for {able}: leave it out")
+        return self

@@ -34,6 +34,8 @@ examples:
   a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48
   one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
                             --lpips_weights vgg16-397923af.pth --dino dinov2-large
+  go on from a folder     python vae_training/train.py --corpus corpus --init sdxl/vae \\
+                            --train decoder --lr 2e-5
   eight GPUs              torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus \\
                             --model f16c128
   many nodes              torchrun --nnodes 16 --nproc-per-node 8 --rdzv-backend c10d \\
@@ -112,7 +114,7 @@ def _introduce(trainer: Trainer, notes: list[str]) -> None:
     schedule = data.order.schedule
     held = ", ".join(f"{len(rows)} {kind}" for kind, rows in data.holdout.validation.items())
     print(
-        f"{settings.model} on {trainer.ranks.device} x {trainer.ranks.world}:"
+        f"{trainer.name} on {trainer.ranks.device} x {trainer.ranks.world}:"
         f" {len(data.shards):,} images, held out by key hash for validation: {held}"
     )
     for phase, steps in zip(data.curriculum.phases, schedule.steps, strict=True):
@@ -130,10 +132,12 @@ def _conclude(outcome: Outcome, total: int) -> None:
         print("the same command resumes")
         return
     model, skip = outcome.report.psnr(), outcome.report.skip_psnr()
-    print(f"\n{'PSNR in dB':<12}{'held out':>9}{'model':>8}{'skip alone':>12}")
+    columns = {"model": model, "skip alone": skip} if skip else {"model": model}
+    heads = "".join(f"  {name:>10}" for name in columns)
+    print(f"\n{'PSNR in dB':<12}{'held out':>9}{heads}")
     for kind, pairs in outcome.report.pairs.items():
-        values = f"{model[kind]:>8.2f}{skip[kind]:>12.2f}" if pairs else f"{'-':>8}{'-':>12}"
-        print(f"{kind:<12}{len(pairs):>9}{values}")
+        values = (f"{psnr[kind]:.2f}" if pairs else "-" for psnr in columns.values())
+        print(f"{kind:<12}{len(pairs):>9}" + "".join(f"  {value:>10}" for value in values))
     print(f"{outcome.speed}  damaged images replaced: {len(outcome.damaged)}")
     print(f"grid        {outcome.grid}")
     print(f"model       {outcome.model}")

@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from vae_corpus.seeds import generator
+from vae_training.compilation import memory_layout
 from vae_training.config import TrainSettings
 from vae_training.data.corpus import Data
 from vae_training.data.feed import feed
@@ -25,12 +25,14 @@ from vae_training.data.order import State
 from vae_training.distributed import Ranks
 from vae_training.losses.objective import Objective
 from vae_training.metrics.psnr import psnr_means, psnr_sums
+from vae_training.model.folder import Start
 from vae_training.model.pixels import to_model
 from vae_training.optimizer import rate
 from vae_training.state import snapshot
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from vae_training.state.export import save
 from vae_training.state.provenance import record
+from vae_training.state.statistics import write_statistics
 from vae_training.update import Update
 from vae_training.validation import Report, validate
 from vae_training.watch.boards import open_boards
@@ -56,7 +58,10 @@ class Outcome:
 
 
 class Trainer:
-    """One run, on all ranks together. `stopped` is asked once a step; `clock` gives seconds."""
+    """One run, on all ranks together. `stopped` is asked once a step; `clock` gives seconds.
+
+    `start` is what checkpoints tell of the folder that the weights of `objective` come from.
+    """
 
     def __init__(
         self,
@@ -67,11 +72,13 @@ class Trainer:
         checkpoints: Checkpoints,
         found: Checkpoint | None,
         *,
+        start: Start | None = None,
         clock: Callable[[], float],
         stopped: Callable[[], bool],
     ) -> None:
         self.settings, self.data, self.ranks = settings, data, ranks
-        self.folder = Path(settings.out)
+        self.name = settings.model or type(objective.autoencoder).__name__
+        self.folder, self._start = Path(settings.out), start
         self.total = data.order.schedule.total
         self._checkpoints, self._clock, self._stopped = checkpoints, clock, stopped
         # Receives the averages, to be validated and saved; unsharded, and on the CPU meanwhile.
@@ -96,7 +103,7 @@ class Trainer:
         if self.ranks.first:
             record(self.folder, self.data)
         journal = self._journal() if self.ranks.first else None
-        self._flops_per_px = training_flops_per_px(self._averaged)
+        self._flops_per_px = training_flops_per_px(self._averaged, self.settings.train)
         batches = feed(loader.batches(self.state, self.total), self.ranks.device)
         try:
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
@@ -182,14 +189,14 @@ class Trainer:
         """Validate the averaged weights; all ranks take part. Returns the path of the grid too."""
         model = self._averaged
         self._update.ema.write_to(model)
-        model.to(self.ranks.device, memory_format=torch.channels_last)
+        model.to(self.ranks.device, memory_format=memory_layout(model))
         rows = self.data.holdout.validation
         half = self._update.half_precision
         report = validate(model, self.data.shards, rows, self.ranks, half_precision=half)
         model.cpu()
         newest = self.folder / "grid.png"
         if journal:
-            title = f"{self.settings.model}, {self.state.step} steps"
+            title = f"{self.name}, {self.state.step} steps"
             path = self.folder / "grids" / f"step-{self.state.step:08d}.png"
             write_grid(report.pairs, title, path)
             shutil.copyfile(path, newest)
@@ -214,15 +221,18 @@ class Trainer:
         )
 
     def _export(self, report: Report) -> Path:
-        """Save the averaged weights as an export does, with the statistics of the latents."""
-        variance = sum(s * s for s in report.latents_std) / len(report.latents_std)
-        self._averaged.register_to_config(
-            latents_mean=report.latents_mean,
-            latents_std=report.latents_std,
-            scaling_factor=1.0 / math.sqrt(variance),
+        """Save the averaged weights as an export does, with the statistics of the latents.
+
+        A folder's own are left where its encoder has not learned: its latents are those of before.
+        """
+        if self._start is None or self.settings.encoder_learns:
+            write_statistics(self._averaged, report.latents_mean, report.latents_std)
+        return save(self._averaged, self.folder / "model", self.folder, self._info())
+
+    def _info(self) -> dict[str, Any]:
+        return snapshot.info(
+            self.settings, self.state, self.data.order, self.ranks, start=self._start
         )
-        info = snapshot.info(self.settings, self.state, self.data.order, self.ranks)
-        return save(self._averaged, self.folder / "model", self.folder, info)
 
     def _save(self) -> None:
         if self._saved is not None:
@@ -231,7 +241,7 @@ class Trainer:
         self._saved = self._checkpoints.save(
             self.state.step,
             snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks),
-            snapshot.info(self.settings, self.state, self.data.order, self.ranks),
+            self._info(),
         )
 
     def _restore(self, found: Checkpoint) -> None:

@@ -16,6 +16,7 @@ from vae_training.data.order import BatchSize, Order
 from vae_training.data.schedule import schedule
 from vae_training.data.shards import Shards, open_shards
 from vae_training.model.configs import config
+from vae_training.model.folder import class_of, f_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +86,11 @@ def _cropped(curriculum: Curriculum, settings: TrainSettings) -> Curriculum:
     if settings.crop_px is not None:
         phases = [dataclasses.replace(p, crop_px=settings.crop_px) for p in curriculum.phases]
         curriculum = dataclasses.replace(curriculum, phases=tuple(phases))
-    f = config(settings.model).f
+    name, f = _sides(settings)
     for phase in curriculum.phases:
         if phase.crop_px is not None and phase.crop_px % f:
             raise ValueError(
-                f"crop_px {phase.crop_px} of phase {phase.name}: {settings.model} takes sides that"
+                f"crop_px {phase.crop_px} of phase {phase.name}: {name} takes sides that"
                 f" are multiples of {f}: give --crop_px {max(f, phase.crop_px // f * f)}"
             )
     return curriculum
@@ -115,12 +116,19 @@ def _check_counts(curriculum: Curriculum, shards: Shards) -> None:
 
 
 def _check_buckets(settings: TrainSettings, shards: Shards) -> None:
-    f = config(settings.model).f
+    name, f = _sides(settings)
     for group in shards.groups:
         bucket = Bucket.parse(group.bucket)
         if min(bucket) < f or bucket.width % f or bucket.height % f:
             raise CorpusError(
                 f"{shards.corpus}/shards/{group.kind}/{group.rung} holds images of {bucket} px,"
-                f" and {settings.model} takes sides that are multiples of {f}: build the corpus"
-                " again, or choose another --model"
+                f" and {name} takes sides that are multiples of {f}: build the corpus"
+                " again, or choose another --model or --init"
             )
+
+
+def _sides(settings: TrainSettings) -> tuple[str, int]:
+    """The model's name, and what the sides of its images are multiples of."""
+    if settings.init is None:
+        return settings.model, config(settings.model).f
+    return class_of(settings.init), f_of(settings.init)

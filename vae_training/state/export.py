@@ -1,6 +1,6 @@
 """Export a checkpoint to a folder that diffusers opens, with or without this package.
 
-It holds weights, configuration, the code of the model and a model card.
+It holds weights, configuration, a model card, and the code of the model if it is one of ours.
 Run: `python -m vae_training.state.export runs/f16c128 --out f16c128`
 The source is a run, whose newest checkpoint counts, or a checkpoint.
 """
@@ -17,16 +17,19 @@ from typing import Any
 import torch
 import torch.distributed.checkpoint as dcp
 from pydantic import Field
+from torch import nn
 
 # Derived from BaseException: `except Exception` does not see it.
 from torch.distributed.checkpoint.api import CheckpointException
 
 from vae_corpus.settings import Settings, load, run
-from vae_training.model import Autoencoder, build
+from vae_training.model import build, folder
+from vae_training.model.adapters import OURS
+from vae_training.model.folder import Start
 from vae_training.state.model_card import model_card
 from vae_training.state.standalone import AUTO_MAP, FILE, standalone
+from vae_training.state.statistics import copy_statistics
 
-_STATISTICS = ("latents_mean", "latents_std", "scaling_factor")
 _AUTOENCODER = "autoencoder."  # prefix of the raw weights within the objective
 
 
@@ -41,32 +44,30 @@ def export(source: Path, out: Path, *, raw: bool = False) -> Path:
     path = _find(source)
     try:
         info = json.loads((path / "info.json").read_text(encoding="utf-8"))
-        settings = info["settings"]
-        model = build(
-            settings["model"],
-            encoder_skip=settings["encoder_skip"],
-            decoder_skip=settings["decoder_skip"],
-        )
-        model.load_state_dict(_weights(path, model.state_dict(), raw))
+        model = _model(info)
+        model.load_state_dict(_weights(path, model, raw))
     except (Exception, CheckpointException) as error:  # damage raises errors of many types
         raise ValueError(
             f"cannot read {path} ({error}): export an older checkpoint of the run"
         ) from None
     run_folder = path.parent.parent
-    model.register_to_config(**_statistics(run_folder / "model" / "config.json"))
+    copy_statistics(run_folder / "model", model)
     return save(model.eval(), out, run_folder, info, raw=raw)
 
 
 def save(
-    model: Autoencoder, out: Path, run_folder: Path, info: Mapping[str, Any], *, raw: bool = False
+    model: Any, out: Path, run_folder: Path, info: Mapping[str, Any], *, raw: bool = False
 ) -> Path:
-    """Write `model` with its code and card below `out`.
+    """Write `model` with its card below `out`, and with its code, where diffusers has it not.
 
     The card tells of the run, and of the checkpoint whose JSON part is `info`.
     """
-    model.register_to_config(auto_map=AUTO_MAP)
+    ours = type(model).__name__ == OURS
+    if ours:
+        model.register_to_config(auto_map=AUTO_MAP)
     model.save_pretrained(out)
-    (out / FILE).write_text(standalone(), encoding="utf-8")
+    if ours:
+        (out / FILE).write_text(standalone(), encoding="utf-8")
     (out / "README.md").write_text(model_card(model, run_folder, info, raw=raw), encoding="utf-8")
     return out
 
@@ -83,20 +84,30 @@ def _find(source: Path) -> Path:
     return steps[-1]
 
 
-def _weights(path: Path, like: dict[str, torch.Tensor], raw: bool) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint, by the names of `like`."""
-    part, prefix = ("objective", _AUTOENCODER) if raw else ("ema", "")
-    held = {prefix + name: tensor for name, tensor in like.items()}
+def _model(info: Mapping[str, Any]) -> Any:
+    """The model of a checkpoint, with random weights."""
+    if "start" in info:
+        return folder.build(Start.from_json(info["start"]))
+    settings = info["settings"]
+    return build(
+        settings["model"],
+        encoder_skip=settings["encoder_skip"],
+        decoder_skip=settings["decoder_skip"],
+    )
+
+
+def _weights(path: Path, model: nn.Module, raw: bool) -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint, by their names in `model`; buffers have no averages."""
+    averaged = set() if raw else {name for name, _ in model.named_parameters()}
+    raws = {n: t for n, t in model.state_dict().items() if n not in averaged}
+    held = {
+        "objective": {_AUTOENCODER + name: tensor for name, tensor in raws.items()},
+        "ema": {name: t for name, t in model.state_dict().items() if name in averaged},
+    }
     with warnings.catch_warnings():  # of a single process, which is intended
         warnings.simplefilter("ignore")
-        dcp.load({part: held}, checkpoint_id=path, no_dist=True)
-    return {name: held[prefix + name] for name in like}
-
-
-def _statistics(config: Path) -> dict[str, Any]:
-    if not config.is_file():
-        return {}
-    return {k: v for k, v in json.loads(config.read_text()).items() if k in _STATISTICS}
+        dcp.load({k: v for k, v in held.items() if v}, checkpoint_id=path, no_dist=True)
+    return held["ema"] | {name: held["objective"][_AUTOENCODER + name] for name in raws}
 
 
 class ExportSettings(Settings):
@@ -111,14 +122,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Export; 0 when done, 1 when there is nothing to export."""
     given = load(ExportSettings, argv, description=__doc__ or "", positional=("source",))
     try:
-        folder = export(given.source, given.out, raw=given.raw)
+        made = export(given.source, given.out, raw=given.raw)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    model = Autoencoder.from_pretrained(folder)
+    model = folder.load(made)
     count = sum(p.numel() for p in model.parameters())
-    print(f"wrote {folder}: {count:,} parameters, {'raw' if given.raw else 'averaged'} weights")
-    if model.config.latents_mean is None:
+    print(f"wrote {made}: {count:,} parameters, {'raw' if given.raw else 'averaged'} weights")
+    if type(model).__name__ == OURS and model.config.latents_mean is None:
         print("latents_mean and latents_std are not set: the run has not finished")
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from vae_training.model import Autoencoder
+from vae_training.model.adapters import OURS, adapter_of
 from vae_training.model.configs import GSC, LSC, NSC
 from vae_training.state.provenance import recorded
 from vae_training.validation import LARGEST_PX
@@ -29,17 +29,19 @@ _SKIPS = {
     LSC: "local, one per level, without weights",
     NSC: "none",
 }
+_CODE = "The code beside the weights is under Apache-2.0. "
+_START = "The weights began as those of another model, whose licence holds for them too.\n"
 _LICENCE = """\
-The code beside the weights is under Apache-2.0. A corpus does not record the licences of its
+A corpus does not record the licences of its
 sources, so none is stated for the weights: look at the sources before you pass them on."""
 # Told as they are in the settings of the run.
 _SETTINGS = (
     *("batch_pixels", "lr", "schedule", "warmup_steps", "weight_decay", "grad_clip", "ema_decay"),
-    *("precision", "seed"),
+    *("train", "precision", "seed"),
 )
 
 
-def model_card(model: Autoencoder, run: Path, info: Mapping[str, Any], *, raw: bool = False) -> str:
+def model_card(model: Any, run: Path, info: Mapping[str, Any], *, raw: bool = False) -> str:
     """Markdown with the front matter of Hugging Face.
 
     `run` is a folder whose data and validations are told, `info` the JSON part of the checkpoint
@@ -52,25 +54,43 @@ def model_card(model: Autoencoder, run: Path, info: Mapping[str, Any], *, raw: b
         ("Use", _use(model)),
         ("Model", _shape(model)),
         ("Figures", _figures(run, step, raw)),
-        ("Latents", _latents(model, raw)),
+        ("Latents", _latents(model, info, raw)),
         ("Data", _data(data, info)),
         ("Training", _training(settings, phases, step, raw)),
-        ("Licence", _LICENCE),
+        ("Licence", _licence(model, info)),
     )
-    title = f"{_FRONT}\n# {settings.get('model', 'Autoencoder')}\n\n{_summary(model)}\n"
+    name = settings.get("model") or type(model).__name__
+    title = f"{_FRONT}\n# {name}\n\n{_summary(model, info)}\n"
     return title + "".join(f"\n## {name}\n\n{text}\n" for name, text in sections)
 
 
-def _summary(model: Autoencoder) -> str:
-    c = model.config
-    return (
-        f"An autoencoder for images, of convolutions only: one position of its latent has"
-        f" {c.latent_channels} channels and\nstands for {c.f} x {c.f} px. Trained with vae-corpus."
+def _summary(model: Any, info: Mapping[str, Any]) -> str:
+    adapter, name = adapter_of(model), type(model).__name__
+    f, channels = adapter.f(model.config), adapter.latent_channels(model.config)
+    what = ", of convolutions only" if name == OURS else f" of the class {name} of diffusers"
+    told = (
+        f"An autoencoder for images{what}: one position of its latent has"
+        f" {channels} channels and\nstands for {f} x {f} px. Trained with vae-corpus"
     )
+    if "start" not in info:
+        return f"{told}."
+    parts = {"all": "all its weights", "encoder": "its encoder", "decoder": "its decoder"}
+    part = info.get("settings", {}).get("train", "all")
+    part = parts.get(part) or f"the {part.replace('-', ' ')} levels of its decoder"
+    return f"{told}, from a trained {info['start']['class']}: {part} learned."
 
 
-def _use(model: Autoencoder) -> str:
-    f = model.config.f
+def _use(model: Any) -> str:
+    name, f = type(model).__name__, adapter_of(model).f(model.config)
+    if name != OURS:
+        return f"""\
+```python
+from diffusers import {name}
+vae = {name}.from_pretrained("FOLDER_OR_REPOSITORY")
+```
+
+It takes the place of the model that training began from, and is called as that. H and W of images
+are multiples of {f}."""
     return f"""\
 ```python
 from diffusers import AutoModel
@@ -84,16 +104,19 @@ H and W are multiples of {f}. The code is one file beside the weights; it needs 
 in tiles, with the same result up to rounding."""
 
 
-def _shape(model: Autoencoder) -> str:
-    c = model.config
+def _shape(model: Any) -> str:
+    c, adapter = model.config, adapter_of(model)
     rows = [
-        ("compression per side (f)", c.f),
-        ("latent channels", c.latent_channels),
-        ("encoder", f"{_parameters(model.encoder):,} parameters"),
-        ("decoder", f"{_parameters(model.decoder):,} parameters"),
-        ("skip of the encoder", _SKIPS[c.encoder_skip]),
-        ("skip of the decoder", _SKIPS[c.decoder_skip]),
+        ("compression per side (f)", adapter.f(c)),
+        ("latent channels", adapter.latent_channels(c)),
+        ("encoder", f"{_parameters(adapter.encoder(model)):,} parameters"),
+        ("decoder", f"{_parameters(adapter.decoder(model)):,} parameters"),
     ]
+    if type(model).__name__ == OURS:
+        rows += [
+            ("skip of the encoder", _SKIPS[c.encoder_skip]),
+            ("skip of the decoder", _SKIPS[c.decoder_skip]),
+        ]
     return _table(("", ""), rows)
 
 
@@ -105,17 +128,19 @@ def _figures(run: Path, step: int | None, raw: bool) -> str:
         return "Not measured at this step."
     row = rows[-1]
     counts = row.get("samples", {})
+    columns = {"model": row["psnr"], "skip alone": row["skip_psnr"]}
+    columns = {name: psnr for name, psnr in columns.items() if psnr}
     table = _table(
-        ("kind", "images", "model", "skip alone"),
+        ("kind", "images", *columns),
         (
-            (kind, counts.get(kind, "unknown"), f"{psnr:.2f}", f"{row['skip_psnr'][kind]:.2f}")
-            for kind, psnr in row["psnr"].items()
+            (kind, counts.get(kind, "unknown"), *(f"{c[kind]:.2f}" for c in columns.values()))
+            for kind in row["psnr"]
         ),
     )
+    about = " Skip alone is a global skip without any weights." if len(columns) > 1 else ""
     return (
         "Mean PSNR in dB of 8-bit RGB on images of the corpus that training never saw, cut to"
-        f" {LARGEST_PX} px\nper side where they are larger. Skip alone is a global skip without any"
-        f" weights.\n\n{table}"
+        f" {LARGEST_PX} px\nper side where they are larger.{about}\n\n{table}"
     )
 
 
@@ -128,7 +153,15 @@ def _validations(run: Path) -> Iterator[dict[str, Any]]:
             return
 
 
-def _latents(model: Autoencoder, raw: bool) -> str:
+def _latents(model: Any, info: Mapping[str, Any], raw: bool) -> str:
+    encoder_learned = info.get("settings", {}).get("train", "all") in ("all", "encoder")
+    if "start" in info and not encoder_learned:
+        return (
+            "The encoder did not learn: latents and their scale are those of the model that"
+            " training began from."
+        )
+    if type(model).__name__ != OURS:
+        return "Of scale and statistics the configuration holds what its class has a place for."
     if model.config.latents_mean is None:
         return "Statistics of the latents are not known: the run has not finished."
     whose = ", with the averaged weights of the finished run" if raw else ""
@@ -207,12 +240,17 @@ def _phases(
         yield phase["name"], f"{done:,}", f"{phase['steps']:,}", samples, *weights, ", ".join(loss)
 
 
+def _licence(model: Any, info: Mapping[str, Any]) -> str:
+    ours = type(model).__name__ == OURS
+    return _START * ("start" in info) + _CODE * ours + _LICENCE
+
+
 def _weight(weight: float | Sequence[float]) -> str:
     return " to ".join(f"{w:g}" for w in (weight if isinstance(weight, list) else [weight]))
 
 
-def _parameters(half: nn.Module) -> int:
-    return sum(p.numel() for p in half.parameters())
+def _parameters(parts: Iterable[nn.Module]) -> int:
+    return sum(p.numel() for part in parts for p in part.parameters())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -16,6 +16,7 @@ from vae_training.data.order import Order, State
 from vae_training.distributed import Ranks
 from vae_training.losses import objective as losses
 from vae_training.losses.objective import Objective
+from vae_training.model.folder import Start
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from vae_training.state.ema import Ema
 
@@ -23,7 +24,9 @@ from vae_training.state.ema import Ema
 # order of samples, crops.
 VERSION = 2
 # A run with another value of these cannot be resumed.
-_FIXED = ("model", "encoder_skip", "decoder_skip", "seed", "validation_samples")
+_FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
+# Of settings that runs of this version were begun without.
+_LATER = {"train": "all"}
 # These may change when a run is resumed; its losses then differ from there on.
 _COURSE = (
     "steps",
@@ -44,11 +47,14 @@ _COURSE = (
 _BY_NAME = StateDictOptions(flatten_optimizer_state_dict=True)
 
 
-def settle(settings: TrainSettings, world: int, found: Checkpoint | None) -> TrainSettings:
+def settle(
+    settings: TrainSettings, world: int, found: Checkpoint | None, start: Start | None = None
+) -> TrainSettings:
     """Settings with `batch_multiple` as given, else as saved, else one image per rank.
 
     A resumed run so keeps its batches on another number of ranks. CheckpointError when the folder
-    holds another run, or `world` ranks cannot share its batches.
+    holds another run, one that did not begin from `start`, or one whose batches `world` ranks
+    cannot share.
     """
     if found is None:
         return _with_multiple(settings, settings.batch_multiple or world)
@@ -57,8 +63,11 @@ def settle(settings: TrainSettings, world: int, found: Checkpoint | None) -> Tra
             f"{found.path} has version {saved_by}, this trainer reads version {VERSION}: resume"
             " with the code that saved it, or choose another --out"
         )
-    was, now = found.info["settings"], settings.model_dump()
-    told = [(name, was[name], now[name]) for name in _FIXED]
+    was, now = _LATER | found.info["settings"], settings.model_dump()
+    before_it = found.info.get("start")
+    # Told by what the folder holds: it may have moved.
+    told = [("--init", before_it and str(Start.from_json(before_it)), start and str(start))]
+    told += [(name, was[name], now[name]) for name in _FIXED]
     told.append(("--dino", _on(was["dino"]), _on(now["dino"])))
     for name, before, after in told:
         if before != after:
@@ -108,9 +117,19 @@ def tensors(
     return held
 
 
-def info(settings: TrainSettings, state: State, order: Order, ranks: Ranks) -> dict[str, Any]:
-    """The JSON part of a checkpoint: data state, settings, number of ranks."""
-    return {
+def info(
+    settings: TrainSettings,
+    state: State,
+    order: Order,
+    ranks: Ranks,
+    *,
+    start: Start | None = None,
+) -> dict[str, Any]:
+    """The JSON part of a checkpoint: data state, settings, number of ranks.
+
+    With `start`, where there is one: a model is built from it without the folder.
+    """
+    told = {
         "version": VERSION,
         "step": state.step,
         "state": state.to_json(),
@@ -119,6 +138,7 @@ def info(settings: TrainSettings, state: State, order: Order, ranks: Ranks) -> d
         "losses": losses.VERSION,
         "ranks": ranks.world,
     }
+    return told | ({"start": start.to_json()} if start else {})
 
 
 def restore(
