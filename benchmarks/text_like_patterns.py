@@ -32,6 +32,30 @@ def pattern(side: int, rng: np.random.Generator) -> Rgb:
     return np.clip((one + (other - one) * share) * light + noise, 0, 255).astype(np.uint8)
 
 
+def ruled(ground: Rgb, rng: np.random.Generator) -> Rgb:
+    """A ground with lines, squares or dots, as paper to write on has them."""
+    height, width = ground.shape[:2]
+    share = np.zeros((height, width), np.float32)
+    step = float(rng.uniform(6, 40))
+    kind, dash = int(rng.integers(4)), int(rng.integers(2, 9))
+    rows, columns = (
+        np.arange(rng.uniform(0, step), length, step).astype(int) for length in (height, width)
+    )
+    if kind == 3:
+        share[np.ix_(rows, columns)] = 1
+    else:
+        share[rows] = 1
+        if kind:
+            share[:, columns] = 1
+        if kind == 2:
+            y, x = np.mgrid[:height, :width]
+            share[(x + y) // dash % 2 == 1] = 0
+    if rng.random() < 0.3:
+        share = cv2.dilate(share, np.ones((2, 2), np.uint8))
+    strength = share[:, :, None] * float(rng.uniform(0.2, 1.0))
+    return np.asarray(ground * (1 - strength) + rng.uniform(0, 255, 3) * strength, np.uint8)
+
+
 def _bars(side: int, rng: np.random.Generator) -> Canvas:
     """A barcode, a fence or blinds: bars of one or of many widths, whole or in rows."""
     canvas = np.zeros((side, side), np.float32)

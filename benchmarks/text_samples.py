@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +22,32 @@ from text_composites import (
     Written,
     aged,
     coverage,
-    drawn_ink,
     ground_of,
     page_ink,
     rows_of,
     set_onto,
     warped,
 )
-from text_like_patterns import pattern
+from text_drawn import drawn
+from text_like_patterns import pattern, ruled
 from text_pages import Page, Rgb, is_han, tiles
 
 from filters.ocr.lines import cut_out
 from filters.ocr.rapid import RapidOcrEngine
-from filters.text_density import find_lines
+from filters.text_density.cascade import contrasted, find_lines
 from filters.text_density.line import upright
 from filters.training.text_line import Line
-from fonts.faces import Face, writing
+from fonts.faces import Face
 from renderers.text.corpora import TextSource
 
 SIDE_PX, STRIDE_PX = 288, 8
 _TEACHER_SCALE = 1.5
 # Confidence of a reading from which it is text, and below which it is none.
 _READ, _UNREAD = 0.8, 0.5
+# How often a ground is ruled paper, and how often a picture is ruled over its letters.
+_RULED = 0.05
+# How often each false line is taken, framed in other ways.
+_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ def composites(
         large = side if rng.random() < 0.5 else int(side / rng.uniform(0.5, 1.4))
         origin, photo = materials.photos[int(rng.integers(len(materials.photos)))]
         ground = pattern(large, rng) if rng.random() < 0.06 else ground_of(photo, large, rng)
+        if rng.random() < _RULED:
+            ground = ruled(ground, rng)
         written = Written(ground)
         parts = []
         for _ in range(1 if rng.random() < 0.8 else 2):
@@ -103,6 +109,8 @@ def composites(
             written = _joined(part, parts)
         if not parts:
             continue
+        if rng.random() < _RULED:
+            written = replace(written, rgb=ruled(written.rgb, rng))
         final, data = aged(written, rng, side)
         yield _sample(final, data, "over", origin), final
         made += 1
@@ -138,7 +146,7 @@ def _ink(materials: Materials, em: float, room: int, rng: np.random.Generator) -
             factor = float(np.exp(rng.uniform(np.log(0.8), np.log(1.6))))
             ink = _scaled(ink, factor)
     else:
-        ink = _drawn(materials, em, room, rng)
+        ink = drawn(materials.faces, materials.texts, em, room, rng)
     if rng.random() < 0.4:
         ink = warped(ink, rng, float(rng.choice([3, 8, 20])), float(rng.choice([0.0, 0.1, 0.25])))
     return ink
@@ -150,42 +158,6 @@ def _scaled(ink: Ink, factor: float) -> Ink:
     return Ink(
         alpha, ink.quads * np.float32(factor), ink.ems * np.float32(factor), ink.han, ink.rows
     )
-
-
-def _drawn(materials: Materials, em: float, room: int, rng: np.random.Generator) -> Ink:
-    language = "zh" if rng.random() < 0.5 else "en"
-    faces = writing(materials.faces, language)
-    face = faces[int(rng.integers(len(faces)))]
-    vertical = language == "zh" and rng.random() < 0.08
-    # From one word to many lines; most blocks are small.
-    width = float(np.exp(rng.uniform(np.log(1.5 * em), np.log(max(room * 0.95, 2 * em)))))
-    count = (
-        1 if rng.random() < 0.4 else 1 + int(rng.integers(1, max(2, min(16, int(room / em / 1.6)))))
-    )
-    columns = max(2, int(width / em / (1.0 if language == "zh" else 0.52)))
-    lines = [_line(materials, language, columns, face, rng) for _ in range(count)]
-    return drawn_ink(face, lines, em, float(rng.uniform(1.1, 1.7)), rng.random() < 0.3, vertical)
-
-
-def _line(
-    materials: Materials, language: str, columns: int, face: Face, rng: np.random.Generator
-) -> str:
-    kind = rng.random()
-    paragraphs = materials.texts[language].paragraphs
-    if kind < 0.12:
-        digits = "0123456789" * 3 + ".,:-/$%+ "
-        text = "".join(digits[int(i)] for i in rng.integers(len(digits), size=columns))
-    else:
-        text = paragraphs[int(rng.integers(len(paragraphs)))]
-        start = int(rng.integers(max(1, len(text) - columns)))
-        if language == "en":
-            start = text.rfind(" ", 0, start) + 1
-        text = text[start : start + columns]
-        if language == "en" and 0.12 <= kind < 0.3:
-            text = text.upper() if kind < 0.2 else text.title()
-    # Some faces lack rare characters; a box for them is no text.
-    text = "".join(c if face.covers(c) else "的" if language == "zh" else "e" for c in text).strip()
-    return text or ("标题" if language == "zh" else "Title")
 
 
 def whole_pages(materials: Materials, seed: int) -> Iterator[tuple[Sample, Written]]:
@@ -359,7 +331,8 @@ def _framed(quads: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     way = (end - start).mean(axis=0)
     way = way / max(1e-3, float(np.linalg.norm(way)))
     side = (start[1] - start[0]) / max(1e-3, em)
-    longer, higher = rng.uniform(-0.05, 0.35, 2) * em, rng.uniform(-0.12, 0.2, 2) * em
+    # As measured on what the detector finds: it frames small letters more loosely.
+    longer, higher = rng.uniform(-0.1, 0.5, 2) * em, rng.uniform(-0.1, 0.5, 2) * em
     a, d = (
         start[0] - way * longer[0] - side * higher[0],
         start[1] - way * longer[0] + side * higher[1],
@@ -369,13 +342,35 @@ def _framed(quads: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return np.array([a, d, c, b] if down else [a, b, c, d], np.float32)
 
 
-def false_lines(engine: RapidOcrEngine, rgb: Rgb) -> Iterator[Line]:
-    """What the detector takes for lines, and cannot read."""
+def false_lines(engine: RapidOcrEngine, rgb: Rgb, rng: np.random.Generator) -> Iterator[Line]:
+    """What the detector takes for lines, and cannot read; as it is or with more contrast."""
     large = _enlarged(rgb)
-    for polygon in find_lines(engine, rgb):
+    for polygon in find_lines(engine, rgb if rng.random() < 0.5 else contrasted(rgb)):
         _, confidence = engine.read_line(cut_out(large, polygon * np.float32(_TEACHER_SCALE)))
         if confidence < _UNREAD:
-            yield Line(upright(rgb, polygon), np.zeros(2, np.float32), 1.0, False)
+            for _ in range(_FRAMES):
+                line = upright(rgb, _reframed(polygon, rng))
+                yield Line(line, np.zeros(2, np.float32), 1.0, False)
+
+
+def _reframed(polygon: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """The corners of a line, looser or tighter by up to a tenth, or of a part of it."""
+    middle = polygon.mean(axis=0)
+    along, down = polygon[1] - polygon[0], polygon[3] - polygon[0]
+    if np.linalg.norm(along) < np.linalg.norm(down):
+        along, down = down, along
+    share = float(rng.uniform(0.4, 1)) if rng.random() < 0.3 else float(rng.uniform(0.95, 1.1))
+    shift = float(rng.uniform(-0.5, 0.5)) * max(0.0, 1 - share)
+    frame = (
+        (polygon - middle) @ _stretch(along, share) @ _stretch(down, float(rng.uniform(0.9, 1.1)))
+    )
+    return (frame + middle + along * shift).astype(np.float32)
+
+
+def _stretch(way: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """The matrix that stretches along a direction."""
+    unit = way / max(1e-3, float(np.linalg.norm(way)))
+    return (np.eye(2) + (share - 1) * np.outer(unit, unit)).astype(np.float32)
 
 
 def _enlarged(rgb: Rgb) -> Rgb:

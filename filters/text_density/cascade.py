@@ -22,24 +22,25 @@ from filters.text_density import regions, screen
 from vae_corpus.score_types import Look
 
 # Raised when a change here changes scores without changing a constant below.
-_CODE_VERSION = 5
+_CODE_VERSION = 6
 
 CELL_PX = 256
 # The detector looks at parts of blocks; each line counts in the block it lies in.
 _BLOCK_PX = 512
 _SCALE = 1.5
 # The chance of the screen from which on text is possible.
-_POSSIBLE = 0.55
+_POSSIBLE = 0.5
 # The chance from which on a line that the detector found is taken for text.
-_IS_TEXT = 0.85
+_IS_TEXT = 0.9
 # Parts of a line that the border of two blocks cut end at most so far from it.
 _BORDER_PX = 8
 # How much contrast is added where text is faint: CLAHE's limit, and its tiles across and down.
 _CONTRAST, _CONTRAST_TILES = 3.0, (4, 4)
 # Characters are laid into bins of this side, and windows of 256 px slide over them.
 _BIN_PX = 64
-# A picture is of one script when it has so large a share of the characters.
-_MAIN_SHARE = 0.85
+# Shares of Han characters up to which a picture counts as latin, and from which as han. Those that
+# are all Han are estimated lower, never higher.
+_LATIN_SHARE, _HAN_SHARE = 0.15, 0.8
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,9 @@ def _script(lines: list[_Line], chars: float) -> str | None:
     if chars == 0:
         return None
     share = sum(line.han for line in lines) / chars
-    if share >= _MAIN_SHARE:
+    if share >= _HAN_SHARE:
         return "han"
-    return "latin" if share <= 1 - _MAIN_SHARE else "mixed"
+    return "latin" if share <= _LATIN_SHARE else "mixed"
 
 
 def _blocks(

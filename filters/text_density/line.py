@@ -1,6 +1,6 @@
 """What a line of text looks like: enough to count its characters and to tell its script, unread.
 
-A convolutional network of 57,000 weights sees the line laid down and counts, along it, Han and
+A convolutional network of 116,000 weights sees the line laid down and counts, along it, Han and
 other characters, and tells their em and whether it is writing at all: the detector takes some
 fences and leaves for lines. It was trained on lines whose characters are known, framed as the
 detector frames them, and on what the detector finds and nobody can read

@@ -21,8 +21,10 @@ from filters.training import descent
 from filters.training.descent import descend, start
 
 HEIGHT_PX, STRIDE_PX = 24, 4
-_WIDTHS = (12, 24, 32, 48)
+_WIDTHS = (12, 24, 40, 64)
 _BATCH = 64
+# Lines of a batch lie beside each other in strips of this width, so far apart.
+_STRIP_PX, _GAP_PX = 2048, 48
 
 
 class Line(NamedTuple):
@@ -39,10 +41,12 @@ class Line(NamedTuple):
 
 
 class LineCounter(nn.Module):
-    """From lines float32[N, 3, 24, W] to characters [N, 2, W / 4], and em and text [N, 2].
+    """From lines float32[N, 3, 24, W] to their characters [L, 2], and em and text [L, 2].
 
     Lines have mean 0 and deviation 1. W is a multiple of 4; `em` is the logarithm of em over
-    height, `text` a logit.
+    height, `text` a logit. Without `owner` each picture is a line, L = N. With it, int64[N, W / 4],
+    several lines lie beside each other: it has the number of the line of each 4 px, L where there
+    is none.
     """
 
     def __init__(self) -> None:
@@ -57,24 +61,47 @@ class LineCounter(nn.Module):
             nn.BatchNorm2d(d),
             nn.ReLU(),
         )
-        self.columns = nn.Sequential(
-            nn.Conv1d(d, d, 5, padding=2, bias=False),
-            nn.BatchNorm1d(d),
-            nn.ReLU(),
-            nn.Conv1d(d, d, 5, padding=2, bias=False),
-            nn.BatchNorm1d(d),
-            nn.ReLU(),
-        )
+        # Each sees twice as far along the line as the one before.
+        self.columns = nn.ModuleList(_Columns(d, reach) for reach in (1, 2, 4))
+        self.context = nn.Linear(d, d)
         self.density = nn.Conv1d(d, 2, 1)
         self.whole = nn.Linear(d, 2)
 
-    def forward(self, line: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        found = self.columns(self.rows(line)[:, :, 0])
-        density = F.softplus(self.density(found))
-        if mask is None:
-            return density, self.whole(found.mean(2))
-        mean = (found * mask[:, None]).sum(2) / mask.sum(1, keepdim=True)
-        return density * mask[:, None], self.whole(mean)
+    def forward(self, line: Tensor, owner: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        found = self.rows(line)[:, :, 0]
+        inside = None if owner is None else (owner < owner.max())[:, None]
+        for columns in self.columns:
+            found = columns(found) if inside is None else columns(found) * inside
+        mean = found.mean(2, keepdim=True) if owner is None else _per_line(found, owner, mean=True)
+        # A letter of a few px is told by its company: most lines are of one script.
+        context = self.context(mean.transpose(1, 2)).transpose(1, 2)
+        if owner is not None:
+            context = context[0][:, owner].transpose(0, 1)
+        density = F.softplus(self.density(F.relu(found + context)))
+        if owner is None:
+            return density.sum(2), self.whole(mean[:, :, 0])
+        counts = _per_line(density, owner, mean=False)[0, :, :-1].T
+        return counts, self.whole(mean[0, :, :-1].T)
+
+
+def _per_line(values: Tensor, owner: Tensor, *, mean: bool) -> Tensor:
+    """Sums or means [1, C, L + 1] over the places of each line of [N, C, W]; the last of none."""
+    flat = values.transpose(0, 1).flatten(1)
+    lines = int(owner.max()) + 1
+    sums = flat.new_zeros(len(flat), lines).index_add(1, owner.flatten(), flat)
+    if not mean:
+        return sums[None]
+    return (sums / torch.bincount(owner.flatten(), minlength=lines).clamp(min=1))[None]
+
+
+class _Columns(nn.Module):
+    def __init__(self, width: int, reach: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(width, width, 5, padding=2 * reach, dilation=reach, bias=False)
+        self.norm = nn.BatchNorm1d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.norm(self.conv(x)))
 
 
 def _layer(width: int, out: int, stride: tuple[int, int] = (1, 1)) -> tuple[nn.Module, ...]:
@@ -92,47 +119,57 @@ def fit(
     """Train on one thread: the same lines and seed give the same weights."""
     rng = start(seed)
     net = LineCounter()
-    batches = _batches(lines)
-    order = [n for _ in range(epochs) for n in rng.permutation(len(batches)).tolist()]
+    steps = epochs * len(lines) // _BATCH
 
     def loss(step: int) -> Tensor:
-        return _loss(net, [lines[n] for n in batches[order[step]]], rng)
+        # Of all lengths: norms see what they will see later, not the long or the short ones alone.
+        return _loss(net, [lines[int(n)] for n in rng.integers(len(lines), size=_BATCH)], rng)
 
-    return descend(net, loss, len(order), tell)
-
-
-def _batches(lines: Sequence[Line]) -> list[NDArray[np.intp]]:
-    """Lines of like length together."""
-    order = np.argsort([line.rgb.shape[1] for line in lines], kind="stable")
-    return [order[n : n + _BATCH] for n in range(0, len(order), _BATCH)]
+    return descend(net, loss, steps, tell)
 
 
 def _loss(net: LineCounter, lines: Sequence[Line], rng: np.random.Generator) -> Tensor:
-    width = max(line.rgb.shape[1] for line in lines)
-    width += -width % STRIDE_PX
-    pictures = np.zeros((len(lines), HEIGHT_PX, width, 3), np.float32)
-    mask = np.zeros((len(lines), width // STRIDE_PX), np.float32)
-    for n, line in enumerate(lines):
-        own = line.rgb.shape[1]
-        pictures[n, :, :own] = normed(line.rgb) * rng.choice([-1.0, 1.0])
-        mask[n, : max(1, own // STRIDE_PX)] = 1
-    rgb = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    if rng.random() < 0.3:
-        rgb = rgb[:, torch.from_numpy(rng.permutation(3))]
-    density, whole = net(rgb.contiguous(), torch.from_numpy(mask))
+    pictures, owner = _beside(lines, rng)
+    counts, whole = net(torch.from_numpy(pictures), torch.from_numpy(owner))
     truth = torch.from_numpy(np.stack([line.counts for line in lines]))
     em = torch.tensor([line.em for line in lines])
     text = torch.tensor([line.text for line in lines])
-    counts = density.sum(2)
     total, wanted = counts.sum(1), truth.sum(1)
     # Relative errors of the whole, and of each script as a share of the whole.
     whole_count = (torch.log1p(total) - torch.log1p(wanted)).abs()
     scripts = (counts - truth).abs().sum(1) / (wanted + 1)
     size = (whole[:, 0] - torch.log(em.clamp(min=0.1))).abs()
     real = text.float()
-    regressed = ((whole_count + 0.5 * scripts + 0.5 * size) * real).sum() / (real.sum() + 1)
+    regressed = ((whole_count + scripts + 0.5 * size) * real).sum() / (real.sum() + 1)
     loss: Tensor = regressed + 0.5 * F.binary_cross_entropy_with_logits(whole[:, 1], real)
     return loss
+
+
+def _beside(
+    lines: Sequence[Line], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Lines beside each other in strips float32[N, 3, 24, W], and the number of each 4 px's line.
+
+    The gaps are wider than any layer sees.
+    """
+    widths = [line.rgb.shape[1] // STRIDE_PX for line in lines]
+    room = max(_STRIP_PX // STRIDE_PX, max(widths))
+    places, row, column = [], 0, 0
+    for width in widths:
+        if column + width > room:
+            row, column = row + 1, 0
+        places.append((row, column))
+        column += width + _GAP_PX // STRIDE_PX
+    pictures = np.zeros((row + 1, 3, HEIGHT_PX, room * STRIDE_PX), np.float32)
+    owner = np.full((row + 1, room), len(lines), np.int64)
+    for n, (line, width, (row, column)) in enumerate(zip(lines, widths, places, strict=True)):
+        rgb = normed(line.rgb) * np.float32(rng.choice([-1.0, 1.0]))
+        if rng.random() < 0.3:
+            rgb = rgb[:, :, rng.permutation(3)]
+        start = column * STRIDE_PX
+        pictures[row, :, :, start : start + width * STRIDE_PX] = rgb.transpose(2, 0, 1)
+        owner[row, column : column + width] = n
+    return pictures, owner
 
 
 def normed(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -154,9 +191,9 @@ class _Deployed(nn.Module):
         values = rgb.float()
         values = values - values.mean((1, 2), keepdim=True)
         values = values / (values**2).mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1.0)
-        density, whole = self.net(values.permute(0, 3, 1, 2))
+        counts, whole = self.net(values.permute(0, 3, 1, 2))
         em, text = torch.exp(whole[:, :1]), torch.sigmoid(whole[:, 1:])
-        return torch.cat([density.sum(2), em, text], 1)[0]
+        return torch.cat([counts, em, text], 1)[0]
 
 
 def write(net: LineCounter, path: Path) -> None:

@@ -90,6 +90,23 @@ def test_the_written_counter_says_what_the_trained_one_says(tmp_path: Path) -> N
         (found,) = session.run(None, {"line": line.rgb[None]})
         values = torch.from_numpy(text_line.normed(line.rgb)).permute(2, 0, 1)[None]
         with torch.no_grad():
-            density, whole = net(values)
-        wanted = [*density.sum(2)[0], whole[0, 0].exp(), whole[0, 1].sigmoid()]
+            counts, whole = net(values)
+        wanted = [*counts[0], whole[0, 0].exp(), whole[0, 1].sigmoid()]
         np.testing.assert_allclose(found, np.array(wanted, np.float32), rtol=1e-3, atol=1e-3)
+
+
+def test_lines_beside_each_other_are_seen_as_if_alone() -> None:
+    torch.manual_seed(0)
+    net, lines = text_line.LineCounter().eval(), barred(40)
+    rng = np.random.default_rng(1)
+    pictures, owner = text_line._beside(lines, rng)
+    assert len(pictures) > 1 and pictures.shape[3] % 4 == 0
+    with torch.no_grad():
+        counts, whole = net(torch.from_numpy(pictures), torch.from_numpy(owner))
+        for n in range(len(lines)):
+            row, columns = np.nonzero(owner == n)
+            own = pictures[row[:1], :, :, 4 * columns[0] : 4 * columns[-1] + 4]
+            alone = net(torch.from_numpy(np.ascontiguousarray(own)))
+            # Not to the digit: the first layers see a gap where a line alone has an end.
+            torch.testing.assert_close(counts[n : n + 1], alone[0], rtol=0.02, atol=1e-3)
+            torch.testing.assert_close(whole[n : n + 1], alone[1], rtol=0.02, atol=1e-3)
