@@ -19,11 +19,15 @@ from text_blocks_ink import Browser
 from text_blocks_set import TILE_PX, Rgb, Sample, fullest_window
 
 Generator = np.random.Generator
-_SEED = 20261127
+_SEED = 20270215
 _PROGRAMS = (
-    ("kalzium-data", r"/doc/.*/(screenshot|settings|quick|infodialog)[^/]*\.png$", 24),
-    ("kdenlive-data", r"/doc/.*\.png$", 8),
-    ("eyes17", r"/helpFiles/en/.*-screen\.png$", 8),
+    ("kicad-doc-zh", r"/zh/images/[^/]*(dialog|preferences|menu|window|properties|setup)[^/]*\.png$", 24),
+    (
+        "fotoxx-common",
+        r"/(KB|add|album|batch|edit|favor|file|gallery|list|menu|pref|search|view)"
+        r"[^/]*\.jpg$",
+        16,
+    ),
 )
 
 
@@ -68,7 +72,7 @@ def leaf_samples(browser: Browser, count: int) -> Iterator[Sample]:
             inside = ((middles >= (x, y)) & (middles < (x + side, y + side))).all(axis=1)
             yield Sample(
                 kind=f"page_{side}",
-                source=f"libreoffice-help-{script}",
+                source=f"sentences {script}",
                 rgb=np.ascontiguousarray(rgba[y : y + side, x : x + side, :3]),
                 text="".join(c for c, i in zip(shown, inside, strict=True) if i),
                 em_px=em,
@@ -95,7 +99,7 @@ def _words(script: str, most: int, rng: Generator) -> str:
 
 def _face(browser: Browser, script: str, rng: Generator, only: str = "") -> str:
     """A family that draws the script; Chinese text has Latin letters in it, so faces with both."""
-    both = ("TW-", "BabelStone", "HanaMin")
+    both = ("TW-", "BabelStone", "zcool")
     stock = [f for f in sources.faces(script) if script == "latin" or f.name.startswith(both)]
     stock = [f for f in stock if only in f.name] or stock
     return browser.names[stock[int(rng.integers(len(stock)))]]
@@ -189,13 +193,13 @@ def _plot(browser: Browser, script: str, rng: Generator) -> str:
 
 
 def _receipt(browser: Browser, script: str, rng: Generator) -> str:
-    face = _face(browser, script, rng, "Courier" if script == "latin" else "")
+    face = _face(browser, script, rng, "Anonymous" if script == "latin" else "")
     rows = "".join(
         f"<div style='display:flex;justify-content:space-between'><span>{_words(script, 20, rng)}"
         f"</span><span>{rng.uniform(1, 90):.2f}</span></div>"
         for _ in range(int(rng.integers(8, 18)))
     )
-    surface = [p for _, p in sources.surfaces()][int(rng.integers(60))]
+    surface = sources.surfaces()[int(rng.integers(60))][1]
     ground = _picture(np.ascontiguousarray(cv2.resize(surface, (420, 640))))
     turn = rng.uniform(-5, 5)
     return (
@@ -208,7 +212,7 @@ def _receipt(browser: Browser, script: str, rng: Generator) -> str:
 
 
 def _comic(browser: Browser, script: str, rng: Generator) -> str:
-    face = _face(browser, script, rng, "Comic" if script == "latin" else "")
+    face = _face(browser, script, rng, "TomsonTalks" if script == "latin" else "")
     panels = ""
     for row in range(2):
         for column in range(3):
@@ -225,7 +229,7 @@ def _comic(browser: Browser, script: str, rng: Generator) -> str:
 
 def _map(browser: Browser, script: str, rng: Generator) -> str:
     """Names over relief, water and roads, with halos and at slants."""
-    relief = sources.pictures("python-cartopy-data", r"50-natural-earth[^/]*\.png$", 1)[0][1]
+    relief = sources.pictures("three-globe", r"earth-blue-marble\.jpg$", 1)[0][1]
     y, x = int(rng.integers(relief.shape[0] - 240)), int(rng.integers(relief.shape[1] - 320))
     part = cv2.resize(relief[y : y + 240, x : x + 320], (640, 480), interpolation=cv2.INTER_CUBIC)
     face, marks = _face(browser, script, rng), ""
@@ -250,7 +254,7 @@ def _map(browser: Browser, script: str, rng: Generator) -> str:
 
 
 def _meme(browser: Browser, script: str, rng: Generator) -> str:
-    face = _face(browser, script, rng, "Bebas" if script == "latin" else "")
+    face = _face(browser, script, rng, "LeagueSpartan" if script == "latin" else "")
     long = 30 if script == "latin" else 14
     line = (
         f"position:absolute;left:20px;width:600px;text-align:center;color:#fff;"

@@ -9,10 +9,10 @@ package show text.
 from __future__ import annotations
 
 import ctypes
-import gettext
 import hashlib
 import html
 import re
+import struct
 import subprocess
 import sys
 import tarfile
@@ -135,7 +135,7 @@ DOCUMENTS = (
 _PHOTOGRAPHS = (
     (
         "soft-ui-design-system",
-        "anastasia.jpg blog7-1.jpg blog7-2.jpg blog7-3.jpg brooke.jpg bruce-mars.jpg card-3.jpg"
+        "anastasia.jpg blog7-1.jpg blog7-2.jpg blog7-3.jpg brooke.jpg bruce-mars.jpg"
         " ivana.jpg ivancik.jpg kal-visuals.jpg marie.jpg nastuh.jpg office-dark.jpg team-1.jpg"
         " team-2.jpg team-3.jpg team-4.jpg toa-heftiba.jpg",
     ),
@@ -154,14 +154,14 @@ _PHOTOGRAPHS = (
     (
         "paper-kit-2",
         "antoine-barres.jpg bruno-abatti.jpg daniel-olahh.jpg daniel-olahs.jpg fabio-mangione.jpg"
-        " federico-beccari.jpg ilya-yakover.jpg joshua-stannard.jpg login-image.jpg"
+        " federico-beccari.jpg joshua-stannard.jpg login-image.jpg"
         " soroush-karimi.jpg uriel-soberanes.jpg clem-onojeghuo-2.jpg erik-lucatero-2.jpg"
         " joe-gardner-2.jpg kaci-baum-2.jpg",
     ),
     (
         "argon-design-system-free",
-        "ali-pazani.jpg atikh.jpg brooke-cagle.jpg fezbot.jpg michael.jpg team-1.jpg team-2.jpg"
-        " team-3.jpg mohamed.jpg img-2-1200x1000.jpg",
+        "ali-pazani.jpg brooke-cagle.jpg fezbot.jpg michael.jpg team-1.jpg team-2.jpg"
+        " team-3.jpg mohamed.jpg",
     ),
     ("notus-js", "team-4-470x470.png"),
     ("startbootstrap-agency", "team/1.jpg team/2.jpg team/3.jpg"),
@@ -182,7 +182,7 @@ _PHOTOGRAPHS = (
     ),
     (
         "libjs-jquery-backstretch",
-        "coffee.jpg dome.jpg pot-holder.jpg sample1_1920.jpg sample2_1920.jpg",
+        "coffee.jpg dome.jpg sample1_1920.jpg sample2_1920.jpg",
     ),
     ("lebiniou-data", "aquarium.png z-lightning.png z-lightningbolts.png"),
 )
@@ -231,12 +231,8 @@ def _elsewhere(spec: str) -> bool:
 @cache
 def _folder(package: str) -> Path:
     """Where the files of a package lie, given with or without its version."""
-    specs = [
-        name
-        for name, _, _ in SOURCES
-        if name == package or re.match(re.escape(package) + r"(==|@)\d", name)
-    ]
-    spec = specs[0]
+    named = re.compile(re.escape(package) + r"((==|@)\d.*)?")
+    spec = next(name for name, _, _ in SOURCES if named.fullmatch(name))
     if not _elsewhere(spec):
         return debian.fetch([spec])[spec]
     folder = debian.cache_dir() / "others" / spec.replace("/", "+")
@@ -338,7 +334,7 @@ def sheet_music(most: int = 24) -> tuple[tuple[str, Rgb], ...]:
     for name in ("autosp/geminiani", "m-tx/halleluja", "musixtex/notationMistakes/sottieng"):
         document = pypdfium2.PdfDocument(folder / f"{name}.pdf")
         for page in document:
-            scale = float(rng.uniform(1.6, 3.0))
+            scale = float(rng.uniform(1.2, 2.4))
             rgb = np.asarray(page.render(scale=scale).to_pil().convert("RGB"))
             letters = _letters(page, scale)
             for _ in range(20):
@@ -426,14 +422,23 @@ def _paragraphs(script: str) -> Iterator[str]:
 
 
 def _messages(script: str) -> Iterator[str]:
-    """What programs say in a language, in English as they were written; none with blanks to fill."""
+    """What programs say in a language, or in English as it was written, without blanks to fill."""
     language = "zh_TW" if script == "zh-tw" else "zh_CN"
     for package in ("gnucash-common", "gramps", "evolution-common"):
         for path in sorted(_folder(package).rglob(f"{language}/LC_MESSAGES/*.mo")):
-            with path.open("rb") as file:
-                catalog = gettext.GNUTranslations(file)
-            # The class offers no public way to list what it holds.
-            for said, translated in vars(catalog)["_catalog"].items():
-                text = said if script == "latin" else translated
-                if isinstance(said, str) and not re.search(r"[%{<|_\\\x04]", said):
-                    yield text
+            for english, translated in _catalogue(path.read_bytes()):
+                if not re.search(r"[%{<|_\\\x00\x04]", english):
+                    yield english if script == "latin" else translated
+
+
+def _catalogue(data: bytes) -> Iterator[tuple[str, str]]:
+    """The pairs of a file of GNU gettext (its manual, section "The Format of GNU MO Files")."""
+    count, *tables = struct.unpack_from("<3I", data, 8)
+    for number in range(count):
+        english, translated = (_string(data, table + 8 * number) for table in tables)
+        yield english, translated
+
+
+def _string(data: bytes, entry: int) -> str:
+    length, start = struct.unpack_from("<2I", data, entry)
+    return data[start : start + length].decode()
