@@ -21,7 +21,11 @@ from text_blocks_set import TILE_PX, Rgb, Sample, fullest_window
 Generator = np.random.Generator
 _SEED = 20270215
 _PROGRAMS = (
-    ("kicad-doc-zh", r"/zh/images/[^/]*(dialog|preferences|menu|window|properties|setup)[^/]*\.png$", 24),
+    (
+        "kicad-doc-zh",
+        r"/zh/images/[^/]*(dialog|preferences|menu|window|properties|setup)[^/]*\.png$",
+        24,
+    ),
     (
         "fotoxx-common",
         r"/(KB|add|album|batch|edit|favor|file|gallery|list|menu|pref|search|view)"
@@ -99,7 +103,7 @@ def _words(script: str, most: int, rng: Generator) -> str:
 
 def _face(browser: Browser, script: str, rng: Generator, only: str = "") -> str:
     """A family that draws the script; Chinese text has Latin letters in it, so faces with both."""
-    both = ("TW-", "BabelStone", "zcool")
+    both = ("TW-", "BabelStone", "zcool-kuaile", "bsmi")
     stock = [f for f in sources.faces(script) if script == "latin" or f.name.startswith(both)]
     stock = [f for f in stock if only in f.name] or stock
     return browser.names[stock[int(rng.integers(len(stock)))]]
@@ -258,7 +262,7 @@ def _meme(browser: Browser, script: str, rng: Generator) -> str:
     long = 30 if script == "latin" else 14
     line = (
         f"position:absolute;left:20px;width:600px;text-align:center;color:#fff;"
-        f"font:{rng.uniform(32, 44):.0f}px/1.1 {face};-webkit-text-stroke:1.5px #000;"
+        f"font:{rng.uniform(32, 44):.0f}px/1.1 {face};-webkit-text-stroke:3px #000;paint-order:stroke;"
         f"text-shadow:0 0 4px #000"
     )
     return (

@@ -99,13 +99,14 @@ SOURCES = (
     ("fonts-dosis", "OFL-1.1", "faces"),
     ("fonts-crosextra-caladea", "OFL-1.1", "faces"),
     ("@fontsource/zcool-xiaowei@5.3.0", "OFL-1.1", "faces"),
-    ("@fontsource/zcool-qingke-huangyou@5.3.0", "OFL-1.1", "faces"),
+    ("@fontsource/zcool-kuaile@5.3.0", "OFL-1.1", "faces"),
     ("fonts-babelstone-han", "Arphic", "faces"),
     ("fonts-cns11643-kai", "OGDL-TW-1.0", "faces"),
     ("fonts-cwtex-heib", "GPL-2+", "faces"),
     ("fonts-cwtex-yen", "GPL-2+", "faces"),
     ("fonts-cwtex-ming", "GPL-2+", "faces"),
     ("fonts-arphic-bsmi00lp", "Arphic", "faces"),
+    ("fonts-vlgothic", "BSD-3-clause, mplus", "faces"),
 )
 # What of wheels and npm's packages is unpacked.
 _WANTED = (".jpg", ".jpeg", ".png", "-simplified-400-normal.woff")
@@ -379,9 +380,9 @@ def faces(script: str) -> tuple[Path, ...]:
         " LeagueSpartan-Bold.otf RobotoSlab-Regular.otf Quattrocento-Regular.otf Play-Regular.ttf"
         " TomsonTalks.ttf cmunrm.ttf cmunsi.ttf Dosis-Medium.otf Caladea-Regular.ttf"
         " Caladea-Italic.ttf",
-        "zh-cn": "zcool-xiaowei-*.woff zcool-xiaowei-*.woff zcool-qingke-huangyou-*.woff"
+        "zh-cn": "zcool-kuaile-*.woff zcool-kuaile-*.woff zcool-xiaowei-*.woff"
         " BabelStoneHan.ttf BabelStoneHan.ttf TW-Kai-98_1.ttf",
-        "zh-tw": "bsmi00lp.ttf bsmi00lp.ttf cwheib.ttf cwyen.ttf cwming.ttf TW-Kai-98_1.ttf",
+        "zh-tw": "bsmi00lp.ttf cwheib.ttf cwyen.ttf cwming.ttf TW-Kai-98_1.ttf VL-Gothic-Regular.ttf",
     }[script]
     folders = [_folder(name) for name, _, what in SOURCES if what == "faces"]
     kinds = (".ttf", ".otf", ".woff")

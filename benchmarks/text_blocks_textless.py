@@ -67,6 +67,7 @@ def _paper(rng: Generator, side: int = 360) -> Any:
 def _bookshelves(rng: Generator) -> Any:
     """Spines without titles, some with bands, some leaning."""
     sheet, ink = _paper(rng)
+    paper = sheet[0, 0]
     tall = int(rng.integers(50, 110))
     for top in range(4, 360, tall + 10):
         x = 4
@@ -76,7 +77,7 @@ def _bookshelves(rng: Generator) -> Any:
             left, right, foot = x, x + wide - 1, top + tall
             spine = [(left + lean, top + short), (right + lean, top + short)]
             spine += [(right, foot), (left, foot)]
-            tone = float(sheet[0, 0] + (ink - sheet[0, 0]) * rng.uniform(0.3, 1))
+            tone = float(paper + (ink - paper) * rng.uniform(0.3, 1))
             cv2.fillPoly(sheet, [np.array(spine, np.int32)], tone)
             if rng.random() < 0.5:
                 band = foot - int(rng.integers(8, 20))
@@ -89,10 +90,11 @@ def _bookshelves(rng: Generator) -> Any:
 def _crates(rng: Generator) -> Any:
     """Stacked boxes of boards."""
     sheet, ink = _paper(rng)
+    paper = sheet[0, 0]
     wide, tall = int(rng.integers(30, 80)), int(rng.integers(24, 60))
     for row, top in enumerate(range(0, 360, tall + 3)):
         for left in range(-(row % 2) * wide // 2, 360, wide + 3):
-            tone = float(sheet[0, 0] + (ink - sheet[0, 0]) * rng.uniform(0.1, 0.4))
+            tone = float(paper + (ink - paper) * rng.uniform(0.1, 0.4))
             corner = (left + wide, top + tall)
             cv2.rectangle(sheet, (left, top), corner, tone, -1)
             for y in range(top, top + tall, max(6, tall // 4)):
@@ -120,10 +122,11 @@ def _furrows(rng: Generator) -> Any:
 def _lamps(rng: Generator) -> Any:
     """A panel of light-emitting diodes, a few of them lit."""
     sheet, ink = _paper(rng)
+    paper = sheet[0, 0]
     step = int(rng.integers(6, 14))
     lit = rng.random((360 // step + 1, 360 // step + 1)) < rng.uniform(0.2, 0.7)
     for (row, column), on in np.ndenumerate(lit):
-        tone = ink if on else float(0.8 * sheet[0, 0] + 0.2 * ink)
+        tone = ink if on else float(0.8 * paper + 0.2 * ink)
         cv2.circle(
             sheet, (column * step, row * step), max(1, int(step * 0.32)), tone, -1, cv2.LINE_AA
         )
@@ -149,11 +152,12 @@ def _chessboards(rng: Generator) -> Any:
 def _blinds(rng: Generator) -> Any:
     """Slats across a window, each with its shade, and their cords."""
     sheet, ink = _paper(rng)
+    paper = sheet[0, 0]
     step = int(rng.integers(7, 20))
     for top in range(0, 360, step):
         sag = int(rng.integers(-1, 2))
         for y in range(step - 2):
-            tone = float(sheet[0, 0] + (ink - sheet[0, 0]) * (0.15 + 0.6 * y / step))
+            tone = float(paper + (ink - paper) * (0.15 + 0.6 * y / step))
             cv2.line(sheet, (0, top + y), (360, top + y + sag), tone, 1)
         cv2.line(sheet, (0, top + step - 1), (360, top + step - 1 + sag), ink, 1)
     for x in range(int(rng.integers(20, 70)), 360, 110):
@@ -164,10 +168,11 @@ def _blinds(rng: Generator) -> Any:
 def _knitting(rng: Generator) -> Any:
     """Stitches like rows of the letter V, too close and too many for a word."""
     sheet, ink = _paper(rng)
+    paper = sheet[0, 0]
     wide, tall = int(rng.integers(8, 18)), int(rng.integers(7, 14))
     stripes = rng.uniform(0.3, 1, 60)
     for row, top in enumerate(range(-tall, 360, tall)):
-        tone = float(sheet[0, 0] + (ink - sheet[0, 0]) * stripes[row])
+        tone = float(paper + (ink - paper) * stripes[row])
         for left in range(0, 360, wide):
             foot = (left + wide // 2, top + tall + tall // 2)
             thick = max(2, wide // 4)
@@ -179,10 +184,11 @@ def _knitting(rng: Generator) -> Any:
 def _shingles(rng: Generator) -> Any:
     """Round tiles of a roof, each row over the one below."""
     sheet, ink = _paper(rng)
+    paper = sheet[0, 0]
     size = int(rng.integers(12, 32))
     for row, y in enumerate(range(380, -40, -size // 2)):
         for x in range(-(row % 2) * size // 2, 380, size):
-            tone = float(sheet[0, 0] + (ink - sheet[0, 0]) * rng.uniform(0, 0.35))
+            tone = float(paper + (ink - paper) * rng.uniform(0, 0.35))
             cv2.circle(sheet, (x, y), size // 2, tone, -1, cv2.LINE_AA)
             cv2.circle(sheet, (x, y), size // 2, ink, 1, cv2.LINE_AA)
     return sheet
@@ -194,7 +200,7 @@ def _contours(rng: Generator) -> Any:
     hills = cv2.GaussianBlur(rng.normal(0, 1, (360, 360)).astype(np.float32), (0, 0), 28)
     hills = (hills - hills.min()) / np.ptp(hills)
     for level in np.linspace(0.05, 0.95, int(rng.integers(10, 34))):
-        lines, _ = cv2.findContours(np.uint8(hills > level), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        lines, _ = cv2.findContours(np.uint8(hills > level), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
         cv2.polylines(sheet, lines, True, ink, int(rng.integers(1, 3)), cv2.LINE_AA)
     return sheet
 
