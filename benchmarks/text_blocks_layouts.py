@@ -262,8 +262,8 @@ def _meme(browser: Browser, script: str, rng: Generator) -> str:
     long = 30 if script == "latin" else 14
     line = (
         f"position:absolute;left:20px;width:600px;text-align:center;color:#fff;"
-        f"font:{rng.uniform(32, 44):.0f}px/1.1 {face};-webkit-text-stroke:3px #000;paint-order:stroke;"
-        f"text-shadow:0 0 4px #000"
+        f"font:{rng.uniform(32, 44):.0f}px/1.1 {face};-webkit-text-stroke:3px #000;"
+        f"paint-order:stroke;text-shadow:0 0 4px #000"
     )
     return (
         f'<div style="width:640px;height:480px;background:url({_photo(rng, 640, 480)})">'

@@ -382,7 +382,8 @@ def faces(script: str) -> tuple[Path, ...]:
         " Caladea-Italic.ttf",
         "zh-cn": "zcool-kuaile-*.woff zcool-kuaile-*.woff zcool-xiaowei-*.woff"
         " BabelStoneHan.ttf BabelStoneHan.ttf TW-Kai-98_1.ttf",
-        "zh-tw": "bsmi00lp.ttf cwheib.ttf cwyen.ttf cwming.ttf TW-Kai-98_1.ttf VL-Gothic-Regular.ttf",
+        "zh-tw": "bsmi00lp.ttf cwheib.ttf cwyen.ttf cwming.ttf TW-Kai-98_1.ttf"
+        " VL-Gothic-Regular.ttf",
     }[script]
     folders = [_folder(name) for name, _, what in SOURCES if what == "faces"]
     kinds = (".ttf", ".otf", ".woff")

@@ -22,7 +22,8 @@ _REAL = (
     ("mrpt-common", r"/[0-3]_(left|right)\.jpg$", 4),
     (
         "lebiniou-data",
-        r"/(TILE|7TAPA|DICKSON|dragon|oyster-01|wall179|Wall|z-eyes-hurt|z-fingerprints|z-gears)\.png$",
+        r"/(TILE|7TAPA|DICKSON|dragon|oyster-01|wall179|Wall|z-eyes-hurt|z-fingerprints"
+        r"|z-gears)\.png$",
         10,
     ),
     ("soft-ui-design-system", r"/curved(6|11|13|5-small)\.jpg$", 4),
