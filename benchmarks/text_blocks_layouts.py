@@ -67,7 +67,7 @@ def leaf_samples(browser: Browser, count: int) -> Iterator[Sample]:
         body = (
             f'<div style="background:{colours[not dark]};color:{colours[dark]};width:900px;'
             f"height:3000px;padding:20px;columns:{rng.integers(1, 3)};"
-            f"font:{em:.2f}px/{rng.uniform(1.2, 1.7):.2f} {_face(browser, script, rng)}"
+            f"font:{em:.2f}px/{rng.uniform(1.2, 1.7):.2f} {_face(browser, script, rng, em_px=em)}"
             f'">{text}</div>'
         )
         rgba, shown, middles = browser.show(body, 900, 700)
@@ -101,10 +101,14 @@ def _words(script: str, most: int, rng: Generator) -> str:
     return html.escape(cut)
 
 
-def _face(browser: Browser, script: str, rng: Generator, only: str = "") -> str:
+def _face(
+    browser: Browser, script: str, rng: Generator, only: str = "", em_px: float = 20.0
+) -> str:
     """A family that draws the script; Chinese text has Latin letters in it, so faces with both."""
     both = ("TW-", "BabelStone", "zcool-kuaile", "bsmi")
-    stock = [f for f in sources.faces(script) if script == "latin" or f.name.startswith(both)]
+    stock = [
+        f for f in sources.readable(script, em_px) if script == "latin" or f.name.startswith(both)
+    ]
     stock = [f for f in stock if only in f.name] or stock
     return browser.names[stock[int(rng.integers(len(stock)))]]
 

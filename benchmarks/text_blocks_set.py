@@ -272,7 +272,7 @@ def _set_ink(
     text = _text(script, chars, rng)
     face_script = "zh-cn" if script == "mixed" else script
     needed = {ord(c) for c in text if c.strip()}
-    fit_faces = [f for f in sources.faces(face_script) if needed <= sources.known(f)]
+    fit_faces = [f for f in sources.readable(face_script, em * scale) if needed <= sources.known(f)]
     if not fit_faces:
         return None
     face = fit_faces[int(rng.integers(len(fit_faces)))]

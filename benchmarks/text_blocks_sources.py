@@ -108,6 +108,8 @@ SOURCES = (
     ("fonts-arphic-bsmi00lp", "Arphic", "faces"),
     ("fonts-vlgothic", "BSD-3-clause, mplus", "faces"),
 )
+# Faces whose level strokes are hairlines.
+_THIN = ("TW-Kai", "zcool-xiaowei")
 # What of wheels and npm's packages is unpacked.
 _WANTED = (".jpg", ".jpeg", ".png", "-simplified-400-normal.woff")
 
@@ -136,7 +138,7 @@ DOCUMENTS = (
 _PHOTOGRAPHS = (
     (
         "soft-ui-design-system",
-        "anastasia.jpg blog7-1.jpg blog7-2.jpg blog7-3.jpg brooke.jpg bruce-mars.jpg"
+        "anastasia.jpg blog7-2.jpg blog7-3.jpg brooke.jpg bruce-mars.jpg"
         " ivana.jpg ivancik.jpg kal-visuals.jpg marie.jpg nastuh.jpg office-dark.jpg team-1.jpg"
         " team-2.jpg team-3.jpg team-4.jpg toa-heftiba.jpg",
     ),
@@ -389,6 +391,11 @@ def faces(script: str) -> tuple[Path, ...]:
     kinds = (".ttf", ".otf", ".woff")
     files = [p for folder in folders for p in sorted(folder.rglob("*.*")) if p.suffix in kinds]
     return tuple(next(p for p in files if p.match(pattern)) for pattern in wanted.split())
+
+
+def readable(script: str, em_px: float) -> tuple[Path, ...]:
+    """The faces without those whose level strokes vanish at so small an em."""
+    return tuple(f for f in faces(script) if em_px >= 13 or not f.name.startswith(_THIN))
 
 
 @cache
