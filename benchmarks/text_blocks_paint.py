@@ -103,7 +103,7 @@ def paint_coloured(
     ground: Rgb, cover: Floats, em_px: float, drawn_em: float, han: bool, rng: np.random.Generator
 ) -> tuple[Rgb, float] | None:
     """Ink within 38 levels of luma of the ground, but far from it in chroma."""
-    if han and em_px < 16:
+    if han and em_px < 14:
         return None
     near = cv2.dilate(cover, np.ones((2 * int(0.6 * drawn_em) + 1,) * 2)) > 0.1
     canvas = ground.astype(np.float32)

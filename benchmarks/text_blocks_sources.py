@@ -108,8 +108,8 @@ SOURCES = (
     ("fonts-arphic-bsmi00lp", "Arphic", "faces"),
     ("fonts-vlgothic", "BSD-3-clause, mplus", "faces"),
 )
-# Faces whose level strokes are hairlines.
-_THIN = ("TW-Kai", "zcool-xiaowei")
+# From what em on faces keep their level strokes, which are hairlines: the character for one is one.
+_LEAST_EM = {"TW-Kai": 13, "zcool-xiaowei": 13, "BabelStone": 9}
 # What of wheels and npm's packages is unpacked.
 _WANTED = (".jpg", ".jpeg", ".png", "-simplified-400-normal.woff")
 
@@ -395,7 +395,8 @@ def faces(script: str) -> tuple[Path, ...]:
 
 def readable(script: str, em_px: float) -> tuple[Path, ...]:
     """The faces without those whose level strokes vanish at so small an em."""
-    return tuple(f for f in faces(script) if em_px >= 13 or not f.name.startswith(_THIN))
+    lost = tuple(name for name, least in _LEAST_EM.items() if em_px < least)
+    return tuple(face for face in faces(script) if not face.name.startswith(lost))
 
 
 @cache
