@@ -19,11 +19,19 @@ from text_blocks_ink import Browser
 from text_blocks_set import TILE_PX, Rgb, Sample, fullest_window
 
 Generator = np.random.Generator
-_SEED = 20261127
+_SEED = 20270215
 _PROGRAMS = (
-    ("kalzium-data", r"/doc/.*/(screenshot|settings|quick|infodialog)[^/]*\.png$", 24),
-    ("kdenlive-data", r"/doc/.*\.png$", 8),
-    ("eyes17", r"/helpFiles/en/.*-screen\.png$", 8),
+    (
+        "kicad-doc-zh",
+        r"/zh/images/[^/]*(dialog|preferences|menu|window|properties|setup)[^/]*\.png$",
+        24,
+    ),
+    (
+        "fotoxx-common",
+        r"/(KB|add|album|batch|edit|favor|file|gallery|list|menu|pref|search|view)"
+        r"[^/]*\.jpg$",
+        16,
+    ),
 )
 
 
@@ -59,7 +67,7 @@ def leaf_samples(browser: Browser, count: int) -> Iterator[Sample]:
         body = (
             f'<div style="background:{colours[not dark]};color:{colours[dark]};width:900px;'
             f"height:3000px;padding:20px;columns:{rng.integers(1, 3)};"
-            f"font:{em:.2f}px/{rng.uniform(1.2, 1.7):.2f} {_face(browser, script, rng)}"
+            f"font:{em:.2f}px/{rng.uniform(1.2, 1.7):.2f} {_face(browser, script, rng, em_px=em)}"
             f'">{text}</div>'
         )
         rgba, shown, middles = browser.show(body, 900, 700)
@@ -68,7 +76,7 @@ def leaf_samples(browser: Browser, count: int) -> Iterator[Sample]:
             inside = ((middles >= (x, y)) & (middles < (x + side, y + side))).all(axis=1)
             yield Sample(
                 kind=f"page_{side}",
-                source=f"libreoffice-help-{script}",
+                source=f"sentences {script}",
                 rgb=np.ascontiguousarray(rgba[y : y + side, x : x + side, :3]),
                 text="".join(c for c, i in zip(shown, inside, strict=True) if i),
                 em_px=em,
@@ -93,10 +101,14 @@ def _words(script: str, most: int, rng: Generator) -> str:
     return html.escape(cut)
 
 
-def _face(browser: Browser, script: str, rng: Generator, only: str = "") -> str:
+def _face(
+    browser: Browser, script: str, rng: Generator, only: str = "", em_px: float = 20.0
+) -> str:
     """A family that draws the script; Chinese text has Latin letters in it, so faces with both."""
-    both = ("TW-", "BabelStone", "HanaMin")
-    stock = [f for f in sources.faces(script) if script == "latin" or f.name.startswith(both)]
+    both = ("TW-", "BabelStone", "zcool-kuaile", "bsmi")
+    stock = [
+        f for f in sources.readable(script, em_px) if script == "latin" or f.name.startswith(both)
+    ]
     stock = [f for f in stock if only in f.name] or stock
     return browser.names[stock[int(rng.integers(len(stock)))]]
 
@@ -189,13 +201,13 @@ def _plot(browser: Browser, script: str, rng: Generator) -> str:
 
 
 def _receipt(browser: Browser, script: str, rng: Generator) -> str:
-    face = _face(browser, script, rng, "Courier" if script == "latin" else "")
+    face = _face(browser, script, rng, "Anonymous" if script == "latin" else "")
     rows = "".join(
         f"<div style='display:flex;justify-content:space-between'><span>{_words(script, 20, rng)}"
         f"</span><span>{rng.uniform(1, 90):.2f}</span></div>"
         for _ in range(int(rng.integers(8, 18)))
     )
-    surface = [p for _, p in sources.surfaces()][int(rng.integers(60))]
+    surface = sources.surfaces()[int(rng.integers(60))][1]
     ground = _picture(np.ascontiguousarray(cv2.resize(surface, (420, 640))))
     turn = rng.uniform(-5, 5)
     return (
@@ -208,7 +220,7 @@ def _receipt(browser: Browser, script: str, rng: Generator) -> str:
 
 
 def _comic(browser: Browser, script: str, rng: Generator) -> str:
-    face = _face(browser, script, rng, "Comic" if script == "latin" else "")
+    face = _face(browser, script, rng, "TomsonTalks" if script == "latin" else "")
     panels = ""
     for row in range(2):
         for column in range(3):
@@ -225,7 +237,7 @@ def _comic(browser: Browser, script: str, rng: Generator) -> str:
 
 def _map(browser: Browser, script: str, rng: Generator) -> str:
     """Names over relief, water and roads, with halos and at slants."""
-    relief = sources.pictures("python-cartopy-data", r"50-natural-earth[^/]*\.png$", 1)[0][1]
+    relief = sources.pictures("three-globe", r"earth-blue-marble\.jpg$", 1)[0][1]
     y, x = int(rng.integers(relief.shape[0] - 240)), int(rng.integers(relief.shape[1] - 320))
     part = cv2.resize(relief[y : y + 240, x : x + 320], (640, 480), interpolation=cv2.INTER_CUBIC)
     face, marks = _face(browser, script, rng), ""
@@ -250,12 +262,12 @@ def _map(browser: Browser, script: str, rng: Generator) -> str:
 
 
 def _meme(browser: Browser, script: str, rng: Generator) -> str:
-    face = _face(browser, script, rng, "Bebas" if script == "latin" else "")
+    face = _face(browser, script, rng, "LeagueSpartan" if script == "latin" else "")
     long = 30 if script == "latin" else 14
     line = (
         f"position:absolute;left:20px;width:600px;text-align:center;color:#fff;"
-        f"font:{rng.uniform(32, 44):.0f}px/1.1 {face};-webkit-text-stroke:1.5px #000;"
-        f"text-shadow:0 0 4px #000"
+        f"font:{rng.uniform(32, 44):.0f}px/1.1 {face};-webkit-text-stroke:3px #000;"
+        f"paint-order:stroke;text-shadow:0 0 4px #000"
     )
     return (
         f'<div style="width:640px;height:480px;background:url({_photo(rng, 640, 480)})">'

