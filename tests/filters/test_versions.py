@@ -75,7 +75,7 @@ RECORDED: dict[str, tuple[Any, str]] = {
     "ink": ("1", "d6620354b9385d2c"),
     "layout": ("1", "f50478c44bd80fce"),
     "text_sketch": ("1", "6db535846fcf29ad"),
-    "text": (5, "2785da87c2e1c7ce"),
+    "text": (6, "2f10cc891cf910f4"),
 }
 
 
