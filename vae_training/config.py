@@ -57,6 +57,9 @@ class TrainSettings(Settings):
         ge=0,
         description="global batches are multiples of this; 0: of the ranks the run began with",
     )
+    accumulate: int = Field(
+        1, ge=1, description="parts that a rank's share of a batch goes through the model in"
+    )
     lr: float = Field(_LEARNING_RATE, gt=0, description="learning rate")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")

@@ -11,6 +11,9 @@ import pytest
 from tests.vae_training.runs import Forked, assert_close, command, losses, rows, run, torchrun
 from vae_training.trainer import Outcome
 
+# Of 512 px two images per rank, so that both go through the model in parts.
+_BATCH_PIXELS = 4 * 512 * 512
+
 
 @pytest.mark.slow
 def test_sigterm_saves_and_the_same_command_goes_on(
@@ -28,7 +31,8 @@ def test_sigterm_saves_and_the_same_command_goes_on(
 def one(corpus: Path, dino: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one rank with the batches of two."""
     out = tmp_path_factory.mktemp("one")
-    run(corpus, out, steps=3, batch_multiple=2, dino=dino, align_weight="adaptive")
+    more = {"batch_pixels": _BATCH_PIXELS, "accumulate": 2, "align_weight": "adaptive"}
+    run(corpus, out, steps=3, batch_multiple=2, dino=dino, **more)
     return out
 
 
@@ -40,6 +44,7 @@ def test_two_ranks_train_like_one(
     two = tmp_path / "two"
     more = ["--steps", "3", "--validate_every", "2", "--sharding", sharding]
     more += ["--dino", dino, "--align_weight", "adaptive"]
+    more += ["--batch_pixels", str(_BATCH_PIXELS), "--accumulate", "2"]
     pair = Forked(tmp_path / "pair", command(corpus, two, *more), world=2)
     assert "validation after step 2" in pair.finish()
     assert_close(one, two, 3)

@@ -59,13 +59,36 @@ def test_the_checkpoint_of_a_run_exports_to_its_model(
         assert torch.equal(weight, again.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
 def test_an_interrupted_run_has_the_losses_of_an_uninterrupted_one(
-    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome]
+    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome], accumulate: int
 ) -> None:
-    stopped = run(corpus, tmp_path, stop_after(3), workers=1)
+    more: dict[str, int] = {}
+    at_once, out = whole[0], tmp_path / "out"
+    if accumulate > 1:
+        more, at_once = {"accumulate": accumulate, "batch_pixels": 4 * 256 * 256}, tmp_path / "one"
+        run(corpus, at_once, **more)
+    stopped = run(corpus, out, stop_after(3), workers=1, **more)
     assert stopped.step == 3 and stopped.report is None
-    assert run(corpus, tmp_path, workers=4).step == 6
-    assert losses(tmp_path) == losses(whole[0])
+    assert run(corpus, out, workers=4, **more).step == 6
+    assert losses(out) == losses(at_once)
+
+
+def test_parts_of_a_batch_may_change_on_resuming_and_show_the_same_images(
+    corpus: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(corpus, one, steps=3, batch_pixels=4 * 256 * 256)
+    run(corpus, two, stop_after(1), steps=3, batch_pixels=4 * 256 * 256, accumulate=3)
+    ranks = join("cpu", {})
+    try:
+        settings = settings_of(corpus, two, steps=3, batch_pixels=4 * 256 * 256)
+        _, notes = assemble(settings, ranks, clock=time.perf_counter, stopped=lambda: False)
+    finally:
+        ranks.close()
+    assert "accumulate was 3, from here on it is 1" in notes
+    run(corpus, two, steps=3, batch_pixels=4 * 256 * 256)
+    assert_close(one, two, 3)
 
 
 def test_a_finished_run_does_nothing_more(corpus: Path, tmp_path: Path) -> None:
