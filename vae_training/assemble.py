@@ -10,7 +10,7 @@ import torch
 
 from vae_corpus.curriculum import Curriculum
 from vae_training.config import TrainSettings
-from vae_training.data.corpus import open_data, oversized
+from vae_training.data.corpus import open_data
 from vae_training.distributed import Ranks
 from vae_training.losses.dino import load_features
 from vae_training.losses.lpips import load_lpips
@@ -46,7 +46,6 @@ def assemble(
     settings = snapshot.settle(settings, ranks.world, found, start)
     data = open_data(settings, ranks.world)
     objective, notes = build_objective(settings, data.curriculum)
-    notes += oversized(settings, data)
     if found is not None:
         notes += snapshot.changes(settings, found)
     trainer = Trainer(

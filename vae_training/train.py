@@ -80,13 +80,14 @@ def _main(argv: Sequence[str] | None) -> int:
         ranks.close()
         return 1
     except ValueError as error:
+        code = 2 if isinstance(error, reader.SettingsError) else 1
         place = f"rank {ranks.rank}: " if ranks.world > 1 else ""
         print(f"{place}error: {error}", file=sys.stderr, flush=True)
         if ranks.world > 1:
             # Other ranks may wait for this one in a collective: torchrun ends them.
-            os._exit(1)
+            os._exit(code)
         ranks.close()
-        return 1
+        return code
     ranks.close()
     return 0
 

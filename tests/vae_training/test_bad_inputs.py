@@ -130,7 +130,10 @@ def test_a_tar_that_is_cut_while_training_is_named(copy: Path) -> None:
     ("arguments", "told"),
     [
         (["--batch_multiple", "3"], "batch_multiple 3 cannot be shared evenly by 2 ranks"),
-        (["--steps", "2"], "2 steps are too few for 3 phases: give --steps 3"),
+        (
+            ["--steps", "2", "--batch_pixels", "524288"],
+            "2 steps are too few for 3 phases: give --steps 3",
+        ),
     ],
 )
 def test_an_impossible_batch_or_run_is_told(corpus: Path, arguments: list[str], told: str) -> None:

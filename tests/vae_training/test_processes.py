@@ -13,6 +13,7 @@ from vae_training.trainer import Outcome
 
 # Of 512 px two images per rank, so that both go through the model in parts.
 _BATCH_PIXELS = 4 * 512 * 512
+_BATCHES = ["--batch_pixels", str(_BATCH_PIXELS)]
 
 
 @pytest.mark.slow
@@ -44,7 +45,7 @@ def test_two_ranks_train_like_one(
     two = tmp_path / "two"
     more = ["--steps", "3", "--validate_every", "2", "--sharding", sharding]
     more += ["--dino", dino, "--align_weight", "adaptive"]
-    more += ["--batch_pixels", str(_BATCH_PIXELS), "--accumulate", "2"]
+    more += [*_BATCHES, "--accumulate", "2"]
     pair = Forked(tmp_path / "pair", command(corpus, two, *more), world=2)
     assert "validation after step 2" in pair.finish()
     assert_close(one, two, 3)
@@ -57,17 +58,17 @@ def test_a_signal_to_one_of_two_sharded_ranks_stops_both_and_one_goes_on(
     corpus: Path, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    process = torchrun(corpus, two, "--steps", "6", "--sharding", "fsdp")
+    process = torchrun(corpus, two, "--steps", "6", "--sharding", "fsdp", *_BATCHES)
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("step"):
             workers = psutil.Process(process.pid).children()
             workers[-1].send_signal(signal.SIGTERM)
             break
-    run(corpus, one, steps=6, batch_multiple=2)
+    run(corpus, one, steps=6, batch_multiple=2, batch_pixels=_BATCH_PIXELS)
     said, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert "the same command resumes" in said
     assert 0 < len(losses(two)) < 6
-    run(corpus, two, steps=6)
+    run(corpus, two, steps=6, batch_pixels=_BATCH_PIXELS)
     assert_close(one, two, 6)

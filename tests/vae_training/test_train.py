@@ -151,6 +151,7 @@ def test_the_command_says_what_is_off_and_where_to_look(
         (["--corpse", "x"], 2, "did you mean --corpus"),
         (["--corpus", "CORPUS", "--lpips_weights", "no.pth"], 1, "there is no file no.pth"),
         (["--corpus", "CORPUS", "--dino", "nothing"], 1, "download the folder of a DINOv2"),
+        (["--corpus", "CORPUS", "--batch_multiple", "9"], 2, "smallest batch of one process"),
         (["--corpus", "CORPUS", "--steps", "1"], 1, "1 steps are too few for 3 phases"),
     ],
 )
