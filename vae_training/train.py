@@ -1,7 +1,8 @@
 """Train an autoencoder on a corpus, phase by phase.
 
 Run: `python vae_training/train.py --corpus corpus --model tiny --steps 48`
-Many GPUs: `torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus --model f16c128`
+Many GPUs: `torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus --config
+vae_training/recipes/f16c128.yaml`
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ examples:
   go on from a folder     python vae_training/train.py --corpus corpus --init sdxl/vae \\
                             --train decoder --lr 2e-5
   eight GPUs              torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus \\
-                            --model f16c128
+                            --config vae_training/recipes/f16c128.yaml
   many nodes              torchrun --nnodes 16 --nproc-per-node 8 --rdzv-backend c10d \\
                             --rdzv-endpoint HOST:29500 --max-restarts 3 vae_training/train.py \\
-                            --config train.yaml --corpus s3://bucket/corpus --out /shared/run
+                            --config recipe.yaml --corpus s3://bucket/corpus --out /shared/run
 """
 
 

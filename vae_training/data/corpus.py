@@ -38,7 +38,7 @@ def open_data(settings: TrainSettings, world: int) -> Data:
             f"batch_multiple {multiple} cannot be shared evenly by {world} ranks: give a multiple"
             f" of {world}, or 0"
         )
-    curriculum = _cropped(read_curriculum(settings.corpus), settings)
+    curriculum = cropped(read_curriculum(settings.corpus), settings)
     shards = open_shards(settings.corpus)
     _check_counts(curriculum, shards)
     _check_buckets(settings, shards)
@@ -64,7 +64,7 @@ def open_data(settings: TrainSettings, world: int) -> Data:
     return Data(curriculum=curriculum, shards=shards, holdout=holdout, order=order)
 
 
-def _cropped(curriculum: Curriculum, settings: TrainSettings) -> Curriculum:
+def cropped(curriculum: Curriculum, settings: TrainSettings) -> Curriculum:
     """With the crop of the settings in all phases; ValueError where the model cannot take it."""
     if settings.crop_px is not None:
         phases = [dataclasses.replace(p, crop_px=settings.crop_px) for p in curriculum.phases]
