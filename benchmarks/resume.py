@@ -51,6 +51,7 @@ def train(
     """Run the command; with `stop` (step, signal) send the signal when that step is done."""
     command = [sys.executable, "vae_training/train.py", "--corpus", corpus, "--out", str(out)]
     command += ["--model", "tiny", "--steps", str(steps), "--threads", "1"]
+    command += ["--lpips_weights", "none", "--dino", "none"]
     command += ["--workers", str(workers), "--checkpoint_every", str(_CHECKPOINT_EVERY)]
     command += ["--batch_pixels", str(_BATCH_PIXELS), "--validate_every", "100"]
     with open(out.with_suffix(".log"), "a") as log:

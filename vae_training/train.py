@@ -1,6 +1,7 @@
 """Train an autoencoder on a corpus, phase by phase.
 
-Run: `python vae_training/train.py --corpus corpus --model tiny --steps 48`
+Run: `python vae_training/train.py --corpus corpus --model tiny --steps 48 --lpips_weights none
+--dino none`
 Many GPUs: `torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus --config
 vae_training/recipes/f16c128.yaml`
 """
@@ -32,13 +33,15 @@ with another number of ranks that can share its batches (--batch_multiple). SIGT
 or ctrl-C, finishes the step, saves and exits with code 0. tensorboard --logdir runs shows runs.
 
 examples:
-  a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48
+  a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48 \\
+                            --lpips_weights none --dino none
   one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
                             --lpips_weights vgg16-397923af.pth --dino dinov2-large
   go on from a folder     python vae_training/train.py --corpus corpus --init sdxl/vae \\
-                            --train decoder --lr 2e-5
+                            --train decoder --lr 2e-5 --lpips_weights vgg16-397923af.pth
   eight GPUs              torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus \\
-                            --config vae_training/recipes/f16c128.yaml
+                            --config vae_training/recipes/f16c128.yaml \\
+                            --lpips_weights vgg16-397923af.pth --dino dinov2-large
   many nodes              torchrun --nnodes 16 --nproc-per-node 8 --rdzv-backend c10d \\
                             --rdzv-endpoint HOST:29500 --max-restarts 3 vae_training/train.py \\
                             --config recipe.yaml --corpus s3://bucket/corpus --out /shared/run

@@ -36,6 +36,8 @@ from vae_training.trainer import Outcome
 from vae_training.watch.nonfinite import NonFiniteLoss
 from vae_training.watch.speed import peak_flops, training_flops_per_px
 
+OFF = ["--dino", "none", "--lpips_weights", "none"]
+
 
 def test_a_run_leaves_checkpoint_grid_and_model(whole: tuple[Path, Outcome]) -> None:
     out, outcome = whole
@@ -138,8 +140,8 @@ def test_the_command_says_what_is_off_and_where_to_look(
 ) -> None:
     assert train.main(command(corpus, tmp_path, "--steps", "3")) == 0
     said = capsys.readouterr().out
-    assert "align is off: general, mixed, large ask for it; give --dino PATH" in said
-    assert "lpips is off" in said and "held out by key hash" in said
+    assert "align is off by --dino none: phases general, mixed, large ask for it" in said
+    assert "lpips is off: no phase asks for it" in said and "held out by key hash" in said
     assert str(tmp_path / "grid.png") in said and "skip alone" in said
 
 
@@ -149,7 +151,8 @@ def test_the_command_says_what_is_off_and_where_to_look(
         (["--corpus", "nowhere"], 1, "there is no nowhere/curriculum.json"),
         (["--corpus", "nowhere", "--model", "f8"], 2, "model"),
         (["--corpse", "x"], 2, "did you mean --corpus"),
-        (["--corpus", "CORPUS", "--lpips_weights", "no.pth"], 1, "there is no file no.pth"),
+        (["--corpus", "CORPUS", *OFF, "--lpips_weights", "no.pth"], 1, "there is no file no.pth"),
+        (["--corpus", "CORPUS"], 2, "ask for it, and --dino is not given: download the folder of"),
         (["--corpus", "CORPUS", "--dino", "nothing"], 1, "download the folder of a DINOv2"),
         (["--corpus", "CORPUS", "--batch_multiple", "9"], 2, "smallest batch of one process"),
         (["--corpus", "CORPUS", "--steps", "1"], 1, "1 steps are too few for 3 phases"),
