@@ -45,7 +45,8 @@ $(PADDLE)/.ready: filters/ocr/paddle-requirements.txt
 
 corpus: setup
 	$(BIN)/python pipelines/build_corpus.py --out $(CORPUS)
-	$(BIN)/python vae_training/train.py --corpus $(CORPUS) --model tiny --steps $(STEPS) --out $(RUN)
+	$(BIN)/python vae_training/train.py --corpus $(CORPUS) --model tiny --steps $(STEPS) --out $(RUN) \
+	  --lpips_weights none --dino none
 	@echo
 	@echo "corpus         $(CORPUS)/report/index.html and $(CORPUS)/shards"
 	@echo "training grid  $(RUN)"

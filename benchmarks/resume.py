@@ -51,6 +51,7 @@ def train(
     """Run the command; with `stop` (step, signal) send the signal when that step is done."""
     command = [sys.executable, "vae_training/train.py", "--corpus", corpus, "--out", str(out)]
     command += ["--model", "tiny", "--steps", str(steps), "--threads", "1"]
+    command += ["--lpips_weights", "none", "--dino", "none"]
     command += ["--workers", str(workers), "--checkpoint_every", str(_CHECKPOINT_EVERY)]
     command += ["--batch_pixels", str(_BATCH_PIXELS), "--validate_every", "100"]
     with open(out.with_suffix(".log"), "a") as log:
@@ -65,6 +66,11 @@ def train(
     if process.returncode != expected:
         said = out.with_suffix(".log").read_text()
         raise RuntimeError(f"{' '.join(command)} left with {process.returncode}: {said}")
+
+
+def _for_two_ranks(corpus: str, steps: int) -> TrainSettings:
+    """Settings under which two ranks can share the images of any rung, cut to the smallest."""
+    return TrainSettings(corpus=corpus, model="tiny", steps=steps, batch_multiple=2, crop_px=256)
 
 
 def steps_done(out: Path) -> int:
@@ -110,7 +116,7 @@ def losses(corpus: str, steps: int, folder: Path, seed: int) -> dict[str, Any]:
 def look(corpus: str, steps: int, out: Path) -> None:
     """Write what this rank sees: per image step, place in the global batch, key, checksum."""
     ranks = join("cpu", os.environ)
-    settings = TrainSettings(corpus=corpus, model="tiny", steps=steps, batch_multiple=2)
+    settings = _for_two_ranks(corpus, steps)
     data = open_data(settings, ranks.world)
     loader = Loader(
         shards=data.shards, order=data.order, workers=2, rank=ranks.rank, world=ranks.world
@@ -137,7 +143,7 @@ def ranks(corpus: str, steps: int, folder: Path) -> dict[str, Any]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT)}
         subprocess.run(command, env=environment, check=True)
         seen[world] = json.loads(out.read_text())
-    data = open_data(TrainSettings(corpus=corpus, model="tiny", steps=steps, batch_multiple=2), 1)
+    data = open_data(_for_two_ranks(corpus, steps), 1)
     sizes = data.order.sizes()
     walked: dict[int, list[str]] = defaultdict(list)
     for _, _, key, group, _ in seen[1]:

@@ -176,10 +176,9 @@ def _summary(done: Built, console: Console) -> None:
         console.say(f"note: {notice}")
     console.say(f"look at    {done.reported.page}")
     if done.reported.groups:
-        train = shlex.join(
-            ["python", "vae_training/train.py", "--corpus", done.config.out, "--model", "tiny"]
-        )
-        console.say(f"train with {train}")
+        train = ["python", "vae_training/train.py", "--corpus", done.config.out, "--model", "tiny"]
+        train += ["--lpips_weights", "none", "--dino", "none"]
+        console.say(f"train with {shlex.join(train)}")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from vae_corpus.curriculum import Curriculum
+from vae_corpus.settings import SettingsError
 from vae_training.config import TrainSettings
-from vae_training.data.corpus import open_data, oversized
+from vae_training.data.corpus import open_data
 from vae_training.distributed import Ranks
-from vae_training.losses.dino import load_features
-from vae_training.losses.lpips import load_lpips
+from vae_training.losses import dino, lpips
 from vae_training.losses.objective import Objective
 from vae_training.model import build
 from vae_training.model.adapters import OURS
@@ -46,7 +46,6 @@ def assemble(
     settings = snapshot.settle(settings, ranks.world, found, start)
     data = open_data(settings, ranks.world)
     objective, notes = build_objective(settings, data.curriculum)
-    notes += oversized(settings, data)
     if found is not None:
         notes += snapshot.changes(settings, found)
     trainer = Trainer(
@@ -64,23 +63,18 @@ def assemble(
 
 
 def build_objective(settings: TrainSettings, curriculum: Curriculum) -> tuple[Objective, list[str]]:
-    """The model with its losses, and a sentence for each loss that is off."""
+    """The model with its losses, and a sentence for each loss that is off.
+
+    SettingsError where a phase asks for one whose weights are neither given nor declined.
+    """
+    off = _losses_off(settings, curriculum)
     torch.manual_seed(settings.seed)
     model = build_model(settings)
     freeze(model, settings.train)
-    lpips = load_lpips(settings.lpips_weights) if settings.lpips_weights else None
-    features = load_features(settings.dino, settings.dino_layer) if settings.dino else None
-    notes = _notes(settings, model)
-    for name, setting, there in (("lpips", "lpips_weights", lpips), ("align", "dino", features)):
-        asked = [p.name for p in curriculum.phases if name in p.loss and p.loss[name].used]
-        if name == "align" and asked and not settings.encoder_learns:
-            notes.append("align is off: it teaches the encoder alone, which does not learn")
-        elif there is None and asked:
-            notes.append(f"{name} is off: {', '.join(asked)} ask for it; give --{setting} PATH")
-        elif there is None:
-            notes.append(f"{name} is off: no phase asks for it")
+    judge = lpips.load_lpips(settings.lpips_weights) if settings.lpips_weights else None
+    features = dino.load_features(settings.dino, settings.dino_layer) if settings.dino else None
     adaptive = settings.align_weight_max if settings.align_weight == "adaptive" else None
-    return Objective(model, lpips, features, adaptive=adaptive), notes
+    return Objective(model, judge, features, adaptive=adaptive), _notes(settings, model) + off
 
 
 def build_model(settings: TrainSettings) -> Any:
@@ -101,6 +95,28 @@ def build_model(settings: TrainSettings) -> Any:
     elif settings.recompute:
         model.enable_gradient_checkpointing()
     return model
+
+
+def _losses_off(settings: TrainSettings, curriculum: Curriculum) -> list[str]:
+    notes = []
+    for name, setting, ways_out in (
+        ("lpips", "lpips_weights", lpips.WAYS_OUT),
+        ("align", "dino", dino.WAYS_OUT),
+    ):
+        path = getattr(settings, setting)
+        asking = [p.name for p in curriculum.phases if name in p.loss and p.loss[name].used]
+        asked = f"phases {', '.join(asking)} ask for it"
+        if path:
+            continue
+        if not asking:
+            notes.append(f"{name} is off: no phase asks for it")
+        elif name == "align" and not settings.encoder_learns:
+            notes.append("align is off: it teaches the encoder alone, which does not learn")
+        elif path is None:
+            notes.append(f"{name} is off by --{setting} none: {asked}")
+        else:
+            raise SettingsError(f"{name}: {asked}, and --{setting} is not given: {ways_out}")
+    return notes
 
 
 def _notes(settings: TrainSettings, model: Any) -> list[str]:

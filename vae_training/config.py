@@ -57,6 +57,9 @@ class TrainSettings(Settings):
         ge=0,
         description="global batches are multiples of this; 0: of the ranks the run began with",
     )
+    accumulate: int = Field(
+        1, ge=1, description="parts that a rank's share of a batch goes through the model in"
+    )
     lr: float = Field(_LEARNING_RATE, gt=0, description="learning rate")
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
@@ -83,8 +86,12 @@ class TrainSettings(Settings):
     recompute_levels: int | None = Field(
         None, ge=1, description="of so many levels only, from full resolution down; none: all"
     )
-    lpips_weights: str | None = Field(None, description="VGG-16 weights file; none: LPIPS off")
-    dino: str | None = Field(None, description="folder of a DINOv2 model; none: alignment off")
+    lpips_weights: str | None = Field(
+        "", description="VGG-16 weights file, where a phase has LPIPS; none: train without"
+    )
+    dino: str | None = Field(
+        "", description="folder of a DINOv2 model, where a phase has alignment; none: train without"
+    )
     dino_layer: int | None = Field(None, ge=1, description="layer to align with; none: the middle")
     align_weight: Literal["fixed", "adaptive"] = Field(
         "adaptive",
@@ -117,6 +124,12 @@ class TrainSettings(Settings):
         if name:  # none with --init
             configs.config(name)
         return name
+
+    @field_validator("lpips_weights", "dino", mode="before")
+    @classmethod
+    def _none_in_a_file(cls, path: Any) -> Any:
+        """YAML has `none` as text; left out, a path is "", which is something else."""
+        return None if path == "none" else path
 
     @field_validator("train")
     @classmethod

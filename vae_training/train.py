@@ -1,7 +1,9 @@
 """Train an autoencoder on a corpus, phase by phase.
 
-Run: `python vae_training/train.py --corpus corpus --model tiny --steps 48`
-Many GPUs: `torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus --model f16c128`
+Run: `python vae_training/train.py --corpus corpus --model tiny --steps 48 --lpips_weights none
+--dino none`
+Many GPUs: `torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus --config
+vae_training/recipes/f16c128.yaml`
 """
 
 from __future__ import annotations
@@ -31,16 +33,18 @@ with another number of ranks that can share its batches (--batch_multiple). SIGT
 or ctrl-C, finishes the step, saves and exits with code 0. tensorboard --logdir runs shows runs.
 
 examples:
-  a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48
+  a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48 \\
+                            --lpips_weights none --dino none
   one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
                             --lpips_weights vgg16-397923af.pth --dino dinov2-large
   go on from a folder     python vae_training/train.py --corpus corpus --init sdxl/vae \\
-                            --train decoder --lr 2e-5
+                            --train decoder --lr 2e-5 --lpips_weights vgg16-397923af.pth
   eight GPUs              torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus \\
-                            --model f16c128
+                            --config vae_training/recipes/f16c128.yaml \\
+                            --lpips_weights vgg16-397923af.pth --dino dinov2-large
   many nodes              torchrun --nnodes 16 --nproc-per-node 8 --rdzv-backend c10d \\
                             --rdzv-endpoint HOST:29500 --max-restarts 3 vae_training/train.py \\
-                            --config train.yaml --corpus s3://bucket/corpus --out /shared/run
+                            --config recipe.yaml --corpus s3://bucket/corpus --out /shared/run
 """
 
 
@@ -80,13 +84,14 @@ def _main(argv: Sequence[str] | None) -> int:
         ranks.close()
         return 1
     except ValueError as error:
+        code = 2 if isinstance(error, reader.SettingsError) else 1
         place = f"rank {ranks.rank}: " if ranks.world > 1 else ""
         print(f"{place}error: {error}", file=sys.stderr, flush=True)
         if ranks.world > 1:
             # Other ranks may wait for this one in a collective: torchrun ends them.
-            os._exit(1)
+            os._exit(code)
         ranks.close()
-        return 1
+        return code
     ranks.close()
     return 0
 

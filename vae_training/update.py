@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
 
 from vae_corpus.curriculum import LossWeights
 from vae_training.compilation import compile_model, memory_layout, prepare
@@ -55,16 +59,40 @@ class Update:
         """Names of the scalars of a step, and float64 values: these, then one error per image.
 
         Images, weights and `draw` are those of `Objective`; `grad_norm` is told before gradients
-        are clipped. Nothing here waits for the device.
+        are clipped. The batch goes through in `accumulate` parts, as many as it has images at
+        most. Scalars are means over its images, and so are gradients, except that an adaptive
+        weight is that of a part on all ranks. Nothing here waits for the device.
         """
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
-            terms: dict[str, Tensor] = self._wrapped(x, weights, draw)
-        errors = terms.pop("squared_error")
-        terms["loss"].backward()
+        terms: dict[str, Tensor] = {}
+        errors: list[Tensor] = []
+        parts = x.tensor_split(min(self._settings.accumulate, len(x)))
+        for number, part in enumerate(parts, start=1):
+            share = len(part) / len(x)
+            with self._summed_over_ranks(number == len(parts)):
+                with torch.autocast(
+                    x.device.type, dtype=torch.bfloat16, enabled=self.half_precision
+                ):
+                    found = self._wrapped(part, weights, draw)
+                (share * found["loss"]).backward()
+            errors.append(found.pop("squared_error"))
+            for name, value in found.items():
+                term = share * value.detach()
+                terms[name] = terms[name] + term if name in terms else term
         norm = nn.utils.clip_grad_norm_(self.objective.trained(), self._settings.grad_clip)
         terms["grad_norm"] = norm.full_tensor() if isinstance(norm, DTensor) else norm
         values = torch.stack([v.detach() for v in terms.values()]).double()
-        return list(terms), torch.cat([values, errors])
+        return list(terms), torch.cat([values, *errors])
+
+    @contextmanager
+    def _summed_over_ranks(self, now: bool) -> Iterator[None]:
+        """Whether the gradients of what runs inside are shared, with those kept before them."""
+        if isinstance(self._wrapped, FSDPModule):
+            self._wrapped.set_requires_gradient_sync(now)
+        if isinstance(self._wrapped, DistributedDataParallel) and not now:
+            with self._wrapped.no_sync():
+                yield
+        else:
+            yield
 
     def apply(self, step: int) -> None:
         """Take optimizer step `step`, counted from 0."""

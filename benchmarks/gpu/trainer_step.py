@@ -26,6 +26,7 @@ _DEFAULTS = {
     "precision": "auto",
     "sharding": "ddp",
     "compile": "auto",
+    "accumulate": 1,
     "ema_decay": 0.9999,
     "grad_clip": 1.0,
     "weight_decay": 0.01,

@@ -13,8 +13,11 @@ from vae_corpus.demo import DemoInputs, demo_inputs
 # Enough for every group of the curriculum to have samples, little enough for a few minutes.
 _SYNTH_SAMPLES = {512: 128, 1024: 32}
 _PAGES_PER_FILE = 16
-# A curriculum of millions of samples would show each of these few hundred times.
-_PHASES_SHORTER = 1000
+# Photographs of 2048 px and more are too few here for a rung of their own.
+_RUNG_WEIGHTS = {256: 0.5, 512: 0.3, 1024: 0.2}
+# A curriculum of millions of samples would show each of these few hundred as often; these are for
+# the phases of the rungs above.
+_PHASE_SAMPLES = (2000, 1000, 500)
 # Sharp photographs, of the packages and of the pictures that serve without apt.
 _TO_DAMAGE = ("after-the-rain.jpg", "this-is-not-windows.jpg", "coffee.png", "rocket.jpg")
 
@@ -68,10 +71,13 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
     synth = config.synth.model_copy(update=changes)
     update: dict[str, object] = {"sources": tuple(sources), "synth": synth}
     if "phases" not in config.model_fields_set:
+        phases = (phase for phase in config.phases if set(phase.rungs) <= set(_RUNG_WEIGHTS))
         update["phases"] = tuple(
-            phase.model_copy(update={"samples": phase.samples // _PHASES_SHORTER})
-            for phase in config.phases
+            phase.model_copy(update={"samples": samples})
+            for phase, samples in zip(phases, _PHASE_SAMPLES, strict=True)
         )
+    if "rung_weights" not in config.plan.model_fields_set:
+        update["plan"] = config.plan.model_copy(update={"rung_weights": _RUNG_WEIGHTS})
     return config.model_copy(update=update), inputs.missing
 
 

@@ -93,29 +93,39 @@ class PhaseSettings(Settings):
 
 
 # The report gives the order of the steps, not their lengths, ratios or margins; those are our
-# choice: balanced general and text data from the second step on, and the public schedule of
-# VA-VAE for the alignment (strict margins with a large weight, then a small one, then loose).
+# choice. 162 M samples, about as many as VA-VAE was trained on, three in four of them at 256 px,
+# where they are cheapest. General and text data are balanced from the second step on. Alignment
+# takes the weights and margins of VA-VAE (strict with a large weight, then with a small one, then
+# loose), and goes from one to the next in ramps.
 DEFAULT_PHASES = (
     PhaseSettings(
         name="1-general-256",
-        samples=2_000_000,
+        samples=120_000_000,
         rungs={256: 1.0},
         kinds={GENERAL: 1.0},
         align=AlignSettings(weight=0.5, m_cos=0.0, m_dist=0.0),
     ),
     PhaseSettings(
         name="2-real-text-512",
-        samples=1_000_000,
+        samples=30_000_000,
         rungs={256: (0.7, 0.3), 512: (0.3, 0.7)},
         kinds={GENERAL: 0.5, "text_real": 0.25, "document": 0.25},
-        align=AlignSettings(weight=0.1, m_cos=0.0, m_dist=0.0),
+        align=AlignSettings(weight=(0.5, 0.1), m_cos=(0.0, 0.1), m_dist=(0.0, 0.05)),
     ),
     PhaseSettings(
         name="3-all-kinds-1024",
-        samples=500_000,
+        samples=10_000_000,
         rungs={512: (0.7, 0.4), 1024: (0.3, 0.6)},
         kinds={GENERAL: 0.4, "text_real": 0.15, "document": 0.15, "text_synth": (0.15, 0.3)},
         size_bands={"5-7": (0.1, 0.25), "8-10": 0.25, "11-14": 0.25, "15-20": (0.4, 0.25)},
+        align=AlignSettings(weight=0.1, m_cos=(0.1, 0.5), m_dist=(0.05, 0.25)),
+    ),
+    PhaseSettings(
+        name="4-all-kinds-2048",
+        samples=2_000_000,
+        rungs={1024: (0.7, 0.4), 2048: (0.3, 0.6)},
+        kinds={GENERAL: 0.4, "text_real": 0.15, "document": 0.15, "text_synth": 0.3},
+        size_bands={"5-7": 0.25, "8-10": 0.25, "11-14": 0.25, "15-20": 0.25},
         align=AlignSettings(weight=0.1, m_cos=0.5, m_dist=0.25),
     ),
 )

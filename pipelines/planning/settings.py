@@ -52,8 +52,8 @@ class PlanSettings(_Thresholds):
         " of a dense table four in five",
     )
     rung_weights: dict[int, float] = Field(
-        {256: 0.5, 512: 0.3, 1024: 0.2},
-        description="share of images per rung among those that an image can serve",
+        {256: 0.5, 512: 0.3, 1024: 0.2, 2048: 0.1},
+        description="weights of the rungs, among those that an image can serve",
     )
     quotas: dict[str, int] = Field(
         {}, description="at most this many images per kind, best first, e.g. {general: 1000000}"

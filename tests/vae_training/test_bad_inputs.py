@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.vae_training.runs import command
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.settings import load
 from vae_training import train
@@ -110,8 +111,7 @@ def test_the_command_names_the_file_and_the_way_out(
     way_out: str,
 ) -> None:
     damage(copy)
-    arguments = ["--corpus", str(copy), "--out", str(tmp_path / "out"), "--steps", "3"]
-    assert train.main([*arguments, "--batch_pixels", "65536"]) == 1
+    assert train.main(command(copy, tmp_path / "out", "--steps", "3")) == 1
     said = capsys.readouterr().err
     assert named in said and way_out in said and str(copy) in said
     assert "Traceback" not in said
@@ -130,7 +130,10 @@ def test_a_tar_that_is_cut_while_training_is_named(copy: Path) -> None:
     ("arguments", "told"),
     [
         (["--batch_multiple", "3"], "batch_multiple 3 cannot be shared evenly by 2 ranks"),
-        (["--steps", "2"], "2 steps are too few for 3 phases: give --steps 3"),
+        (
+            ["--steps", "2", "--batch_pixels", "524288"],
+            "2 steps are too few for 3 phases: give --steps 3",
+        ),
     ],
 )
 def test_an_impossible_batch_or_run_is_told(corpus: Path, arguments: list[str], told: str) -> None:

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from vae_corpus.curriculum import CorpusError
+from vae_corpus.settings import SettingsError
 from vae_corpus.words import GENERAL, Bucket
 from vae_training.config import TrainSettings
-from vae_training.data.corpus import Data, open_data, oversized
+from vae_training.data.corpus import Data, open_data
 from vae_training.data.crops import centre_crop, crop_at, mirror, read_rgb
 from vae_training.data.loader import Batch, Loader
 
@@ -52,8 +53,9 @@ def test_a_resumed_loader_goes_on_with_the_same_pixels(corpus: Path) -> None:
 
 
 def test_two_ranks_see_what_one_sees(corpus: Path) -> None:
-    one = list(batches(open_corpus(corpus, batch_multiple=2)))
-    pair = [list(batches(open_corpus(corpus, world=2), rank=r, world=2)) for r in (0, 1)]
+    roomy = {"batch_pixels": 2 * 512 * 512}
+    one = list(batches(open_corpus(corpus, batch_multiple=2, **roomy)))
+    pair = [list(batches(open_corpus(corpus, world=2, **roomy), rank=r, world=2)) for r in (0, 1)]
     for whole, a, b in zip(one, *pair, strict=True):
         assert torch.equal(whole.pixels[0::2], a.pixels)
         assert torch.equal(whole.pixels[1::2], b.pixels)
@@ -160,13 +162,21 @@ def test_a_kind_that_the_corpus_lacks_is_told_with_the_file(
         open_corpus(tmp_path)
 
 
-def test_a_batch_beyond_the_budget_is_told(corpus: Path) -> None:
-    settings = TrainSettings(corpus=str(corpus), batch_pixels=256 * 256, batch_multiple=3)
-    notes = oversized(settings, open_data(settings, 3))
-    assert len(notes) == 3
-    assert notes[2].startswith("phase large: 3 of 512x512 px")
-    roomy = TrainSettings(corpus=str(corpus), batch_pixels=9 * 512 * 512)
-    assert oversized(roomy, open_data(roomy, 1)) == []
+def test_images_that_ranks_share_must_fit_the_budget(corpus: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        open_corpus(corpus, batch_pixels=2 * 512 * 512, batch_multiple=6, world=3)
+    said = str(refused.value)
+    assert said.startswith("phase large: 6 images of 512x512 px, the smallest batch of 3 ranks at")
+    assert "1,572,864 pixels, more than --batch_pixels 524,288" in said
+    for way in ("--batch_pixels 1572864, with --accumulate", "--batch_multiple 2", "--crop_px 288"):
+        assert way in said
+    open_corpus(corpus, batch_pixels=6 * 512 * 512, batch_multiple=6, world=3)
+    open_corpus(corpus, batch_pixels=2 * 512 * 512, batch_multiple=2, world=2)
+    open_corpus(corpus, batch_pixels=2 * 512 * 512, batch_multiple=6, world=3, crop_px=288)
+
+
+def test_one_image_on_one_process_may_exceed_the_budget(corpus: Path) -> None:
+    assert open_corpus(corpus, batch_pixels=1).order.size.of(Bucket(512, 512)) == 1
 
 
 def test_ranks_that_cannot_share_a_batch_are_told(corpus: Path) -> None:

@@ -11,6 +11,10 @@ import pytest
 from tests.vae_training.runs import Forked, assert_close, command, losses, rows, run, torchrun
 from vae_training.trainer import Outcome
 
+# Of 512 px two images per rank, so that both go through the model in parts.
+_BATCH_PIXELS = 4 * 512 * 512
+_BATCHES = ["--batch_pixels", str(_BATCH_PIXELS)]
+
 
 @pytest.mark.slow
 def test_sigterm_saves_and_the_same_command_goes_on(
@@ -28,7 +32,8 @@ def test_sigterm_saves_and_the_same_command_goes_on(
 def one(corpus: Path, dino: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one rank with the batches of two."""
     out = tmp_path_factory.mktemp("one")
-    run(corpus, out, steps=3, batch_multiple=2, dino=dino, align_weight="adaptive")
+    more = {"batch_pixels": _BATCH_PIXELS, "accumulate": 2, "align_weight": "adaptive"}
+    run(corpus, out, steps=3, batch_multiple=2, dino=dino, **more)
     return out
 
 
@@ -40,6 +45,7 @@ def test_two_ranks_train_like_one(
     two = tmp_path / "two"
     more = ["--steps", "3", "--validate_every", "2", "--sharding", sharding]
     more += ["--dino", dino, "--align_weight", "adaptive"]
+    more += [*_BATCHES, "--accumulate", "2"]
     pair = Forked(tmp_path / "pair", command(corpus, two, *more), world=2)
     assert "validation after step 2" in pair.finish()
     assert_close(one, two, 3)
@@ -52,17 +58,17 @@ def test_a_signal_to_one_of_two_sharded_ranks_stops_both_and_one_goes_on(
     corpus: Path, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    process = torchrun(corpus, two, "--steps", "6", "--sharding", "fsdp")
+    process = torchrun(corpus, two, "--steps", "6", "--sharding", "fsdp", *_BATCHES)
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("step"):
             workers = psutil.Process(process.pid).children()
             workers[-1].send_signal(signal.SIGTERM)
             break
-    run(corpus, one, steps=6, batch_multiple=2)
+    run(corpus, one, steps=6, batch_multiple=2, batch_pixels=_BATCH_PIXELS)
     said, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert "the same command resumes" in said
     assert 0 < len(losses(two)) < 6
-    run(corpus, two, steps=6)
+    run(corpus, two, steps=6, batch_pixels=_BATCH_PIXELS)
     assert_close(one, two, 6)

@@ -36,6 +36,8 @@ from vae_training.trainer import Outcome
 from vae_training.watch.nonfinite import NonFiniteLoss
 from vae_training.watch.speed import peak_flops, training_flops_per_px
 
+OFF = ["--dino", "none", "--lpips_weights", "none"]
+
 
 def test_a_run_leaves_checkpoint_grid_and_model(whole: tuple[Path, Outcome]) -> None:
     out, outcome = whole
@@ -59,13 +61,36 @@ def test_the_checkpoint_of_a_run_exports_to_its_model(
         assert torch.equal(weight, again.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
 def test_an_interrupted_run_has_the_losses_of_an_uninterrupted_one(
-    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome]
+    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome], accumulate: int
 ) -> None:
-    stopped = run(corpus, tmp_path, stop_after(3), workers=1)
+    more: dict[str, int] = {}
+    at_once, out = whole[0], tmp_path / "out"
+    if accumulate > 1:
+        more, at_once = {"accumulate": accumulate, "batch_pixels": 4 * 256 * 256}, tmp_path / "one"
+        run(corpus, at_once, **more)
+    stopped = run(corpus, out, stop_after(3), workers=1, **more)
     assert stopped.step == 3 and stopped.report is None
-    assert run(corpus, tmp_path, workers=4).step == 6
-    assert losses(tmp_path) == losses(whole[0])
+    assert run(corpus, out, workers=4, **more).step == 6
+    assert losses(out) == losses(at_once)
+
+
+def test_parts_of_a_batch_may_change_on_resuming_and_show_the_same_images(
+    corpus: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(corpus, one, steps=3, batch_pixels=4 * 256 * 256)
+    run(corpus, two, stop_after(1), steps=3, batch_pixels=4 * 256 * 256, accumulate=3)
+    ranks = join("cpu", {})
+    try:
+        settings = settings_of(corpus, two, steps=3, batch_pixels=4 * 256 * 256)
+        _, notes = assemble(settings, ranks, clock=time.perf_counter, stopped=lambda: False)
+    finally:
+        ranks.close()
+    assert "accumulate was 3, from here on it is 1" in notes
+    run(corpus, two, steps=3, batch_pixels=4 * 256 * 256)
+    assert_close(one, two, 3)
 
 
 def test_a_finished_run_does_nothing_more(corpus: Path, tmp_path: Path) -> None:
@@ -115,8 +140,8 @@ def test_the_command_says_what_is_off_and_where_to_look(
 ) -> None:
     assert train.main(command(corpus, tmp_path, "--steps", "3")) == 0
     said = capsys.readouterr().out
-    assert "align is off: general, mixed, large ask for it; give --dino PATH" in said
-    assert "lpips is off" in said and "held out by key hash" in said
+    assert "align is off by --dino none: phases general, mixed, large ask for it" in said
+    assert "lpips is off: no phase asks for it" in said and "held out by key hash" in said
     assert str(tmp_path / "grid.png") in said and "skip alone" in said
 
 
@@ -126,8 +151,10 @@ def test_the_command_says_what_is_off_and_where_to_look(
         (["--corpus", "nowhere"], 1, "there is no nowhere/curriculum.json"),
         (["--corpus", "nowhere", "--model", "f8"], 2, "model"),
         (["--corpse", "x"], 2, "did you mean --corpus"),
-        (["--corpus", "CORPUS", "--lpips_weights", "no.pth"], 1, "there is no file no.pth"),
+        (["--corpus", "CORPUS", *OFF, "--lpips_weights", "no.pth"], 1, "there is no file no.pth"),
+        (["--corpus", "CORPUS"], 2, "ask for it, and --dino is not given: download the folder of"),
         (["--corpus", "CORPUS", "--dino", "nothing"], 1, "download the folder of a DINOv2"),
+        (["--corpus", "CORPUS", "--batch_multiple", "9"], 2, "smallest batch of one process"),
         (["--corpus", "CORPUS", "--steps", "1"], 1, "1 steps are too few for 3 phases"),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 from vae_corpus.curriculum import CorpusError, Curriculum, read_curriculum
 from vae_corpus.words import Bucket
 from vae_training.config import TrainSettings
+from vae_training.data.budget import check_budget
 from vae_training.data.holdout import Holdout, hold_out
 from vae_training.data.mixture import Mixtures
 from vae_training.data.order import BatchSize, Order
@@ -37,7 +38,7 @@ def open_data(settings: TrainSettings, world: int) -> Data:
             f"batch_multiple {multiple} cannot be shared evenly by {world} ranks: give a multiple"
             f" of {world}, or 0"
         )
-    curriculum = _cropped(read_curriculum(settings.corpus), settings)
+    curriculum = cropped(read_curriculum(settings.corpus), settings)
     shards = open_shards(settings.corpus)
     _check_counts(curriculum, shards)
     _check_buckets(settings, shards)
@@ -48,6 +49,8 @@ def open_data(settings: TrainSettings, world: int) -> Data:
         mixtures = Mixtures(curriculum.phases, shards.groups, counts)
     except CorpusError as error:
         raise CorpusError(f"{shards.corpus}/curriculum.json: {error}") from None
+    _, f = _sides(settings)
+    check_budget(curriculum.phases, mixtures, size, world=world, f=f)
     means = [_mean_batch(mixtures, number, size) for number in range(len(curriculum.phases))]
     order = Order(
         groups=shards.groups,
@@ -61,27 +64,7 @@ def open_data(settings: TrainSettings, world: int) -> Data:
     return Data(curriculum=curriculum, shards=shards, holdout=holdout, order=order)
 
 
-def oversized(settings: TrainSettings, data: Data) -> list[str]:
-    """A sentence for each phase with a bucket whose smallest batch exceeds the pixel budget."""
-    budget, multiple = settings.batch_pixels or 0, data.order.size.multiple
-    notes = []
-    for number, phase in enumerate(data.curriculum.phases):
-        buckets = [
-            cell.bucket
-            for at in (0.0, 0.5, 1.0)
-            for cell in data.order.mixtures.at(number, at).cells
-        ]
-        largest = max(buckets, key=lambda bucket: bucket.width * bucket.height)
-        pixels = multiple * largest.width * largest.height
-        if pixels > budget:
-            notes.append(
-                f"phase {phase.name}: {multiple} of {largest} px, the fewest that the ranks can"
-                f" share, are {pixels:,} pixels, more than --batch_pixels {budget:,}"
-            )
-    return notes
-
-
-def _cropped(curriculum: Curriculum, settings: TrainSettings) -> Curriculum:
+def cropped(curriculum: Curriculum, settings: TrainSettings) -> Curriculum:
     """With the crop of the settings in all phases; ValueError where the model cannot take it."""
     if settings.crop_px is not None:
         phases = [dataclasses.replace(p, crop_px=settings.crop_px) for p in curriculum.phases]

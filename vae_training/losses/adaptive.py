@@ -1,6 +1,6 @@
 """Adaptive weight of the alignment loss, from gradient norms (after VA-VAE, Yao et al. 2025).
 
-    w = lambda min(|d L_rec / d z| / |d L_align / d z|, largest),   z: latents of the whole batch
+    w = lambda min(|d L_rec / d z| / |d L_align / d z|, largest),   z: latents of a batch or a part
 
 At lambda = 1 both losses pull equally hard on the latents, whatever their scales. L_rec is L1 +
 lambda_lpips LPIPS here. VA-VAE takes the norms at the encoder's last layer, with a backward pass

@@ -15,6 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+WAYS_OUT = (
+    "download the folder of a DINOv2 model (for example facebook/dinov2-large from the Hugging Face"
+    " hub) and give its path, or --dino none to train without alignment"
+)
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 _PX_PER_PATCH = 16  # of the original image: 256 px -> 16 patches, that is 224 px for DINOv2
@@ -57,11 +61,7 @@ class Features(nn.Module):
 def load_features(folder: str, layer: int | None) -> Features:
     """DINOv2 as `transformers` saves it; ValueError says what to download when it is not there."""
     if not (Path(folder) / "config.json").is_file():
-        raise ValueError(
-            f"dino: {folder} holds no config.json: download the folder of a DINOv2 model (for"
-            " example facebook/dinov2-large from the Hugging Face hub) and give its path, or"
-            " leave the setting out to train without alignment"
-        )
+        raise ValueError(f"dino: {folder} holds no config.json: {WAYS_OUT}")
     model = _auto_model().from_pretrained(folder, local_files_only=True)
     layers = model.config.num_hidden_layers
     chosen = layers // 2 if layer is None else layer

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _TRUNK_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
+WAYS_OUT = (
+    f"download {_TRUNK_URL} and give its path, or --lpips_weights none to train without LPIPS"
+)
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
@@ -64,10 +67,7 @@ class Lpips(nn.Module):
 def load_lpips(trunk: str, linear: Path | None = None) -> Lpips:
     """LPIPS with the VGG-16 weights of the file `trunk`; ValueError says what to download."""
     if not Path(trunk).is_file():
-        raise ValueError(
-            f"lpips_weights: there is no file {trunk}: download {_TRUNK_URL} and give its path,"
-            " or leave the setting out to train without LPIPS"
-        )
+        raise ValueError(f"lpips_weights: there is no file {trunk}: {WAYS_OUT}")
     model = Lpips()
     weights = torch.load(trunk, map_location="cpu", weights_only=True)
     heads = torch.load(linear or _linear_weights(), map_location="cpu", weights_only=True)

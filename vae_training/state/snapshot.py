@@ -26,12 +26,13 @@ VERSION = 2
 # A run with another value of these cannot be resumed.
 _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
 # Of settings that runs of this version were begun without.
-_LATER = {"train": "all"}
+_LATER = {"train": "all", "accumulate": 1}
 # These may change when a run is resumed; its losses then differ from there on.
 _COURSE = (
     "steps",
     "batch_pixels",
     "batch_multiple",
+    "accumulate",
     "lr",
     "schedule",
     "warmup_steps",
@@ -87,7 +88,7 @@ def settle(
 
 def changes(settings: TrainSettings, found: Checkpoint) -> list[str]:
     """A sentence for each change that makes the losses differ from here on."""
-    was, now = found.info["settings"], settings.model_dump()
+    was, now = _LATER | found.info["settings"], settings.model_dump()
     told = [(name, was[name], now[name]) for name in _COURSE if name in was]  # an older one may not
     told.append(("version of the losses", found.info["losses"], losses.VERSION))
     return [
