@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 import text_blocks_layouts as layouts
+import text_blocks_packages as packages
 import text_blocks_set as blocks
 import text_blocks_sources as sources
 import text_blocks_textless as textless
@@ -52,13 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="packages and licences, then stop")
     given = parser.parse_args(argv)
     if given.list:
-        for name, licence, what in sources.SOURCES:
+        for name, licence, what in packages.SOURCES:
             print(f"{name:44}{licence:28}{what}")
         return 0
     if given.plot:
         import matplotlib  # noqa: F401  # Where it is missing, say so before the work is done.
     cv2.setNumThreads(1)
-    sources.fetch_all()
+    packages.fetch_all()
     density = TextDensity(RapidOcrEngine())
     samples, chromium = gather(given.limit)
     scored = [Scored(s, density.score(s.rgb)) for s in told(samples)]

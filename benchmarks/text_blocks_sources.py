@@ -1,9 +1,8 @@
 """What the sealed set of text blocks is made from: photographs, surfaces, documents, faces, texts.
 
 Nothing here is trained or chosen on: the packages are others than those of `clarity_pictures.py`
-and `text_pages.py`. Files come out of packages of Debian, PyPI and npm when they are asked for;
-`SOURCES` names them with their licences. Pictures are named one by one where others of their
-package show text.
+and `text_pages.py`, and `text_blocks_packages.py` names them. Pictures are named one by one where
+others of their package show text.
 """
 
 from __future__ import annotations
@@ -13,10 +12,6 @@ import hashlib
 import html
 import re
 import struct
-import subprocess
-import sys
-import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -31,88 +26,12 @@ import pypdfium2.raw as pdfium
 from fontTools.ttLib import TTFont
 from numpy.typing import NDArray
 from PIL import Image
-
-from vae_corpus import debian
+from text_blocks_packages import SOURCES, folder_of
 
 Rgb = NDArray[np.uint8]
 
-# (package, licence, what is taken); `==` is a wheel of PyPI, `@` before a version a package of npm.
-SOURCES = (
-    ("soft-ui-design-system@1.0.4", "MIT", "photographs, patterns"),
-    ("material-kit@2.0.4", "MIT", "photographs"),
-    ("material-kit-react@1.10.0", "MIT", "photographs"),
-    ("paper-kit-2@2.1.0", "MIT", "photographs"),
-    ("argon-design-system-free@1.2.0", "MIT", "photographs"),
-    ("notus-js@1.1.0", "MIT", "photographs, patterns"),
-    ("startbootstrap-agency@7.0.12", "MIT", "photographs"),
-    ("startbootstrap-business-casual@7.0.9", "MIT", "photographs"),
-    ("startbootstrap-creative@7.0.7", "MIT", "photographs"),
-    ("startbootstrap-grayscale@7.0.6", "MIT", "photographs"),
-    ("startbootstrap-landing-page@6.0.6", "MIT", "photographs"),
-    ("startbootstrap-one-page-wonder@6.0.6", "MIT", "photographs"),
-    ("startbootstrap-stylish-portfolio@6.0.6", "MIT", "photographs"),
-    ("libjs-jquery-backstretch", "Expat", "photographs"),
-    ("lebiniou-data", "GPL-2+, CC-BY-SA-4.0, CC0", "photographs, patterns"),
-    ("robosuite==1.5.2", "MIT", "surfaces"),
-    ("metaworld==3.1.1", "MIT", "surfaces"),
-    ("sweethome3d", "GPL-2+, CC-BY-4.0", "surfaces"),
-    ("openarena-081-textures", "GPL-2+", "surfaces"),
-    ("mrpt-common", "BSD-3-clause", "targets of calibration"),
-    ("texlive-music", "GPL-2+, LPPL", "sheet music"),
-    ("kicad-doc-zh", "GPL-3+, CC-BY-3.0+", "screens of programs, text"),
-    ("fotoxx-common", "GPL-3+", "screens of programs"),
-    ("three-globe@2.45.2", "MIT", "ground of maps"),
-    ("c++-annotations-pdf", "GPL-2+", "document"),
-    ("ubuntu-packaging-guide-pdf", "CC-BY-SA-3.0", "document"),
-    ("why3-doc-pdf", "LGPL-2.1", "document"),
-    ("auto-multiple-choice-doc-pdf", "GPL-2+", "document"),
-    ("pari-doc", "GPL-2+", "document"),
-    ("gromacs-data", "LGPL-2.1+", "document"),
-    ("sdcc-doc", "GPL-2+", "document"),
-    ("evolver-doc", "public domain", "document"),
-    ("mit-scheme-doc", "GFDL-1.2+", "document"),
-    ("debian-refcard", "GPL-3+", "documents"),
-    ("texlive-luatex", "LPPL, MIT", "document"),
-    ("texlive-science-doc", "LPPL, GPL", "documents"),
-    ("texlive-xetex", "LPPL, GPL", "documents"),
-    ("gnucash-common", "GPL-2+", "text"),
-    ("gramps", "GPL-2+", "text"),
-    ("evolution-common", "LGPL-2.1+, CC-BY-SA-3.0", "text"),
-    ("fonts-freefont-ttf", "GPL-3+ with font exception", "faces"),
-    ("fonts-adf-gillius", "GPL-2+ with font exception", "faces"),
-    ("fonts-adf-baskervald", "GPL-2+ with font exception", "faces"),
-    ("fonts-cabin", "OFL-1.1", "faces"),
-    ("fonts-karla", "OFL-1.1", "faces"),
-    ("fonts-oldstandard", "OFL-1.1", "faces"),
-    ("fonts-fantasque-sans", "OFL-1.1", "faces"),
-    ("fonts-clear-sans", "Apache-2.0", "faces"),
-    ("fonts-inter", "OFL-1.1", "faces"),
-    ("fonts-paratype", "ParaType", "faces"),
-    ("fonts-go", "BSD-3-clause", "faces"),
-    ("fonts-anonymous-pro", "OFL-1.1", "faces"),
-    ("fonts-league-spartan", "OFL-1.1", "faces"),
-    ("fonts-roboto-slab", "Apache-2.0", "faces"),
-    ("fonts-quattrocento", "OFL-1.1", "faces"),
-    ("fonts-play", "OFL-1.1", "faces"),
-    ("fonts-tomsontalks", "OFL-1.1", "faces"),
-    ("fonts-cmu", "OFL-1.1", "faces"),
-    ("fonts-dosis", "OFL-1.1", "faces"),
-    ("fonts-crosextra-caladea", "OFL-1.1", "faces"),
-    ("@fontsource/zcool-xiaowei@5.3.0", "OFL-1.1", "faces"),
-    ("@fontsource/zcool-kuaile@5.3.0", "OFL-1.1", "faces"),
-    ("fonts-babelstone-han", "Arphic", "faces"),
-    ("fonts-cns11643-kai", "OGDL-TW-1.0", "faces"),
-    ("fonts-cwtex-heib", "GPL-2+", "faces"),
-    ("fonts-cwtex-yen", "GPL-2+", "faces"),
-    ("fonts-cwtex-ming", "GPL-2+", "faces"),
-    ("fonts-arphic-bsmi00lp", "Arphic", "faces"),
-    ("fonts-vlgothic", "BSD-3-clause, mplus", "faces"),
-)
 # From what em on faces keep their level strokes, which are hairlines: the character for one is one.
 _LEAST_EM = {"TW-Kai": 13, "zcool-xiaowei": 13, "BabelStone": 9}
-# What of wheels and npm's packages is unpacked.
-_WANTED = (".jpg", ".jpeg", ".png", "-simplified-400-normal.woff")
-
 # (script, package, end of the file's name), as `text_pages.pages` takes them.
 DOCUMENTS = (
     ("latin", "c++-annotations-pdf", "cplusplus.pdf"),
@@ -219,66 +138,13 @@ _SURFACES = (
 )
 
 
-def fetch_all() -> None:
-    """Bring everything that stands in SOURCES, so that later calls need no network."""
-    debian.fetch([name for name, _, _ in SOURCES if not _elsewhere(name)])
-    for name, _, _ in SOURCES:
-        _folder(name)
-
-
-def _elsewhere(spec: str) -> bool:
-    """Whether a package with its version is not of Debian."""
-    return "==" in spec or "@" in spec
-
-
-@cache
-def _folder(package: str) -> Path:
-    """Where the files of a package lie, given with or without its version."""
-    named = re.compile(re.escape(package) + r"((==|@)\d.*)?")
-    spec = next(name for name, _, _ in SOURCES if named.fullmatch(name))
-    if not _elsewhere(spec):
-        return debian.fetch([spec])[spec]
-    folder = debian.cache_dir() / "others" / spec.replace("/", "+")
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            unpacked = Path(work) / "unpacked"
-            _unpack(_downloaded(spec, Path(work) / "archive"), unpacked)
-            unpacked.rename(folder)
-    return folder
-
-
-def _downloaded(spec: str, to: Path) -> Path:
-    """The wheel, or the archive of npm."""
-    to.mkdir()
-    if "==" in spec:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-        command += [str(to), "--only-binary", ":all:", spec]
-    else:
-        command = ["npm", "pack", "--silent", "--pack-destination", str(to), spec]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (archive,) = to.iterdir()
-    return archive
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """Only what is wanted: wheels hold much else."""
-    if archive.suffix == ".whl":
-        with zipfile.ZipFile(archive) as wheel:
-            wheel.extractall(folder, [n for n in wheel.namelist() if n.endswith(_WANTED)])
-    else:
-        with tarfile.open(archive) as package:
-            members = [m for m in package if m.isfile() and m.name.endswith(_WANTED)]
-            package.extractall(folder, members, filter="data")
-
-
 @cache
 def photographs() -> tuple[tuple[str, Rgb], ...]:
     """(package/name, uint8[H, W, 3]) of photographs that show no text, at most 1,600 px long."""
     found = []
     for package, names in _PHOTOGRAPHS:
         for name in names.split():
-            path = min(_folder(package).rglob(name))
+            path = min(folder_of(package).rglob(name))
             found.append((f"{package}/{name}", _opened(path.read_bytes())))
     return tuple((name, rgb) for name, rgb in found if min(rgb.shape[:2]) >= _LEAST_PX)
 
@@ -308,8 +174,8 @@ def surfaces(most: int = 90) -> tuple[tuple[str, Rgb], ...]:
 def _surface(package: str, name: str) -> bytes:
     """Its file; those of games and programs lie in archives of their own."""
     if package in ("robosuite", "metaworld"):
-        return min(_folder(package).rglob(f"{name}.png")).read_bytes()
-    archive = min(p for p in _folder(package).rglob("*") if p.suffix in (".pk3", ".jar"))
+        return min(folder_of(package).rglob(f"{name}.png")).read_bytes()
+    archive = min(p for p in folder_of(package).rglob("*") if p.suffix in (".pk3", ".jar"))
     with zipfile.ZipFile(archive) as inside:
         return inside.read(next(n for n in inside.namelist() if n.endswith(f"/{name}.jpg")))
 
@@ -317,7 +183,7 @@ def _surface(package: str, name: str) -> bytes:
 @cache
 def pictures(package: str, pattern: str, most: int) -> tuple[tuple[str, Rgb], ...]:
     """So many pictures of a package whose path matches, by the hash of their names."""
-    folder = _folder(package)
+    folder = folder_of(package)
     paths = [p for p in folder.rglob("*.*") if p.is_file() and re.search(pattern, str(p))]
     paths.sort(key=lambda p: hashlib.sha256(str(p.relative_to(folder)).encode()).digest())
     found: list[tuple[str, Rgb]] = []
@@ -331,7 +197,7 @@ def pictures(package: str, pattern: str, most: int) -> tuple[tuple[str, Rgb], ..
 @cache
 def sheet_music(most: int = 24) -> tuple[tuple[str, Rgb], ...]:
     """Tiles of 256 px of engraved scores in whose reach the text layer has nothing but notes."""
-    folder = _folder("texlive-music") / "usr/share/doc/texlive-doc/generic"
+    folder = folder_of("texlive-music") / "usr/share/doc/texlive-doc/generic"
     rng = np.random.default_rng(17)
     found: list[tuple[str, Rgb]] = []
     for name in ("autosp/geminiani", "m-tx/halleluja", "musixtex/notationMistakes/sottieng"):
@@ -387,7 +253,7 @@ def faces(script: str) -> tuple[Path, ...]:
         "zh-tw": "bsmi00lp.ttf cwheib.ttf cwyen.ttf cwming.ttf TW-Kai-98_1.ttf"
         " VL-Gothic-Regular.ttf",
     }[script]
-    folders = [_folder(name) for name, _, what in SOURCES if what == "faces"]
+    folders = [folder_of(name) for name, _, what in SOURCES if what == "faces"]
     kinds = (".ttf", ".otf", ".woff")
     files = [p for folder in folders for p in sorted(folder.rglob("*.*")) if p.suffix in kinds]
     return tuple(next(p for p in files if p.match(pattern)) for pattern in wanted.split())
@@ -422,10 +288,10 @@ def _paragraphs(script: str) -> Iterator[str]:
     """Of handbooks, as they stand in their markup."""
     languages = {"latin": "C", "zh-cn": "zh_CN"}
     if script in languages:
-        folder = _folder("evolution-common") / "usr/share/help" / languages[script]
+        folder = folder_of("evolution-common") / "usr/share/help" / languages[script]
         pages = sorted(folder.rglob("*.page"))
         if script == "zh-cn":
-            pages += sorted(_folder("kicad-doc-zh").rglob("*.html"))
+            pages += sorted(folder_of("kicad-doc-zh").rglob("*.html"))
         for page in pages:
             text = page.read_text(encoding="utf-8", errors="replace")
             yield from re.findall(r"<p\b[^>]*>(.*?)</p>", text, re.DOTALL)
@@ -435,7 +301,7 @@ def _messages(script: str) -> Iterator[str]:
     """What programs say in a language, or in English as it was written, without blanks to fill."""
     language = "zh_TW" if script == "zh-tw" else "zh_CN"
     for package in ("gnucash-common", "gramps", "evolution-common"):
-        for path in sorted(_folder(package).rglob(f"{language}/LC_MESSAGES/*.mo")):
+        for path in sorted(folder_of(package).rglob(f"{language}/LC_MESSAGES/*.mo")):
             for english, translated in _catalogue(path.read_bytes()):
                 if not re.search(r"[%{<|_\\\x00\x04]", english):
                     yield english if script == "latin" else translated
