@@ -160,8 +160,9 @@ def _beside(
             row, column = row + 1, 0
         places.append((row, column))
         column += width + _GAP_PX // STRIDE_PX
-    pictures = np.zeros((row + 1, 3, HEIGHT_PX, room * STRIDE_PX), np.float32)
-    owner = np.full((row + 1, room), len(lines), np.int64)
+    # A place of none at the end of each strip: the highest number is always that of none.
+    pictures = np.zeros((row + 1, 3, HEIGHT_PX, (room + 1) * STRIDE_PX), np.float32)
+    owner = np.full((row + 1, room + 1), len(lines), np.int64)
     for n, (line, width, (row, column)) in enumerate(zip(lines, widths, places, strict=True)):
         rgb = normed(line.rgb) * np.float32(rng.choice([-1.0, 1.0]))
         if rng.random() < 0.3:

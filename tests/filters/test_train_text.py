@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pytest
 import torch
 
 from filters.training import text_line, text_screen
@@ -95,12 +96,15 @@ def test_the_written_counter_says_what_the_trained_one_says(tmp_path: Path) -> N
         np.testing.assert_allclose(found, np.array(wanted, np.float32), rtol=1e-3, atol=1e-3)
 
 
-def test_lines_beside_each_other_are_seen_as_if_alone() -> None:
+@pytest.mark.parametrize("count", [1, 40])
+def test_lines_beside_each_other_are_seen_as_if_alone(count: int) -> None:
     torch.manual_seed(0)
     net, lines = text_line.LineCounter().eval(), barred(40)
+    if count == 1:  # as long as a strip
+        lines = [Line(np.tile(lines[0].rgb, (1, 200, 1))[:, :2048], lines[0].counts, 0.8, True)]
     rng = np.random.default_rng(1)
     pictures, owner = text_line._beside(lines, rng)
-    assert len(pictures) > 1 and pictures.shape[3] % 4 == 0
+    assert (len(pictures) > 1) == (count > 1) and pictures.shape[3] % 4 == 0
     with torch.no_grad():
         counts, whole = net(torch.from_numpy(pictures), torch.from_numpy(owner))
         for n in range(len(lines)):
