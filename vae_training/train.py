@@ -25,6 +25,7 @@ from vae_training.config import TrainSettings  # noqa: E402
 
 if TYPE_CHECKING:
     from vae_training.trainer import Outcome, Trainer
+    from vae_training.validation import Report
 
 EPILOG = """\
 The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.
@@ -136,17 +137,32 @@ def _conclude(outcome: Outcome, total: int) -> None:
         print(f"stopped after step {outcome.step} of {total}; saved {outcome.checkpoint}")
         print("the same command resumes")
         return
-    model, skip = outcome.report.psnr(), outcome.report.skip_psnr()
-    columns = {"model": model, "skip alone": skip} if skip else {"model": model}
-    heads = "".join(f"  {name:>10}" for name in columns)
-    print(f"\n{'PSNR in dB':<12}{'held out':>9}{heads}")
-    for kind, pairs in outcome.report.pairs.items():
-        values = (f"{psnr[kind]:.2f}" if pairs else "-" for psnr in columns.values())
-        print(f"{kind:<12}{len(pairs):>9}" + "".join(f"  {value:>10}" for value in values))
+    _tell_psnr(outcome.report)
     print(f"{outcome.speed}  damaged images replaced: {len(outcome.damaged)}")
     print(f"grid        {outcome.grid}")
     print(f"model       {outcome.model}")
     print(f"checkpoint  {outcome.checkpoint}")
+
+
+def _tell_psnr(report: Report) -> None:
+    """A table for people: a mean per kind over the pictures that differ, and how many do not."""
+    from vae_training.metrics.psnr import told
+
+    columns = {"model": (report.psnr(), report.exact())}
+    if report.skip_psnr():
+        columns["skip alone"] = (report.skip_psnr(), report.skip_exact())
+    lines = [["PSNR in dB", "held out", *columns]]
+    for kind, pairs in report.pairs.items():
+        found = [
+            told(means[kind], exact[kind], len(pairs)) if pairs else "-"
+            for means, exact in columns.values()
+        ]
+        lines.append([kind, str(len(pairs)), *found])
+    widths = [max(10, *(len(line[i]) for line in lines)) for i in range(2, 2 + len(columns))]
+    print()
+    for kind, count, *cells in lines:
+        rest = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        print(f"{kind:<12}{count:>9}{rest}")
 
 
 if __name__ == "__main__":

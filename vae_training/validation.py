@@ -14,7 +14,7 @@ from vae_corpus.words import Bucket
 from vae_training.data.crops import centre_crop, read_rgb
 from vae_training.data.shards import Shards
 from vae_training.distributed import Ranks
-from vae_training.metrics.psnr import psnr
+from vae_training.metrics.psnr import exact, mean_psnr, psnr
 from vae_training.model.adapters import adapter_of
 from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import grow, shrink
@@ -26,6 +26,7 @@ LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation st
 class Pair:
     """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them.
 
+    It is infinite where they are equal.
     `skip_psnr` is that of the weight-free skip alone, the baseline of a model without training;
     None where there is none between pixels and the latent of a model.
     """
@@ -45,16 +46,25 @@ class Report:
     latents_std: list[float]
 
     def psnr(self) -> dict[str, float]:
-        """Mean PSNR in dB per kind."""
-        return self._means("psnr")
+        """Mean PSNR in dB per kind, of `mean_psnr`: infinite where all pictures are exact."""
+        return {kind: mean_psnr(values) for kind, values in self._held("psnr").items()}
 
     def skip_psnr(self) -> dict[str, float]:
         """Mean PSNR in dB per kind of the weight-free skip alone; empty where there is none."""
-        return self._means("skip_psnr")
+        return {kind: mean_psnr(values) for kind, values in self._held("skip_psnr").items()}
 
-    def _means(self, name: str) -> dict[str, float]:
+    def exact(self) -> dict[str, int]:
+        """Per kind how many reconstructions equal their originals."""
+        return {kind: exact(values) for kind, values in self._held("psnr").items()}
+
+    def skip_exact(self) -> dict[str, int]:
+        """Per kind how many originals the weight-free skip alone gives back."""
+        return {kind: exact(values) for kind, values in self._held("skip_psnr").items()}
+
+    def _held(self, name: str) -> dict[str, list[float]]:
+        """The values per kind, of the kinds that have any."""
         held = {k: [getattr(pair, name) for pair in pairs] for k, pairs in self.pairs.items()}
-        return {k: float(np.mean(v)) for k, v in held.items() if v and None not in v}
+        return {k: v for k, v in held.items() if v and None not in v}
 
 
 @torch.no_grad()

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import json
 import math
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from vae_training.metrics.psnr import psnr, psnr_sums
+from vae_training import train
+from vae_training.metrics.psnr import mean_psnr, psnr, psnr_means, psnr_sums, told
+from vae_training.model import build
 from vae_training.model.pixels import to_model, to_pixels
-from vae_training.validation import Pair
+from vae_training.state.model_card import model_card
+from vae_training.validation import Pair, Report
+from vae_training.watch.journal import Journal
 from vae_training.watch.picture_grid import compose_grid
 
 
@@ -21,17 +29,69 @@ def test_psnr_of_a_known_error() -> None:
     a = np.zeros((4, 4, 3), dtype=np.uint8)
     assert psnr(a, a + 255) == 0.0
     assert psnr(a, a + 2) == pytest.approx(42.11, abs=0.01)
-    assert psnr(a, a) == psnr(a, a + 1) == pytest.approx(48.13, abs=0.01)
+    one = a.copy()
+    one[0, 0, 0] = 1  # one level in one of 48 values: nothing bounds it at 48 dB
+    assert psnr(a, one) == pytest.approx(48.13 + 16.81, abs=0.01)
+    assert psnr(a, a) == math.inf
+
+
+def test_a_mean_is_over_the_pictures_that_differ() -> None:
+    assert mean_psnr([30.0, math.inf, 40.0]) == 35.0
+    assert mean_psnr([math.inf, math.inf]) == math.inf
+    assert told(35.0, 1, 3) == "35.00 (1 of 3 exact)" and told(35.0, 0, 3) == "35.00"
+    assert told(math.inf, 2, 2) == told(None, 2, 2) == "2 of 2 exact"
+
+
+def test_exact_images_of_a_step_are_not_counted_on_any_rank() -> None:
+    names = ["document", "general", "text_real"]
+    error = 4 / 127.5**2
+    one = psnr_sums([0.0, error], ["general", "general"], names)
+    two = psnr_sums([error, 0.0], ["general", "document"], names)
+    means = psnr_means([a + b for a, b in zip(one, two, strict=True)], names)
+    assert means == {"general": pytest.approx(42.11, abs=0.01)}
 
 
 def test_steps_and_validations_measure_psnr_alike() -> None:
     rng = np.random.default_rng(0)
-    for spread in (0, 1, 30):
+    for spread in (1, 30):
         a = rng.integers(0, 226, (40, 40, 3)).astype(np.uint8)
         b = a + rng.integers(0, spread + 1, a.shape).astype(np.uint8)
         error = float(np.mean((a / 127.5 - b / 127.5) ** 2))
         sums = psnr_sums([error, math.inf], ["general", "document"], ["general"])
         assert sums == pytest.approx([psnr(a, b), 1.0])
+
+
+def test_exact_pictures_are_told_in_json_on_boards_and_to_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat = np.zeros((16, 16, 3), dtype=np.uint8)
+    same = Pair(original=flat, reconstruction=flat, psnr=math.inf, skip_psnr=math.inf)
+    other = Pair(original=flat, reconstruction=flat + 2, psnr=42.1, skip_psnr=20.0)
+    report = Report(
+        pairs={"document": [same], "general": [same, other]}, latents_mean=[], latents_std=[]
+    )
+    board: dict[str, float] = {}
+    shown = SimpleNamespace(
+        scalars=lambda _, values: board.update(values), picture=lambda *_: None, close=lambda: None
+    )
+    journal = Journal(
+        tmp_path, [shown], first_step=0, total=1, peak_flops=None, clock=time.perf_counter
+    )
+    journal.validation(1, report, tmp_path / "grid.png")
+    journal.close()
+    line = (tmp_path / "validation.jsonl").read_text()
+    row = json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert row["psnr"] == {"document": None, "general": 42.1}
+    assert row["exact"] == row["skip_exact"] == {"document": 1, "general": 1}
+    assert board == {"validation/psnr_general": 42.1}
+    train._tell_psnr(report)
+    said = capsys.readouterr().out
+    assert "dB document 1 of 1 exact general 42.10 (1 of 2 exact)" in said
+    assert said.count("42.10 (1 of 2 exact)") == 2 and said.count("20.00 (1 of 2 exact)") == 1
+    card = model_card(build("tiny"), tmp_path, {"step": 1})
+    assert "| general | 2 | 42.10 (1 of 2 exact) | 20.00 (1 of 2 exact) |" in card
+    assert "| document | 1 | 1 of 1 exact | 1 of 1 exact |" in card and "Means are over" in card
+    assert compose_grid(report.pairs, "t").width > 0
 
 
 def test_a_grid_has_two_rows_per_kind() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from vae_training.metrics.psnr import told
 from vae_training.model.adapters import OURS, adapter_of
 from vae_training.model.configs import GSC, LSC, NSC
 from vae_training.state.provenance import recorded
@@ -128,20 +129,33 @@ def _figures(run: Path, step: int | None, raw: bool) -> str:
         return "Not measured at this step."
     row = rows[-1]
     counts = row.get("samples", {})
-    columns = {"model": row["psnr"], "skip alone": row["skip_psnr"]}
-    columns = {name: psnr for name, psnr in columns.items() if psnr}
+    columns = {"model": ("psnr", "exact")}
+    if row["skip_psnr"]:
+        columns["skip alone"] = ("skip_psnr", "skip_exact")
     table = _table(
         ("kind", "images", *columns),
         (
-            (kind, counts.get(kind, "unknown"), *(f"{c[kind]:.2f}" for c in columns.values()))
+            (kind, counts.get(kind, "unknown"), *_cells(row, kind, columns.values()))
             for kind in row["psnr"]
         ),
     )
-    about = " Skip alone is a global skip without any weights." if len(columns) > 1 else ""
+    about = " Skip alone is a global skip without any weights." if "skip alone" in columns else ""
+    if any(sum(row.get(exact, {}).values()) for _, exact in columns.values()):
+        about += " Means are over the images\nthat differ; exact ones are counted beside them."
     return (
         "Mean PSNR in dB of 8-bit RGB on images of the corpus that training never saw, cut to"
         f" {LARGEST_PX} px\nper side where they are larger.{about}\n\n{table}"
     )
+
+
+def _cells(row: Mapping[str, Any], kind: str, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """PSNR of a kind per column, given by the names of its means and of its counts of exact ones.
+
+    Rows of older runs have no such counts.
+    """
+    for psnr, exact in columns:
+        count = row.get("samples", {}).get(kind, 0)
+        yield told(row[psnr][kind], row.get(exact, {}).get(kind, 0), count)
 
 
 def _validations(run: Path) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The log of a run: rows in files, scalars on boards, progress lines on the terminal.
 
 steps.jsonl        a row per step: losses, PSNR per kind, learning rate
-validation.jsonl   a row per validation: PSNR per kind, of the model and of its skip alone
+validation.jsonl   a row per validation: PSNR per kind, of the model and of its skip alone; null
+                   where all pictures are exact, whose number stands beside it
 grids/             originals above reconstructions, per validation
 tensorboard/       the same scalars and pictures, with speeds; Weights & Biases when asked for
 """
@@ -9,12 +10,14 @@ tensorboard/       the same scalars and pictures, with speeds; Weights & Biases 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from vae_training.data.order import Selection
+from vae_training.metrics.psnr import told
 from vae_training.validation import Report
 from vae_training.watch.boards import Board
 
@@ -25,8 +28,8 @@ _SECONDS_PER_LINE = 2.0
 class StepReport:
     """One optimisation step of all ranks; `step_s` includes `wait_s`, the wait for data.
 
-    `phases` is their number in the curriculum. `psnr` is the mean of the training images per kind,
-    in dB; `flops` are model FLOPs, as for MFU.
+    `phases` is their number in the curriculum. `psnr` is the mean of the training images per kind
+    that differ, in dB and finite; `flops` are model FLOPs, as for MFU.
     """
 
     selection: Selection
@@ -110,12 +113,14 @@ class Journal:
     def validation(self, step: int, report: Report, grid: Path) -> None:
         """Record the PSNR per kind after `step` steps, and the picture `grid` on the boards."""
         psnr, samples = report.psnr(), {kind: len(pairs) for kind, pairs in report.pairs.items()}
-        row = {"step": step, "psnr": psnr, "skip_psnr": report.skip_psnr(), "samples": samples}
+        exact, finite = report.exact(), {k: v for k, v in psnr.items() if math.isfinite(v)}
+        row = {"step": step, "psnr": _nullable(psnr), "skip_psnr": _nullable(report.skip_psnr())}
+        row |= {"exact": exact, "skip_exact": report.skip_exact(), "samples": samples}
         self._write("validation", row)
-        values = " ".join(f"{kind} {value:.2f}" for kind, value in psnr.items())
+        values = " ".join(f"{k} {told(v, exact[k], samples[k])}" for k, v in psnr.items())
         print(f"validation after step {step}: dB {values}  {grid}", flush=True)
         for board in self._boards:
-            board.scalars(step, {f"validation/psnr_{kind}": v for kind, v in psnr.items()})
+            board.scalars(step, {f"validation/psnr_{kind}": v for kind, v in finite.items()})
             board.picture(step, "validation/grid", grid)
 
     def speed(self) -> str:
@@ -151,6 +156,11 @@ class _Tally:
         took = max(self._step_s if now is None else now - self.began_at, 1e-9)
         mfu = f"  MFU {self._flops / took / peak_flops:.1%}" if peak_flops else ""
         return f"{self._images / took:.1f} images/s  data wait {self._wait_s / took:.0%}{mfu}"
+
+
+def _nullable(values: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no infinity."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _continue(path: Path, first_step: int) -> TextIO:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from vae_corpus.pictures.sheet import Section, contact_sheet
 from vae_training.data.crops import centre_crop
+from vae_training.metrics.psnr import exact, mean_psnr, told
 from vae_training.validation import Pair
 
 _CELL_PX = 256
@@ -26,11 +27,12 @@ def compose_grid(pairs: dict[str, list[Pair]], title: str) -> Image.Image:
         shown = some[:_COLUMNS]
         if not shown:
             continue
-        mean = sum(pair.psnr for pair in shown) / len(shown)
+        values = [pair.psnr for pair in shown]
+        psnr = told(mean_psnr(values), exact(values), len(values))
         rows = ([pair.original for pair in shown], [pair.reconstruction for pair in shown])
         sections.append(
             Section(
-                title=f"{kind}: originals above, reconstructions below, {mean:.2f} dB",
+                title=f"{kind}: originals above, reconstructions below, dB {psnr}",
                 pictures=[centre_crop(rgb, _CELL_PX, _CELL_PX) for row in rows for rgb in row],
                 columns=len(shown),
             )
