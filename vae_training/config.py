@@ -109,6 +109,9 @@ class TrainSettings(Settings):
     )
     keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints to keep")
     validation_samples: int = Field(8, ge=1, description="held out per kind, at most a quarter")
+    latent_samples: int = Field(
+        4096, ge=1, description="crops of the last phase that latents_mean and _std are taken over"
+    )
     wandb: str | None = Field(None, description="project in Weights & Biases, beside TensorBoard")
     peak_tflops: float | None = Field(
         None, gt=0, description="of one device, for MFU (default: known for common GPUs)"

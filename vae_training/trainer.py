@@ -23,6 +23,7 @@ from vae_training.data.feed import feed
 from vae_training.data.loader import Batch, Loader
 from vae_training.data.order import State
 from vae_training.distributed import Ranks
+from vae_training.latents import latent_statistics
 from vae_training.losses.objective import Objective
 from vae_training.metrics.psnr import psnr_means, psnr_sums
 from vae_training.model.folder import Start
@@ -208,8 +209,9 @@ class Trainer:
         report = grid = model = None
         if self.state.step >= self.total:
             report, grid = self._validate(journal)
+            self._describe_latents()
             if self.ranks.first:
-                model = self._export(report)
+                model = save(self._averaged, self.folder / "model", self.folder, self._info())
         return Outcome(
             step=self.state.step,
             checkpoint=saved,
@@ -220,14 +222,24 @@ class Trainer:
             model=model,
         )
 
-    def _export(self, report: Report) -> Path:
-        """Save the averaged weights as an export does, with the statistics of the latents.
+    def _describe_latents(self) -> None:
+        """Give the averaged model the statistics of its latents; all ranks take part.
 
         A folder's own are left where its encoder has not learned: its latents are those of before.
         """
-        if self._start is None or self.settings.encoder_learns:
-            write_statistics(self._averaged, report.latents_mean, report.latents_std)
-        return save(self._averaged, self.folder / "model", self.folder, self._info())
+        if self._start is not None and not self.settings.encoder_learns:
+            return
+        model = self._averaged
+        model.to(self.ranks.device, memory_format=memory_layout(model))
+        mean, std = latent_statistics(
+            model,
+            self.data,
+            self.ranks,
+            crops=self.settings.latent_samples,
+            workers=self.settings.workers,
+        )
+        model.cpu()
+        write_statistics(model, mean, std)
 
     def _info(self) -> dict[str, Any]:
         return snapshot.info(

@@ -26,13 +26,20 @@ from vae_training.trainer import Outcome
 
 SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "1"]
 SMALL += ["--lpips_weights", "none", "--dino", "none"]
+SMALL += ["--latent_samples", "8"]
 # Processes are forked from one that has imported all: an import of torch and diffusers takes 5 s.
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
 
 
 def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:
-    given = {"steps": 6, "batch_pixels": 256 * 256, "validation_samples": 1, "threads": 1}
+    given = {
+        "steps": 6,
+        "batch_pixels": 256 * 256,
+        "validation_samples": 1,
+        "threads": 1,
+        "latent_samples": 8,
+    }
     given |= {"lpips_weights": None, "dino": None, **more}
     return TrainSettings(corpus=str(corpus), out=str(out), **given)
 

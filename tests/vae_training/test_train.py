@@ -103,6 +103,15 @@ def test_a_finished_run_does_nothing_more(corpus: Path, tmp_path: Path) -> None:
     assert again.report.psnr() == first.report.psnr()
 
 
+def test_a_resumed_run_has_the_statistics_of_an_uninterrupted_one(
+    corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome]
+) -> None:
+    run(corpus, tmp_path, stop_after(3))
+    run(corpus, tmp_path, workers=4)
+    one, two = (Autoencoder.from_pretrained(out / "model").config for out in (whole[0], tmp_path))
+    assert one.latents_mean == two.latents_mean and one.latents_std == two.latents_std
+
+
 def test_rows_behind_the_last_checkpoint_are_written_once(corpus: Path, tmp_path: Path) -> None:
     run(corpus, tmp_path, stop_after(1), steps=3)
     with (tmp_path / "steps.jsonl").open("a") as file:

@@ -67,9 +67,7 @@ def test_exact_pictures_are_told_in_json_on_boards_and_to_people(
     flat = np.zeros((16, 16, 3), dtype=np.uint8)
     same = Pair(original=flat, reconstruction=flat, psnr=math.inf, skip_psnr=math.inf)
     other = Pair(original=flat, reconstruction=flat + 2, psnr=42.1, skip_psnr=20.0)
-    report = Report(
-        pairs={"document": [same], "general": [same, other]}, latents_mean=[], latents_std=[]
-    )
+    report = Report(pairs={"document": [same], "general": [same, other]})
     board: dict[str, float] = {}
     shown = SimpleNamespace(
         scalars=lambda _, values: board.update(values), picture=lambda *_: None, close=lambda: None

@@ -151,7 +151,10 @@ class Order:
 
     def substitute(self, step: int, slot: int, group: int, attempt: int) -> int:
         """A random row of `group`, in place of a damaged one."""
-        rng = generator(self.seed, "substitute", step, slot, attempt)
+        return self.draw(group, generator(self.seed, "substitute", step, slot, attempt))
+
+    def draw(self, group: int, rng: np.random.Generator) -> int:
+        """A random training row of `group`."""
         members = self._members[group]
         return int(members[rng.integers(len(members))])
 

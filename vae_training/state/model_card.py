@@ -174,15 +174,22 @@ def _latents(model: Any, info: Mapping[str, Any], raw: bool) -> str:
             "The encoder did not learn: latents and their scale are those of the model that"
             " training began from."
         )
+    crops = info.get("settings", {}).get("latent_samples")  # older runs have none
+    over = f"over {crops:,} crops of\nthe images of the last phase" if crops else ""
     if type(model).__name__ != OURS:
-        return "Of scale and statistics the configuration holds what its class has a place for."
+        told = "Of scale and statistics the configuration holds what its class has a place for."
+        return told + (f" A run takes them at its end, {over}." if over else "")
     if model.config.latents_mean is None:
         return "Statistics of the latents are not known: the run has not finished."
-    whose = ", with the averaged weights of the finished run" if raw else ""
+    whose = "with the averaged weights of the finished run" if raw else ""
+    parts = [
+        "`config.latents_mean` and `config.latents_std` are those of each channel",
+        over,
+        whose,
+    ]
     return (
-        "`config.latents_mean` and `config.latents_std` are those of each channel over the images"
-        f" held out{whose}:\na diffusion model should see `(z - mean) / std`."
-        f" `config.scaling_factor` is {model.config.scaling_factor:.4g}."
+        f"{', '.join(part for part in parts if part)}:\na diffusion model should see"
+        f" `(z - mean) / std`. `config.scaling_factor` is {model.config.scaling_factor:.4g}."
     )
 
 
