@@ -61,6 +61,9 @@ class TrainSettings(Settings):
         1, ge=1, description="parts that a rank's share of a batch goes through the model in"
     )
     lr: float = Field(_LEARNING_RATE, gt=0, description="learning rate")
+    projection_lr: float = Field(
+        100.0, gt=0, description="times lr: of the projections of linear skips, which Muon trains"
+    )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
     weight_decay: float = Field(0.01, ge=0, description="AdamW, on matrices and kernels only")

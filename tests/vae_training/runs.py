@@ -71,9 +71,12 @@ def losses(out: Path) -> list[tuple[int, float, float]]:
 
 
 def assert_close(one: Path, two: Path, steps: int) -> None:
-    """The same losses but for rounding; AdamW makes that grow from step to step."""
+    """The same losses but for rounding; AdamW makes that grow from step to step.
+
+    Of a new model on white paper, the error is all rounding, and L1 follows its sign.
+    """
     pairs = list(zip(losses(one), losses(two), strict=True))
-    assert len(pairs) == steps and pairs[0][1] == pytest.approx(pairs[0][0], rel=1e-5)
+    assert len(pairs) == steps and pairs[0][1][:2] == pytest.approx(pairs[0][0][:2], rel=1e-5)
     for a, b in pairs:
         assert b == pytest.approx(a, rel=1e-2)
 

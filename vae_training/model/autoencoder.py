@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from vae_training.model.broken_torchvision import hide_broken_torchvision
-from vae_training.model.configs import GSC, Config, config
+from vae_training.model.configs import Config, config
 from vae_training.model.halves import Decoder, Encoder, Tiling
-from vae_training.model.initialization import start_with_colour
 
 hide_broken_torchvision()
 
@@ -83,8 +82,6 @@ class Autoencoder(ModelMixin, ConfigMixin):
         self.register_to_config(block_out_channels=[d_enc * width for width in widths])
         self.encoder = Encoder(shape)
         self.decoder = Decoder(shape)
-        if (encoder_skip, decoder_skip) == (GSC, GSC) and not self.encoder.conv_out.weight.is_meta:
-            start_with_colour(self.encoder, self.decoder, f)
         self.use_slicing = False
 
     @classmethod

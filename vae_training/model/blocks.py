@@ -29,7 +29,7 @@ class RmsNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # In channels_last memory the permuted tensor is contiguous: one fused kernel, no copy.
         x, weight = x.permute(0, 2, 3, 1), self.weight.to(x.dtype)
-        with _without_autocast(x.device.type):
+        with without_autocast(x.device.type):
             return F.rms_norm(x, weight.shape, weight, EPSILON).permute(0, 3, 1, 2)
 
     def silu(self, x: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class RmsNorm(nn.Module):
         return F.silu(self(x)) if self.fused is None else self.fused(x, self.weight)
 
 
-def _without_autocast(device: str) -> AbstractContextManager[object]:
+def without_autocast(device: str) -> AbstractContextManager[object]:
     """Disable autocast, so that the norm keeps the precision of its input.
 
     Since torch 2.12 autocast returns float32 from it, which makes saved activations half as large

@@ -9,8 +9,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Skip = Literal["gsc", "lsc", "nsc"]
-GSC, LSC, NSC = SKIPS = get_args(Skip)
+Skip = Literal["linear", "gsc", "lsc", "nsc"]
+LINEAR, GSC, LSC, NSC = SKIPS = get_args(Skip)
+GLOBAL = (LINEAR, GSC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,8 @@ class Config:
 
     `widths` has one multiplier of `d_enc` (encoder) and `d_dec` (decoder) per level, from full
     resolution down, so `f` is 2 ** (len(widths) - 1). A skip is `gsc` (global: one weight-free path
-    between pixels and latent), `lsc` (local: one per level) or `nsc` (none). ValueError when the
-    values do not fit together.
+    between pixels and latent), `linear` (that, and a learned projection beside it), `lsc` (local:
+    one per level) or `nsc` (none). ValueError when the values do not fit together.
     """
 
     f: int
@@ -31,8 +32,8 @@ class Config:
     encoder_blocks: int = 2
     decoder_blocks: int = 3
     middle_blocks: int = 2
-    encoder_skip: str = GSC
-    decoder_skip: str = GSC
+    encoder_skip: str = LINEAR
+    decoder_skip: str = LINEAR
 
     def __post_init__(self) -> None:
         if self.f != 2 ** (len(self.widths) - 1):
@@ -43,7 +44,7 @@ class Config:
         for side, skip in (("encoder", self.encoder_skip), ("decoder", self.decoder_skip)):
             if skip not in SKIPS:
                 raise ValueError(f"{side}_skip is one of {', '.join(SKIPS)}; got {skip!r}")
-            if skip == GSC and 3 * self.f**2 % self.latent_channels:
+            if skip in GLOBAL and 3 * self.f**2 % self.latent_channels:
                 raise ValueError(
                     f"a global skip needs latent_channels that divide 3 f^2 = {3 * self.f**2};"
                     f" got {self.latent_channels}: choose a divisor, or {side}_skip lsc or nsc"
@@ -54,7 +55,10 @@ _F16 = Config(f=16, latent_channels=64, d_enc=96, d_dec=144, widths=(1, 2, 4, 8,
 _F32 = Config(f=32, latent_channels=128, d_enc=96, d_dec=144, widths=(1, 1, 2, 4, 8, 8))
 
 # The report gives f, C, d_enc, d_dec and the number of levels; widths and block counts are our
-# choice, the only one found that meets all eight published parameter counts.
+# choice, the only one found that meets all eight published parameter counts. Its skip has no
+# weights and is in the encoder. One in the decoder too is our choice, and so is the projection
+# beside it, of 0.05 to 0.6 M weights: without it a new model stays at its skip
+# (benchmarks/skip_ablation.py).
 CONFIGS: dict[str, Config] = {
     "f16c64": _F16,
     "f16c128": dataclasses.replace(_F16, latent_channels=128),

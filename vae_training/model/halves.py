@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vae_training.model.blocks import Down, ResidualBlock, RmsNorm, Up
-from vae_training.model.configs import GSC, LSC, NSC, Config
+from vae_training.model.configs import GLOBAL, LINEAR, LSC, NSC, Config
 from vae_training.model.initialization import start_linear
-from vae_training.model.skip import grow, shrink
+from vae_training.model.skip import Decoding, Encoding, grow, shrink
 from vae_training.model.tiling import Grid
 
 # A sample of the posterior with this log variance is its mean. Without a KL term nothing trains it.
@@ -103,6 +103,8 @@ class Encoder(Half):
         self.levels.append(nn.Sequential(*middle))
         self.norm_out = RmsNorm(width)
         self.conv_out = nn.Conv2d(width, 2 * config.latent_channels, 3, padding=1)
+        linear = config.encoder_skip == LINEAR
+        self.projection = Encoding(config.f, config.latent_channels) if linear else None
         if self.conv_out.weight.is_meta:
             return
         channels = config.latent_channels
@@ -110,7 +112,7 @@ class Encoder(Half):
         nn.init.constant_(self.conv_out.bias.data[channels:], _LOG_VARIANCE)
         if config.encoder_skip != NSC:
             start_linear(self)
-        if config.encoder_skip == GSC:  # start as the skip alone
+        if config.encoder_skip in GLOBAL:  # start as the skip alone
             nn.init.zeros_(self.conv_out.weight.data)
             nn.init.zeros_(self.conv_out.bias.data[:channels])
 
@@ -126,10 +128,12 @@ class Encoder(Half):
         for depth in range(fine, len(self.levels)):
             h = self.stage(self.levels[depth], h, depth)
         moments = self.conv_out(self.norm_out.silu(h))
-        if self.config.encoder_skip != GSC:
+        if self.config.encoder_skip not in GLOBAL:
             return moments
         mean, log_variance = moments.chunk(2, dim=1)
         mean = mean + shrink(x, self.config.f, self.config.latent_channels)
+        if self.projection is not None:
+            mean = mean + self.projection(x)
         return torch.cat([mean, log_variance], dim=1)
 
     def _fine(self, x: Tensor, levels: int) -> Tensor:
@@ -160,11 +164,13 @@ class Decoder(Half):
             self.levels.append(nn.Sequential(*blocks))
         self.norm_out = RmsNorm(width)
         self.conv_out = nn.Conv2d(width, 3, 3, padding=1)
+        linear = config.decoder_skip == LINEAR
+        self.projection = Decoding(config.f, config.latent_channels) if linear else None
         if self.conv_out.weight.is_meta:
             return
         if config.decoder_skip != NSC:
             start_linear(self)
-        if config.decoder_skip == GSC:  # start as the skip alone
+        if config.decoder_skip in GLOBAL:  # start as the skip alone
             nn.init.zeros_(self.conv_out.weight)
             nn.init.zeros_(self.conv_out.bias)
 
@@ -182,7 +188,9 @@ class Decoder(Half):
             image = grid.run(lambda tile: self._fine(tile, fine), h)
         else:
             image = self._fine(h, fine)
-        return image + grow(z, f, 3) if self.config.decoder_skip == GSC else image
+        if self.config.decoder_skip in GLOBAL:
+            image = image + grow(z, f, 3)
+        return image if self.projection is None else image + self.projection(z)
 
     def _level(self, h: Tensor, depth: int) -> Tensor:
         return self.stage(self.levels[len(self.levels) - 1 - depth], h, depth)

@@ -12,7 +12,7 @@ from torch import nn
 
 from vae_training.metrics.psnr import told
 from vae_training.model.adapters import OURS, adapter_of
-from vae_training.model.configs import GSC, LSC, NSC
+from vae_training.model.configs import GSC, LINEAR, LSC, NSC
 from vae_training.state.provenance import recorded
 from vae_training.validation import LARGEST_PX
 
@@ -26,6 +26,7 @@ tags:
 ---
 """
 _SKIPS = {
+    LINEAR: "global, without weights, and a learned projection beside it",
     GSC: "global, without weights",
     LSC: "local, one per level, without weights",
     NSC: "none",
