@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORPUS ?= corpus
 RUN ?= runs/tiny
-STEPS ?= 60
+STEPS ?= 400
 
 # More processes than cores: tests wait for Ray, browsers and servers much of the time. A file's
 # tests stay together, because they share what was built for them.
@@ -45,8 +45,8 @@ $(PADDLE)/.ready: filters/ocr/paddle-requirements.txt
 
 corpus: setup
 	$(BIN)/python pipelines/build_corpus.py --out $(CORPUS)
-	$(BIN)/python vae_training/train.py --corpus $(CORPUS) --model tiny --steps $(STEPS) --out $(RUN) \
-	  --lpips_weights none --dino none
+	$(BIN)/python vae_training/train.py --config vae_training/recipes/tiny-cpu.yaml \
+	  --corpus $(CORPUS) --steps $(STEPS) --out $(RUN)
 	@echo
 	@echo "corpus         $(CORPUS)/report/index.html and $(CORPUS)/shards"
 	@echo "training grid  $(RUN)"

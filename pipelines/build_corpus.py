@@ -176,8 +176,8 @@ def _summary(done: Built, console: Console) -> None:
         console.say(f"note: {notice}")
     console.say(f"look at    {done.reported.page}")
     if done.reported.groups:
-        train = ["python", "vae_training/train.py", "--corpus", done.config.out, "--model", "tiny"]
-        train += ["--lpips_weights", "none", "--dino", "none"]
+        train = ["python", "vae_training/train.py", "--corpus", done.config.out]
+        train += ["--config", "vae_training/recipes/tiny-cpu.yaml"]
         console.say(f"train with {shlex.join(train)}")
 
 

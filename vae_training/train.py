@@ -1,7 +1,6 @@
 """Train an autoencoder on a corpus, phase by phase.
 
-Run: `python vae_training/train.py --corpus corpus --model tiny --steps 48 --lpips_weights none
---dino none`
+Run: `python vae_training/train.py --corpus corpus --config vae_training/recipes/tiny-cpu.yaml`
 Many GPUs: `torchrun --nproc-per-node 8 vae_training/train.py --corpus corpus --config
 vae_training/recipes/f16c128.yaml`
 """
@@ -34,8 +33,8 @@ with another number of ranks that can share its batches (--batch_multiple). SIGT
 or ctrl-C, finishes the step, saves and exits with code 0. tensorboard --logdir runs shows runs.
 
 examples:
-  a laptop, two minutes   python vae_training/train.py --corpus corpus --model tiny --steps 48 \\
-                            --lpips_weights none --dino none
+  a laptop, two minutes   python vae_training/train.py --corpus corpus \\
+                            --config vae_training/recipes/tiny-cpu.yaml
   one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
                             --lpips_weights vgg16-397923af.pth --dino dinov2-large
   go on from a folder     python vae_training/train.py --corpus corpus --init sdxl/vae \\
