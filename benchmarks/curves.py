@@ -14,7 +14,7 @@ _SCALE = 2  # drawn twice as large, then made smaller: smooth lines
 _WIDTH, _HEIGHT = 1060, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 300, 40, 52
 _LINE_PX = 18
-_COLOURS = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860"]
+_COLOURS = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#64b5cd"]
 _INK, _GRID = "#222222", "#e4e4e4"
 
 

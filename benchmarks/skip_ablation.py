@@ -1,20 +1,26 @@
-"""What the skips are worth: PSNR against steps for NSC, LSC, GSC, and GSC's weight-free floor.
+"""What skips are worth: PSNR against steps for each kind, in the encoder alone and in both halves.
 
-    python benchmarks/skip_ablation.py --corpus corpus --steps 100   # tiny, 8 minutes of a core
-    python benchmarks/skip_ablation.py --corpus corpus --model f16c64 --device cuda \\
-        --px 256 --batch 16 --steps 20000
+    python benchmarks/skip_ablation.py --corpus corpus      # on two cores, half an hour
+    python benchmarks/skip_ablation.py --corpus corpus --models f16c64 --device cuda \\
+        --px 256 --batch 16 --steps 20000 --jobs 1
 
-Each variant sees the same batches at each seed, of all kinds, with L1 alone, at each of the rates;
-the rate that ends best is shown. Curves are those of averaged weights on held-out samples, the mean
-over kinds. Blank samples are left out: whatever keeps white white has 100 dB there, and nothing
-else. Writes skip_ablation.json and .png below benchmarks/results (or --out), and says which variant
-passes the floor.
+All variants start alike: PyTorch's initialization in every convolution, and heads at zero where a
+global skip runs beside them. "Encoder only" means the same decoder, without a skip. Each variant is
+trained with the trainer's optimizers, L1 and cosine schedule, on the same crops at each seed, at
+each rate; the rate with the best end is shown. Curves are of averaged weights on held-out pictures,
+as dB over the weight-free means, the mean over kinds; blank pictures are left out. "Without the
+deep path" is what remains of the end when the heads of the convolutions are put to zero.
+
+Writes skip_ablation.json, and a chart per model, below benchmarks/results (or --out).
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import dataclasses
 import json
+import multiprocessing
 import sys
 import time
 from pathlib import Path
@@ -23,30 +29,40 @@ from typing import Any
 import numpy as np
 import torch
 from curves import draw_curves
+from torch import nn
 from torch.nn import functional as F
 
 from vae_training.config import TrainSettings
 from vae_training.data.corpus import open_data
 from vae_training.data.loader import Loader
-from vae_training.distributed import Ranks, join
-from vae_training.model import CONFIGS, Autoencoder, build
+from vae_training.distributed import join
+from vae_training.model import CONFIGS, Autoencoder, Config
+from vae_training.model.configs import GLOBAL, GSC, LINEAR, LSC, NSC
 from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import grow, shrink
+from vae_training.optimizer import Optimizers, rate
+from vae_training.state.ema import Ema
 from vae_training.validation import validate
 
 # Name -> encoder skip, decoder skip.
 VARIANTS = {
-    "NSC": ("nsc", "nsc"),
-    "LSC": ("lsc", "lsc"),
-    "GSC encoder only": ("gsc", "nsc"),
-    "GSC mirrored": ("gsc", "gsc"),
-    "GSC mirrored, heads from zero": ("gsc", "gsc"),
+    "NSC": (NSC, NSC),
+    "LSC, encoder only": (LSC, NSC),
+    "GSC, encoder only": (GSC, NSC),
+    "linear, encoder only": (LINEAR, NSC),
+    "LSC": (LSC, LSC),
+    "GSC": (GSC, GSC),
+    "linear": (LINEAR, LINEAR),
 }
-_FROM_ZERO = "heads from zero"  # what the start with colour is worth: the deep path adds nothing
-_CLEAR_DB = 0.05  # less is a tie
-_PER_KIND = 6
-_SQUARE = 256  # px; one cut is taken of each square of this size
-_EMA = 0.95  # short runs: an average over some twenty steps
+SMALL_F32 = dataclasses.replace(
+    CONFIGS["tiny"], f=32, latent_channels=128, widths=(1, 1, 2, 4, 8, 8)
+)
+MODELS: dict[str, Config] = {**CONFIGS, "tiny f32c128": SMALL_F32}
+_PER_KIND = 4
+_HELD_PX = 128
+_MARKS = 5
+
+Held = dict[str, torch.Tensor]
 
 
 def psnr(made: torch.Tensor, x: torch.Tensor) -> float:
@@ -55,101 +71,150 @@ def psnr(made: torch.Tensor, x: torch.Tensor) -> float:
     return float((10 * torch.log10(255.0**2 / error.clamp(min=1e-6))).mean())
 
 
-def start(name: str, model: str, seed: int) -> Autoencoder:
+def start(config: Config, seed: int) -> Autoencoder:
+    """A model whose convolutions start as PyTorch's do, whatever its skips."""
     torch.manual_seed(seed)
-    encoder, decoder = VARIANTS[name]
-    made = build(model, encoder_skip=encoder, decoder_skip=decoder)
-    if name.endswith(_FROM_ZERO):
-        torch.nn.init.zeros_(made.encoder.conv_out.weight)
-        torch.nn.init.zeros_(made.decoder.conv_out.weight)
-    return made
+    model = Autoencoder(**dataclasses.asdict(config))
+    torch.manual_seed(seed)
+    log_variance = model.encoder.conv_out.bias[config.latent_channels :].detach().clone()
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+    with torch.no_grad():
+        head = model.encoder.conv_out
+        head.weight[config.latent_channels :] = 0.0
+        head.bias[config.latent_channels :] = log_variance
+    if config.encoder_skip in GLOBAL:
+        _silence(model.encoder.conv_out, config.latent_channels)
+    if config.decoder_skip in GLOBAL:
+        _silence(model.decoder.conv_out, 3)
+    return model
 
 
 @torch.no_grad()
-def judge(model: Autoencoder, held: dict[str, torch.Tensor]) -> float:
-    model.eval()
-    value = float(np.mean([psnr(model(x).sample, x) for x in held.values()]))
-    model.train()
-    return value
+def _silence(head: nn.Conv2d, channels: int) -> None:
+    head.weight[:channels] = 0.0
+    head.bias[:channels] = 0.0
 
 
-def curve(
-    model: Autoencoder,
-    batches: list[torch.Tensor],
-    held: dict[str, torch.Tensor],
-    lr: float,
-    marks: list[int],
-) -> list[float]:
-    """PSNR of the averaged weights after each number of steps in `marks`."""
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(_EMA)
-    )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95))
-    device, points = next(model.parameters()).device, []
-    for step in range(len(batches) + 1):
-        if step in marks:
-            points.append(judge(average.module if step else model, held))
-        if step == len(batches):
-            return points
-        for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, (step + 1) / 6)
-        x = batches[step].to(device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+@torch.no_grad()
+def gain(model: nn.Module, config: Config, held: Held) -> float:
+    """dB over the means, the mean over kinds."""
+    f, channels = config.f, config.latent_channels
+    found = [
+        psnr(model(x).sample, x) - psnr(grow(shrink(x, f, channels), f, 3), x)
+        for x in held.values()
+    ]
+    return float(np.mean(found))
+
+
+def train(
+    config: Config, seed: int, lr: float, crops: torch.Tensor, held: Held, given: argparse.Namespace
+) -> dict[str, Any]:
+    """dB over the means at each mark, and at the end without the deep path."""
+    settings = TrainSettings(corpus="", lr=lr, warmup_steps=given.steps, ema_decay=0.99)
+    model = start(config, seed).to(given.device, memory_format=torch.channels_last)
+    optimizers, ema, average = Optimizers(model, settings), Ema(model, 0.99), copy.deepcopy(model)
+    curve = [gain(model, config, held)]
+    for step, pixels in enumerate(crops.split(given.batch)):
+        optimizers.set_rate(rate(settings, step, given.steps))
+        x = to_model(pixels.to(given.device))
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=given.device == "cuda"):
             made = model(x).sample
         F.l1_loss(made.float(), x).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update_parameters(model)
-    raise AssertionError("unreachable")
+        nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
+        optimizers.step()
+        optimizers.zero_grad()
+        ema.update(model, step)
+        if (step + 1) % (given.steps // _MARKS) == 0:
+            ema.write_to(average)
+            curve.append(gain(average, config, held))
+    _silence(average.encoder.conv_out, config.latent_channels)
+    _silence(average.decoder.conv_out, 3)
+    return {"db": curve, "without_deep_path": gain(average, config, held)}
 
 
-def load_batches(
-    given: argparse.Namespace, seed: int, alone: Ranks
-) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
-    """Batches of `--px` px from all phases, shuffled, and held-out pictures per kind."""
+def load(seed: int, given: argparse.Namespace) -> tuple[torch.Tensor, Held]:
+    """Crops of all phases in a shuffled order, uint8[N, px, px, 3], and held-out pictures."""
     settings = TrainSettings(
         corpus=str(given.corpus),
         seed=seed,
         steps=given.steps,
-        batch_pixels=given.batch * _SQUARE * _SQUARE,
+        crop_px=given.px,
+        batch_pixels=given.batch * given.px**2,
         validation_samples=_PER_KIND,
     )
-    data = open_data(settings, 1)
+    data, alone = open_data(settings, 1), join("cpu", {})
     loader = Loader(shards=data.shards, order=data.order, workers=1)
-    cuts = [
-        image[top : top + given.px, left : left + given.px].clone()
-        for batch in loader.batches(data.order.start(), data.order.schedule.total)
-        for image in batch.pixels
-        for top in range(0, max(1, image.shape[0] - _SQUARE + 1), _SQUARE)
-        for left in range(0, max(1, image.shape[1] - _SQUARE + 1), _SQUARE)
-    ]
-    shuffled = np.random.default_rng(seed).permutation(len(cuts))
-    batches = [
-        to_model(torch.stack([cuts[place] for place in places]))
-        for places in np.array_split(shuffled, given.steps)
-    ]
-    report = validate(build("tiny"), data.shards, data.holdout.validation, alone)
+    total = data.order.schedule.total
+    crops = torch.cat([b.pixels for b in loader.batches(data.order.start(), total)])
+    wanted = given.steps * given.batch
+    shuffled = np.random.default_rng(seed).permutation(len(crops))
+    order = np.resize(shuffled, wanted)
+    plain = Autoencoder(**dataclasses.asdict(CONFIGS["tiny"]))
+    report = validate(plain, data.shards, data.holdout.validation, alone)
+    alone.close()
     held = {}
     for kind, pairs in report.pairs.items():
-        cuts = [pair.original[: given.px, : given.px] for pair in pairs]
-        cuts = [cut for cut in cuts if cut.std() > 1.0]
+        cuts = [pair.original[:_HELD_PX, :_HELD_PX] for pair in pairs]
+        cuts = [c for c in cuts if c.std() > 1.0 and c.shape == (_HELD_PX, _HELD_PX, 3)]
         if cuts:
             held[kind] = to_model(torch.from_numpy(np.stack(cuts))).to(given.device)
-    return batches, held
+    return crops[torch.from_numpy(order)], held
 
 
-def plot(facts: dict[str, Any], path: Path) -> None:
-    """Each variant at its best rate."""
-    best = facts["best_rate"]
-    draw_curves(
-        path,
-        facts["marks"],
-        {f"{n}, rate {best[n]}": np.array(runs[best[n]]) for n, runs in facts["psnr"].items()},
-        floor=("the skip alone, no weights", float(np.mean(facts["floor"]))),
-        title=f"{facts['model']}: mean and range of {len(facts['floor'])} seeds",
-        labels=("steps", "PSNR in dB, mean over kinds"),
-    )
+def job(name: str, seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """All runs of a model and a seed."""
+    if given.device == "cpu":
+        torch.set_num_threads(1)
+    crops, held = load(seed, given)
+    rows = []
+    for variant, (encoder, decoder) in VARIANTS.items():
+        config = dataclasses.replace(MODELS[name], encoder_skip=encoder, decoder_skip=decoder)
+        for lr in given.lr:
+            found = train(config, seed, lr, crops, held, given)
+            rows.append({"model": name, "variant": variant, "lr": lr, "seed": seed, **found})
+            shown = " ".join(f"{value:+.1f}" for value in found["db"])
+            print(f"seed {seed}  {name:<13} {variant:<21} {lr:g}  {shown}", flush=True)
+    return rows
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Per model and variant, at its best rate: the end, the mean of the curve, the deep path."""
+    table: dict[str, Any] = {}
+    for model in dict.fromkeys(row["model"] for row in rows):
+        for variant in VARIANTS:
+            of = [r for r in rows if (r["model"], r["variant"]) == (model, variant)]
+            ends = {
+                lr: float(np.mean([r["db"][-1] for r in of if r["lr"] == lr]))
+                for lr in sorted({r["lr"] for r in of})
+            }
+            best = max(ends, key=ends.__getitem__)
+            runs = [r for r in of if r["lr"] == best]
+            end = [r["db"][-1] for r in runs]
+            table.setdefault(model, {})[variant] = {
+                "lr": best,
+                "end_db": round(float(np.mean(end)), 2),
+                "end_db_range": [round(min(end), 2), round(max(end), 2)],
+                "mean_of_curve_db": round(float(np.mean([r["db"] for r in runs])), 2),
+                "lost_without_deep_path_db": round(
+                    float(np.mean([r["db"][-1] - r["without_deep_path"] for r in runs])), 2
+                ),
+                "end_db_by_rate": {f"{lr:g}": round(value, 2) for lr, value in ends.items()},
+            }
+    return table
+
+
+def show(table: dict[str, Any]) -> None:
+    for model, variants in table.items():
+        print(f"\n{model:<22} {'rate':>7} {'end':>7} {'of seeds':>16} {'curve':>7} {'deep':>7}")
+        for variant, row in variants.items():
+            low, high = row["end_db_range"]
+            print(
+                f"{variant:<22} {row['lr']:>7g} {row['end_db']:>+7.2f} {low:>+8.2f}{high:>+8.2f}"
+                f" {row['mean_of_curve_db']:>+7.2f} {row['lost_without_deep_path_db']:>7.2f}"
+            )
+    print("\ndB over the weight-free means; curve: its mean; deep: lost without the deep path")
 
 
 def main() -> int:
@@ -157,71 +222,61 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--corpus", type=Path, default=Path("corpus"))
-    parser.add_argument("--model", choices=list(CONFIGS), default="tiny")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS)[-2:])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--batch", type=int, default=8, help="images of 256 x 256 px, in pixels")
-    parser.add_argument("--px", type=int, default=64, help="side that is cut out")
-    parser.add_argument("--lr", type=float, nargs="+", default=[1e-4, 1e-3], help="tried in turn")
+    parser.add_argument("--steps", type=int, default=120, help="a multiple of 5")
+    parser.add_argument("--batch", type=int, default=8, help="crops of a step")
+    parser.add_argument("--px", type=int, default=64, help="side of a crop")
+    parser.add_argument("--lr", type=float, nargs="+", default=[1e-4, 3e-4, 1e-3])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2, help="models and seeds at a time")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("torch sees no GPU here: use --device cpu --model tiny")
-    if given.device == "cpu":
-        torch.set_num_threads(1)
-    marks = sorted({round(given.steps * k / 8) for k in range(9)})
-    curves: dict[str, dict[str, list[list[float]]]] = {
-        name: {f"{lr:g}": [] for lr in given.lr} for name in VARIANTS
-    }
-    ranks, floors, began = join("cpu", {}), [], time.process_time()
-    c = CONFIGS[given.model]
-    for seed in range(given.seeds):
-        batches, held = load_batches(given, seed, ranks)
-        alone = [psnr(grow(shrink(x, c.f, c.latent_channels), c.f, 3), x) for x in held.values()]
-        floors.append(float(np.mean(alone)))
-        for name in VARIANTS:
-            for lr in given.lr:
-                model = start(name, given.model, seed)
-                model = model.to(given.device, memory_format=torch.channels_last)
-                points = curve(model, batches, held, lr, marks)
-                curves[name][f"{lr:g}"].append(points)
-                shown = " ".join(f"{value:.2f}" for value in points)
-                print(
-                    f"seed {seed}  {name:<30} {lr:g}  {shown}  floor {floors[-1]:.2f}", flush=True
-                )
-    best = {
-        n: max(rates, key=lambda lr: np.mean(rates[lr], axis=0)[-1]) for n, rates in curves.items()
-    }
-    gains = {
-        name: [run[-1] - floor for run, floor in zip(curves[name][lr], floors, strict=True)]
-        for name, lr in best.items()
-    }
-    for name, values in gains.items():
-        verdict = "passes" if min(values) > _CLEAR_DB else "does not pass"
-        print(
-            f"{name:<30} {np.mean(values):+.2f} dB against the floor"
-            f" ({min(values):+.2f} to {max(values):+.2f}): {verdict} it at every seed"
-        )
+        raise SystemExit("torch sees no GPU here: use --device cpu")
+    if given.steps % _MARKS:
+        raise SystemExit(f"--steps is a multiple of {_MARKS}; got {given.steps}")
+    began = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
+        jobs = [(name, seed, given) for seed in range(given.seeds) for name in given.models]
+        parts = pool.starmap(job, jobs, chunksize=1)
+    rows = [row for part in parts for row in part]
+    table = summary(rows)
+    show(table)
     facts: dict[str, Any] = {
         "command": "python " + " ".join(["benchmarks/skip_ablation.py", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
         "device": given.device,
-        "cpu_s": round(time.process_time() - began),
-        "model": given.model,
+        "minutes": round((time.perf_counter() - began) / 60, 1),
+        "steps": given.steps,
+        "crops_per_step": given.batch,
         "px": given.px,
-        "images_per_step": given.batch,
-        "unit": "dB PSNR, mean over kinds, one row per seed",
-        "marks": marks,
-        "floor": floors,
-        "psnr": curves,
-        "best_rate": best,
-        "gain_over_floor": gains,
+        "unit": "dB PSNR over the weight-free means, mean over kinds",
+        "summary": table,
+        "runs": rows,
     }
     given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / "skip_ablation.json"
-    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    plot(facts, given.out / "skip_ablation.png")
+    (given.out / "skip_ablation.json").write_text(json.dumps(facts, indent=1) + "\n")
+    marks = [given.steps * k / _MARKS for k in range(_MARKS + 1)]
+    for model, variants in table.items():
+        curves = {
+            f"{name}, {row['lr']:g}": np.array(
+                [
+                    r["db"]
+                    for r in rows
+                    if (r["model"], r["variant"], r["lr"]) == (model, name, row["lr"])
+                ]
+            )
+            for name, row in variants.items()
+        }
+        draw_curves(
+            given.out / f"skip_ablation_{model.replace(' ', '_')}.png",
+            marks,
+            curves,
+            floor=("the weight-free means", 0.0),
+            title=f"{model}: mean and range of {given.seeds} seeds, each kind at its best rate",
+            labels=("steps", "dB over the means"),
+        )
     return 0
 
 

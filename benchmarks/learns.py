@@ -1,0 +1,132 @@
+"""Does the trainer learn? PSNR after minutes on two cores, and what each part of a model is worth.
+
+    python benchmarks/learns.py --corpus corpus      # a quarter of an hour on two cores
+
+Trains tiny, and f32c128 at width 16, with the recipe of a laptop through `train.py`, at three
+seeds. Then held-out samples go through the averaged model three times: whole, without the deep path
+(the heads of the convolutions at zero), and without the projections. Told as dB over the means
+without weights, which is where a new model starts. Writes learns.json and the grids of the first
+seed below benchmarks/results (or --out).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from vae_training import train
+from vae_training.config import TrainSettings
+from vae_training.data.corpus import open_data
+from vae_training.distributed import join
+from vae_training.model import CONFIGS, Autoencoder
+from vae_training.validation import validate
+
+RECIPE = Path(train.__file__).parent / "recipes" / "tiny-cpu.yaml"
+WIDTH_16 = "f32c128-width-16"
+MODELS = ("tiny", WIDTH_16)
+
+
+def known() -> None:
+    CONFIGS[WIDTH_16] = dataclasses.replace(
+        CONFIGS["tiny"],
+        f=32,
+        latent_channels=128,
+        d_enc=16,
+        d_dec=16,
+        widths=(1, 1, 2, 4, 4, 4),
+    )
+
+
+def fit(model: str, seed: int, corpus: str, out: str) -> None:
+    """One run of the trainer, in a process of its own."""
+    known()
+    arguments = ["--config", str(RECIPE), "--corpus", corpus, "--out", out]
+    arguments += ["--model", model, "--seed", str(seed), "--latent_samples", "64"]
+    if train.main(arguments):
+        raise SystemExit(1)
+
+
+@torch.no_grad()
+def judge(folder: Path, corpus: str, seed: int) -> dict[str, dict[str, float]]:
+    """Per kind, dB over the means of the whole model and of it without its parts."""
+    settings = TrainSettings(corpus=corpus, seed=seed, crop_px=64, batch_pixels=8 * 64 * 64)
+    data, alone = open_data(settings, 1), join("cpu", {})
+    found: dict[str, dict[str, float]] = {}
+    for part in ("whole", "without the deep path", "without the projections"):
+        model = Autoencoder.from_pretrained(folder).eval()
+        if part.endswith("deep path"):
+            for head in (model.encoder.conv_out, model.decoder.conv_out):
+                head.weight.zero_()
+                head.bias.zero_()
+        if part.endswith("projections"):
+            for half in model.halves:
+                half.projection.weight.zero_()
+        report = validate(model, data.shards, data.holdout.validation, alone)
+        means = report.skip_psnr()
+        found[part] = {k: round(v - means[k], 2) for k, v in report.psnr().items()}
+    alone.close()
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--corpus", default="corpus")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    given = parser.parse_args()
+    rows, processes = [], multiprocessing.get_context("spawn")
+    given.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        for model in MODELS:
+            for seed in range(given.seeds):
+                run, began = Path(work) / f"{model}-{seed}", time.perf_counter()
+                one = processes.Process(target=fit, args=(model, seed, given.corpus, str(run)))
+                one.start()
+                one.join()
+                if one.exitcode:
+                    raise SystemExit(f"training of {model} with seed {seed} failed")
+                seconds = round(time.perf_counter() - began)
+                found = judge(run / "model", given.corpus, seed)
+                rows.append({"model": model, "seed": seed, "s": seconds, "db": found})
+                print(json.dumps(rows[-1]), flush=True)
+                if not seed:
+                    grid = Image.open(run / "grid.png").reduce(2)
+                    grid.save(given.out / f"learns_{model}.jpg", quality=88)
+    show(rows)
+    facts: dict[str, Any] = {
+        "command": "python " + " ".join(["benchmarks/learns.py", *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "device": "cpu",
+        "unit": "dB PSNR over the weight-free means, mean over held-out samples of a kind",
+        "runs": rows,
+    }
+    (given.out / "learns.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return 0
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    for model in MODELS:
+        runs = [row for row in rows if row["model"] == model]
+        print(f"\n{model}: {', '.join(str(row['s']) for row in runs)} s; dB over the means")
+        for part in runs[0]["db"]:
+            print(f"  {part:<24}", end="")
+            for kind in runs[0]["db"][part]:
+                values = [row["db"][part][kind] for row in runs]
+                print(f"  {kind} {min(values):+.2f} to {max(values):+.2f}", end="")
+            print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
