@@ -62,7 +62,7 @@ class TrainSettings(Settings):
     )
     lr: float = Field(_LEARNING_RATE, gt=0, description="learning rate")
     projection_lr: float = Field(
-        100.0, gt=0, description="times lr: of the projections of linear skips, which Muon trains"
+        200.0, gt=0, description="times lr: of the projections of linear skips, which Muon trains"
     )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")

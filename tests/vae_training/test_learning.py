@@ -115,6 +115,6 @@ def test_muon_has_the_projections_and_adamw_the_rest() -> None:
     others = [weight for group in adamw.param_groups for weight in group["params"]]
     assert len(others) + 2 == len(list(model.parameters()))
     optimizers.set_rate(2e-5)
-    assert [o.param_groups[0]["lr"] for o in optimizers.all] == pytest.approx([2e-5, 2e-3])
+    assert [o.param_groups[0]["lr"] for o in optimizers.all] == pytest.approx([2e-5, 4e-3])
     frozen = build("tiny", encoder_skip="gsc", decoder_skip="nsc")
     assert len(Optimizers(frozen, settings).all) == 1
