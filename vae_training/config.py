@@ -16,8 +16,7 @@ from vae_training.model.folder import class_of
 
 Compiled = Literal["auto", "none", "norms", "halves"]
 
-# As comparable autoencoders have it. At 1e-3 the small batches of tiny undo what its deep path has
-# learned.
+# As comparable autoencoders have it.
 _LEARNING_RATE = 1e-4
 _OWN_BATCHES = [f"{pixels:,} for {name}" for name, pixels in configs.SMALL_BATCH_PIXELS.items()]
 _BATCHES = ", ".join([*_OWN_BATCHES, f"else {configs.BATCH_PIXELS:,}"])
