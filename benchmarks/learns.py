@@ -1,12 +1,15 @@
 """Does the trainer learn? PSNR after minutes on two cores, and what each part of a model is worth.
 
     python benchmarks/learns.py --corpus corpus      # a quarter of an hour on two cores
+    python benchmarks/learns.py --corpus corpus --models f16c64 --seeds 1 --device cuda \\
+        --name learns_gpu -- --crop_px 128 --batch_pixels 262144 --steps 3000
 
 Trains tiny, and f32c128 at width 16, with the recipe of a laptop through `train.py`, at three
-seeds. Then held-out samples go through the averaged model three times: whole, without the deep path
-(the heads of the convolutions at zero), and without the projections. Told as dB over the means
-without weights, which is where a new model starts. Writes learns.json and the grids of the first
-seed below benchmarks/results (or --out).
+seeds; settings of `train.py` behind -- replace those of the recipe. Then held-out samples go
+through the averaged model three times: whole, without the deep path (the heads of the convolutions
+at zero), and without the projections. Told as dB over the means without weights, which is where a
+new model starts. Writes learns.json and the grids of the first seed below benchmarks/results (or
+--out).
 """
 
 from __future__ import annotations
@@ -47,23 +50,23 @@ def known() -> None:
     )
 
 
-def fit(model: str, seed: int, corpus: str, out: str) -> None:
+def fit(model: str, seed: int, given: argparse.Namespace, out: str) -> None:
     """One run of the trainer, in a process of its own."""
     known()
-    arguments = ["--config", str(RECIPE), "--corpus", corpus, "--out", out]
+    arguments = ["--config", str(RECIPE), "--corpus", given.corpus, "--out", out]
     arguments += ["--model", model, "--seed", str(seed), "--latent_samples", "64"]
-    if train.main(arguments):
+    if train.main([*arguments, "--device", given.device, *given.settings]):
         raise SystemExit(1)
 
 
 @torch.no_grad()
-def judge(folder: Path, corpus: str, seed: int) -> dict[str, dict[str, float]]:
+def judge(folder: Path, seed: int, given: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Per kind, dB over the means of the whole model and of it without its parts."""
-    settings = TrainSettings(corpus=corpus, seed=seed, crop_px=64, batch_pixels=8 * 64 * 64)
-    data, alone = open_data(settings, 1), join("cpu", {})
+    settings = TrainSettings(corpus=given.corpus, seed=seed, crop_px=64, batch_pixels=8 * 64 * 64)
+    data, alone = open_data(settings, 1), join(given.device, {})
     found: dict[str, dict[str, float]] = {}
     for part in ("whole", "without the deep path", "without the projections"):
-        model = Autoencoder.from_pretrained(folder).eval()
+        model = Autoencoder.from_pretrained(folder).eval().to(given.device)
         if part.endswith("deep path"):
             for head in (model.encoder.conv_out, model.decoder.conv_out):
                 head.weight.zero_()
@@ -83,41 +86,45 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--corpus", default="corpus")
+    parser.add_argument("--models", nargs="+", choices=[*CONFIGS, WIDTH_16], default=MODELS)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--name", default="learns", help="of the files that are written")
+    parser.add_argument("settings", nargs="*", help="of train.py, behind --")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     rows, processes = [], multiprocessing.get_context("spawn")
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        for model in MODELS:
+        for model in given.models:
             for seed in range(given.seeds):
                 run, began = Path(work) / f"{model}-{seed}", time.perf_counter()
-                one = processes.Process(target=fit, args=(model, seed, given.corpus, str(run)))
+                one = processes.Process(target=fit, args=(model, seed, given, str(run)))
                 one.start()
                 one.join()
                 if one.exitcode:
                     raise SystemExit(f"training of {model} with seed {seed} failed")
                 seconds = round(time.perf_counter() - began)
-                found = judge(run / "model", given.corpus, seed)
+                found = judge(run / "model", seed, given)
                 rows.append({"model": model, "seed": seed, "s": seconds, "db": found})
                 print(json.dumps(rows[-1]), flush=True)
                 if not seed:
                     grid = Image.open(run / "grid.png").reduce(2)
-                    grid.save(given.out / f"learns_{model}.jpg", quality=88)
+                    grid.save(given.out / f"{given.name}_{model}.jpg", quality=88)
     show(rows)
     facts: dict[str, Any] = {
         "command": "python " + " ".join(["benchmarks/learns.py", *sys.argv[1:]]),
         "date": time.strftime("%Y-%m-%d"),
-        "device": "cpu",
+        "device": torch.cuda.get_device_name() if given.device == "cuda" else "cpu",
         "unit": "dB PSNR over the weight-free means, mean over held-out samples of a kind",
         "runs": rows,
     }
-    (given.out / "learns.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (given.out / f"{given.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     return 0
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    for model in MODELS:
+    for model in dict.fromkeys(row["model"] for row in rows):
         runs = [row for row in rows if row["model"] == model]
         print(f"\n{model}: {', '.join(str(row['s']) for row in runs)} s; dB over the means")
         for part in runs[0]["db"]:

@@ -1,8 +1,8 @@
 """What skips are worth: PSNR against steps for each kind, in the encoder alone and in both halves.
 
     python benchmarks/skip_ablation.py --corpus corpus      # an hour or more on two cores
-    python benchmarks/skip_ablation.py --corpus corpus --models f16c64 --device cuda \\
-        --px 256 --batch 16 --steps 20000 --jobs 1
+    python benchmarks/skip_ablation.py --corpus corpus --models 'half f16c64' --device cuda \\
+        --px 128 --batch 16 --steps 3000 --lr 3e-4 --seeds 1 --jobs 5
 
 All variants start alike: PyTorch's initialization in every convolution, and heads at zero where a
 global skip runs beside them. "Encoder only" means the same decoder, without a skip. Each variant is
@@ -20,9 +20,11 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import itertools
 import json
 import multiprocessing
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -58,8 +60,8 @@ VARIANTS = {
 SMALL_F32 = dataclasses.replace(
     CONFIGS["tiny"], f=32, latent_channels=128, widths=(1, 1, 2, 4, 8, 8)
 )
-MODELS: dict[str, Config] = {**CONFIGS, "tiny f32c128": SMALL_F32}
-_PER_KIND = 4
+HALF_F16 = dataclasses.replace(CONFIGS["f16c64"], d_enc=48, d_dec=72)
+MODELS: dict[str, Config] = {**CONFIGS, "half f16c64": HALF_F16, "tiny f32c128": SMALL_F32}
 _HELD_PX = 128
 _MARKS = 5
 
@@ -135,23 +137,22 @@ def train(
     return {"db": curve, "without_deep_path": gain(average, config, held)}
 
 
-def load(seed: int, given: argparse.Namespace) -> tuple[torch.Tensor, Held]:
-    """Crops of all phases in a shuffled order, uint8[N, px, px, 3], and held-out pictures."""
+def load(seed: int, given: argparse.Namespace, folder: str) -> None:
+    """Save crops of all phases in a shuffled order, uint8[N, px, px, 3], and held-out pictures."""
     settings = TrainSettings(
         corpus=str(given.corpus),
         seed=seed,
         steps=given.steps,
         crop_px=given.px,
         batch_pixels=given.batch * given.px**2,
-        validation_samples=_PER_KIND,
+        validation_samples=given.held,
     )
     data, alone = open_data(settings, 1), join("cpu", {})
-    loader = Loader(shards=data.shards, order=data.order, workers=1)
+    loader = Loader(shards=data.shards, order=data.order, workers=given.workers)
     total = data.order.schedule.total
-    crops = torch.cat([b.pixels for b in loader.batches(data.order.start(), total)])
-    wanted = given.steps * given.batch
+    crops = torch.cat([b.pixels for b in loader.batches(data.order.start(), total)]).numpy()
     shuffled = np.random.default_rng(seed).permutation(len(crops))
-    order = np.resize(shuffled, wanted)
+    np.save(f"{folder}/{seed}.npy", crops[np.resize(shuffled, given.steps * given.batch)])
     plain = Autoencoder(**dataclasses.asdict(CONFIGS["tiny"]))
     report = validate(plain, data.shards, data.holdout.validation, alone)
     alone.close()
@@ -160,23 +161,25 @@ def load(seed: int, given: argparse.Namespace) -> tuple[torch.Tensor, Held]:
         cuts = [pair.original[:_HELD_PX, :_HELD_PX] for pair in pairs]
         cuts = [c for c in cuts if c.std() > 1.0 and c.shape == (_HELD_PX, _HELD_PX, 3)]
         if cuts:
-            held[kind] = to_model(torch.from_numpy(np.stack(cuts))).to(given.device)
-    return crops[torch.from_numpy(order)], held
+            held[kind] = to_model(torch.from_numpy(np.stack(cuts)))
+    torch.save(held, f"{folder}/{seed}.pt")
 
 
-def job(name: str, seed: int, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """All runs of a model and a seed."""
-    if given.device == "cpu":
-        torch.set_num_threads(1)
-    crops, held = load(seed, given)
+def job(
+    name: str, seed: int, variant: str, given: argparse.Namespace, folder: str
+) -> list[dict[str, Any]]:
+    """The runs of a variant, one per rate."""
+    torch.set_num_threads(1)
+    crops = torch.from_numpy(np.load(f"{folder}/{seed}.npy", mmap_mode="c"))
+    held = {k: x.to(given.device) for k, x in torch.load(f"{folder}/{seed}.pt").items()}
+    encoder, decoder = VARIANTS[variant]
+    config = dataclasses.replace(MODELS[name], encoder_skip=encoder, decoder_skip=decoder)
     rows = []
-    for variant, (encoder, decoder) in VARIANTS.items():
-        config = dataclasses.replace(MODELS[name], encoder_skip=encoder, decoder_skip=decoder)
-        for lr in given.lr:
-            found = train(config, seed, lr, crops, held, given)
-            rows.append({"model": name, "variant": variant, "lr": lr, "seed": seed, **found})
-            shown = " ".join(f"{value:+.1f}" for value in found["db"])
-            print(f"seed {seed}  {name:<13} {variant:<21} {lr:g}  {shown}", flush=True)
+    for lr in given.lr:
+        found = train(config, seed, lr, crops, held, given)
+        rows.append({"model": name, "variant": variant, "lr": lr, "seed": seed, **found})
+        shown = " ".join(f"{value:+.1f}" for value in found["db"])
+        print(f"seed {seed}  {name:<13} {variant:<21} {lr:g}  {shown}", flush=True)
     return rows
 
 
@@ -184,7 +187,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Per model and variant, at its best rate: the end, the mean of the curve, the deep path."""
     table: dict[str, Any] = {}
     for model in dict.fromkeys(row["model"] for row in rows):
-        for variant in VARIANTS:
+        for variant in dict.fromkeys(row["variant"] for row in rows):
             of = [r for r in rows if (r["model"], r["variant"]) == (model, variant)]
             ends = {
                 lr: float(np.mean([r["db"][-1] for r in of if r["lr"] == lr]))
@@ -224,13 +227,17 @@ def main() -> int:
     )
     parser.add_argument("--corpus", type=Path, default=Path("corpus"))
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS)[-2:])
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--steps", type=int, default=200, help="a multiple of 5")
     parser.add_argument("--batch", type=int, default=8, help="crops of a step")
     parser.add_argument("--px", type=int, default=64, help="side of a crop")
     parser.add_argument("--lr", type=float, nargs="+", default=[1e-4, 3e-4, 1e-3])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=2, help="models and seeds at a time")
+    parser.add_argument("--held", type=int, default=4, help="pictures held out, per kind")
+    parser.add_argument("--jobs", type=int, default=2, help="variants at a time")
+    parser.add_argument("--workers", type=int, default=1, help="threads that read crops")
+    parser.add_argument("--name", default="skip_ablation", help="of the files that are written")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
@@ -238,9 +245,14 @@ def main() -> int:
     if given.steps % _MARKS:
         raise SystemExit(f"--steps is a multiple of {_MARKS}; got {given.steps}")
     began = time.perf_counter()
-    with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
-        jobs = [(name, seed, given) for seed in range(given.seeds) for name in given.models]
-        parts = pool.starmap(job, jobs, chunksize=1)
+    seeds = range(given.seeds)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        multiprocessing.get_context("spawn").Pool(given.jobs) as pool,
+    ):
+        pool.starmap(load, [(seed, given, folder) for seed in seeds])
+        cells = itertools.product(given.models, seeds, given.variants)
+        parts = pool.starmap(job, [(*cell, given, folder) for cell in cells], chunksize=1)
     rows = [row for part in parts for row in part]
     table = summary(rows)
     show(table)
@@ -257,7 +269,7 @@ def main() -> int:
         "runs": rows,
     }
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "skip_ablation.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (given.out / f"{given.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
     marks = [given.steps * k / _MARKS for k in range(_MARKS + 1)]
     for model, variants in table.items():
         curves = {
@@ -271,7 +283,7 @@ def main() -> int:
             for name, row in variants.items()
         }
         draw_curves(
-            given.out / f"skip_ablation_{model.replace(' ', '_')}.png",
+            given.out / f"{given.name}_{model.replace(' ', '_')}.png",
             marks,
             curves,
             floor=("the weight-free means", 0.0),

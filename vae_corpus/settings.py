@@ -236,7 +236,8 @@ def _parse(text: str | list[str], field: FieldInfo) -> Any:
         if len(text) > 1 or not (text[0].startswith("[") or text[0].lower() == "none"):
             return text  # numbers among them are read when the settings are checked
         text = text[0]
-    if field.annotation in (str, Path):
+    # Among the words of a setting "none" is one of them, else the lack of a value.
+    if field.annotation in (str, Path) or text in _literals(field.annotation):
         return text
     if text.lower() == "none":
         return None

@@ -21,7 +21,7 @@ class Outer(Settings):
     names: tuple[str, ...] = Field((), description="some names")
     sizes_px: tuple[int, ...] = Field((), description="some sizes")
     loud: bool = Field(False, description="say more")
-    tone: Literal["high", "low"] = Field("low", description="how it sounds")
+    tone: Literal["high", "low", "none"] = Field("low", description="how it sounds")
     files: tuple[Path, ...] = Field((), description="what to read")
 
 
@@ -40,6 +40,12 @@ def test_text_stays_text_and_lists_are_read() -> None:
     loaded = load("--inner.label", "1e3", "--names", "[a, b]")
     assert loaded.inner.label == "1e3"
     assert loaded.names == ("a", "b")
+
+
+def test_none_is_a_word_where_it_is_one_of_the_words() -> None:
+    assert load("--tone", "none").tone == "none"
+    with pytest.raises(SettingsError, match="loud.*got None"):
+        load("--loud", "none")
 
 
 def test_several_values_are_several_words_or_one_list() -> None:
