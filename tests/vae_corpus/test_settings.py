@@ -44,8 +44,8 @@ def test_text_stays_text_and_lists_are_read() -> None:
 
 def test_none_is_a_word_where_it_is_one_of_the_words() -> None:
     assert load("--tone", "none").tone == "none"
-    with pytest.raises(SettingsError, match="loud.*got None"):
-        load("--loud", "none")
+    with pytest.raises(SettingsError, match="speed.*got None"):
+        load("--inner.speed", "none")
 
 
 def test_several_values_are_several_words_or_one_list() -> None:
