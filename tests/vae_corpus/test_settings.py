@@ -109,7 +109,7 @@ def test_what_has_a_place_may_stand_in_a_file_and_is_named_when_missing(tmp_path
 
 
 def test_choices_are_shown_and_wrong_ones_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SettingsError, match="tone: .*'high' or 'low'; got 'loud'"):
+    with pytest.raises(SettingsError, match="tone: .*'high', 'low' or 'none'; got 'loud'"):
         load("--tone", "loud")
     with pytest.raises(SystemExit):
         load("--help")
