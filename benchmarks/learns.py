@@ -6,9 +6,9 @@
 
 Trains tiny, and f32c128 at width 16, with the recipe of a laptop through `train.py`, at three
 seeds; settings of `train.py` behind -- replace those of the recipe. Then held-out samples go
-through the averaged model three times: whole, without the deep path (the heads of the convolutions
-at zero), and without the projections. Told as dB over the means without weights, which is where a
-new model starts. Writes learns.json and the grids of the first seed below benchmarks/results (or
+through the averaged model twice: whole, and without the deep path (the heads of the convolutions at
+zero), which leaves the linear skips that a new model starts with. Told as dB over the means without
+weights. Writes learns.json and the grids of the first seed below benchmarks/results (or
 --out).
 """
 
@@ -61,19 +61,16 @@ def fit(model: str, seed: int, given: argparse.Namespace, out: str) -> None:
 
 @torch.no_grad()
 def judge(folder: Path, seed: int, given: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Per kind, dB over the means of the whole model and of it without its parts."""
+    """Per kind, dB over the means of the whole model and of its skips alone."""
     settings = TrainSettings(corpus=given.corpus, seed=seed, crop_px=64, batch_pixels=8 * 64 * 64)
     data, alone = open_data(settings, 1), join(given.device, {})
     found: dict[str, dict[str, float]] = {}
-    for part in ("whole", "without the deep path", "without the projections"):
+    for part in ("whole", "without the deep path"):
         model = Autoencoder.from_pretrained(folder).eval().to(given.device)
         if part.endswith("deep path"):
             for head in (model.encoder.conv_out, model.decoder.conv_out):
                 head.weight.zero_()
                 head.bias.zero_()
-        if part.endswith("projections"):
-            for half in model.halves:
-                half.projection.weight.zero_()
         report = validate(model, data.shards, data.holdout.validation, alone)
         means = report.skip_psnr()
         found[part] = {k: round(v - means[k], 2) for k, v in report.psnr().items()}

@@ -4,13 +4,13 @@
     python benchmarks/skip_ablation.py --corpus corpus --models 'half f16c64' --device cuda \\
         --px 128 --batch 16 --steps 3000 --lr 3e-4 --seeds 1 --jobs 5
 
-All variants start alike: PyTorch's initialization in every convolution, and heads at zero where a
-global skip runs beside them. "Encoder only" means the same decoder, without a skip. Each variant is
-trained with the trainer's optimizers, L1 and cosine schedule, on the same crops at each seed, at
-each rate; the rate with the best end is shown. Curves are of averaged weights on held-out pictures,
-as dB over the weight-free means, the mean over kinds; blank pictures are left out. "Without the
-deep path" is what remains of the end when the heads of the convolutions are put to zero. Runs of
-less than 150 steps end while linear skips are still below the means, which they leave to find more.
+All variants start as the trainer starts them: PyTorch's initialization in every convolution, heads
+at zero where a global skip runs beside them, linear skips fit to crops. "Encoder only" means the
+same decoder, without a skip. Each variant is trained with AdamW, L1 and the cosine schedule, on the
+same crops at each seed, at each rate; the rate with the best end is shown. Curves are of averaged
+weights on held-out pictures, as dB over the weight-free means, the mean over kinds; blank pictures
+are left out. "Without the deep path" is what remains of the end when the heads of the convolutions
+are put to zero.
 
 Writes skip_ablation.json, and a chart per model, below benchmarks/results (or --out).
 """
@@ -39,11 +39,12 @@ from vae_training.config import TrainSettings
 from vae_training.data.corpus import open_data
 from vae_training.data.loader import Loader
 from vae_training.distributed import join
+from vae_training.fit import second_moment
 from vae_training.model import CONFIGS, Autoencoder, Config
-from vae_training.model.configs import GLOBAL, GSC, LINEAR, LSC, NSC
+from vae_training.model.configs import GSC, LINEAR, LSC, NSC
 from vae_training.model.pixels import to_model, to_pixels
-from vae_training.model.skip import grow, shrink
-from vae_training.optimizer import Optimizers, rate
+from vae_training.model.skip import fit, grow, shrink
+from vae_training.optimizer import make_optimizer, rate
 from vae_training.state.ema import Ema
 from vae_training.validation import validate
 
@@ -62,6 +63,7 @@ SMALL_F32 = dataclasses.replace(
 )
 HALF_F16 = dataclasses.replace(CONFIGS["f16c64"], d_enc=48, d_dec=72)
 MODELS: dict[str, Config] = {**CONFIGS, "half f16c64": HALF_F16, "tiny f32c128": SMALL_F32}
+SIDES = sorted({config.f for config in MODELS.values()})
 _HELD_PX = 128
 _MARKS = 5
 
@@ -74,23 +76,13 @@ def psnr(made: torch.Tensor, x: torch.Tensor) -> float:
     return float((10 * torch.log10(255.0**2 / error.clamp(min=1e-6))).mean())
 
 
-def start(config: Config, seed: int) -> Autoencoder:
-    """A model whose convolutions start as PyTorch's do, whatever its skips."""
+def start(config: Config, seed: int, moment: torch.Tensor) -> Autoencoder:
+    """A new model; `moment` is what its linear skips are fit to."""
     torch.manual_seed(seed)
     model = Autoencoder(**dataclasses.asdict(config))
-    torch.manual_seed(seed)
-    log_variance = model.encoder.conv_out.bias[config.latent_channels :].detach().clone()
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            module.reset_parameters()
-    with torch.no_grad():
-        head = model.encoder.conv_out
-        head.weight[config.latent_channels :] = 0.0
-        head.bias[config.latent_channels :] = log_variance
-    if config.encoder_skip in GLOBAL:
-        _silence(model.encoder.conv_out, config.latent_channels)
-    if config.decoder_skip in GLOBAL:
-        _silence(model.decoder.conv_out, 3)
+    for half in model.halves:
+        if half.projection is not None:
+            fit(half.projection, moment)
     return model
 
 
@@ -101,9 +93,9 @@ def _silence(head: nn.Conv2d, channels: int) -> None:
 
 
 @torch.no_grad()
-def gain(model: nn.Module, config: Config, held: Held) -> float:
+def gain(model: Autoencoder, held: Held) -> float:
     """dB over the means, the mean over kinds."""
-    f, channels = config.f, config.latent_channels
+    f, channels = model.config.f, model.config.latent_channels
     found = [
         psnr(model(x).sample, x) - psnr(grow(shrink(x, f, channels), f, 3), x)
         for x in held.values()
@@ -112,29 +104,31 @@ def gain(model: nn.Module, config: Config, held: Held) -> float:
 
 
 def train(
-    config: Config, seed: int, lr: float, crops: torch.Tensor, held: Held, given: argparse.Namespace
+    model: Autoencoder, lr: float, crops: torch.Tensor, held: Held, given: argparse.Namespace
 ) -> dict[str, Any]:
     """dB over the means at each mark, and at the end without the deep path."""
-    settings = TrainSettings(corpus="", lr=lr, warmup_steps=given.steps, ema_decay=0.99)
-    model = start(config, seed).to(given.device, memory_format=torch.channels_last)
-    optimizers, ema, average = Optimizers(model, settings), Ema(model, 0.99), copy.deepcopy(model)
-    curve = [gain(model, config, held)]
+    settings = TrainSettings(corpus="", lr=lr, warmup_steps=given.steps)
+    model, config = model.to(given.device, memory_format=torch.channels_last), model.config
+    optimizer, ema = make_optimizer(model, settings), Ema(model, 0.99)
+    average = copy.deepcopy(model)
+    curve = [gain(model, held)]
     for step, pixels in enumerate(crops.split(given.batch)):
-        optimizers.set_rate(rate(settings, step, given.steps))
+        for group in optimizer.param_groups:
+            group["lr"] = rate(settings, step, given.steps)
         x = to_model(pixels.to(given.device))
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=given.device == "cuda"):
             made = model(x).sample
         F.l1_loss(made.float(), x).backward()
         nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
-        optimizers.step()
-        optimizers.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
         ema.update(model, step)
         if (step + 1) % (given.steps // _MARKS) == 0:
             ema.write_to(average)
-            curve.append(gain(average, config, held))
+            curve.append(gain(average, held))
     _silence(average.encoder.conv_out, config.latent_channels)
     _silence(average.decoder.conv_out, 3)
-    return {"db": curve, "without_deep_path": gain(average, config, held)}
+    return {"db": curve, "without_deep_path": gain(average, held)}
 
 
 def load(seed: int, given: argparse.Namespace, folder: str) -> None:
@@ -152,6 +146,8 @@ def load(seed: int, given: argparse.Namespace, folder: str) -> None:
     total = data.order.schedule.total
     crops = torch.cat([b.pixels for b in loader.batches(data.order.start(), total)]).numpy()
     shuffled = np.random.default_rng(seed).permutation(len(crops))
+    moments = {f: second_moment(data, alone, f=f, crops=2048, workers=given.workers) for f in SIDES}
+    torch.save(moments, f"{folder}/{seed}-moments.pt")
     np.save(f"{folder}/{seed}.npy", crops[np.resize(shuffled, given.steps * given.batch)])
     plain = Autoencoder(**dataclasses.asdict(CONFIGS["tiny"]))
     report = validate(plain, data.shards, data.holdout.validation, alone)
@@ -174,9 +170,10 @@ def job(
     held = {k: x.to(given.device) for k, x in torch.load(f"{folder}/{seed}.pt").items()}
     encoder, decoder = VARIANTS[variant]
     config = dataclasses.replace(MODELS[name], encoder_skip=encoder, decoder_skip=decoder)
+    moments = torch.load(f"{folder}/{seed}-moments.pt")
     rows = []
     for lr in given.lr:
-        found = train(config, seed, lr, crops, held, given)
+        found = train(start(config, seed, moments[config.f]), lr, crops, held, given)
         rows.append({"model": name, "variant": variant, "lr": lr, "seed": seed, **found})
         shown = " ".join(f"{value:+.1f}" for value in found["db"])
         print(f"seed {seed}  {name:<13} {variant:<21} {lr:g}  {shown}", flush=True)

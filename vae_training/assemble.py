@@ -13,9 +13,10 @@ from vae_corpus.settings import SettingsError
 from vae_training.config import TrainSettings
 from vae_training.data.corpus import open_data
 from vae_training.distributed import Ranks
+from vae_training.fit import fit_skips
 from vae_training.losses import dino, lpips
 from vae_training.losses.objective import Objective
-from vae_training.model import build
+from vae_training.model import Autoencoder, build
 from vae_training.model.adapters import OURS
 from vae_training.model.folder import load, start_of
 from vae_training.model.freeze import freeze
@@ -48,6 +49,14 @@ def assemble(
     objective, notes = build_objective(settings, data.curriculum)
     if found is not None:
         notes += snapshot.changes(settings, found)
+    elif isinstance(objective.autoencoder, Autoencoder) and not settings.init:
+        fit_skips(
+            objective.autoencoder,
+            data,
+            ranks,
+            crops=settings.skip_samples,
+            workers=settings.workers,
+        )
     trainer = Trainer(
         settings,
         data,

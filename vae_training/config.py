@@ -60,9 +60,6 @@ class TrainSettings(Settings):
         1, ge=1, description="parts that a rank's share of a batch goes through the model in"
     )
     lr: float = Field(_LEARNING_RATE, gt=0, description="learning rate")
-    projection_lr: float = Field(
-        200.0, gt=0, description="times lr: of the projections of linear skips, which Muon trains"
-    )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
     weight_decay: float = Field(0.01, ge=0, description="AdamW, on matrices and kernels only")
@@ -113,6 +110,9 @@ class TrainSettings(Settings):
     validation_samples: int = Field(8, ge=1, description="held out per kind, at most a quarter")
     latent_samples: int = Field(
         4096, ge=1, description="crops of the last phase that latents_mean and _std are taken over"
+    )
+    skip_samples: int = Field(
+        2048, ge=1, description="crops of the last phase that a new model's linear skips are fit to"
     )
     wandb: str | None = Field(None, description="project in Weights & Biases, beside TensorBoard")
     peak_tflops: float | None = Field(

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
@@ -40,8 +40,13 @@ class Ranks:
         if self.world == 1:
             return list(values)
         shared = torch.tensor(list(values), device=self.device, dtype=torch.float64)
-        dist.all_reduce(shared)
-        return [float(value) for value in shared.tolist()]
+        return [float(value) for value in self.total(shared).tolist()]
+
+    def total(self, values: Tensor) -> Tensor:
+        """Each value summed over the ranks, in place; on `device`, of one shape on all ranks."""
+        if self.world > 1:
+            dist.all_reduce(values)
+        return values
 
     def gather(self, value: Any) -> list[Any]:
         """The values of all ranks in their order, pickled; for small, rare things."""

@@ -1,41 +1,25 @@
 """Statistics of the latents of a trained model, over crops of the mixture that it learned last.
 
-A diffusion model will be trained on such images, so the crops come as the last phase weights its
-groups, at native resolution, in its mean proportions from its beginning to its end. They are
-windows of the training images, because whole images would cost more than the training of a small
-model: with `tiny`, windows of twice the side gave deviations that differed by less than 1 %. What
-is drawn depends on the seed alone; the ranks share it.
+A diffusion model will be trained on such images. With `tiny`, crops of twice the side gave
+deviations that differed by less than 1 %.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from vae_corpus.curriculum import CorpusError
-from vae_corpus.pictures.decode import Fault
-from vae_corpus.seeds import generator
-from vae_corpus.words import Bucket
 from vae_training.data.corpus import Data
-from vae_training.data.crops import crop_at, read_rgb
+from vae_training.data.mixture_crops import mixture_crops
 from vae_training.distributed import Ranks
 from vae_training.metrics.moments import Moments
 from vae_training.model.adapters import adapter_of
 from vae_training.model.pixels import to_model
 
 _POSITIONS = 8  # of the latent per side of a crop
-_PER_IMAGE = 4  # crops: to decode an image of 1024 px costs as much as to encode five with tiny
-_TOGETHER = 4  # images: their crops are encoded at once
-_ATTEMPTS = 16
-
-Windows = NDArray[np.uint8]
 
 
 @torch.no_grad()
@@ -44,68 +28,25 @@ def latent_statistics(
 ) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each latent channel over `crops` crops, in float32.
 
-    All ranks call it together; `workers` threads decode. Damaged images are replaced by others of
-    their group; CorpusError when 16 in a row are damaged.
+    All ranks call it together; crops and errors are those of `mixture_crops`.
     """
     adapter = adapter_of(model)
     side = _POSITIONS * adapter.f(model.config)
     moments = Moments(adapter.latent_channels(model.config))
+    drawn = mixture_crops(
+        data,
+        "latents",
+        rank=ranks.rank,
+        world=ranks.world,
+        crops=crops,
+        side=side,
+        workers=workers,
+    )
     with _float32():
-        for windows in draw(data, ranks, crops=crops, side=side, workers=workers):
+        for windows in drawn:
             x = to_model(torch.from_numpy(windows).to(ranks.device))
             moments.add(adapter.encode(model, x))
     return moments.over(ranks)
-
-
-def draw(data: Data, ranks: Ranks, *, crops: int, side: int, workers: int) -> Iterator[Windows]:
-    """This rank's share of the crops, uint8[B, H, W, 3] with sides of `side` px at most."""
-    images = -(-crops // _PER_IMAGE)
-    pending: deque[list[Future[Windows]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="latents") as pool:
-        # Whole blocks, so that the same crops are encoded together on any number of ranks.
-        for first in range(ranks.rank * _TOGETHER, images, ranks.world * _TOGETHER):
-            block = range(first, min(first + _TOGETHER, images))
-            counts = [min(_PER_IMAGE, crops - number * _PER_IMAGE) for number in block]
-            pending.append(
-                [
-                    pool.submit(_windows, data, (number + 0.5) / images, number, count, side)
-                    for number, count in zip(block, counts, strict=True)
-                ]
-            )
-            if len(pending) > 1:  # one block is decoded while another is encoded
-                yield from _by_size(pending.popleft())
-        for jobs in pending:
-            yield from _by_size(jobs)
-
-
-def _by_size(jobs: Sequence[Future[Windows]]) -> Iterator[Windows]:
-    """Crops of one size in one array; a phase may have buckets that are smaller than a crop."""
-    found: dict[tuple[int, ...], list[Windows]] = defaultdict(list)
-    for job in jobs:
-        windows = job.result()
-        found[windows.shape[1:]].append(windows)
-    yield from (np.concatenate(alike) for alike in found.values())
-
-
-def _windows(data: Data, progress: float, number: int, count: int, side: int) -> Windows:
-    """`count` crops of draw `number`, an image as the last phase has it at `progress` in 0..1."""
-    order = data.order
-    rng = generator(order.seed, "latents", number)
-    last = len(data.curriculum.phases) - 1
-    cell = order.mixtures.at(last, progress).sample(rng)
-    group = int(cell.sample(rng, 1)[0])
-    window = Bucket(*(min(side, whole) for whole in cell.bucket))
-    for _ in range(_ATTEMPTS):
-        row = order.draw(group, rng)
-        rgb = read_rgb(data.shards, row, cell.bucket)
-        if not isinstance(rgb, Fault):
-            places = rng.random((count, 2)).tolist()
-            return np.stack([crop_at(rgb, window, *place) for place in places])
-        fault = f"{rgb.slug}: {data.shards.where(row)}"
-    raise CorpusError(
-        f"{_ATTEMPTS} images in a row cannot be read, the last: {fault}: the shard is damaged;"
-        " delete it and its .parquet and build the corpus again"
-    )
 
 
 @contextmanager

@@ -143,7 +143,8 @@ class Trainer:
         waited = self._clock() - began
         chosen, phase = batch.selection, self.data.curriculum.phases[batch.selection.phase]
         lr = rate(self.settings, chosen.step, self.total)
-        self._update.optimizers.set_rate(lr)
+        for group in self._update.optimizer.param_groups:
+            group["lr"] = lr
         terms, seen = self._update.gradients(
             to_model(batch.pixels),
             phase.loss_weights(chosen.progress),
@@ -251,7 +252,7 @@ class Trainer:
         update = self._update
         self._saved = self._checkpoints.save(
             self.state.step,
-            snapshot.tensors(update.objective, update.ema, update.optimizers, self.ranks),
+            snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks),
             self._info(),
         )
 
@@ -263,7 +264,7 @@ class Trainer:
             )
         update = self._update
         snapshot.restore(
-            self._checkpoints, found, update.objective, update.ema, update.optimizers, self.ranks
+            self._checkpoints, found, update.objective, update.ema, update.optimizer, self.ranks
         )
         self.state = State.from_json(found.info["state"])
         self._saved = found.path

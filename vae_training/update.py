@@ -16,7 +16,7 @@ from vae_corpus.curriculum import LossWeights
 from vae_training.compilation import compile_model, memory_layout, prepare
 from vae_training.distributed import Ranks, replicate, shard
 from vae_training.losses.objective import Objective
-from vae_training.optimizer import Optimizers
+from vae_training.optimizer import make_optimizer
 from vae_training.state.ema import Ema
 
 if TYPE_CHECKING:  # settings need pydantic, which is not where the GPU benchmark runs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # settings need pydantic, which is not where the GPU benchmar
 
 
 class Update:
-    """`objective`, its `optimizers` and its averages `ema`, on the device of `ranks`.
+    """`objective`, its `optimizer` and its averages `ema`, on the device of `ranks`.
 
     After weights have been loaded into it, `start` is called once.
     """
@@ -46,7 +46,7 @@ class Update:
         if self._sharded:
             shard(objective, ranks, half_precision=self.half_precision)
         self.ema = Ema(objective.autoencoder, settings.ema_decay)
-        self.optimizers = Optimizers(objective, settings)
+        self.optimizer = make_optimizer(objective, settings)
         self._wrapped: nn.Module = objective
 
     def start(self) -> None:
@@ -96,10 +96,10 @@ class Update:
 
     def apply(self, step: int) -> None:
         """Take optimizer step `step`, counted from 0."""
-        self.optimizers.step()
+        self.optimizer.step()
         self.discard()
         self.ema.update(self.objective.autoencoder, step)
 
     def discard(self) -> None:
         """Forget the gradients."""
-        self.optimizers.zero_grad()
+        self.optimizer.zero_grad(set_to_none=True)

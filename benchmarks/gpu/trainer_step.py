@@ -31,7 +31,6 @@ _DEFAULTS = {
     "grad_clip": 1.0,
     "weight_decay": 0.01,
     "lr": 1e-4,
-    "projection_lr": 200.0,
 }
 
 

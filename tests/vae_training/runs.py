@@ -21,12 +21,13 @@ import torch
 from vae_training import train
 from vae_training.assemble import assemble
 from vae_training.config import TrainSettings
+from vae_training.data.corpus import Data, open_data
 from vae_training.distributed import join
 from vae_training.trainer import Outcome
 
 SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "1"]
 SMALL += ["--lpips_weights", "none", "--dino", "none"]
-SMALL += ["--latent_samples", "8"]
+SMALL += ["--latent_samples", "8", "--skip_samples", "8"]
 # Processes are forked from one that has imported all: an import of torch and diffusers takes 5 s.
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
@@ -39,9 +40,16 @@ def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:
         "validation_samples": 1,
         "threads": 1,
         "latent_samples": 8,
+        "skip_samples": 8,
     }
     given |= {"lpips_weights": None, "dino": None, **more}
     return TrainSettings(corpus=str(corpus), out=str(out), **given)
+
+
+def opened(corpus: Path, **changes: Any) -> Data:
+    """A corpus as a run of few small steps opens it."""
+    given = {"steps": 6, "batch_pixels": 256 * 256, "validation_samples": 1, **changes}
+    return open_data(TrainSettings(corpus=str(corpus), **given), 1)
 
 
 def run(

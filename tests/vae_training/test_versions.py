@@ -21,7 +21,7 @@ from vae_training.data.schedule import Schedule
 from vae_training.distributed import join
 from vae_training.losses.objective import Objective
 from vae_training.model import build
-from vae_training.optimizer import Optimizers
+from vae_training.optimizer import make_optimizer
 from vae_training.state import snapshot
 from vae_training.state.ema import Ema
 
@@ -43,10 +43,10 @@ def checkpoint_bytes() -> bytes:
     """Names and shapes of tensors, keys of the JSON part, and the data that a state stands for."""
     settings, ranks = TrainSettings(corpus="c"), join("cpu", {})
     objective = Objective(build("tiny"), None, None)
-    optimizers = Optimizers(objective, settings)
+    optimizer = make_optimizer(objective, settings)
     for weight in objective.parameters():
         weight.grad = torch.zeros_like(weight)
-    optimizers.step()
+    optimizer.step()
     order = Order(
         groups=GROUPS,
         group=np.repeat(np.arange(2, dtype=np.int32), 8),
@@ -57,7 +57,7 @@ def checkpoint_bytes() -> bytes:
         seed=0,
     )
     try:
-        held = snapshot.tensors(objective, Ema(objective.autoencoder, 0.9), optimizers, ranks)
+        held = snapshot.tensors(objective, Ema(objective.autoencoder, 0.9), optimizer, ranks)
         info = snapshot.info(settings, order.start(), order, ranks)
     finally:
         ranks.close()
@@ -78,7 +78,7 @@ WRITTEN: dict[str, tuple[str, int, Callable[[], bytes]]] = {
 }
 RECORDED = {
     "curriculum.json": (1, "df992d9ca935ebab"),
-    "checkpoints": (3, "76c5664b3255e3aa"),
+    "checkpoints": (4, "4053b81b9b8683c7"),
 }
 
 

@@ -26,8 +26,8 @@ class Adapter:
     `encode` gives the mode of the posterior. `decode` gives float[B, 3 or 4, H, W], not clamped; a
     fourth plane is opacity, 1 for all our images. `f` and `latent_channels` read a configuration.
     `levels` are those of the decoder in the order in which they run. Weights with a name that holds
-    `unused` have no part in a single image. `recompute` tells whether activations can be
-    recomputed.
+    `fixed` never learn: they are fit otherwise, or have no part in a single image. `recompute`
+    tells whether activations can be recomputed.
     """
 
     encode: Callable[[Any, Tensor], Tensor]
@@ -36,7 +36,7 @@ class Adapter:
     latent_channels: Callable[[Shape], int] = lambda shape: int(shape["latent_channels"])
     levels: Callable[[Any], list[nn.Module]] = lambda model: list(model.decoder.up_blocks)
     recompute: bool = False
-    unused: str | None = None
+    fixed: str | None = None
 
     def encoder(self, model: Any) -> list[nn.Module]:
         return _parts(model, "encoder", "quant_conv")
@@ -45,8 +45,8 @@ class Adapter:
         return _parts(model, "post_quant_conv", "decoder")
 
     def head(self, model: Any) -> list[nn.Module]:
-        """What runs behind the levels of the decoder."""
-        return _parts(model.decoder, "norm_out", "conv_norm_out", "conv_out")
+        """What runs behind the levels of the decoder, or feeds the last one alone."""
+        return _parts(model.decoder, "conv_skip", "norm_out", "conv_norm_out", "conv_out")
 
     def all_levels(self, model: Any) -> list[nn.Module]:
         """The levels of both halves, those that have weights."""
@@ -139,7 +139,7 @@ _WAN = Adapter(
     decode=_decode_first_frame,
     f=_frame_f,
     latent_channels=_z_dim,
-    unused="time_conv",
+    fixed="time_conv",
 )
 ADAPTERS: dict[str, Adapter] = {
     OURS: Adapter(
@@ -148,6 +148,7 @@ ADAPTERS: dict[str, Adapter] = {
         f=lambda shape: int(shape["f"]),
         levels=lambda model: list(model.decoder.levels),
         recompute=True,
+        fixed="projection",
     ),
     "AutoencoderDC": Adapter(
         encode=_encode_plain,
@@ -162,7 +163,7 @@ ADAPTERS: dict[str, Adapter] = {
         decode=_decode_frame,
         f=_frame_f,
         latent_channels=_z_dim,
-        unused="time_conv",
+        fixed="time_conv",
     ),
     "AutoencoderKLQwenImage21": _WAN,
     "AutoencoderKLWan": _WAN,

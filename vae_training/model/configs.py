@@ -20,8 +20,9 @@ class Config:
 
     `widths` has one multiplier of `d_enc` (encoder) and `d_dec` (decoder) per level, from full
     resolution down, so `f` is 2 ** (len(widths) - 1). A skip is `gsc` (global: one weight-free path
-    between pixels and latent), `linear` (that, and a learned projection beside it), `lsc` (local:
-    one per level) or `nsc` (none). ValueError when the values do not fit together.
+    between pixels and latent), `linear` (the best linear one, fit before training; the decoder's
+    finest level refines its image), `lsc` (local: one per level) or `nsc` (none). ValueError
+    when the values do not fit together.
     """
 
     f: int
@@ -41,6 +42,8 @@ class Config:
                 f"{len(self.widths)} levels compress by {2 ** (len(self.widths) - 1)} per side,"
                 f" not by f={self.f}: give log2(f) + 1 widths"
             )
+        if self.f == 1:
+            raise ValueError("f is 2 or more: an autoencoder of f 1 has nothing to compress")
         for side, skip in (("encoder", self.encoder_skip), ("decoder", self.decoder_skip)):
             if skip not in SKIPS:
                 raise ValueError(f"{side}_skip is one of {', '.join(SKIPS)}; got {skip!r}")
@@ -56,9 +59,8 @@ _F32 = Config(f=32, latent_channels=128, d_enc=96, d_dec=144, widths=(1, 1, 2, 4
 
 # The report gives f, C, d_enc, d_dec and the number of levels; widths and block counts are our
 # choice, the only one found that meets all eight published parameter counts. Its skip has no
-# weights and is in the encoder. One in the decoder too is our choice, and so is the projection
-# beside it, of 0.05 to 0.6 M weights: without it a new model stays at its skip
-# (benchmarks/skip_ablation.py).
+# weights and is in the encoder. One in the decoder too is our choice, and so is a linear one, of
+# 0.05 to 0.6 M weights: with means alone a new model stays at its skip (docs/decisions.md).
 CONFIGS: dict[str, Config] = {
     "f16c64": _F16,
     "f16c128": dataclasses.replace(_F16, latent_channels=128),

@@ -12,8 +12,8 @@ from vae_training.model.adapters import adapter_of
 def freeze(model: Any, train: str) -> None:
     """Leave gradients to what `train` names: all, decoder, encoder, or last-N.
 
-    last-N are the last N levels of the decoder and what runs after them. Weights that have no part
-    in a single image never learn. ValueError when the decoder has fewer levels.
+    last-N are the last N levels of the decoder and what runs after them. What the adapter
+    calls fixed never learns. ValueError when the decoder has fewer levels.
     """
     adapter = adapter_of(model)
     if train == "all":
@@ -34,5 +34,5 @@ def freeze(model: Any, train: str) -> None:
     for part in learning:
         part.requires_grad_(True)
     for name, weight in model.named_parameters():
-        if adapter.unused and adapter.unused in name:
+        if adapter.fixed and adapter.fixed in name:
             weight.requires_grad_(False)

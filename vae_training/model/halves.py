@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vae_training.model.blocks import Down, ResidualBlock, RmsNorm, Up
-from vae_training.model.configs import GLOBAL, LINEAR, LSC, NSC, Config
-from vae_training.model.initialization import start_linear
-from vae_training.model.skip import Decoding, Encoding, grow, shrink
+from vae_training.model.configs import GLOBAL, LINEAR, LSC, Config
+from vae_training.model.skip import Decoding, Encoding, fold, grow, shrink, unfold
 from vae_training.model.tiling import Grid
 
 # A sample of the posterior with this log variance is its mean. Without a KL term nothing trains it.
@@ -110,8 +109,6 @@ class Encoder(Half):
         channels = config.latent_channels
         nn.init.zeros_(self.conv_out.weight[channels:].data)
         nn.init.constant_(self.conv_out.bias.data[channels:], _LOG_VARIANCE)
-        if config.encoder_skip != NSC:
-            start_linear(self)
         if config.encoder_skip in GLOBAL:  # start as the skip alone
             nn.init.zeros_(self.conv_out.weight.data)
             nn.init.zeros_(self.conv_out.bias.data[:channels])
@@ -166,36 +163,62 @@ class Decoder(Half):
         self.conv_out = nn.Conv2d(width, 3, 3, padding=1)
         linear = config.decoder_skip == LINEAR
         self.projection = Decoding(config.f, config.latent_channels) if linear else None
+        # The finest level sees the image of the skip, so that it has one to refine from the start.
+        finest = config.widths[1] * config.d_dec
+        self.conv_skip = nn.Conv2d(3, finest, 3, padding=1) if linear else None
         if self.conv_out.weight.is_meta:
             return
-        if config.decoder_skip != NSC:
-            start_linear(self)
         if config.decoder_skip in GLOBAL:  # start as the skip alone
             nn.init.zeros_(self.conv_out.weight)
             nn.init.zeros_(self.conv_out.bias)
+        if linear:  # and refine its image alone, before coarser levels have learned to help
+            nn.init.zeros_(self.levels[-2][-1].conv.weight)
+            nn.init.zeros_(self.levels[-2][-1].conv.bias)
 
     def forward(self, z: Tensor) -> Tensor:
         f, fine = self.config.f, len(self.levels)
         tiling = self.tiling
         if tiling is not None and max(z.shape[2:]) * f > tiling.tile_px:
             fine = tiling.stride.bit_length()
+        skip = self._skip(z)
         h = self.conv_in(z)
         for depth in range(len(self.levels) - 1, fine - 1, -1):
             h = self._level(h, depth)
         if tiling is not None and fine < len(self.levels):
-            parts = [*self.levels[len(self.levels) - fine :], self.conv_out]
-            grid = tiling.grid(reach_px(parts, tiling.stride), cell_in=1, cell_out=tiling.stride)
-            image = grid.run(lambda tile: self._fine(tile, fine), h)
+            image = self._tiled(h, skip, fine, tiling)
         else:
-            image = self._fine(h, fine)
-        if self.config.decoder_skip in GLOBAL:
-            image = image + grow(z, f, 3)
-        return image if self.projection is None else image + self.projection(z)
+            image = self._fine(h, skip, fine)
+        return image if skip is None else image + skip
+
+    def _skip(self, z: Tensor) -> Tensor | None:
+        if self.config.decoder_skip not in GLOBAL:
+            return None
+        skip = grow(z, self.config.f, 3)
+        return skip if self.projection is None else skip + self.projection(z)
+
+    def _tiled(self, h: Tensor, skip: Tensor | None, fine: int, tiling: Tiling) -> Tensor:
+        """`_fine` tile by tile; the image of the skip comes along as channels of `h`."""
+        stride, width = tiling.stride, h.shape[1]
+        parts = [*self.levels[len(self.levels) - fine :], self.conv_out]
+        if self.conv_skip is not None and skip is not None:
+            parts.append(self.conv_skip)
+            cells = torch.cat([h, fold(skip, stride).to(h.dtype)], dim=1)
+        else:
+            cells = h
+
+        def run(tile: Tensor) -> Tensor:
+            seen = unfold(tile[:, width:], stride) if tile.shape[1] > width else None
+            return self._fine(tile[:, :width], seen, fine)
+
+        grid = tiling.grid(reach_px(parts, stride), cell_in=1, cell_out=stride)
+        return grid.run(run, cells)
 
     def _level(self, h: Tensor, depth: int) -> Tensor:
         return self.stage(self.levels[len(self.levels) - 1 - depth], h, depth)
 
-    def _fine(self, h: Tensor, levels: int) -> Tensor:
+    def _fine(self, h: Tensor, skip: Tensor | None, levels: int) -> Tensor:
         for depth in range(levels - 1, -1, -1):
+            if not depth and self.conv_skip is not None and skip is not None:
+                h = h + self.conv_skip(skip)
             h = self._level(h, depth)
         return self.stage(lambda h: self.conv_out(self.norm_out.silu(h)), h, 0)

@@ -1,4 +1,4 @@
-"""Global skips between pixels and latent: weight-free means, and a learned projection beside them.
+"""Global skips between pixels and latent: weight-free means, and a projection beside them.
 
 `shrink` is space-to-depth with channels in the order (row, column, colour), then the mean over
 groups of adjacent channels; groups of 6, 12 or 24 are whole pixels. `grow` repeats each channel
@@ -11,9 +11,8 @@ tiles, against 21.3 with colour as the first axis; on photographs 24.5 against 2
 (benchmarks/skip_order.py).
 
 `shrink` is the pseudo-inverse of `grow`: at the means, the squared error has no gradient in the
-latent to follow, although the best linear pair of this size has 3 to 8 dB more. `Encoding` and
-`Decoding` are such a pair. They start at next to nothing, and the optimizer gives all of their
-directions the same pace (`vae_training/optimizer.py`).
+latent to follow, although the best linear pair of this size has 2 to 10 dB more. `Encoding` and
+`Decoding` are such a pair, once `fit` to the pixels that a model is to learn.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from torch.nn import functional as F
 
 from vae_training.model.blocks import without_autocast
 
-_START = 1e-3  # gain of a new projection: zero would have no gradient
+_TIE = 1e-9  # of the mean energy: where pixels do not decide, the basis is that of the means
 
 
 def fold(x: Tensor, f: int) -> Tensor:
@@ -62,16 +61,16 @@ def grow(z: Tensor, f: int, channels: int) -> Tensor:
 
 
 class Projection(nn.Module):
-    """A learned matrix float[C, 3 f^2]: a row of pixels, as `fold` has them, per latent channel.
+    """A matrix float[C, 3 f^2]: a row of pixels, as `fold` has them, per latent channel.
 
-    Multiplied in its own precision also under autocast: half precision costs half a grey level.
+    Zero, which leaves the means, until `fit` makes them the best pair; no gradient changes it. It
+    multiplies in its own precision also under autocast: half precision costs half a grey level.
     """
 
     def __init__(self, f: int, channels: int) -> None:
         super().__init__()
         self.f = f
-        self.weight = nn.Parameter(torch.empty(channels, 3 * f * f))
-        nn.init.normal_(self.weight, std=_START / math.sqrt(3 * f * f))
+        self.weight = nn.Parameter(torch.zeros(channels, 3 * f * f), requires_grad=False)
         # `shrink` is so much smaller than a projection that keeps the norm of an image.
         self.gain = math.sqrt(channels / (3 * f * f))
 
@@ -88,6 +87,26 @@ class Decoding(Projection):
 
     def forward(self, z: Tensor) -> Tensor:
         return unfold(_mix(z / self.gain, self.weight.T), self.f)
+
+
+@torch.no_grad()
+def fit(projection: Projection, moment: Tensor) -> None:
+    """Make a skip the best linear one for blocks of pixels in [-1, 1] with this second moment.
+
+    `moment` is float64[3 f^2, 3 f^2], the sum of v v^T over blocks v, as `fold` has them. With an
+    orthonormal basis of the C directions of most energy, rows of a matrix E, no linear pair has a
+    smaller squared error than z = E v, v' = E^T z (principal components, without a mean, which is
+    such a direction itself). Any rotation of the basis does as well; it is the one nearest to the
+    means, so that latents stay a small image, and its channels come out with like variances.
+    """
+    channels, size = projection.weight.shape
+    blocks = torch.eye(size, dtype=moment.dtype, device=moment.device)[:, :, None, None]
+    means = shrink(unfold(blocks, projection.f), projection.f, channels)[:, :, 0, 0].T
+    means = means / projection.gain
+    tie = _TIE * moment.trace() / size * (means.T @ means)
+    basis = torch.linalg.eigh(moment + tie).eigenvectors[:, -channels:].T
+    left, _, right = torch.linalg.svd(means @ basis.T)
+    projection.weight.copy_(left @ right @ basis - means)
 
 
 def _mix(x: Tensor, matrix: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ tags:
 ---
 """
 _SKIPS = {
-    LINEAR: "global, without weights, and a learned projection beside it",
+    LINEAR: "global: means, and beside them a projection that was fit before training",
     GSC: "global, without weights",
     LSC: "local, one per level, without weights",
     NSC: "none",

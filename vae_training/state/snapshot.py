@@ -17,13 +17,12 @@ from vae_training.distributed import Ranks
 from vae_training.losses import objective as losses
 from vae_training.losses.objective import Objective
 from vae_training.model.folder import Start
-from vae_training.optimizer import Optimizers
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from vae_training.state.ema import Ema
 
 # Raised when tensors or data state of an older checkpoint mean something else: names of weights,
 # order of samples, crops.
-VERSION = 3
+VERSION = 4
 # A run with another value of these cannot be resumed.
 _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
 # Of settings that runs of this version were begun without.
@@ -35,7 +34,6 @@ _COURSE = (
     "batch_multiple",
     "accumulate",
     "lr",
-    "projection_lr",
     "schedule",
     "warmup_steps",
     "weight_decay",
@@ -100,10 +98,12 @@ def changes(settings: TrainSettings, found: Checkpoint) -> list[str]:
     ]
 
 
-def tensors(objective: Objective, ema: Ema, optimizers: Optimizers, ranks: Ranks) -> dict[str, Any]:
+def tensors(
+    objective: Objective, ema: Ema, optimizer: torch.optim.Optimizer, ranks: Ranks
+) -> dict[str, Any]:
     """The tensors of a checkpoint, not copied; called by all ranks together.
 
-    Optimizers are left out before their first step.
+    The optimizer is left out before its first step.
     """
     random = {"cpu": torch.get_rng_state()}
     if ranks.device.type == "cuda":
@@ -113,8 +113,8 @@ def tensors(objective: Objective, ema: Ema, optimizers: Optimizers, ranks: Ranks
         "ema": ema.averages,
         "random": {f"rank{ranks.rank}": random},
     }
-    if optimizers.all[0].state:
-        held["optimizer"] = get_optimizer_state_dict(objective, optimizers.all, options=_BY_NAME)
+    if optimizer.state:
+        held["optimizer"] = get_optimizer_state_dict(objective, optimizer, options=_BY_NAME)
     return held
 
 
@@ -147,24 +147,24 @@ def restore(
     found: Checkpoint,
     objective: Objective,
     ema: Ema,
-    optimizers: Optimizers,
+    optimizer: torch.optim.Optimizer,
     ranks: Ranks,
 ) -> None:
     """Load weights, averages, optimizer and random state in place, on any number of ranks.
 
     Random states are kept where this rank or its device had none at saving.
     """
-    held = tensors(objective, ema, optimizers, ranks)
+    held = tensors(objective, ema, optimizer, ranks)
     if f"random.rank{ranks.rank}.cpu" not in found.names:  # more ranks than at saving
         held.pop("random")
     elif f"random.rank{ranks.rank}.cuda" not in found.names:  # saved on a CPU
         held["random"][f"rank{ranks.rank}"].pop("cuda", None)
     if any(name.startswith("optimizer.") for name in found.names):
         # This call also creates the state of an optimizer that has made no step.
-        held["optimizer"] = get_optimizer_state_dict(objective, optimizers.all, options=_BY_NAME)
+        held["optimizer"] = get_optimizer_state_dict(objective, optimizer, options=_BY_NAME)
     checkpoints.load(found, held)
     if "optimizer" in held:
-        set_optimizer_state_dict(objective, optimizers.all, held["optimizer"], options=_BY_NAME)
+        set_optimizer_state_dict(objective, optimizer, held["optimizer"], options=_BY_NAME)
     random = held.get("random", {}).get(f"rank{ranks.rank}", {})
     if "cpu" in random:
         torch.set_rng_state(random["cpu"])
