@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORPUS ?= corpus
 RUN ?= runs/tiny
-STEPS ?= 1000
+STEPS ?= 1100
 
 # More processes than cores: tests wait for Ray, browsers and servers much of the time. A file's
 # tests stay together, because they share what was built for them.

@@ -50,13 +50,25 @@ def known() -> None:
     )
 
 
-def fit(model: str, seed: int, given: argparse.Namespace, out: str) -> None:
-    """One run of the trainer, in a process of its own."""
+def learn(model: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
+    """One run of the trainer, and what it is worth."""
     known()
-    arguments = ["--config", str(RECIPE), "--corpus", given.corpus, "--out", out]
-    arguments += ["--model", model, "--seed", str(seed), "--latent_samples", "64"]
-    if train.main([*arguments, "--device", given.device, *given.settings]):
-        raise SystemExit(1)
+    arguments = ["--config", str(RECIPE), "--corpus", given.corpus, "--model", model]
+    arguments += ["--seed", str(seed), "--latent_samples", "64", "--device", given.device]
+    if given.device == "cpu":
+        arguments += ["--threads", "1"]
+    with tempfile.TemporaryDirectory() as work:
+        run, began = Path(work) / "run", time.perf_counter()
+        if train.main([*arguments, "--out", str(run), *given.settings]):
+            raise RuntimeError(f"training of {model} with seed {seed} failed")
+        seconds = round(time.perf_counter() - began)
+        found = judge(run / "model", seed, given)
+        if not seed:
+            grid = Image.open(run / "grid.png").reduce(2)
+            grid.save(given.out / f"{given.name}_{model}.jpg", quality=88)
+    row = {"model": model, "seed": seed, "s": seconds, "db": found}
+    print(json.dumps(row), flush=True)
+    return row
 
 
 @torch.no_grad()
@@ -86,28 +98,16 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", choices=[*CONFIGS, WIDTH_16], default=MODELS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--name", default="learns", help="of the files that are written")
     parser.add_argument("settings", nargs="*", help="of train.py, behind --")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
-    rows, processes = [], multiprocessing.get_context("spawn")
     given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as work:
-        for model in given.models:
-            for seed in range(given.seeds):
-                run, began = Path(work) / f"{model}-{seed}", time.perf_counter()
-                one = processes.Process(target=fit, args=(model, seed, given, str(run)))
-                one.start()
-                one.join()
-                if one.exitcode:
-                    raise SystemExit(f"training of {model} with seed {seed} failed")
-                seconds = round(time.perf_counter() - began)
-                found = judge(run / "model", seed, given)
-                rows.append({"model": model, "seed": seed, "s": seconds, "db": found})
-                print(json.dumps(rows[-1]), flush=True)
-                if not seed:
-                    grid = Image.open(run / "grid.png").reduce(2)
-                    grid.save(given.out / f"{given.name}_{model}.jpg", quality=88)
+    runs = [(model, seed, given) for model in given.models for seed in range(given.seeds)]
+    # A process for each run: a run sets up torch for itself.
+    with multiprocessing.get_context("spawn").Pool(given.jobs, maxtasksperchild=1) as pool:
+        rows = pool.starmap(learn, runs, chunksize=1)
     show(rows)
     facts: dict[str, Any] = {
         "command": "python " + " ".join(["benchmarks/learns.py", *sys.argv[1:]]),

@@ -17,7 +17,7 @@ _PAGES_PER_FILE = 16
 _RUNG_WEIGHTS = {256: 0.5, 512: 0.3, 1024: 0.2}
 # A curriculum of millions of samples would show each of these few hundred as often; these are for
 # the phases of the rungs above.
-_PHASE_SAMPLES = (2000, 1000, 500)
+_PHASE_SAMPLES = (5000, 2500, 1250)
 # Sharp photographs, of the packages and of the pictures that serve without apt.
 _TO_DAMAGE = ("after-the-rain.jpg", "this-is-not-windows.jpg", "coffee.png", "rocket.jpg")
 

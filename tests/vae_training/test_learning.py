@@ -29,7 +29,7 @@ from vae_training.model.skip import grow, shrink
 PX = 256
 SEEN = "a latent keeps what its decoder can use; the rest is noise, and 0123456789 signs of it. "
 UNSEEN = "JUDGE by Quick Brown Foxes: 87% jumped over (lazy) dogs & wizards! Vexing, no? "
-RECIPE = {"model": "tiny", "crop_px": 64, "batch_pixels": 8 * 64 * 64, "lr": 6e-4}
+RECIPE = {"model": "tiny", "crop_px": 64, "batch_pixels": 8 * 64 * 64, "lr": 1e-3}
 
 Picture = NDArray[np.uint8]
 
