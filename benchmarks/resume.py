@@ -2,12 +2,13 @@
 
     python benchmarks/resume.py --corpus corpus --steps 200
 
-Ten minutes on two cores. Writes benchmarks/results/resume.json. Three questions:
+A quarter of an hour on two cores. Writes benchmarks/results/resume.json. Three questions:
 
 - losses: a run from start to end, and one that is sent SIGTERM at a random step, resumed with
   another number of decoding threads, killed (SIGKILL) at a random step, and resumed again, with
   a checkpoint every 7 steps. Loss and gradient norm of every step must be the same bits, and so
-  must the averaged weights that are left;
+  must the averaged weights that are left. Three times: a new model, one whose batches go through
+  in two parts, and one that goes on from an AutoencoderKL that diffusers saved;
 - ranks: two processes (gloo) that share the batches, and one that takes all of them, with the
   decoded pixels of each image by checksum. Both must see the same images in the same order;
 - epochs: over these steps no image comes twice before all of its group have come once, and none
@@ -39,6 +40,11 @@ from vae_training.config import TrainSettings
 from vae_training.data.corpus import open_data
 from vae_training.data.loader import Loader
 from vae_training.distributed import join
+from vae_training.model.broken_torchvision import hide_broken_torchvision
+
+hide_broken_torchvision()
+
+from diffusers import AutoencoderKL  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CHECKPOINT_EVERY = 7
@@ -46,11 +52,17 @@ _BATCH_PIXELS = 2 * 256 * 256  # small, so that 400 steps take minutes
 
 
 def train(
-    corpus: str, out: Path, steps: int, workers: int, *, stop: tuple[int, int] | None = None
+    corpus: str,
+    out: Path,
+    steps: int,
+    workers: int,
+    more: list[str],
+    *,
+    stop: tuple[int, int] | None = None,
 ) -> None:
     """Run the command; with `stop` (step, signal) send the signal when that step is done."""
     command = [sys.executable, "vae_training/train.py", "--corpus", corpus, "--out", str(out)]
-    command += ["--model", "tiny", "--steps", str(steps), "--threads", "1"]
+    command += ["--steps", str(steps), "--threads", "1", *more]
     command += ["--lpips_weights", "none", "--dino", "none"]
     command += ["--workers", str(workers), "--checkpoint_every", str(_CHECKPOINT_EVERY)]
     command += ["--batch_pixels", str(_BATCH_PIXELS), "--validate_every", "100"]
@@ -82,17 +94,37 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
 
 
-def losses(corpus: str, steps: int, folder: Path, seed: int) -> dict[str, Any]:
+def ways(folder: Path) -> dict[str, list[str]]:
+    """What is trained, and how."""
+    torch.manual_seed(0)
+    start = folder / "start"
+    blocks: dict[str, Any] = {
+        "down_block_types": ["DownEncoderBlock2D"] * 3,
+        "up_block_types": ["UpDecoderBlock2D"] * 3,
+        "block_out_channels": [8, 16, 16],
+        "norm_num_groups": 4,
+        "mid_block_add_attention": False,
+    }
+    AutoencoderKL(**blocks).save_pretrained(start)
+    return {
+        "new": ["--model", "tiny"],
+        "accumulated": ["--model", "tiny", "--accumulate", "2"],
+        "from an AutoencoderKL": ["--init", str(start), "--crop_px", "64"],
+    }
+
+
+def losses(corpus: str, steps: int, folder: Path, seed: int, more: list[str]) -> dict[str, Any]:
+    folder.mkdir()
     draw = random.Random(seed)
     first = draw.randrange(steps // 10, steps // 2)
     second = draw.randrange(first + steps // 10, steps - steps // 10)
     whole, broken = folder / "whole", folder / "broken"
-    train(corpus, whole, steps, workers=2)
-    train(corpus, broken, steps, workers=3, stop=(first, signal.SIGTERM))
+    train(corpus, whole, steps, 2, more)
+    train(corpus, broken, steps, 3, more, stop=(first, signal.SIGTERM))
     stopped_at = steps_done(broken)
-    train(corpus, broken, steps, workers=1, stop=(second, signal.SIGKILL))
+    train(corpus, broken, steps, 1, more, stop=(second, signal.SIGKILL))
     killed_at = steps_done(broken)
-    train(corpus, broken, steps, workers=5)
+    train(corpus, broken, steps, 5, more)
     a, b = rows(whole), rows(broken)
     weights = [
         load_file(out / "model" / "diffusion_pytorch_model.safetensors") for out in (whole, broken)
@@ -189,14 +221,16 @@ def main() -> int:
             "device": f"CPU, {platform.machine()}, {os.cpu_count()} cores",
             "torch": torch.__version__,
             "ranks": ranks(corpus, given.steps, folder),
-            "losses": losses(corpus, given.steps, folder, given.seed),
+            "losses": {
+                way: losses(corpus, given.steps, folder / str(number), given.seed, more)
+                for number, (way, more) in enumerate(ways(folder).items())
+            },
         }
     print(json.dumps(facts, indent=1))
     out = Path(__file__).parent / "results" / "resume.json"
     out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     wrong = (
-        facts["losses"]["steps_that_differ"]
-        + facts["losses"]["weights_that_differ"]
+        sum(x["steps_that_differ"] + x["weights_that_differ"] for x in facts["losses"].values())
         + facts["ranks"]["images_that_differ_on_two_ranks"]
         + facts["ranks"]["images_twice_in_an_epoch"]
         + facts["ranks"]["images_lost_in_an_epoch"]
