@@ -63,6 +63,7 @@ SMALL_F32 = dataclasses.replace(
 )
 HALF_F16 = dataclasses.replace(CONFIGS["f16c64"], d_enc=48, d_dec=72)
 MODELS: dict[str, Config] = {**CONFIGS, "half f16c64": HALF_F16, "tiny f32c128": SMALL_F32}
+SMALL = ["tiny", "tiny f32c128"]
 SIDES = sorted({config.f for config in MODELS.values()})
 _HELD_PX = 128
 _MARKS = 5
@@ -223,10 +224,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--corpus", type=Path, default=Path("corpus"))
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS)[-2:])
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=SMALL)
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--steps", type=int, default=200, help="a multiple of 5")
+    parser.add_argument("--steps", type=int, default=120, help="a multiple of 5")
     parser.add_argument("--batch", type=int, default=8, help="crops of a step")
     parser.add_argument("--px", type=int, default=64, help="side of a crop")
     parser.add_argument("--lr", type=float, nargs="+", default=[1e-4, 3e-4, 1e-3])
