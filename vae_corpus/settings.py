@@ -171,9 +171,7 @@ def _parser(
             groups[section] = parser.add_argument_group(section, about[section])
         text = (field.description or "").replace("%", "%%")
         # Given twice, a flag adds to what it has: the first values would be lost otherwise.
-        several: dict[str, Any] = (
-            {} if _item(field) is None else {"nargs": "+", "action": "extend"}
-        )
+        several: dict[str, Any] = {} if _item(field) is None else {"nargs": "+", "action": "extend"}
         if name in positional:
             # A file may name it: what is missing is said when the settings are checked.
             nargs = "*" if several else "?"

@@ -16,9 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TRUNK_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
-WAYS_OUT = (
-    f"download {TRUNK_URL} and give its path, or --lpips_weights none to train without LPIPS"
-)
+WAYS_OUT = f"download {TRUNK_URL} and give its path, or --lpips_weights none to train without LPIPS"
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)

@@ -153,14 +153,21 @@ class Inception(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Bilinear without a filter against aliasing: what pytorch-fid does.
-        x = F.interpolate(x, size=(_SIDE_PX, _SIDE_PX), mode="bilinear", align_corners=False)
+        x = resized(x)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(2 * x - 1)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, stride=2)))
         x = F.max_pool2d(x, 3, stride=2)
         for name, *_ in _BLOCKS:
             x = self.get_submodule(name)(x)
         return x.mean(dim=(2, 3))
+
+
+def resized(x: Tensor) -> Tensor:
+    """float[B, 3, H, W] -> float[B, 3, 299, 299]; a batch of that size is unchanged.
+
+    Bilinear without a filter against aliasing: what pytorch-fid does.
+    """
+    return F.interpolate(x, size=(_SIDE_PX, _SIDE_PX), mode="bilinear", align_corners=False)
 
 
 def load_inception(path: str) -> Inception:

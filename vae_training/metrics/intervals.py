@@ -41,9 +41,7 @@ def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval | None:
     )
 
 
-def paired_difference(
-    a: Sequence[float], b: Sequence[float], *, seed: int = 0
-) -> Interval | None:
+def paired_difference(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Interval | None:
     """The mean of a - b over pictures that have both, with its 95 % interval; None without any.
 
     Much narrower than the two intervals suggest: which pictures are hard is taken out.

@@ -23,12 +23,12 @@ Shape = Mapping[str, Any]  # a configuration with all its values
 class Adapter:
     """What the trainer asks of a class; functions take a model of it.
 
-    `encode` gives the mode of the posterior, `posterior` its mean and standard deviation (None where
-    the class has none), each float[B, C, H/f, W/f]. `decode` gives float[B, 3 or 4, H, W], not clamped; a
-    fourth plane is opacity, 1 for all our images. `f` and `latent_channels` read a configuration.
-    `levels` are those of the decoder in the order in which they run. Weights with a name that holds
-    `fixed` never learn: they are fit otherwise, or have no part in a single image. `recompute`
-    tells whether activations can be recomputed.
+    `encode` gives the mode of the posterior, `posterior` its mean and standard deviation (None
+    where the class has none), each float[B, C, H/f, W/f]. `decode` gives float[B, 3 or 4, H, W],
+    not clamped; a fourth plane is opacity, 1 for all our images. `f` and `latent_channels` read a
+    configuration. `levels` are those of the decoder in the order in which they run. Weights with a
+    name that holds `fixed` never learn: they are fit otherwise, or have no part in a single image.
+    `recompute` tells whether activations can be recomputed.
     """
 
     encode: Callable[[Any, Tensor], Tensor]
