@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -65,6 +66,13 @@ def names_of(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def check_source(source: str) -> None:
+    """ValueError when this is neither a baseline nor a folder with an autoencoder that is known."""
+    if source not in BASELINES:
+        with _as_model():
+            folder.class_of(model_folder(source))
+
+
 def open_contender(name: str, source: str, options: Options) -> Contender:
     """The baseline or the model of a folder; ValueError says what is wrong with the folder."""
     if source in BASELINES:
@@ -75,13 +83,10 @@ def open_contender(name: str, source: str, options: Options) -> Contender:
             settings={"baseline": source, "meaning": baseline.meaning},
             reconstruct=lambda pictures, _: [baseline.reconstruct(rgb) for rgb in pictures],
         )
-    place = model_folder(source)
-    try:
+    with _as_model():
+        place = model_folder(source)
         start = folder.start_of(place)
         model = folder.load(place).eval().requires_grad_(False).to(options.device)
-    except ValueError as error:
-        # It speaks of the setting of training that has such a folder.
-        raise ValueError(f"--model {str(error).removeprefix('init: ')}") from None
     adapter = adapter_of(model)
     f, channels = adapter.f(model.config), adapter.latent_channels(model.config)
     settings = {
@@ -117,14 +122,12 @@ def model_folder(source: str) -> str:
     """A folder with config.json: this one, or `model` inside a run; ValueError for neither."""
     path = Path(source)
     if not path.is_dir():
-        raise ValueError(
-            f"--model: there is no folder {source}, and it is none of {', '.join(BASELINES)}"
-        )
+        raise ValueError(f"there is no folder {source}, and it is none of {', '.join(BASELINES)}")
     if not (path / "config.json").is_file() and (path / "model" / "config.json").is_file():
         return str(path / "model")
     if (path / "checkpoints").is_dir() and not (path / "config.json").is_file():
         raise ValueError(
-            f"--model: the run {source} has no model yet; make one of its newest checkpoint with:"
+            f"the run {source} has no model yet; make one of its newest checkpoint with:"
             f" python -m vae_training.state.export {source} --out DIR"
         )
     return source
@@ -176,6 +179,15 @@ def through(contender: Contender, pictures: Sequence[Rgb], noises: Sequence[str]
         None if back is None else np.ascontiguousarray(back[: rgb.shape[0], : rgb.shape[1]])
         for rgb, back in zip(pictures, made, strict=True)
     ]
+
+
+@contextmanager
+def _as_model() -> Iterator[None]:
+    """Say --model where an error speaks of the setting of training that has such a folder."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"--model: {str(error).removeprefix('init: ')}") from None
 
 
 def _named(text: str) -> tuple[str, str]:

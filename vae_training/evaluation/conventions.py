@@ -18,8 +18,8 @@ CONVENTIONS = {
     " originals as prepared against their reconstructions; ours: the root by singular values",
     "ned": "report, equation 5: 1 - levenshtein / longer length in code points, lines joined"
     " without separator, no normalisation, originals without text left out; ours: the engine (the"
-    " official one is PP-OCRv5 through PaddleOCR), which reads at twice the size, one line at a time, and"
-    " leaves out lines of a confidence below 0.5",
+    " official one is PP-OCRv5 through PaddleOCR), which reads at twice the size, one line at a"
+    " time, and leaves out lines of a confidence below 0.5",
 }
 _ROUNDED = "; reconstructions are clamped and rounded to 8 bits, and written as PNG"
 _PADDED = "padded to a multiple of f by repeating the edge and cropped back"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from vae_corpus.progress import ProgressLine
 from vae_corpus.settings import SettingsError
 from vae_training.evaluation import results as outcome
 from vae_training.evaluation.config import EvaluateSettings
-from vae_training.evaluation.contenders import names_of
+from vae_training.evaluation.contenders import check_source, names_of
 from vae_training.evaluation.conventions import CONVENTIONS
 from vae_training.evaluation.measure import Features, Judges, Row, measure, measure_text
 from vae_training.evaluation.sets import Set, pairs, reconstructed
@@ -47,6 +48,8 @@ def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
     device = _device(settings)
     try:
         contenders = names_of(settings.model)
+        for source in contenders.values():
+            check_source(source)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     left_out: dict[str, str] = {}
@@ -110,7 +113,10 @@ def _judges(settings: EvaluateSettings, device: str, left_out: dict[str, str]) -
 
 def _engine(settings: EvaluateSettings, left_out: dict[str, str]) -> OcrEngine | None:
     """An engine that is ready to read; None where NED is not asked for or cannot be measured."""
-    if "ned" not in settings.metrics or not (settings.text or settings.reference):
+    if "ned" not in settings.metrics:
+        return None
+    if not (settings.text or settings.reference):
+        left_out["ned"] = "there is no set with text: give --text DIR"
         return None
     try:
         import rapidfuzz  # noqa: F401
@@ -181,6 +187,11 @@ def _results(
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "conventions": {m: CONVENTIONS[m] for m in settings.metrics if m not in left_out},
         "left_out": dict(left_out),
+        "weights": {
+            metric: _sha256(path)
+            for metric, path in (("lpips", settings.lpips_weights), ("fid", settings.fid_weights))
+            if metric in settings.metrics and metric not in left_out
+        },
         "sets": {},
         "differences": [],
     }
@@ -209,6 +220,11 @@ def _results(
             for entry in outcome.differences(part.rows, settings.metrics, seed=settings.seed)
         ]
     return found
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(package: str) -> str | None:
