@@ -54,7 +54,7 @@ def test_psnr_and_ssim_are_those_of_piq(piq: Any, size: tuple[int, int], noise: 
     ours = similarity.bounded_psnr(similarity.psnr(x, y))
     assert ours == pytest.approx(float(piq.psnr(x, y, data_range=1.0)), abs=1e-4)
     theirs = float(piq.ssim(x, y, data_range=1.0, downsample=False))
-    assert similarity.ssim(x, y) == pytest.approx(theirs, abs=1e-5)
+    assert similarity.ssim(x, y) == pytest.approx(theirs, abs=1e-4)
 
 
 def test_equal_pictures_have_80_db_in_piq(piq: Any) -> None:

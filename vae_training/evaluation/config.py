@@ -84,6 +84,11 @@ class EvaluateSettings(Settings):
     def _fit_together(self) -> EvaluateSettings:
         if bool(self.reference) != bool(self.reconstruction):
             raise ValueError("--reference and --reconstruction go together: give both folders")
+        if (self.photos or self.text) and not self.model:
+            raise ValueError(
+                "--photos and --text need something to reconstruct them: give --model, a folder"
+                f" or one of {', '.join(BASELINE_NAMES)}"
+            )
         if not self.reference and not self.model:
             raise ValueError(
                 "nothing to measure: give --model with --photos or --text, or --reference and"
@@ -91,11 +96,6 @@ class EvaluateSettings(Settings):
             )
         if self.model and not (self.photos or self.text):
             raise ValueError("--model needs pictures: give --photos DIR or --text DIR")
-        if (self.photos or self.text) and not self.model:
-            raise ValueError(
-                "--photos and --text need something to reconstruct them: give --model, a folder"
-                f" or one of {', '.join(BASELINE_NAMES)}"
-            )
         for name in ("reference", "reconstruction", "photos", "text"):
             folder = getattr(self, name)
             if folder and not Path(folder).is_dir():

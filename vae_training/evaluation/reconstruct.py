@@ -95,7 +95,7 @@ def _journal(folder: Path) -> dict[str, tuple[str, bool]]:
     """Names to the pixels they were made of, and whether there is a picture."""
     made: dict[str, tuple[str, bool]] = {}
     path = folder / JOURNAL
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    for line in path.read_text(encoding="utf-8").split("\n") if path.is_file() else ():
         try:
             name, sha256, good = json.loads(line)
         except (ValueError, TypeError):

@@ -58,7 +58,8 @@ class TextCache:
         self._texts: dict[str, str] = {}
         self._file: IO[str] | None = None
         if path.is_file():
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            # Texts may hold what `splitlines` takes for the end of a line.
+            for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 self._remember(line)
 
     def get(self, sha256: str) -> str | None:
