@@ -166,6 +166,12 @@ def test_a_rerun_does_no_work_again(
         "reference/photos/p1.png",
         "small/photos/p1.png",
     }
+    # Results that were moved are looked for where they are now.
+    worked.clear()
+    moved = tmp_path / "moved"
+    shutil.copytree(out, moved)
+    assert run(*words[:-4], "--out", moved, *PLAIN) == 0
+    assert worked == [] and rows(moved)["photos", "small", "p0"]["reference"].startswith(str(moved))
     # Other settings make all anew.
     worked.clear()
     assert run(*words, "--dtype", "bf16") == 0

@@ -177,6 +177,18 @@ def test_grey_and_alpha_are_measured_and_noted(tmp_path: Path) -> None:
         assert made.mode == "RGB"
 
 
+def test_pictures_that_cannot_be_read_are_rows(tmp_path: Path) -> None:
+    folder, out = photos(tmp_path / "photos", 2), tmp_path / "out"
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    data = (folder / "p0.png").read_bytes()
+    (folder / "half.png").write_bytes(data[: len(data) // 2])
+    Image.fromarray(picture(40, 30)).save(folder / "p1.jpg")  # beside p1.png
+    assert run("--model", "identity", "--photos", folder, "--out", out, *PLAIN) == 0
+    found = {name: row["slug"] for (_, _, name), row in rows(out).items()}
+    assert found == {"gone": "unreadable", "half": "truncated", "p0": "", "p1": "ambiguous_name"}
+    assert all(row["why"] for row in rows(out).values() if row["slug"])
+
+
 def test_values_that_are_no_numbers_are_rows(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = build("tiny")

@@ -112,6 +112,23 @@ def test_a_picture_is_read_once_per_engine(tmp_path: Path, workers: int) -> None
         assert cache.get("sha-3") == "ab3"
 
 
+def test_who_stops_reading_does_not_wait_for_the_rest(tmp_path: Path) -> None:
+    pictures = {str(n): (lambda n=n: np.full((1, 1, 3), n, np.uint8)) for n in range(100)}
+    seen: list[int] = []
+
+    class Stopped(Reader):
+        def read(self, rgb: NDArray[np.uint8]) -> list[Line]:
+            if len(self.seen) == 3:
+                raise KeyboardInterrupt
+            return super().read(rgb)
+
+    cache = TextCache(tmp_path / "texts.jsonl", "a")
+    with pytest.raises(KeyboardInterrupt):
+        read_texts(pictures, lambda: Stopped(seen), cache)
+    cache.close()
+    assert TextCache(tmp_path / "texts.jsonl", "a").get("2") == "ab2"
+
+
 def test_a_line_cut_short_is_read_again_and_harms_no_other(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     first = TextCache(path, "a")

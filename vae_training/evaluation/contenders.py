@@ -192,7 +192,7 @@ def _as_model() -> Iterator[None]:
 
 def _named(text: str) -> tuple[str, str]:
     name, equals, source = text.partition("=")
-    if equals and source and "/" not in name:
+    if equals and source and "/" not in name and not Path(text).is_dir():
         return name, source
     if text in BASELINES:
         return text, text

@@ -46,13 +46,13 @@ def prepare(listing: Listing, folder: Path, *, size: int | None, tell: Tell) -> 
     stamps: dict[str, Any] = {}
     found = []
     for done, (name, path) in enumerate(listing.pictures.items(), 1):
-        stat = path.stat()
-        stamp = [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+        stamp, target = _stamp(path), folder / f"{name}.png"
         before = kept.get(name)
-        if before and before["stamp"] == stamp and Path(before["original"]["path"]).is_file():
-            original = Original(**before["original"])
+        if before and before["stamp"] == stamp and target.is_file():
+            # The folder may have moved since.
+            original = Original(**{**before["original"], "path": str(target)})
         else:
-            original = _prepare(name, path, folder / f"{name}.png", size)
+            original = _prepare(name, path, target, size)
         if original.path:
             stamps[name] = {"stamp": stamp, "original": asdict(original)}
         found.append(original)
@@ -64,6 +64,15 @@ def prepare(listing: Listing, folder: Path, *, size: int | None, tell: Tell) -> 
         folder.mkdir(parents=True, exist_ok=True)
         commit_bytes(str(folder / _INDEX), json.dumps(index, ensure_ascii=False).encode())
     return sorted(found, key=lambda original: original.name)
+
+
+def _stamp(path: Path) -> list[Any]:
+    """What changes whenever the file does; one that cannot be looked at is told by its decoding."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return []
+    return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
 def _prepare(name: str, path: Path, target: Path, size: int | None) -> Original:

@@ -48,7 +48,8 @@ def list_pictures(folder: Path) -> Listing:
     others = 0
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if any(part.startswith(".") for part in relative.parts) or not path.is_file():
+        # A link that leads nowhere is a picture that cannot be read, and is told as one.
+        if any(part.startswith(".") for part in relative.parts) or path.is_dir():
             continue
         if path.suffix.lower() not in SUFFIXES:
             others += 1

@@ -117,8 +117,12 @@ def read_texts(
         finally:
             engines.put(engine)
 
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         for done, (name, text) in enumerate(pool.map(read, todo), 1):
             cache.put(name, text)
             tell(done)
+    finally:
+        # Whoever stops it does not wait for thousands of pictures.
+        pool.shutdown(cancel_futures=True)
     return len(todo)
