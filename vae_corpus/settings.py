@@ -208,6 +208,8 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, tuple) and value and isinstance(value[0], Settings):
         return " (default: " + ", ".join(str(getattr(v, "name", "")) for v in value) + ")"
     shown = str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, tuple):
+        shown = " ".join(map(str, value))  # as it would be given
     return "" if value in (None, "", (), {}) else f" (default: {shown})".replace("%", "%%")
 
 

@@ -29,8 +29,10 @@ from tests.vae_training.test_init import CASES
 from vae_training.baselines.weight_free import BASELINES
 from vae_training.evaluation import reconstruct
 from vae_training.evaluation.config import BASELINE_NAMES
-from vae_training.evaluation.contenders import batches
+from vae_training.evaluation.contenders import _noise, batches
 from vae_training.evaluation.pictures import centre_square, padded
+from vae_training.losses.lpips import load_lpips
+from vae_training.metrics import similarity
 from vae_training.model import build, folder
 from vae_training.model.adapters import OURS, adapter_of
 
@@ -104,6 +106,12 @@ def test_all_of_a_run_beside_baselines(tiny: Path, pictures: Path, tmp_path: Pat
     assert small["settings"]["class"] == OURS and small["settings"]["latent_channels"] == 64
     row = rows(out)["photos", "small", "p0"]
     assert row["slug"] == "" and row["psnr"] < 30 and (row["width"], row["height"]) == (64, 64)
+    values = [
+        similarity.unit(np.asarray(pixels(out / name / "photos" / "p0.png"), np.uint8))
+        for name in ("reference", "small")
+    ]
+    expected = similarity.lpips(load_lpips(str(vgg)), *values)
+    assert row["lpips"] == pytest.approx(expected, rel=1e-5) and row["lpips"] > 0
     table = (out / "table.md").read_text(encoding="utf-8")
     assert table.count("\n| photos |") == 4 and "3 of 3 exact" in table
 
@@ -193,11 +201,24 @@ def test_a_run_that_broke_off_goes_on(
 
     monkeypatch.setattr(reconstruct, "through", broken)
     assert run(*words) == 1
-    left[0] = 1
-    with (out / "small/text/.made").open("a") as journal:
-        journal.write('["p2", "cut sho')
-    assert run(*words) == 0
+    journal = out / "small/text/.made"
+    # Written to the middle of its last line, and, at the worst, of its first.
+    for kept, again in ((2, 1), (0, 3)):
+        lines = [line for line in journal.read_text(encoding="utf-8").split("\n") if line]
+        journal.write_text("\n".join([*lines[:kept], '["p2", "cut sho']), encoding="utf-8")
+        left[0] = again
+        assert run(*words) == 0 and left[0] == 0
+        assert run(*words) == 0  # and nothing is made a second time
     assert results(out)["sets"]["text"]["models"]["small"]["measured"] == 3
+
+
+def test_noise_is_that_of_a_picture() -> None:
+    both = _noise(torch.zeros(2, 3, 4, 4), 0, ("a", "b"))
+    assert torch.equal(both[1:], _noise(torch.zeros(1, 3, 4, 4), 0, ("b",)))
+    assert not torch.equal(both[0], both[1])
+    assert not torch.equal(both, _noise(torch.zeros(2, 3, 4, 4), 1, ("a", "b")))
+    many = _noise(torch.zeros(1, 64, 32, 32), 0, ("c",))
+    assert abs(float(many.mean())) < 0.02 and abs(float(many.std()) - 1) < 0.02
 
 
 def test_a_sample_depends_on_the_seed_and_not_on_the_batch(

@@ -40,7 +40,7 @@ def reconstruct(
     todo = [o for o in originals if not o.slug and not _is_there(folder, o, made)]
     done = 0
     with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write("\n" if made else "")  # ends a line cut short
+        journal.write("\n" if journal.tell() else "")  # ends a line cut short
         for numbers in batches([(o.height, o.width) for o in todo], contender.f, batch):
             members = [todo[n] for n in numbers]
             pictures = [_pixels(original) for original in members]
