@@ -72,13 +72,12 @@ def _main(argv: Sequence[str] | None) -> int:
 def _conclude(done: Evaluation, seconds: float) -> None:
     from vae_training.evaluation.results import table
 
-    lines = table(done.results)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    rows = table(done.results)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     print()
-    for line in lines:
-        print(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        )
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
     print("means over pictures, with 95 % intervals (bootstrap)")
     for name, part in done.results["sets"].items():
         for line in _oddities(part["models"]):

@@ -252,6 +252,24 @@ def test_the_mean_of_a_posterior_is_its_mode(case: str) -> None:
     assert spread is None or (spread.shape == mean.shape and (spread > 0).all())
 
 
+@torch.no_grad()
+def test_every_class_is_measured_as_it_reconstructs(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rgb = picture(40, 32, "classes")
+    source, out = save(tmp_path / "text", one=rgb), tmp_path / "out"
+    folders = [tmp_path / "models" / case for case in CASES]
+    for path in folders:
+        getattr(diffusers, path.name.split("-")[0])(**CASES[path.name]).save_pretrained(path)
+    assert run("--model", *folders, "--text", source, "--out", out, *PLAIN) == 0
+    x = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 127.5 - 1
+    for path in folders:
+        model = folder.load(path).eval()
+        adapter = adapter_of(model)
+        y = adapter.decode(model, adapter.encode(model, x))[0, :3].permute(1, 2, 0)
+        wanted = ((y + 1) * 127.5).round().clamp(0, 255).numpy()
+        assert np.abs(wanted - pixels(out / path.name / "text" / "one.png")).max() <= 1
+
+
 def test_text_is_padded_and_cropped_back(tiny: Path, tmp_path: Path) -> None:
     rgb = picture(50, 37, "odd")
     source, out = save(tmp_path / "text", a__b=rgb), tmp_path / "out"

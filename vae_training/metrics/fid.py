@@ -33,4 +33,6 @@ def frechet_distance(a: Features, b: Features) -> float:
 def _factor(features: Features) -> Features:
     """X of the covariance X^T X, with at most D rows."""
     centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    return np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred
+    if len(centred) <= centred.shape[1]:
+        return np.asarray(centred)
+    return np.asarray(np.linalg.qr(centred, mode="r"))
