@@ -32,8 +32,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  { echo "no venv module: install it (on Debian: python3-venv), then try again"; exit 1; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
-# Its own requirement, torchvision, must match torch to the digit and is not needed here.
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps lpips
+# Their own requirement, torchvision, must match torch to the digit and is not needed here.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps lpips piq
 	@touch $@
 
 paddle: $(PADDLE)/.ready

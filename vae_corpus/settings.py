@@ -170,7 +170,8 @@ def _parser(
         if section and section not in groups:
             groups[section] = parser.add_argument_group(section, about[section])
         text = (field.description or "").replace("%", "%%")
-        several: dict[str, Any] = {} if _item(field) is None else {"nargs": "+"}
+        # Given twice, a flag adds to what it has: the first values would be lost otherwise.
+        several: dict[str, Any] = {} if _item(field) is None else {"nargs": "+", "action": "extend"}
         if name in positional:
             # A file may name it: what is missing is said when the settings are checked.
             nargs = "*" if several else "?"
@@ -207,6 +208,8 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, tuple) and value and isinstance(value[0], Settings):
         return " (default: " + ", ".join(str(getattr(v, "name", "")) for v in value) + ")"
     shown = str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, tuple):
+        shown = " ".join(map(str, value))  # as it would be given
     return "" if value in (None, "", (), {}) else f" (default: {shown})".replace("%", "%%")
 
 

@@ -15,10 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_TRUNK_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
-WAYS_OUT = (
-    f"download {_TRUNK_URL} and give its path, or --lpips_weights none to train without LPIPS"
-)
+TRUNK_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
+WAYS_OUT = f"download {TRUNK_URL} and give its path, or --lpips_weights none to train without LPIPS"
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
@@ -76,7 +74,7 @@ def load_lpips(trunk: str, linear: Path | None = None) -> Lpips:
     if len(numbers) != len(convolutions):
         raise ValueError(
             f"lpips_weights: {trunk} holds {len(numbers)} feature layers, a VGG-16 has"
-            f" {len(convolutions)}: download {_TRUNK_URL}"
+            f" {len(convolutions)}: download {TRUNK_URL}"
         )
     for convolution, number in zip(convolutions, numbers, strict=True):
         convolution.weight.data.copy_(weights[f"features.{number}.weight"])

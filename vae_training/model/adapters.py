@@ -23,14 +23,16 @@ Shape = Mapping[str, Any]  # a configuration with all its values
 class Adapter:
     """What the trainer asks of a class; functions take a model of it.
 
-    `encode` gives the mode of the posterior. `decode` gives float[B, 3 or 4, H, W], not clamped; a
-    fourth plane is opacity, 1 for all our images. `f` and `latent_channels` read a configuration.
-    `levels` are those of the decoder in the order in which they run. Weights with a name that holds
-    `fixed` never learn: they are fit otherwise, or have no part in a single image. `recompute`
-    tells whether activations can be recomputed.
+    `encode` gives the mode of the posterior, `posterior` its mean and standard deviation (None
+    where the class has none), each float[B, C, H/f, W/f]. `decode` gives float[B, 3 or 4, H, W],
+    not clamped; a fourth plane is opacity, 1 for all our images. `f` and `latent_channels` read a
+    configuration. `levels` are those of the decoder in the order in which they run. Weights with a
+    name that holds `fixed` never learn: they are fit otherwise, or have no part in a single image.
+    `recompute` tells whether activations can be recomputed.
     """
 
     encode: Callable[[Any, Tensor], Tensor]
+    posterior: Callable[[Any, Tensor], tuple[Tensor, Tensor | None]]
     decode: Callable[[Any, Tensor], Tensor]
     f: Callable[[Shape], int]
     latent_channels: Callable[[Shape], int] = lambda shape: int(shape["latent_channels"])
@@ -71,9 +73,18 @@ def _encode(model: Any, x: Tensor) -> Tensor:
     return z
 
 
+def _posterior(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    found = model.encode(x).latent_dist
+    return found.mean, found.std
+
+
 def _encode_plain(model: Any, x: Tensor) -> Tensor:
     z: Tensor = model.encode(x).latent
     return z
+
+
+def _posterior_plain(model: Any, x: Tensor) -> tuple[Tensor, None]:
+    return _encode_plain(model, x), None
 
 
 def _decode(model: Any, z: Tensor) -> Tensor:
@@ -87,15 +98,26 @@ def _decode(model: Any, z: Tensor) -> Tensor:
 
 
 def _encode_frame(model: Any, x: Tensor) -> Tensor:
+    mean: Tensor = _moments_of_frame(model, x).chunk(2, dim=1)[0]
+    return mean
+
+
+def _posterior_frame(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
+    found = DiagonalGaussianDistribution(_moments_of_frame(model, x))
+    return found.mean, found.std
+
+
+def _moments_of_frame(model: Any, x: Tensor) -> Tensor:
     from diffusers.models.autoencoders.autoencoder_kl_wan import patchify
     from torch.nn.functional import pad
 
     if _planes(model.config) == 4:
         x = pad(x, (0, 0, 0, 0, 0, 1), value=1.0)  # opaque
     frame = patchify(x.unsqueeze(2), _patch(model.config))
-    moments = model.quant_conv(model.encoder(frame)).squeeze(2)
-    mean: Tensor = moments.chunk(2, dim=1)[0]
-    return mean
+    moments: Tensor = model.quant_conv(model.encoder(frame)).squeeze(2)
+    return moments
 
 
 def _decode_frame(model: Any, z: Tensor) -> Tensor:
@@ -130,12 +152,14 @@ def _z_dim(shape: Shape) -> int:
 
 _KL = Adapter(
     encode=_encode,
+    posterior=_posterior,
     decode=_decode,
     f=lambda shape: 2 ** (len(shape["block_out_channels"]) - 1),
     recompute=True,
 )
 _WAN = Adapter(
     encode=_encode_frame,
+    posterior=_posterior_frame,
     decode=_decode_first_frame,
     f=_frame_f,
     latent_channels=_z_dim,
@@ -144,6 +168,7 @@ _WAN = Adapter(
 ADAPTERS: dict[str, Adapter] = {
     OURS: Adapter(
         encode=_encode,
+        posterior=_posterior,
         decode=_decode,
         f=lambda shape: int(shape["f"]),
         levels=lambda model: list(model.decoder.levels),
@@ -152,6 +177,7 @@ ADAPTERS: dict[str, Adapter] = {
     ),
     "AutoencoderDC": Adapter(
         encode=_encode_plain,
+        posterior=_posterior_plain,
         decode=_decode,
         f=lambda shape: 2 ** (len(shape["encoder_block_out_channels"]) - 1),
         levels=lambda model: [b for b in reversed(model.decoder.up_blocks) if len(b)],
@@ -160,6 +186,7 @@ ADAPTERS: dict[str, Adapter] = {
     "AutoencoderKLFlux2": _KL,
     "AutoencoderKLQwenImage": Adapter(
         encode=_encode_frame,
+        posterior=_posterior_frame,
         decode=_decode_frame,
         f=_frame_f,
         latent_channels=_z_dim,

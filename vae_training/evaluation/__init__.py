@@ -1,0 +1,1 @@
+"""Measure autoencoders on folders of pictures: originals, reconstructions, metrics, results."""

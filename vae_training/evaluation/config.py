@@ -1,0 +1,103 @@
+"""The settings of an evaluation, with their defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from vae_corpus.settings import Settings
+from vae_training.model.adapters import ADAPTERS
+
+Metric = Literal["psnr", "ssim", "lpips", "fid", "ned"]
+METRICS: tuple[Metric, ...] = ("psnr", "ssim", "lpips", "fid", "ned")
+# Names of baselines are written out: the baselines themselves import torch, which takes seconds.
+BASELINE_NAMES = (
+    *("identity", "jpeg-q10", "blur-2x", "blur-4x"),
+    *("skip-f16c64", "skip-f16c128", "skip-f32c128", "skip-f32c192"),
+)
+
+
+class EvaluateSettings(Settings):
+    """Measure how well autoencoders give pictures back."""
+
+    reference: str = Field("", description="folder of originals of ready pairs")
+    reconstruction: str = Field(
+        "", description="folder of their reconstructions, of the same names; suffixes may differ"
+    )
+    model: tuple[str, ...] = Field(
+        (),
+        description=f"run folders, folders as diffusers saved them ({', '.join(ADAPTERS)}), or"
+        f" {', '.join(BASELINE_NAMES)}; NAME=FOLDER gives a name",
+    )
+    photos: str = Field("", description="folder of pictures that are resized and cropped")
+    text: str = Field("", description="folder of pictures with text, at their own sizes, for NED")
+    size: int | None = Field(
+        256,
+        ge=1,
+        description="photos: shorter side after resizing, and side of the square cut from the"
+        " centre; none: as they are",
+    )
+    mode: Literal["mode", "sample"] = Field(
+        "mode", description="latents are the mode of the posterior, or a sample of it"
+    )
+    seed: int = Field(0, ge=0, description="of samples and of bootstrap intervals")
+    dtype: Literal["fp32", "bf16"] = Field(
+        "fp32", description="of the model's products; its weights stay float32"
+    )
+    batch: int = Field(8, ge=1, description="pictures at once through a model")
+    metrics: tuple[Metric, ...] = Field(METRICS, description="what to measure")
+    lpips_weights: str = Field("", description="VGG-16 weights file, for lpips")
+    fid_weights: str = Field("", description="weights file of pytorch-fid's InceptionV3, for fid")
+    ocr: Literal["rapidocr", "paddleocr"] = Field("rapidocr", description="engine, for ned")
+    ocr_models: str | None = Field(
+        None, description="folder of its models (default: those of rapidocr's wheel)"
+    )
+    ocr_device: Literal["cpu", "cuda"] = Field("cpu", description="where it runs: cpu or cuda")
+    ocr_workers: int = Field(1, ge=1, description="pictures read at once, each on a thread")
+    cache: str = Field(
+        "", description="file of what was read in pictures (default: OUT/texts.jsonl)"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
+    threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: its own choice")
+    out: str = Field("evaluation", description="folder of results; a rerun goes on there")
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _commas(cls, given: Any) -> Any:
+        """`psnr,ssim` is what people write, beside `psnr ssim`."""
+        words = [given] if isinstance(given, str) else given
+        if not isinstance(words, list | tuple) or not all(isinstance(w, str) for w in words):
+            return given
+        named = [part.strip() for word in words for part in word.split(",") if part.strip()]
+        return tuple(dict.fromkeys(named))
+
+    @field_validator("metrics")
+    @classmethod
+    def _some(cls, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+        if not metrics:
+            raise ValueError(f"name one or more of {', '.join(METRICS)}")
+        return metrics
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> EvaluateSettings:
+        if bool(self.reference) != bool(self.reconstruction):
+            raise ValueError("--reference and --reconstruction go together: give both folders")
+        if (self.photos or self.text) and not self.model:
+            raise ValueError(
+                "--photos and --text need something to reconstruct them: give --model, a folder"
+                f" or one of {', '.join(BASELINE_NAMES)}"
+            )
+        if not self.reference and not self.model:
+            raise ValueError(
+                "nothing to measure: give --model with --photos or --text, or --reference and"
+                " --reconstruction"
+            )
+        if self.model and not (self.photos or self.text):
+            raise ValueError("--model needs pictures: give --photos DIR or --text DIR")
+        for name in ("reference", "reconstruction", "photos", "text"):
+            folder = getattr(self, name)
+            if folder and not Path(folder).is_dir():
+                raise ValueError(f"--{name}: there is no folder {folder}")
+        return self

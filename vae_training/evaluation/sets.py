@@ -1,0 +1,136 @@
+"""The sets of an evaluation: ready pairs, or pictures that models reconstruct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vae_corpus.progress import ProgressLine
+from vae_corpus.settings import SettingsError
+from vae_training.evaluation.config import EvaluateSettings
+from vae_training.evaluation.contenders import Contender, Options, open_contender
+from vae_training.evaluation.conventions import PREPARATIONS
+from vae_training.evaluation.measure import Row
+from vae_training.evaluation.originals import Original, prepare
+from vae_training.evaluation.pictures import Listing, list_pictures
+from vae_training.evaluation.reconstruct import reconstruct
+
+
+@dataclass(kw_only=True)
+class Set:
+    """Pictures that models are measured on; per model the rows of all, its settings, and FID."""
+
+    name: str
+    listing: dict[str, Any]
+    originals: list[Original] = field(default_factory=list)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fid: dict[str, float] = field(default_factory=dict)
+
+
+def pairs(settings: EvaluateSettings) -> Set:
+    """Ready pairs by their names; SettingsError when no name is in both folders."""
+    a, b = (list_pictures(Path(f)) for f in (settings.reference, settings.reconstruction))
+    if not set(a.pictures) & set(b.pictures):
+        examples = [next(iter(x.pictures), "none") for x in (a, b)]
+        raise SettingsError(
+            f"no picture of {settings.reference} ({len(a.pictures)}, e.g. {examples[0]}) has the"
+            f" name of one of {settings.reconstruction} ({len(b.pictures)}, e.g. {examples[1]}):"
+            " pairs have the same relative path, suffixes may differ"
+        )
+    model = Path(settings.reconstruction).resolve().name
+    rows = []
+    for name in sorted({*a.pictures, *b.pictures, *a.ambiguous, *b.ambiguous}):
+        row = Row(set="pairs", model=model, name=name)
+        if twice := a.ambiguous.get(name, []) + b.ambiguous.get(name, []):
+            row.slug, row.why = "ambiguous_name", " and ".join(map(str, twice))
+        elif name not in a.pictures:
+            row.slug, row.why = "no_reference", f"{b.pictures[name]} stands alone"
+        elif name not in b.pictures:
+            row.slug, row.why = "no_reconstruction", f"{a.pictures[name]} stands alone"
+        else:
+            row.reference, row.reconstruction = str(a.pictures[name]), str(b.pictures[name])
+        rows.append(row)
+    listing = {"reference": settings.reference, "reconstruction": settings.reconstruction}
+    return Set(
+        name="pairs",
+        listing={**listing, "preparation": PREPARATIONS["pairs"]},
+        rows={model: rows},
+        settings={model: {"files": settings.reconstruction}},
+    )
+
+
+def reconstructed(settings: EvaluateSettings, names: Mapping[str, str], device: str) -> list[Set]:
+    """The sets of pictures, each reconstructed by every model; one model at a time is loaded."""
+    out = Path(settings.out)
+    sets = []
+    for name, folder, size in (
+        ("photos", settings.photos, settings.size),
+        ("text", settings.text, None),
+    ):
+        if not folder:
+            continue
+        listing = list_pictures(Path(folder))
+        if not listing.pictures:
+            raise SettingsError(
+                f"--{name}: no pictures in {folder} ({listing.others} other files): give a folder"
+                " of jpg, png, webp..."
+            )
+        tell = ProgressLine(len(listing.pictures), f"originals of {name}").tell
+        originals = prepare(listing, out / "reference" / name, size=size, tell=tell)
+        if all(original.slug for original in originals):
+            raise SettingsError(
+                f"--{name}: none of the {len(originals)} pictures in {folder} can be read, e.g."
+                f" {originals[0].why}"
+            )
+        sets.append(
+            Set(name=name, listing=_listing(folder, size, name, listing), originals=originals)
+        )
+    options = Options(mode=settings.mode, seed=settings.seed, dtype=settings.dtype, device=device)
+    for name, source in names.items():
+        try:
+            contender = open_contender(name, source, options)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        for part in sets:
+            _reconstruct(settings, contender, part)
+    return sets
+
+
+def _reconstruct(settings: EvaluateSettings, contender: Contender, part: Set) -> None:
+    folder = Path(settings.out) / contender.name / part.name
+    todo = [original for original in part.originals if not original.slug]
+    tell = ProgressLine(len(todo), f"{part.name} through {contender.name}").tell
+    try:
+        failed = reconstruct(contender, part.originals, folder, batch=settings.batch, tell=tell)
+    except torch.OutOfMemoryError:
+        raise SettingsError(
+            f"{contender.name} needs more memory than the device has: lower --batch"
+            f" {settings.batch} or --size"
+        ) from None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    rows = []
+    for o in part.originals:
+        row = Row(set=part.name, model=contender.name, name=o.name, slug=o.slug, why=o.why)
+        row.reference = o.path
+        if o.name in failed:
+            row.slug, row.why = failed[o.name], "the model gave values that are no numbers"
+        elif not o.slug:
+            row.reconstruction = str(folder / f"{o.name}.png")
+        rows.append(row)
+    part.rows[contender.name] = rows
+    part.settings[contender.name] = contender.settings
+
+
+def _listing(folder: str, size: int | None, name: str, listing: Listing) -> dict[str, Any]:
+    return {
+        "folder": folder,
+        "size_px": size,
+        "preparation": PREPARATIONS["own_size" if size is None else name],
+        "other_files": listing.others,
+    }
