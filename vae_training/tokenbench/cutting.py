@@ -10,18 +10,19 @@ import numpy as np
 
 from vae_training.tokenbench.lines import Line
 from vae_training.tokenbench.standard import (
-    EN,
     SIDE_PX,
     TOLERANCE,
     Standard,
     is_measured,
     standard_of,
 )
-from vae_training.tokenbench.text_layer import Character, words
+from vae_training.tokenbench.text_layer import Character
 
-MARGIN_PX = 6.0
+MARGIN_PX = 3.0
 # Nearest to the height asked for first; a little inside the tolerance.
-_FACTORS = sorted(np.linspace(1 - TOLERANCE + 0.01, 1 + TOLERANCE - 0.01, 15), key=lambda f: abs(f - 1))
+_REACH = TOLERANCE - 0.002
+_FACTORS = sorted(np.linspace(1 - _REACH, 1 + _REACH, 25).tolist(), key=lambda f: abs(f - 1))
+_MOST_DOTS = 0.08
 # A region shorter than this is a heading or a caption: it cannot fill a crop at any scale.
 _LEAST_LINES = 3
 
@@ -30,9 +31,8 @@ _LEAST_LINES = 3
 class Cut:
     """Whole lines in a square: `left` and `top` of it in points, `scale` in px per point.
 
-    A line that is longer than the square ends, in English, with its last whole word, in Chinese
-    with its last whole character. `ends` are the right ends of what is kept of each line, in
-    points, none beyond the ink of what follows.
+    A line that is longer than the square ends with its last whole character. `ends` are the right
+    ends of what is kept of each line, in points, none beyond the ink of what follows.
     """
 
     standard: Standard
@@ -61,7 +61,8 @@ class Cut:
 def cuts(region: Sequence[Line]) -> Iterator[Cut | str]:
     """The region from its top left corner down, crop below crop; a slug for a part that gives none.
 
-    Slugs: `too_short`, `other_language`, `too_few_characters`, `too_many_characters`, `no_height`.
+    Slugs: `too_short`, `other_language`, `too_few_characters`, `too_many_characters`,
+    `dot_leaders` (a table of contents), `glyph_height` (no scale brings the median glyph near).
     """
     start = 0
     while start < len(region):
@@ -70,28 +71,30 @@ def cuts(region: Sequence[Line]) -> Iterator[Cut | str]:
             yield "too_short"
             return
         found = _first(rest)
-        taken = len(found.lines) if isinstance(found, Cut) else _passed(rest)
+        taken = len(found.lines) if isinstance(found, Cut) else max(1, _passed(rest) // 3)
         yield found
         start += taken
 
 
 def _first(lines: Sequence[Line]) -> Cut | str:
     # As many as a crop can hold: the language of the next page of prose says nothing of this one.
-    standard = standard_of(" ".join(line.text for line in lines[:_passed(lines)]))
+    standard = standard_of(" ".join(line.text for line in lines[: _passed(lines)]))
     if standard is None:
         return "other_language"
     height = _median_height(lines[: _passed(lines)], standard)
     if height is None:
-        return "no_height"
-    slug = "no_height"
+        return "glyph_height"
+    slug = "glyph_height"
     for factor in _FACTORS:
-        cut = _cut(lines, standard, float(factor) * standard.glyph_px / height)
+        cut = _cut(lines, standard, factor * standard.glyph_px / height)
         if cut is None or standard.off(cut.glyph_px) > TOLERANCE:
             continue
         chars = len(cut.text)
         if not standard.fits(chars):
             few = chars < standard.least_chars
             slug = "too_few_characters" if few else "too_many_characters"
+        elif cut.text.count(".") > _MOST_DOTS * chars:
+            slug = "dot_leaders"
         elif standard_of(" ".join(line.text for line in cut.lines)) is not standard:
             slug = "other_language"
         else:
@@ -107,9 +110,7 @@ def _passed(lines: Sequence[Line]) -> int:
 
 
 def _median_height(lines: Sequence[Line], standard: Standard) -> float | None:
-    heights = [
-        c.height for line in lines for c in line.characters if is_measured(c.text, standard)
-    ]
+    heights = [c.height for line in lines for c in line.characters if is_measured(c.text, standard)]
     return median(heights) if heights else None
 
 
@@ -125,7 +126,7 @@ def _cut(lines: Sequence[Line], standard: Standard, scale: float) -> Cut | None:
     kept: list[Line] = []
     ends: list[float] = []
     for line in inside:
-        beginning = _beginning(line, left + side - margin, by_word=standard is EN)
+        beginning = _beginning(line, left + side - margin)
         if not beginning:
             return None
         kept.append(Line.of(beginning))
@@ -146,11 +147,11 @@ def _cut(lines: Sequence[Line], standard: Standard, scale: float) -> Cut | None:
     )
 
 
-def _beginning(line: Line, right: float, *, by_word: bool) -> list[Character]:
-    parts = words(line.characters) if by_word else ([c] for c in line.characters)
+def _beginning(line: Line, right: float) -> list[Character]:
+    """The characters before the first that crosses `right`."""
     kept: list[Character] = []
-    for part in parts:
-        if max(c.box[2] for c in part) > right:
+    for character in line.characters:
+        if character.box[2] > right:
             break
-        kept += part
+        kept.append(character)
     return kept

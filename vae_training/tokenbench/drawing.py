@@ -75,8 +75,10 @@ def cleared(rgb: Rgb, cut: Cut) -> Rgb | str:
     if (ink & ~boxes).sum() > _MOST_OTHER_INK * ink.sum():
         return "other_ink"
     # The edge of what is kept must lie on paper: else a stroke would be cut, or a shade end.
-    if (contrast[keep & ~cv2.erode(keep.astype(np.uint8), np.ones((3, 3))).astype(bool)]
-            >= _MOST_CONTRAST_LOST).mean() > _MOST_OTHER_INK:
+    if (
+        contrast[keep & ~cv2.erode(keep.astype(np.uint8), np.ones((3, 3))).astype(bool)]
+        >= _MOST_CONTRAST_LOST
+    ).mean() > _MOST_OTHER_INK:
         return "other_ink"
     clean = rgb.copy()
     clean[~keep] = paper
@@ -97,7 +99,9 @@ def _mark(
     end: float | None = None,
 ) -> tuple[slice, slice]:
     """Set the pixels of a box in points, with a little around it; and where they are."""
-    x0, y0, x1, y1 = ((v - o) * cut.scale for v, o in zip(box, (cut.left, cut.top) * 2, strict=True))
+    x0, y0, x1, y1 = (
+        (v - o) * cut.scale for v, o in zip(box, (cut.left, cut.top) * 2, strict=True)
+    )
     right = x1 + _PAD_PX if end is None else min(x1 + _PAD_PX, (end - cut.left) * cut.scale)
     rows = slice(max(0, int(y0 - _PAD_PX)), max(0, int(np.ceil(y1 + _PAD_PX))))
     columns = slice(max(0, int(x0 - _PAD_PX)), max(0, int(np.ceil(right))))

@@ -59,7 +59,9 @@ def _of_group(crops: Sequence[Crop], order: Sequence[int], n: int) -> Drops:
     for i in order:
         grams, look = ngrams(crops[i].text, n), _normal(crops[i].look)
         shared = Counter(j for gram in grams for j in holders[gram])
-        slug = next((s for j, k in shared.items() if (s := _same(crops, i, j, k, grams, sizes))), "")
+        slug = next(
+            (s for j, k in shared.items() if (s := _same(crops, i, j, k, grams, sizes))), ""
+        )
         if not slug and looks and float(np.max(np.stack(looks) @ look)) >= SAME_LOOK:
             slug = "same_look"
         if slug:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Character:
 def characters(page: Any, text_page: Any) -> list[Character]:
     """All characters with ink, in the order of the layer; `page` and `text_page` are pypdfium2's.
 
-    pdfium.FPDFText_* numbers are in points with y upwards, from the origin of the media box.
+    The numbers of pdfium have y upwards, from the origin of the page's own coordinates.
     """
     import pypdfium2.raw as pdfium
 
@@ -101,18 +101,6 @@ def distrusted(text_page: Any, kept: Sequence[Character]) -> str | None:
         if max(map(ord, character.text)) > 0xFF and not pdfium.FPDFFont_GetIsEmbedded(font):
             return "font_not_embedded"
     return None
-
-
-def words(line: Sequence[Character]) -> Iterator[list[Character]]:
-    """The characters of a line between spaces."""
-    word: list[Character] = []
-    for character in line:
-        if character.spaced and word:
-            yield word
-            word = []
-        word.append(character)
-    if word:
-        yield word
 
 
 def _character(code: int) -> str:
