@@ -19,6 +19,8 @@ from vae_training.tokenbench.standard import (
 from vae_training.tokenbench.text_layer import Character
 
 MARGIN_PX = 3.0
+# Between a character that is kept and one that is painted over.
+_FREE_PX = 1.0
 # Nearest to the height asked for first; a little inside the tolerance.
 _REACH = TOLERANCE - 0.002
 _FACTORS = sorted(np.linspace(1 - _REACH, 1 + _REACH, 25).tolist(), key=lambda f: abs(f - 1))
@@ -31,8 +33,9 @@ _LEAST_LINES = 3
 class Cut:
     """Whole lines in a square: `left` and `top` of it in points, `scale` in px per point.
 
-    A line that is longer than the square ends with its last whole character. `ends` are the right
-    ends of what is kept of each line, in points, none beyond the ink of what follows.
+    A line that is longer than the square ends with its last whole character that stands free
+    of the next. `ends` are the right ends of what is kept of each line, in points, and `bottom` the
+    lower end of the last: none reaches the ink of what follows.
     """
 
     standard: Standard
@@ -40,6 +43,7 @@ class Cut:
     ends: tuple[float, ...]
     left: float
     top: float
+    bottom: float
     scale: float
     glyph_px: float
 
@@ -126,13 +130,13 @@ def _cut(lines: Sequence[Line], standard: Standard, scale: float) -> Cut | None:
     kept: list[Line] = []
     ends: list[float] = []
     for line in inside:
-        beginning = _beginning(line, left + side - margin)
+        beginning = _beginning(line, left + side - margin, _FREE_PX / scale)
         if not beginning:
             return None
         kept.append(Line.of(beginning))
         end = max(c.box[2] for c in beginning)
         after = line.characters[len(beginning) :]
-        ends.append((end + after[0].box[0]) / 2 if after else end + margin)
+        ends.append(min([end + margin, *(c.box[0] for c in after[:2])]))
     height = _median_height(kept, standard)
     if height is None:
         return None
@@ -142,16 +146,19 @@ def _cut(lines: Sequence[Line], standard: Standard, scale: float) -> Cut | None:
         ends=tuple(ends),
         left=left,
         top=top,
+        bottom=min([kept[-1].bottom + margin, *(below.top for below in lines[len(inside) :][:1])]),
         scale=scale,
         glyph_px=height * scale,
     )
 
 
-def _beginning(line: Line, right: float) -> list[Character]:
-    """The characters before the first that crosses `right`."""
+def _beginning(line: Line, right: float, free: float) -> list[Character]:
+    """The characters before the first that crosses `right`, if a gap of `free` comes after them."""
     kept: list[Character] = []
     for character in line.characters:
         if character.box[2] > right:
+            while kept and character.box[0] - kept[-1].box[2] < free:
+                character = kept.pop()
             break
         kept.append(character)
     return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,9 @@ _PAD_PX = 2.0
 _MOST_UNSEEN = 0.01
 _MOST_OTHER_INK = 0.05
 _MOST_DOUBLED = 0.03
-_MOST_CONTRAST_LOST = 80
+_MOST_CUT_INK = 0.01
+_MOST_SHADE = 0.02
+_SHADE = 4
 
 
 def draw(page: Any, cut: Cut) -> Rgb:
@@ -53,7 +56,8 @@ def cleared(rgb: Rgb, cut: Cut) -> Rgb | str:
 
     What is painted over: the rest of lines that are longer than the crop, lines that the lower edge
     would cut, and neighbours. Slugs: `unseen_text`, characters without ink; `other_ink`, ink that
-    is no character: pictures, patterned backgrounds, formulas that are drawn; `doubled_text`.
+    is no character: pictures, patterned backgrounds, formulas that are drawn; `doubled_text`;
+    `shaded`, a second colour of paper; `cut_ink`, strokes that reach over the edge of their line.
     """
     paper = _commonest(rgb)
     contrast = np.abs(rgb.astype(np.int16) - paper).max(axis=2)
@@ -61,8 +65,8 @@ def cleared(rgb: Rgb, cut: Cut) -> Rgb | str:
     boxes = np.zeros((SIDE_PX, SIDE_PX), bool)
     unseen = 0
     for line, end in zip(cut.lines, cut.ends, strict=True):
-        right = min(end, max(c.box[2] for c in line.characters) + _PAD_PX / cut.scale)
-        _mark(keep, (line.left, line.top, right, line.bottom), cut, end=end)
+        right = max(c.box[2] for c in line.characters)
+        _mark(keep, (line.left, line.top, right, line.bottom), cut, ends=(end, cut.bottom))
         for character in line.characters:
             at = _mark(boxes, character.box, cut)
             unseen += not (contrast[at] >= _INK).any()
@@ -74,12 +78,14 @@ def cleared(rgb: Rgb, cut: Cut) -> Rgb | str:
     ink = (contrast >= _INK) & keep
     if (ink & ~boxes).sum() > _MOST_OTHER_INK * ink.sum():
         return "other_ink"
-    # The edge of what is kept must lie on paper: else a stroke would be cut, or a shade end.
-    if (
-        contrast[keep & ~cv2.erode(keep.astype(np.uint8), np.ones((3, 3))).astype(bool)]
-        >= _MOST_CONTRAST_LOST
-    ).mean() > _MOST_OTHER_INK:
-        return "other_ink"
+    edge = keep & (cv2.erode(keep.astype(np.uint8), np.ones((3, 3))) == 0)
+    if (ink & edge).sum() > _MOST_CUT_INK * edge.sum():
+        return "cut_ink"
+    shade = np.unique(
+        rgb[keep & (contrast >= _SHADE) & (contrast < _INK)], axis=0, return_counts=True
+    )
+    if shade[1].max(initial=0) > _MOST_SHADE * keep.sum():
+        return "shaded"
     clean = rgb.copy()
     clean[~keep] = paper
     return clean
@@ -96,15 +102,17 @@ def _mark(
     box: Sequence[float],
     cut: Cut,
     *,
-    end: float | None = None,
+    ends: tuple[float, float] = (math.inf, math.inf),
 ) -> tuple[slice, slice]:
-    """Set the pixels of a box in points, with a little around it; and where they are."""
-    x0, y0, x1, y1 = (
-        (v - o) * cut.scale for v, o in zip(box, (cut.left, cut.top) * 2, strict=True)
-    )
-    right = x1 + _PAD_PX if end is None else min(x1 + _PAD_PX, (end - cut.left) * cut.scale)
-    rows = slice(max(0, int(y0 - _PAD_PX)), max(0, int(np.ceil(y1 + _PAD_PX))))
-    columns = slice(max(0, int(x0 - _PAD_PX)), max(0, int(np.ceil(right))))
+    """Set the pixels of a box in points, with a little around it; and where they are.
+
+    No pixel beyond `ends`, right and bottom, not even in part.
+    """
+    origin = (cut.left, cut.top)
+    x0, y0, x1, y1 = ((v - o) * cut.scale for v, o in zip(box, origin * 2, strict=True))
+    x2, y2 = ((v - o) * cut.scale for v, o in zip(ends, origin, strict=True))
+    rows = slice(max(0, int(y0 - _PAD_PX)), max(0, int(min(math.ceil(y1 + _PAD_PX), y2))))
+    columns = slice(max(0, int(x0 - _PAD_PX)), max(0, int(min(math.ceil(x1 + _PAD_PX), x2))))
     mask[rows, columns] = True
     return rows, columns
 
