@@ -78,7 +78,8 @@ def cleared(rgb: Rgb, cut: Cut) -> Rgb | str:
     ink = (contrast >= _INK) & keep
     if (ink & ~boxes).sum() > _MOST_OTHER_INK * ink.sum():
         return "other_ink"
-    edge = keep & (cv2.erode(keep.astype(np.uint8), np.ones((3, 3))) == 0)
+    # Above and below; to the right the gap that a line ends with keeps strokes apart.
+    edge = keep & (cv2.erode(keep.astype(np.uint8), np.ones((3, 1))) == 0)
     if (ink & edge).sum() > _MOST_CUT_INK * edge.sum():
         return "cut_ink"
     shade = np.unique(
