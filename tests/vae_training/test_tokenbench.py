@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests import tiny_font
@@ -28,6 +29,11 @@ def reasons(out: Path) -> dict[str, int]:
 def index(out: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = pq.read_table(out / "index.parquet").to_pylist()
     return rows
+
+
+def pixels(out: Path, row: dict[str, Any]) -> NDArray[np.uint8]:
+    with Image.open(out / "gt_dir" / row["file"]) as image:
+        return np.asarray(image)
 
 
 def made(tmp_path: Path, *files: bytes, code: int = 0) -> Path:
@@ -59,7 +65,7 @@ def test_english_crops_have_the_asked_for_size_and_count(
     rows = index(out)
     assert len(rows) >= 4 and {row["page"] for row in rows} == {1, 2}
     for row in rows:
-        assert Image.open(out / "gt_dir" / row["file"]).size == (256, 256)
+        assert pixels(out, row).shape == (256, 256, 3)
         assert EN.fits(row["chars"]) and row["chars"] == len(row["gt_text"])
         assert EN.off(row["glyph_px"]) <= 0.15
 
@@ -82,7 +88,7 @@ def test_text_is_whole_lines_of_the_page_in_reading_order(
 def test_no_stroke_reaches_the_edge_of_a_crop(tmp_path: Path, pages: list[list[str]]) -> None:
     out = made(tmp_path, inputs.pdf(pages))
     for row in index(out):
-        rgb = np.asarray(Image.open(out / "gt_dir" / row["file"]))
+        rgb = pixels(out, row)
         edge = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
         assert edge.min() == 255
 
@@ -90,7 +96,7 @@ def test_no_stroke_reaches_the_edge_of_a_crop(tmp_path: Path, pages: list[list[s
 def test_median_glyph_measured_on_pixels_agrees(tmp_path: Path, pages: list[list[str]]) -> None:
     out = made(tmp_path, inputs.pdf(pages))
     for row in index(out):
-        rgb = np.asarray(Image.open(out / "gt_dir" / row["file"]))
+        rgb = pixels(out, row)
         measured = glyph_height(rgb, EN)
         assert measured is not None and abs(measured - row["glyph_px"]) <= 1.5
 
