@@ -55,20 +55,20 @@ def _of_group(crops: Sequence[Crop], order: Sequence[int], n: int) -> Drops:
     drops: Drops = {}
     holders: dict[str, list[int]] = defaultdict(list)
     sizes: dict[int, int] = {}
-    looks: list[NDArray[np.float32]] = []
+    looks = np.zeros((len(order), crops[order[0]].look.size), np.float32)
     for i in order:
         grams, look = ngrams(crops[i].text, n), _normal(crops[i].look)
         shared = Counter(j for gram in grams for j in holders[gram])
         slug = next(
             (s for j, k in shared.items() if (s := _same(crops, i, j, k, grams, sizes))), ""
         )
-        if not slug and looks and float(np.max(np.stack(looks) @ look)) >= SAME_LOOK:
+        if not slug and float(np.max(looks[: len(sizes)] @ look, initial=-1)) >= SAME_LOOK:
             slug = "same_look"
         if slug:
             drops[i] = slug
             continue
+        looks[len(sizes)] = look
         sizes[i] = len(grams)
-        looks.append(look)
         for gram in grams:
             holders[gram].append(i)
     return drops
