@@ -78,8 +78,12 @@ def cleared(rgb: Rgb, cut: Cut) -> Rgb | str:
     ink = (contrast >= _INK) & keep
     if (ink & ~boxes).sum() > _MOST_OTHER_INK * ink.sum():
         return "other_ink"
-    # Above and below; to the right the gap that a line ends with keeps strokes apart.
-    edge = keep & (cv2.erode(keep.astype(np.uint8), np.ones((3, 1))) == 0)
+    # To the right the gap that a line ends with keeps strokes apart.
+    outside = np.pad(~keep, 1, constant_values=True)
+    beside = outside[1:-1, :-2]
+    edge = keep & (outside[:-2, 1:-1] | outside[2:, 1:-1] | beside)
+    if (ink & keep & beside).any():
+        return "cut_ink"
     if (ink & edge).sum() > _MOST_CUT_INK * edge.sum():
         return "cut_ink"
     # In areas: the softened edges of strokes are as pale, but a pixel wide.
