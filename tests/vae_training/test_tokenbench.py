@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests import tiny_font
+from tests.pipelines import pdfs
 from tests.vae_training import tokenbench_inputs as inputs
 from vae_training.tokenbench import build
 from vae_training.tokenbench.__main__ import main
@@ -162,6 +163,17 @@ def test_what_gives_no_crop_is_counted_by_its_reason(
     out = made(tmp_path, spoil(pages), inputs.pdf(pages))
     assert reasons(out)[reason] > 0
     assert {row["source"] for row in index(out)} == {"b.pdf"}
+
+
+def test_a_document_that_announces_a_million_pages(tmp_path: Path) -> None:
+    pages = "<</Type/Pages/Kids[3 0 R]/Count 1000000>>"
+    page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>"
+    data = pdfs.document(["<</Type/Catalog/Pages 2 0 R>>", pages, page])
+    (tmp_path / "pdfs").mkdir()
+    (tmp_path / "pdfs" / "a.pdf").write_bytes(data)
+    out = tmp_path / "out"
+    assert main(["--documents", str(tmp_path / "pdfs"), "--pages", "5", "--out", str(out)]) == 1
+    assert reasons(out) == {"page broken_page": 5, "page not_drawn": 999_995}
 
 
 def test_a_set_without_crops_is_told_by_the_exit_code(tmp_path: Path) -> None:

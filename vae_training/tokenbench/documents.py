@@ -63,8 +63,9 @@ def document_crops(
         if not count:
             left_out.add("file", "no_pages", name)
             return
-        # A file of a line may announce a million pages: each costs a failed load and no more.
-        drawn = generator(seed, "pages", name).permutation(count)[:pages]
+        # A file of a line may announce 2^31 pages: nothing here may be as long as that.
+        rng = generator(seed, "pages", name)
+        drawn = rng.choice(count, min(count, pages), replace=False, shuffle=False)
         left_out.add("page", "not_drawn", name, count - len(drawn))
         for number in sorted(int(i) for i in drawn):
             place = f"{name} page {number + 1}"
