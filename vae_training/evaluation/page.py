@@ -42,6 +42,7 @@ def page(out: Path, results: Mapping[str, Any], rows: Sequence[Row]) -> str:
             "name": name,
             "about": part["preparation"],
             "notes": oddities(part["models"]),
+            "differences": [x for x in results["differences"] if x["set"] == name],
             "models": [_model(model, found) for model, found in part["models"].items()],
             **_columns(out, [row for row in rows if row.set == name]),
         }

@@ -38,11 +38,14 @@
   };
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.matches("input, select, summary")) {
-      if (event.key === "Escape") { event.target.blur(); }
+    const { key, target } = event;
+    if (target.matches("input") || (key === "Escape" && target.matches("select, summary"))) {
+      if (key === "Escape" || key === "Enter") byId("rows").focus();
       return;
     }
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    // Long texts scroll, and lists choose, by arrows.
+    if (target.matches("dd, select") && key.startsWith("Arrow")) return;
+    const act = keys[key.length === 1 ? key.toLowerCase() : key];
     if (!act) return;
     event.preventDefault();
     act();

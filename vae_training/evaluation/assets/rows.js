@@ -9,18 +9,23 @@ const Rows = (() => {
     }
   }, { rootMargin: "400px" });
 
-  function options(select, values) {
-    const before = select.value;
+  // What was chosen for another set stays chosen where this one has it.
+  function options(select, values, first) {
+    const before = select.options.length ? select.value : first;
     select.replaceChildren(...values.map(([value, text]) => make("option", { value }, text)));
-    if (values.some(([value]) => value === before)) select.value = before;
+    select.value = values.some(([value]) => value === before) ? before : first;
   }
 
   function open(name) {
     part = DATA.sets.find((one) => one.name === name);
     const known = DATA.metrics.filter((m) =>
       m.perPicture && part.models.some((model) => m.name in model.cells));
-    options(byId("metric"), [...known.map((m) => [m.name, m.title]), ["", "name"]]);
-    options(byId("model"), part.models.map((model) => [model.name, model.name]));
+    options(byId("metric"), [...known.map((m) => [m.name, m.title]), ["", "name"]],
+      known[0]?.name ?? "");
+    // Of a model that gives back all as it was, no picture is worse than another.
+    const lossy = part.models.find((model) => !Object.values(model.values).includes("inf"));
+    options(byId("model"), part.models.map((model) => [model.name, model.name]),
+      (lossy ?? part.models[0]).name);
     arrange();
   }
 

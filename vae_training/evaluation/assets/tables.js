@@ -1,4 +1,5 @@
 // Models by metrics, a table per set; a click on a head sorts by it, best first, then turned.
+// Below it what the means do not tell, and the differences of models.
 const Tables = (() => {
   function table(part) {
     const metrics = DATA.metrics.filter((m) => part.models.some((model) => m.name in model.cells));
@@ -32,8 +33,7 @@ const Tables = (() => {
       });
       return head;
     });
-    return make("table", { "data-set": part.name },
-      make("caption", {}, part.name, make("small", {}, ` ${part.about}`)),
+    return make("table", { "aria-label": part.name },
       make("thead", {}, make("tr", {}, heads)), body);
   }
 
@@ -50,13 +50,42 @@ const Tables = (() => {
       make("td", { class: "n" }, count), cells);
   }
 
+  // Differences over the same pictures: their intervals tell more than two intervals of means.
+  function paired(part) {
+    const metrics = DATA.metrics.filter((m) => part.differences.some((d) => d.metric === m.name));
+    const pairs = new Map();
+    for (const entry of part.differences) {
+      const key = JSON.stringify([entry.a, entry.b]);
+      pairs.set(key, { ...pairs.get(key), [entry.metric]: entry });
+    }
+    const cell = (metric, entry) => {
+      if (!entry || entry.mean === null) return make("td", { class: "n" }, "–");
+      const signed = (value) => (value > 0 ? "+" : "") + told(metric, value);
+      const sure = entry.low !== null && entry.low * entry.high > 0;
+      return make("td", { class: sure ? "n best" : "n" }, signed(entry.mean),
+        entry.low === null ? null
+          : make("small", {}, ` [${told(metric, entry.low)}, ${told(metric, entry.high)}]`));
+    };
+    return make("details", { class: "paired" }, make("summary", {}, "paired differences"),
+      make("p", { class: "quiet" }, "Mean of a − b over pictures that both have; bold where the",
+        " interval leaves out zero. Pairs with an infinite PSNR are left out."),
+      make("div", { class: "scroll" }, make("table", { "aria-label": `differences, ${part.name}` },
+        make("thead", {}, make("tr", {}, ["a − b", ...metrics.map((m) => m.title)].map((title) =>
+          make("th", { scope: "col" }, title)))),
+        make("tbody", {}, [...pairs].map(([key, found]) => make("tr", {},
+          make("th", { scope: "row" }, JSON.parse(key).join(" − ")),
+          metrics.map((m) => cell(m.name, found[m.name]))))))));
+  }
+
   function start() {
     for (const part of DATA.sets) {
-      byId("tables").append(make("div", { class: "scroll" }, table(part)));
+      byId("tables").append(make("h2", {}, part.name, make("small", {}, part.about)),
+        make("div", { class: "scroll" }, table(part)));
       if (part.notes.length) {
         byId("tables").append(make("ul", { class: "notes" },
           part.notes.map((note) => make("li", {}, note))));
       }
+      if (part.differences.length) byId("tables").append(paired(part));
     }
   }
   return { start };

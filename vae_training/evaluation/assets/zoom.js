@@ -23,8 +23,9 @@ class View {
       const stack = frame.firstElementChild;
       stack.style.transform = scale === 1
         ? "" : `scale(${scale}) translate(${-100 * x}%, ${-100 * y}%)`;
-      // Shrunk pictures are smoothed: without, nothing that is thin would be seen.
-      const large = frame.clientWidth * scale * devicePixelRatio >= this.size[0];
+      // Pixels are squares once they are enlarged; at 1.1 times their size, and shrunk, thin lines
+      // would come out of unequal width or not at all.
+      const large = frame.clientWidth * scale * devicePixelRatio >= 1.5 * this.size[0];
       frame.classList.toggle("pixels", large);
     }
     this.changed(this);
