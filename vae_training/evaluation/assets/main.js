@@ -23,7 +23,7 @@
   on("flicker", "pointerdown", Rows.flicker);
   on("flicker", "keydown", (event) => { if ([" ", "Enter"].includes(event.key)) Rows.flicker(); });
   for (const kind of ["pointerup", "pointercancel", "blur"]) addEventListener(kind, Rows.stop);
-  addEventListener("keyup", (event) => { if (["f", "F", " ", "Enter"].includes(event.key)) Rows.stop(); });
+  addEventListener("keyup", ({ key }) => { if (["f", "F", " ", "Enter"].includes(key)) Rows.stop(); });
   byId("rows").addEventListener("focusin", (event) => {
     const row = event.target.closest(".row");
     if (row) Rows.select(row);

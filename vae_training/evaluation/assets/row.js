@@ -20,7 +20,8 @@ const Row = (() => {
   function made(part, model, i, size) {
     const found = part.made[model.name]?.[i] ?? { slug: "missing", why: "" };
     const failed = found.slug ? `${found.slug}: ${found.why}` : "";
-    const holder = frame(size, failed ? null : found.src, `${part.names[i]} by ${model.name}`, failed);
+    const alt = `${part.names[i]} by ${model.name}`;
+    const holder = frame(size, failed ? null : found.src, alt, failed);
     const figures = DATA.metrics.filter((m) => m.perPicture && m.name in found).map((m) =>
       make("span", { class: "figure" }, `${m.title.split(" ")[0]} `,
         make("b", {}, told(m.name, number(found[m.name])))));

@@ -68,7 +68,7 @@ const Rows = (() => {
   }
 
   function told(view) {
-    if (selected?.view === view || !selected) byId("scale").textContent = `${+view.scale.toFixed(1)}×`;
+    if (selected?.view === view) byId("scale").textContent = `${+view.scale.toFixed(1)}×`;
   }
 
   function choose(row) {
