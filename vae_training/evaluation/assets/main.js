@@ -3,7 +3,10 @@
   const on = (id, kind, act) => byId(id).addEventListener(kind, act);
   Tables.start();
   byId("set").append(...DATA.sets.map(({ name }) => make("option", { value: name }, name)));
-  on("set", "change", () => Rows.open(byId("set").value));
+  on("set", "change", () => {
+    byId("find").value = "";
+    Rows.open(byId("set").value);
+  });
   for (const id of ["metric", "model"]) on(id, "change", Rows.arrange);
   on("find", "input", Rows.arrange);
   on("turn", "click", () => {
@@ -23,7 +26,8 @@
   on("flicker", "pointerdown", Rows.flicker);
   on("flicker", "keydown", (event) => { if ([" ", "Enter"].includes(event.key)) Rows.flicker(); });
   for (const kind of ["pointerup", "pointercancel", "blur"]) addEventListener(kind, Rows.stop);
-  addEventListener("keyup", ({ key }) => { if (["f", "F", " ", "Enter"].includes(key)) Rows.stop(); });
+  const ends = ["f", "F", " ", "Enter"];
+  addEventListener("keyup", ({ key }) => { if (ends.includes(key)) Rows.stop(); });
   byId("rows").addEventListener("focusin", (event) => {
     const row = event.target.closest(".row");
     if (row) Rows.select(row);
