@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from vae_training.evaluation.run import Evaluation
 
 EPILOG = """\
-Reconstructions, originals as measured, results.json, images.parquet (a row per picture and model)
-and table.md are written below --out. The same command goes on where it broke off: what was
-reconstructed or read with the same settings is kept, also when models are added. Nothing is
-downloaded: lpips and fid without their weights are left out, and named with where to get them.
+Reconstructions, originals as measured, results.json, images.parquet (a row per picture and model),
+table.md and index.html, a page to look at them side by side, are written below --out. The same
+command goes on where it broke off: what was reconstructed or read with the same settings is kept,
+also when models are added. Nothing is downloaded: lpips and fid without their weights are left out,
+and named with where to get them.
 
 examples:
   a run beside baselines  python vae_training/evaluate.py --model runs/tiny identity jpeg-q10 \\
@@ -70,7 +71,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _conclude(done: Evaluation, seconds: float) -> None:
-    from vae_training.evaluation.results import table
+    from vae_training.evaluation.results import oddities, table
 
     rows = table(done.results)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -80,32 +81,13 @@ def _conclude(done: Evaluation, seconds: float) -> None:
         print("  ".join(cells).rstrip())
     print("means over pictures, with 95 % intervals (bootstrap)")
     for name, part in done.results["sets"].items():
-        for line in _oddities(part["models"]):
+        for line in oddities(part["models"]):
             print(f"{name}: {line}")
     for metric, why in done.results["left_out"].items():
         print(f"{metric} was left out: {why}")
     print(f"done in {clock(seconds)}:")
     for path in done.files:
         print(f"  {path}")
-
-
-def _oddities(models: dict[str, Any]) -> list[str]:
-    """What a reader of the means must know besides; what holds for several models is said once."""
-    said: dict[str, list[str]] = {}
-    for model, found in models.items():
-        if found["slugs"]:
-            named = ", ".join(f"{count} {slug}" for slug, count in found["slugs"].items())
-            line = f"not measured: {named} (columns slug and why of images.parquet)"
-            said.setdefault(line, []).append(model)
-        if found.get("without_text"):
-            line = f"no text in {found['without_text']} originals, left out of NED"
-            said.setdefault(line, []).append(model)
-        if found["metrics"].get("fid", {}).get("fewer_pictures_than_features"):
-            pictures = found["metrics"]["fid"]["pictures"]
-            line = f"FID of {pictures} pictures is far too high: compare models on these alone"
-            said.setdefault(line, []).append(model)
-    everyone = list(models)
-    return [line if who == everyone else f"{', '.join(who)}: {line}" for line, who in said.items()]
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from vae_training.metrics.ned import TextCache, ned, pixels_sha256, read_texts
 class Row:
     """A picture and what a model made of it; None where a value does not exist.
 
-    `chars` is the length of what is read in the original. A pair that cannot be measured has a
-    `slug`, one of those of decoding or `ambiguous_name`, `no_reference`, `no_reconstruction`,
-    `unequal_sizes`, `non_finite`, and says `why`.
+    `chars` is the length of `reference_text`, what is read in the original; a reconstruction is
+    read where that is not empty. A pair that cannot be measured has a `slug`, one of those of
+    decoding or `ambiguous_name`, `no_reference`, `no_reconstruction`, `unequal_sizes`,
+    `non_finite`, and says `why`.
     """
 
     set: str
@@ -47,6 +48,8 @@ class Row:
     reconstruction: str = ""
     reference_sha256: str = ""
     reconstruction_sha256: str = ""
+    reference_text: str | None = None
+    reconstruction_text: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +166,10 @@ def measure_text(
     for row in measured:
         text = cache.get(row.reference_sha256)
         assert text is not None
-        row.chars = len(text)
-        row.ned = ned(text, cache.get(row.reconstruction_sha256) or "") if text else None
+        row.chars, row.reference_text = len(text), text
+        if text:
+            row.reconstruction_text = cache.get(row.reconstruction_sha256) or ""
+            row.ned = ned(text, row.reconstruction_text)
     return read
 
 

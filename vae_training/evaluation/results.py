@@ -21,7 +21,7 @@ from vae_training.metrics.similarity import bounded_psnr
 
 PER_PICTURE = ("psnr", "ssim", "lpips", "ned")
 _DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4, "fid": 2, "ned": 4}
-_TITLES = {
+TITLES = {
     "psnr": "PSNR (dB) ^",
     "ssim": "SSIM ^",
     "lpips": "LPIPS v",
@@ -95,10 +95,10 @@ def write(out: Path, results: Mapping[str, Any], rows: Sequence[Row]) -> list[Pa
 
 def table(results: Mapping[str, Any]) -> list[list[str]]:
     """Cells of the table for people, its head first: a line per set and model."""
-    metrics = [m for m in _TITLES if any(m in x["metrics"] for _, _, x in _entries(results))]
-    lines = [["set", "model", "pictures", *(_TITLES[m] for m in metrics)]]
+    metrics = [m for m in TITLES if any(m in x["metrics"] for _, _, x in _entries(results))]
+    lines = [["set", "model", "pictures", *(TITLES[m] for m in metrics)]]
     for name, model, found in _entries(results):
-        cells = [_cell(metric, found["metrics"].get(metric)) for metric in metrics]
+        cells = [cell(metric, found["metrics"].get(metric)) for metric in metrics]
         lines.append([name, model, f"{found['measured']} of {found['pictures']}", *cells])
     return lines
 
@@ -113,6 +113,25 @@ def markdown(results: Mapping[str, Any]) -> str:
     return text + "\n" + ("\n" + "\n".join(notes) + "\n" if notes else "")
 
 
+def oddities(models: Mapping[str, Any]) -> list[str]:
+    """What a reader of the means must know besides; what holds for several models is said once."""
+    said: dict[str, list[str]] = {}
+    for model, found in models.items():
+        if found["slugs"]:
+            named = ", ".join(f"{count} {slug}" for slug, count in found["slugs"].items())
+            line = f"not measured: {named} (columns slug and why of images.parquet)"
+            said.setdefault(line, []).append(model)
+        if found.get("without_text"):
+            line = f"no text in {found['without_text']} originals, left out of NED"
+            said.setdefault(line, []).append(model)
+        if found["metrics"].get("fid", {}).get("fewer_pictures_than_features"):
+            pictures = found["metrics"]["fid"]["pictures"]
+            line = f"FID of {pictures} pictures is far too high: compare models on these alone"
+            said.setdefault(line, []).append(model)
+    everyone = list(models)
+    return [line if who == everyone else f"{', '.join(who)}: {line}" for line, who in said.items()]
+
+
 def _entries(results: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
     return [
         (name, model, found)
@@ -121,7 +140,7 @@ def _entries(results: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, An
     ]
 
 
-def _cell(metric: str, found: Mapping[str, Any] | None) -> str:
+def cell(metric: str, found: Mapping[str, Any] | None) -> str:
     """A mean, and its interval where there is one."""
     if found is None:
         return "-"

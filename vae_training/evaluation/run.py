@@ -15,6 +15,7 @@ from filters.ocr.engine import OcrEngine, OcrUnavailable
 from filters.ocr.engines import make_engine
 from vae_corpus.progress import ProgressLine
 from vae_corpus.settings import SettingsError
+from vae_training.evaluation import page
 from vae_training.evaluation import results as outcome
 from vae_training.evaluation.config import EvaluateSettings
 from vae_training.evaluation.contenders import check_source, names_of
@@ -67,9 +68,9 @@ def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
         _measure_text(settings, text_sets, ocr, say)
     results = _results(settings, sets, left_out, ocr, device)
     rows = [row for part in sets for rows in part.rows.values() for row in rows]
-    return Evaluation(
-        results=results, files=outcome.write(Path(settings.out), results, rows), rows=rows
-    )
+    out = Path(settings.out)
+    shown = page.write(out, results, rows)
+    return Evaluation(results=results, files=[*outcome.write(out, results, rows), shown], rows=rows)
 
 
 def _device(settings: EvaluateSettings) -> str:

@@ -1,0 +1,155 @@
+"""`index.html` beside the results: every picture next to what each model made of it.
+
+One file without requests to anywhere; the pictures stay files, named by paths relative to it. It
+holds what results.json and images.parquet hold, so that it opens from disk.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from vae_corpus.storage import commit_bytes
+from vae_training.evaluation.conventions import CONVENTIONS
+from vae_training.evaluation.measure import Row
+from vae_training.evaluation.results import PER_PICTURE, TITLES, cell, oddities
+
+_NAME = "index.html"
+_SCRIPTS = ("base.js", "texts.js", "tables.js", "zoom.js", "row.js", "rows.js", "main.js")
+
+
+def write(out: Path, results: Mapping[str, Any], rows: Sequence[Row]) -> Path:
+    """Write the page below `out`, for an evaluation that lies there."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / _NAME
+    commit_bytes(str(path), page(out, results, rows).encode("utf-8", "replace"))
+    return path
+
+
+def page(out: Path, results: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """The page as HTML, with paths relative to `out`."""
+    sets = [
+        {
+            "name": name,
+            "about": part["preparation"],
+            "notes": oddities(part["models"]),
+            "differences": [x for x in results["differences"] if x["set"] == name],
+            "models": [_model(model, found) for model, found in part["models"].items()],
+            **_columns(out, [row for row in rows if row.set == name]),
+        }
+        for name, part in results["sets"].items()
+    ]
+    seen = {m for part in sets for model in part["models"] for m in model["cells"]}
+    metrics = [
+        {
+            "name": m,
+            "title": title[:-2],
+            "better": 1 if title.endswith("^") else -1,
+            "about": CONVENTIONS[m],
+            "perPicture": m in PER_PICTURE,
+        }
+        for m, title in TITLES.items()
+        if m in seen
+    ]
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            style=_asset("page.css"),
+            script="\n".join(_asset(name) for name in _SCRIPTS),
+            left_out=results["left_out"],
+            device=results["device"],
+            engine=results.get("ocr", {}).get("engine"),
+            data=_embedded({"metrics": metrics, "sets": sets}),
+        )
+    )
+
+
+def _model(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the table: `cells` to read and `values` to sort by."""
+    metrics = found["metrics"]
+    return {
+        "name": name,
+        "measured": found["measured"],
+        "pictures": found["pictures"],
+        "cells": {m: cell(m, metrics[m]) for m in TITLES if m in metrics},
+        "values": {m: _value(metrics[m]) for m in TITLES if m in metrics},
+    }
+
+
+def _value(found: Mapping[str, Any]) -> float | str | None:
+    """A mean; where all pictures came back as they were, PSNR is beyond every number."""
+    return "inf" if found["mean"] is None and found.get("exact") else found["mean"]
+
+
+def _columns(out: Path, rows: Sequence[Row]) -> dict[str, Any]:
+    """Names, sizes, originals and their texts in one order, and `made` by model in the same one."""
+    names = {name: i for i, name in enumerate(dict.fromkeys(row.name for row in rows))}
+    found: dict[str, Any] = {"names": list(names), "made": {}}
+    for column in ("sizes", "originals", "texts"):
+        found[column] = [None] * len(names)
+    for row in rows:
+        made = found["made"].setdefault(row.model, [None] * len(names))
+        i = names[row.name]
+        if row.width is not None:
+            found["sizes"][i] = [row.width, row.height]
+        if row.reference:
+            found["originals"][i] = _address(out, row.reference)
+        if row.reference_text:
+            found["texts"][i] = row.reference_text
+        made[i] = _made(out, row)
+    return found
+
+
+def _made(out: Path, row: Row) -> dict[str, Any]:
+    """What is known of one reconstruction; what is not is not there."""
+    values = {metric: getattr(row, metric) for metric in PER_PICTURE}
+    entry: dict[str, Any] = {m: _finite(v) for m, v in values.items() if v is not None}
+    if row.reconstruction:
+        entry["src"] = _address(out, row.reconstruction)
+    if row.slug:
+        entry |= {"slug": row.slug, "why": row.why}
+    # A text that came back whole is not written twice.
+    if row.reference_text and row.reconstruction_text != row.reference_text:
+        entry["text"] = row.reconstruction_text
+    return entry
+
+
+def _finite(value: float) -> float | str:
+    return value if math.isfinite(value) else "inf"
+
+
+def _address(out: Path, path: str) -> str:
+    """Relative to the page and quoted: names may hold # ? % and letters of all scripts."""
+    relative = os.path.relpath(os.path.abspath(path), os.path.abspath(out))
+    return quote(os.fsencode(Path(relative).as_posix()))
+
+
+def _embedded(data: Any) -> str:
+    """JSON that may stand inside a script element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _asset(name: str) -> str:
+    return (files("vae_training.evaluation") / "assets" / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("vae_training.evaluation", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
