@@ -84,7 +84,7 @@ def test_no_picture_of_the_demo_comes_in_many_sizes(demo: DemoInputs) -> None:
 
 def test_the_demo_has_the_first_phases_and_no_rung_without_images(demo: DemoInputs) -> None:
     config, _ = with_demo_inputs(CorpusConfig(out="corpus"))
-    assert [phase.samples for phase in config.phases] == [2000, 1000, 500]
+    assert [phase.samples for phase in config.phases] == [5000, 2500, 1250]
     assert {r for phase in config.phases for r in phase.rungs} == set(config.plan.rung_weights)
     given, _ = with_demo_inputs(CorpusConfig(out="corpus", plan={"rung_weights": {2048: 1}}))
     assert given.plan.rung_weights == {2048: 1}
