@@ -33,11 +33,13 @@ from pipelines.report.stored import characters, find_boxes, find_stored
 from pipelines.sources import Source
 from pipelines.stages import plan
 from vae_corpus import storage
+from vae_corpus.self_contained import asset, embedded, templates
 from vae_corpus.words import TEXT_SYNTH
 
 # Raised when the same corpus would give another page.
 VERSION = 2
 
+_PACKAGE = "pipelines.report"
 _TEMPLATE = "page.html"
 _STYLES = ("page.css",)
 _SCRIPTS = (
@@ -68,8 +70,8 @@ def digest(subject: Subject, recipes: Sequence[str]) -> str:
     """16 hex digits over all that decides the page: one that carries them need not be made anew."""
     whole = [VERSION, subject.facts, subject.curriculum, subject.versions, sorted(recipes)]
     whole.append(thresholds.to_json(subject.config.plan))
-    looks = [_asset(name) for name in (*_STYLES, *_SCRIPTS)]
-    looks.append((files("pipelines.report") / "templates" / _TEMPLATE).read_text(encoding="utf-8"))
+    looks = [asset(_PACKAGE, name) for name in (*_STYLES, *_SCRIPTS)]
+    looks.append((files(_PACKAGE) / "templates" / _TEMPLATE).read_text(encoding="utf-8"))
     text = json.dumps([whole, looks], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -100,7 +102,7 @@ def make_page(subject: Subject, digest: str) -> str:
     find_stored(config.out, rows, order[: pictures.THUMBNAILS])
     columns = payload.columns(rows)
     # Long paths take their room from the pictures; base64 makes four bytes of three.
-    room_bytes = 0.75 * (_PAGE_BYTES - len(_embedded(columns).encode()))
+    room_bytes = 0.75 * (_PAGE_BYTES - len(embedded(columns).encode()))
     shots = pictures.take(rows, order, config.out, subject.sources, config.score.limits, room_bytes)
     places, texts = payload.pictures(shots)
     counts = census.count(subject.plan_folder)
@@ -136,9 +138,9 @@ def make_page(subject: Subject, digest: str) -> str:
         stored_bytes=sum(group["bytes"] for group in subject.curriculum["groups"]),
         stored_samples=sum(group["samples"] for group in subject.curriculum["groups"]),
         shards=len(subject.shards),
-        style="\n".join(_asset(name) for name in _STYLES),
-        script="\n".join(_asset(name) for name in _SCRIPTS),
-        data=_embedded(data),
+        style="\n".join(asset(_PACKAGE, name) for name in _STYLES),
+        script="\n".join(asset(_PACKAGE, name) for name in _SCRIPTS),
+        data=embedded(data),
         pictures=texts,
     )
 
@@ -215,25 +217,9 @@ def _versions(scored: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in {**own, **scored}.items()}
 
 
-def _embedded(data: Any) -> str:
-    """JSON that may stand inside a script element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _asset(name: str) -> str:
-    return (files("pipelines.report") / "assets" / name).read_text(encoding="utf-8")
-
-
 @functools.cache
 def _templates() -> jinja2.Environment:
-    found = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines.report", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    found = templates(_PACKAGE)
     found.filters["count"] = lambda n: f"{n:,}"
     found.filters["share"] = lambda n, of: f"{n / of:.1%}" if of else "–"
     found.filters["size"] = _size

@@ -7,23 +7,23 @@ holds what results.json and images.parquet hold, so that it opens from disk.
 from __future__ import annotations
 
 import functools
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import jinja2
 
+from vae_corpus.self_contained import asset, embedded, templates
 from vae_corpus.storage import commit_bytes
 from vae_training.evaluation.conventions import CONVENTIONS
 from vae_training.evaluation.measure import Row
 from vae_training.evaluation.results import PER_PICTURE, TITLES, cell, oddities
 
 _NAME = "index.html"
+_PACKAGE = "vae_training.evaluation"
 _SCRIPTS = ("base.js", "texts.js", "tables.js", "zoom.js", "row.js", "rows.js", "main.js")
 
 
@@ -64,12 +64,12 @@ def page(out: Path, results: Mapping[str, Any], rows: Sequence[Row]) -> str:
         _templates()
         .get_template("page.html")
         .render(
-            style=_asset("page.css"),
-            script="\n".join(_asset(name) for name in _SCRIPTS),
+            style=asset(_PACKAGE, "page.css"),
+            script="\n".join(asset(_PACKAGE, name) for name in _SCRIPTS),
             left_out=results["left_out"],
             device=results["device"],
             engine=results.get("ocr", {}).get("engine"),
-            data=_embedded({"metrics": metrics, "sets": sets}),
+            data=embedded({"metrics": metrics, "sets": sets}),
         )
     )
 
@@ -134,22 +134,6 @@ def _address(out: Path, path: str) -> str:
     return quote(os.fsencode(Path(relative).as_posix()))
 
 
-def _embedded(data: Any) -> str:
-    """JSON that may stand inside a script element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _asset(name: str) -> str:
-    return (files("vae_training.evaluation") / "assets" / name).read_text(encoding="utf-8")
-
-
 @functools.cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("vae_training.evaluation", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    return templates(_PACKAGE)

@@ -5,6 +5,7 @@ Run: `python -m vae_training.tokenbench --documents DIR --out DIR`
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from vae_corpus import settings as reader
@@ -35,6 +36,9 @@ def _main(argv: Sequence[str] | None) -> int:
         crops, left_out = build(settings)
     except ValueError as error:
         raise reader.SettingsError(str(error)) from None
+    except OSError as error:
+        print(f"error: {error}; make room or mend the place, then try again", file=sys.stderr)
+        return 1
     print(result.summary(crops, left_out))
     print(
         f"\nwritten to {settings.out}; look at {settings.out / 'contact_sheet.png'}"
