@@ -47,6 +47,10 @@ class OcrEngine(Protocol):
         """Lines of text with what they say, from top to bottom and left to right."""
         ...
 
+    def read_at(self, rgb: Rgb, polygon: NDArray[np.float32]) -> str:
+        """What the one line says whose corners are float32[4, 2], clockwise from its top left."""
+        ...
+
 
 class OcrUnavailable(RuntimeError):
     """The engine cannot run here, whatever the picture; the message says what to do."""

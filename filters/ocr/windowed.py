@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from filters.ocr.engine import Line, Polygons, Rgb
 from filters.ocr.lines import blocks, cut_out, in_reading_order, reading_order
@@ -66,6 +67,12 @@ class WindowedEngine(ABC):
                     )
         order = reading_order(np.array([line.polygon for line in lines]).reshape(-1, 4, 2))
         return [lines[n] for n in order]
+
+    def read_at(self, rgb: Rgb, polygon: NDArray[np.float32]) -> str:
+        """What a line says whose place is known, read at `read_scale`, whatever its confidence."""
+        scale = self.options.read_scale
+        large = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        return self.read_line(cut_out(large, polygon.astype(np.float32) * scale))[0]
 
     @abstractmethod
     def read_line(self, rgb: Rgb) -> tuple[str, float]:

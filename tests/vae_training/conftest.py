@@ -48,13 +48,16 @@ def encode(rgb: NDArray[np.uint8], ext: str) -> bytes:
 
 
 def write_shard(corpus: Path, kind: str, rung: int, samples: list[dict[str, Any]]) -> Path:
-    """Write one tar with its index; a sample has key, ext, data, width, height, bucket."""
+    """Write one tar with its index; a sample has key, ext, data, width, height, bucket, label."""
     name = f"shards/{kind}/{rung}/{kind}-000000"
     tar_path = corpus / f"{name}.tar"
     tar_path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(tar_path, "w") as tar:
         for sample in samples:
-            for ext, data in ((sample["ext"], sample["data"]), ("json", b"{}")):
+            for ext, data in (
+                (sample["ext"], sample["data"]),
+                ("json", json.dumps(sample.get("label", {})).encode()),
+            ):
                 info = tarfile.TarInfo(f"{sample['key']}.{ext}")
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))

@@ -31,13 +31,33 @@ class EvaluateSettings(Settings):
         description=f"run folders, folders as diffusers saved them ({', '.join(ADAPTERS)}), or"
         f" {', '.join(BASELINE_NAMES)}; NAME=FOLDER gives a name",
     )
-    photos: str = Field("", description="folder of pictures that are resized and cropped")
-    text: str = Field("", description="folder of pictures with text, at their own sizes, for NED")
+    photos: str = Field(
+        "",
+        description="folder of pictures, or a corpus (its held-out general samples), that are"
+        " resized and cropped",
+    )
+    text: str = Field(
+        "",
+        description="folder of pictures with text at their own sizes, or a corpus (its held-out"
+        " text and documents), for NED; what labels know of them gives curves",
+    )
+    held_out: int = Field(
+        8,
+        ge=1,
+        description="samples of each kind of a corpus; those of a run's --validation_samples are"
+        " never trained on",
+    )
     size: int | None = Field(
         256,
         ge=1,
         description="photos: shorter side after resizing, and side of the square cut from the"
         " centre; none: as they are",
+    )
+    text_crop: int | None = Field(
+        None, ge=16, description="text: side of the square cut from the centre; none: whole"
+    )
+    lines: int = Field(
+        24, ge=0, description="labelled lines per picture that are measured by themselves"
     )
     mode: Literal["mode", "sample"] = Field(
         "mode", description="latents are the mode of the posterior, or a sample of it"
@@ -98,6 +118,7 @@ class EvaluateSettings(Settings):
             raise ValueError("--model needs pictures: give --photos DIR or --text DIR")
         for name in ("reference", "reconstruction", "photos", "text"):
             folder = getattr(self, name)
-            if folder and not Path(folder).is_dir():
+            remote = name in ("photos", "text") and "://" in folder  # a corpus
+            if folder and not remote and not Path(folder).is_dir():
                 raise ValueError(f"--{name}: there is no folder {folder}")
         return self

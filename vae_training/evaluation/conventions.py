@@ -27,5 +27,6 @@ PREPARATIONS = {
     "photos": f"ours: shorter side resized (Pillow bicubic, antialiased), centre square;"
     f" {_PADDED}{_ROUNDED}",
     "own_size": f"ours: at their own sizes, {_PADDED}{_ROUNDED}",
+    "cut": f"ours: a square from the centre at their own scale, {_PADDED}{_ROUNDED}",
     "pairs": "as the files are",
 }

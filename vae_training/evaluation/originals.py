@@ -12,11 +12,11 @@ from vae_corpus.pictures.decode import VERSION as DECODE_VERSION
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.pictures.encode import lossless
 from vae_corpus.storage import commit_bytes
-from vae_training.evaluation.pictures import Listing, Loaded, centre_square, load
+from vae_training.evaluation.pictures import Listing, Loaded, centre_cut, centre_square, load
 from vae_training.metrics.ned import pixels_sha256
 
 _INDEX = ".index.json"  # hidden: it is no picture
-_VERSION = 1
+_VERSION = 2
 Tell = Callable[[int], None]
 
 
@@ -24,6 +24,7 @@ Tell = Callable[[int], None]
 class Original:
     """A picture of a set: its name, where its prepared pixels lie, and their sha256.
 
+    `left` and `top` are where it begins in the picture that it was cut from, at the same scale.
     One that cannot be used has a `slug` and says `why`, and no pixels.
     """
 
@@ -32,17 +33,29 @@ class Original:
     sha256: str = ""
     width: int = 0
     height: int = 0
+    left: int = 0
+    top: int = 0
     note: str = ""
     slug: str = ""
     why: str = ""
 
 
-def prepare(listing: Listing, folder: Path, *, size: int | None, tell: Tell) -> list[Original]:
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Sides of the square in px: after resizing, or at the picture's own scale; None: as it is."""
+
+    size: int | None = None
+    crop: int | None = None
+
+
+def prepare(
+    listing: Listing, folder: Path, preparation: Preparation, *, tell: Tell
+) -> list[Original]:
     """Write each picture as `folder/NAME.png`, and give all of them, those without pixels too.
 
     A picture that was written before from the same file, by its size and date, is kept.
     """
-    kept = _read_index(folder, size)
+    kept = _read_index(folder, preparation)
     stamps: dict[str, Any] = {}
     found = []
     for done, (name, path) in enumerate(listing.pictures.items(), 1):
@@ -52,7 +65,7 @@ def prepare(listing: Listing, folder: Path, *, size: int | None, tell: Tell) -> 
             # The folder may have moved since.
             original = Original(**{**before["original"], "path": str(target)})
         else:
-            original = _prepare(name, path, target, size)
+            original = _prepare(name, path, target, preparation)
         if original.path:
             stamps[name] = {"stamp": stamp, "original": asdict(original)}
         found.append(original)
@@ -60,7 +73,7 @@ def prepare(listing: Listing, folder: Path, *, size: int | None, tell: Tell) -> 
     for name, paths in listing.ambiguous.items():
         found.append(Original(name=name, slug="ambiguous_name", why=" and ".join(map(str, paths))))
     if found:
-        index = {"version": _key(size), "pictures": stamps}
+        index = {"version": _key(preparation), "pictures": stamps}
         folder.mkdir(parents=True, exist_ok=True)
         commit_bytes(str(folder / _INDEX), json.dumps(index, ensure_ascii=False).encode())
     return sorted(found, key=lambda original: original.name)
@@ -75,14 +88,15 @@ def _stamp(path: Path) -> list[Any]:
     return [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
-def _prepare(name: str, path: Path, target: Path, size: int | None) -> Original:
+def _prepare(name: str, path: Path, target: Path, preparation: Preparation) -> Original:
     found = load(path)
     if isinstance(found, Fault):
         return Original(name=name, slug=found.slug, why=found.why)
-    return write(name, Loaded(rgb=centre_square(found.rgb, size), note=found.note), target)
+    rgb, left, top = centre_cut(centre_square(found.rgb, preparation.size), preparation.crop)
+    return write(name, Loaded(rgb=rgb, note=found.note), target, left=left, top=top)
 
 
-def write(name: str, picture: Loaded, target: Path) -> Original:
+def write(name: str, picture: Loaded, target: Path, *, left: int = 0, top: int = 0) -> Original:
     """Write a picture as PNG."""
     target.parent.mkdir(parents=True, exist_ok=True)
     commit_bytes(str(target), lossless(picture.rgb, "png"))
@@ -93,17 +107,19 @@ def write(name: str, picture: Loaded, target: Path) -> Original:
         sha256=pixels_sha256(picture.rgb),
         width=width,
         height=height,
+        left=left,
+        top=top,
         note=picture.note,
     )
 
 
-def _read_index(folder: Path, size: int | None) -> dict[str, Any]:
+def _read_index(folder: Path, preparation: Preparation) -> dict[str, Any]:
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-        return dict(index["pictures"]) if index["version"] == _key(size) else {}
+        return dict(index["pictures"]) if index["version"] == _key(preparation) else {}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
 
 
-def _key(size: int | None) -> list[Any]:
-    return [_VERSION, DECODE_VERSION, size]
+def _key(preparation: Preparation) -> list[Any]:
+    return [_VERSION, DECODE_VERSION, preparation.size, preparation.crop]

@@ -18,7 +18,9 @@ import jinja2
 
 from vae_corpus.self_contained import asset, embedded, templates
 from vae_corpus.storage import commit_bytes
+from vae_training.evaluation.breakdown import MEASURES
 from vae_training.evaluation.conventions import CONVENTIONS
+from vae_training.evaluation.curves import draw
 from vae_training.evaluation.measure import Row
 from vae_training.evaluation.results import PER_PICTURE, TITLES, cell, oddities
 
@@ -69,6 +71,8 @@ def page(out: Path, results: Mapping[str, Any], rows: Sequence[Row]) -> str:
             left_out=results["left_out"],
             device=results["device"],
             engine=results.get("ocr", {}).get("engine"),
+            curves={name: svg for name, part in results["sets"].items() if (svg := draw(part))},
+            measures=MEASURES,
             data=embedded({"metrics": metrics, "sets": sets}),
         )
     )

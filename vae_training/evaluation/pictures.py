@@ -93,6 +93,18 @@ def centre_square(rgb: Rgb, size: int | None) -> Rgb:
     return np.ascontiguousarray(rgb[top : top + size, left : left + size])
 
 
+def centre_cut(rgb: Rgb, side: int | None) -> tuple[Rgb, int, int]:
+    """The square of `side` px from the middle at its own scale, and where it begins: left, top.
+
+    A picture that is smaller gives what it has; None leaves it whole.
+    """
+    if side is None:
+        return rgb, 0, 0
+    height, width = rgb.shape[:2]
+    top, left = max(0, height - side) // 2, max(0, width - side) // 2
+    return np.ascontiguousarray(rgb[top : top + side, left : left + side]), left, top
+
+
 def padded(rgb: Rgb, f: int) -> Rgb:
     """The picture with its last row and column repeated until the sides are multiples of `f`."""
     height, width = rgb.shape[:2]

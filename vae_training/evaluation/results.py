@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from vae_corpus.storage import commit_bytes, commit_table
+from vae_training.evaluation.lines import LineRow
 from vae_training.evaluation.measure import Row
 from vae_training.metrics.intervals import Interval, mean_interval, paired_difference
 from vae_training.metrics.psnr import told
@@ -28,14 +29,15 @@ TITLES = {
     "fid": "FID v",
     "ned": "NED ^",
 }
-_COLUMNS = pa.schema(
-    [
-        pa.field(
-            name, {"int": pa.int32(), "float": pa.float64()}.get(kind.split(" ")[0], pa.string())
-        )
-        for name, kind in ((f.name, str(f.type)) for f in dataclasses.fields(Row))
-    ]
-)
+
+
+def _columns(of: type) -> pa.Schema:
+    kinds = {"int": pa.int32(), "float": pa.float64()}
+    named = ((f.name, str(f.type).split(" ")[0]) for f in dataclasses.fields(of))
+    return pa.schema([pa.field(name, kinds.get(kind, pa.string())) for name, kind in named])
+
+
+_COLUMNS, _LINE_COLUMNS = _columns(Row), _columns(LineRow)
 
 
 def summary(rows: Sequence[Row], metrics: Sequence[str], *, seed: int) -> dict[str, Any]:
@@ -82,10 +84,17 @@ def differences(
     return found
 
 
-def write(out: Path, results: Mapping[str, Any], rows: Sequence[Row]) -> list[Path]:
-    """results.json, images.parquet and table.md below `out`."""
+def write(
+    out: Path, results: Mapping[str, Any], rows: Sequence[Row], lines: Sequence[LineRow]
+) -> list[Path]:
+    """results.json, images.parquet and table.md below `out`, and lines.parquet where there are."""
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / name for name in ("results.json", "images.parquet", "table.md")]
+    if lines:
+        paths.append(out / "lines.parquet")
+        commit_table(str(paths[3]), pa.Table.from_pylist([vars(x) for x in lines], _LINE_COLUMNS))
+    else:
+        (out / "lines.parquet").unlink(missing_ok=True)
     text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
     commit_table(str(paths[1]), pa.Table.from_pylist([vars(row) for row in rows], _COLUMNS))
     commit_bytes(str(paths[2]), markdown(results).encode())
@@ -110,7 +119,33 @@ def markdown(results: Mapping[str, Any]) -> str:
     made = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *lines]
     text = "\n".join(f"| {' | '.join(line)} |" for line in made)
     notes = [f"- {metric} was left out: {why}" for metric, why in results["left_out"].items()]
-    return text + "\n" + ("\n" + "\n".join(notes) + "\n" if notes else "")
+    parts = [text, by_size(results), "\n".join(notes)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def by_size(results: Mapping[str, Any]) -> str:
+    """NED by size of type and language in Markdown, a table per set; empty without labels."""
+    tables = []
+    for name, part in results["sets"].items():
+        for unit in ("lines", "pictures"):
+            columns: dict[str, dict[tuple[str, float], str]] = {}
+            for model, found in part["models"].items():
+                for entry in found.get("breakdown", {}).get(unit, []):
+                    if entry["axis"] == "size_px" and entry["language"] and entry["ned"]:
+                        place = (entry["language"], entry["low"])
+                        columns.setdefault(model, {})[place] = f"{entry['ned']['mean']:.3f}"
+            places = sorted({place for column in columns.values() for place in column})
+            if not places:
+                continue
+            models = [model.replace("|", "\\|") for model in columns]
+            head = [f"NED of {unit}, {name}", "from px", *models]
+            rows = [
+                [language, f"{low:g}", *(c.get((language, low), "-") for c in columns.values())]
+                for language, low in places
+            ]
+            marks = ["---", *["---:"] * (len(head) - 1)]
+            tables.append("\n".join(f"| {' | '.join(line)} |" for line in [head, marks, *rows]))
+    return "\n\n".join(tables)
 
 
 def oddities(models: Mapping[str, Any]) -> list[str]:

@@ -15,11 +15,13 @@ from filters.ocr.engine import OcrEngine, OcrUnavailable
 from filters.ocr.engines import make_engine
 from vae_corpus.progress import ProgressLine
 from vae_corpus.settings import SettingsError
-from vae_training.evaluation import page
+from vae_training.evaluation import curves, page
 from vae_training.evaluation import results as outcome
+from vae_training.evaluation.breakdown import MEASURES, breakdown, legibility
 from vae_training.evaluation.config import EvaluateSettings
 from vae_training.evaluation.contenders import check_source, names_of
 from vae_training.evaluation.conventions import CONVENTIONS
+from vae_training.evaluation.lines import LineRow, measure_lines
 from vae_training.evaluation.measure import Features, Judges, Row, measure, measure_text
 from vae_training.evaluation.sets import Set, pairs, reconstructed
 from vae_training.losses.lpips import TRUNK_URL, load_lpips
@@ -66,11 +68,13 @@ def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
     text_sets = [part for part in sets if part.name in _WITH_TEXT]
     if ocr is not None and text_sets:
         _measure_text(settings, text_sets, ocr, say)
-    results = _results(settings, sets, left_out, ocr, device)
+    lines = _measure_lines(settings, text_sets, ocr)
+    results = _results(settings, sets, lines, left_out, ocr, device)
     rows = [row for part in sets for rows in part.rows.values() for row in rows]
     out = Path(settings.out)
-    shown = page.write(out, results, rows)
-    return Evaluation(results=results, files=[*outcome.write(out, results, rows), shown], rows=rows)
+    shown = [*curves.write(out, results), page.write(out, results, rows)]
+    files = [*outcome.write(out, results, rows, lines), *shown]
+    return Evaluation(results=results, files=files, rows=rows)
 
 
 def _device(settings: EvaluateSettings) -> str:
@@ -158,8 +162,7 @@ def _measure(part: Set, judges: Judges) -> None:
 def _measure_text(
     settings: EvaluateSettings, sets: Sequence[Set], engine: OcrEngine, say: Say
 ) -> None:
-    path = Path(settings.cache) if settings.cache else Path(settings.out) / "texts.jsonl"
-    cache = TextCache(path, engine.engine_id)
+    cache = _cache(settings, engine)
     rows = [row for part in sets for rows in part.rows.values() for row in rows]
     spare = [engine]
     try:
@@ -172,12 +175,46 @@ def _measure_text(
         )
     finally:
         cache.close()
-    say(f"text: {read:,} pictures read; all others were in {path}")
+    say(f"text: {read:,} pictures read; all others were in {cache.path}")
+
+
+def _measure_lines(
+    settings: EvaluateSettings, sets: Sequence[Set], engine: OcrEngine | None
+) -> list[LineRow]:
+    """Labelled lines of all models; their texts are kept beside those of whole pictures."""
+    found: list[LineRow] = []
+    if not settings.lines:
+        return found
+    cache = None if engine is None else _cache(settings, engine)
+    try:
+        for part in sets:
+            if not any(known.lines for known in part.labels.values()):
+                continue
+            found += measure_lines(
+                [row for rows in part.rows.values() for row in rows],
+                part.labels,
+                {original.name: original for original in part.originals},
+                per_picture=settings.lines,
+                make_engine=None if engine is None else lambda: _new_engine(settings),
+                cache=cache,
+                workers=settings.ocr_workers,
+                start=lambda total: ProgressLine(total, "lines read").tell,
+            )
+    finally:
+        if cache is not None:
+            cache.close()
+    return found
+
+
+def _cache(settings: EvaluateSettings, engine: OcrEngine) -> TextCache:
+    path = Path(settings.cache) if settings.cache else Path(settings.out) / "texts.jsonl"
+    return TextCache(path, engine.engine_id)
 
 
 def _results(
     settings: EvaluateSettings,
     sets: Sequence[Set],
+    lines: Sequence[LineRow],
     left_out: Mapping[str, str],
     ocr: OcrEngine | None,
     device: str,
@@ -214,8 +251,17 @@ def _results(
                     "pictures": entry["measured"],
                     "fewer_pictures_than_features": few,
                 }
-            models[model] = {**entry, "settings": part.settings[model]}
+            own = [line for line in lines if (line.set, line.model) == (part.name, model)]
+            by = breakdown(rows, own, part.labels, seed=settings.seed)
+            models[model] = {
+                **entry,
+                **({"breakdown": by} if by else {}),
+                "settings": part.settings[model],
+            }
         found["sets"][part.name] = {**part.listing, "models": models}
+        if of_set := [line for line in lines if line.set == part.name]:
+            known = legibility(of_set, part.labels, seed=settings.seed)
+            found["sets"][part.name] |= {"legibility": known, "measures": MEASURES}
         found["differences"] += [
             {"set": part.name, **entry}
             for entry in outcome.differences(part.rows, settings.metrics, seed=settings.seed)

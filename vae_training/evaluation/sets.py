@@ -9,14 +9,17 @@ from typing import Any
 
 import torch
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.progress import ProgressLine
 from vae_corpus.settings import SettingsError
 from vae_training.evaluation.config import EvaluateSettings
 from vae_training.evaluation.contenders import Contender, Options, open_contender
 from vae_training.evaluation.conventions import PREPARATIONS
+from vae_training.evaluation.from_corpus import PHOTOS, TEXT, is_corpus, unpack
+from vae_training.evaluation.labels import Labels, labels_of
 from vae_training.evaluation.measure import Row
-from vae_training.evaluation.originals import Original, prepare
-from vae_training.evaluation.pictures import Listing, list_pictures
+from vae_training.evaluation.originals import Original, Preparation, prepare
+from vae_training.evaluation.pictures import list_pictures
 from vae_training.evaluation.reconstruct import reconstruct
 
 
@@ -27,6 +30,7 @@ class Set:
     name: str
     listing: dict[str, Any]
     originals: list[Original] = field(default_factory=list)
+    labels: dict[str, Labels] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     fid: dict[str, float] = field(default_factory=dict)
@@ -66,30 +70,14 @@ def pairs(settings: EvaluateSettings) -> Set:
 
 def reconstructed(settings: EvaluateSettings, names: Mapping[str, str], device: str) -> list[Set]:
     """The sets of pictures, each reconstructed by every model; one model at a time is loaded."""
-    out = Path(settings.out)
-    sets = []
-    for name, folder, size in (
-        ("photos", settings.photos, settings.size),
-        ("text", settings.text, None),
-    ):
-        if not folder:
-            continue
-        listing = list_pictures(Path(folder))
-        if not listing.pictures:
-            raise SettingsError(
-                f"--{name}: no pictures in {folder} ({listing.others} other files): give a folder"
-                " of jpg, png, webp..."
-            )
-        tell = ProgressLine(len(listing.pictures), f"originals of {name}").tell
-        originals = prepare(listing, out / "reference" / name, size=size, tell=tell)
-        if all(original.slug for original in originals):
-            raise SettingsError(
-                f"--{name}: none of the {len(originals)} pictures in {folder} can be read, e.g."
-                f" {originals[0].why}"
-            )
-        sets.append(
-            Set(name=name, listing=_listing(folder, size, name, listing), originals=originals)
+    sets = [
+        _opened(settings, name, place, preparation)
+        for name, place, preparation in (
+            ("photos", settings.photos, Preparation(size=settings.size)),
+            ("text", settings.text, Preparation(crop=settings.text_crop)),
         )
+        if place
+    ]
     options = Options(mode=settings.mode, seed=settings.seed, dtype=settings.dtype, device=device)
     for name, source in names.items():
         try:
@@ -99,6 +87,56 @@ def reconstructed(settings: EvaluateSettings, names: Mapping[str, str], device: 
         for part in sets:
             _reconstruct(settings, contender, part)
     return sets
+
+
+def _opened(settings: EvaluateSettings, name: str, place: str, preparation: Preparation) -> Set:
+    """A set with its originals prepared; SettingsError when it has none."""
+    out = Path(settings.out)
+    folder = _unpacked(settings, name, place) if is_corpus(place) else Path(place)
+    listing = list_pictures(folder)
+    if not listing.pictures:
+        raise SettingsError(
+            f"--{name}: no pictures in {place} ({listing.others} other files): give a folder"
+            " of jpg, png, webp..., or a corpus"
+        )
+    tell = ProgressLine(len(listing.pictures), f"originals of {name}").tell
+    originals = prepare(listing, out / "reference" / name, preparation, tell=tell)
+    if all(original.slug for original in originals):
+        raise SettingsError(
+            f"--{name}: none of the {len(originals)} pictures in {place} can be read, e.g."
+            f" {originals[0].why}"
+        )
+    try:
+        labels = labels_of(listing.pictures)
+    except ValueError as error:
+        raise SettingsError(f"--{name}: {error}") from None
+    if preparation.size is not None:
+        labels = {}  # sizes and places are those of the picture before it was resized
+    way = "cut" if preparation.crop else "photos" if preparation.size else "own_size"
+    told = {
+        "folder": place,
+        "size_px": preparation.size,
+        "crop_px": preparation.crop,
+        "preparation": PREPARATIONS[way],
+        "other_files": listing.others,
+        "labelled": len(labels),
+    }
+    return Set(name=name, listing=told, originals=originals, labels=labels)
+
+
+def _unpacked(settings: EvaluateSettings, name: str, corpus: str) -> Path:
+    line: list[ProgressLine] = []
+
+    def tell(done: int, total: int) -> None:
+        line[:] = line or [ProgressLine(total, f"samples of {name}")]
+        line[0].tell(done)
+
+    folder = Path(settings.out) / "samples" / name
+    kinds = PHOTOS if name == "photos" else TEXT
+    try:
+        return unpack(corpus, kinds, settings.held_out, folder, tell)
+    except CorpusError as error:
+        raise SettingsError(f"--{name}: {error}") from None
 
 
 def _reconstruct(settings: EvaluateSettings, contender: Contender, part: Set) -> None:
@@ -125,12 +163,3 @@ def _reconstruct(settings: EvaluateSettings, contender: Contender, part: Set) ->
         rows.append(row)
     part.rows[contender.name] = rows
     part.settings[contender.name] = contender.settings
-
-
-def _listing(folder: str, size: int | None, name: str, listing: Listing) -> dict[str, Any]:
-    return {
-        "folder": folder,
-        "size_px": size,
-        "preparation": PREPARATIONS["own_size" if size is None else name],
-        "other_files": listing.others,
-    }

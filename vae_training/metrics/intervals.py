@@ -41,6 +41,30 @@ def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval | None:
     )
 
 
+def clustered_interval(
+    values: Sequence[float], clusters: Sequence[str], *, seed: int = 0
+) -> Interval | None:
+    """As `mean_interval` over parts of pictures: whole `clusters` are drawn, one per picture.
+
+    Lines of one page are alike, so that as many of as many pages tell more. `pictures` of the
+    result counts clusters.
+    """
+    pairs = [(v, c) for v, c in zip(values, clusters, strict=True) if math.isfinite(v)]
+    if not pairs:
+        return None
+    names = {name: n for n, name in enumerate(dict.fromkeys(c for _, c in pairs))}
+    numbers = np.array([names[c] for _, c in pairs])
+    finite = np.array([v for v, _ in pairs], np.float64)
+    sums, counts = np.bincount(numbers, finite), np.bincount(numbers)
+    rng = generator(seed, "bootstrap", len(names))
+    drawn = rng.integers(0, len(names), (RESAMPLES, len(names)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [_TAIL_PERCENT, 100 - _TAIL_PERCENT])
+    return Interval(
+        mean=float(finite.mean()), low=float(low), high=float(high), pictures=len(names)
+    )
+
+
 def paired_difference(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Interval | None:
     """The mean of a - b over pictures that have both, with its 95 % interval; None without any.
 

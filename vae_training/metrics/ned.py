@@ -14,7 +14,7 @@ import queue
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,18 +91,19 @@ class TextCache:
 
 
 def read_texts(
-    pictures: Mapping[str, Callable[[], Rgb]],
+    pictures: Mapping[str, Callable[[], Any]],
     make_engine: Callable[[], OcrEngine],
     cache: TextCache,
     *,
     workers: int = 1,
     tell: Callable[[int], None] = lambda done: None,
+    read: Callable[[OcrEngine, Any], str] = text_of,
 ) -> int:
     """Read the pictures that the cache lacks, and put their texts there; how many were read.
 
-    `pictures` maps the sha256 of pixels to a function that gives these pixels. Each of the threads
-    has an engine of its own. What is read does not depend on their number. `tell` hears how many
-    are done.
+    `pictures` maps the sha256 of pixels to a function that gives what `read` takes, by default
+    these pixels. Each of the threads has an engine of its own. What is read does not depend on
+    their number. `tell` hears how many are done.
     """
     todo = [name for name in pictures if cache.get(name) is None]
     engines: queue.SimpleQueue[OcrEngine] = queue.SimpleQueue()
@@ -110,16 +111,16 @@ def read_texts(
     for _ in range(workers if todo else 0):
         engines.put(make_engine())
 
-    def read(name: str) -> tuple[str, str]:
+    def one(name: str) -> tuple[str, str]:
         engine = engines.get()
         try:
-            return name, text_of(engine, pictures[name]())
+            return name, read(engine, pictures[name]())
         finally:
             engines.put(engine)
 
     pool = ThreadPoolExecutor(workers)
     try:
-        for done, (name, text) in enumerate(pool.map(read, todo), 1):
+        for done, (name, text) in enumerate(pool.map(one, todo), 1):
             cache.put(name, text)
             tell(done)
     finally:
