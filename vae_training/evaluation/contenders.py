@@ -30,11 +30,13 @@ class Contender:
     """`reconstruct` maps pictures of one shape, and a name of the noise of each, to pictures.
 
     It gives None for a picture that comes back with values that are no numbers. Sides are multiples
-    of `f`. `settings` is all that reconstructions depend on besides the pictures.
+    of `f`; `only_px` is the side of the one square that it takes, None where any size goes.
+    `settings` is all that reconstructions depend on besides the pictures.
     """
 
     name: str
     f: int
+    only_px: int | None = None
     settings: dict[str, Any]
     reconstruct: Callable[[Sequence[Rgb], Sequence[str]], list[Rgb | None]]
 
@@ -103,7 +105,8 @@ def open_contender(name: str, source: str, options: Options) -> Contender:
         settings["seed"] = options.seed
         with torch.device("meta"):
             shadow = type(model).from_config(model.config)
-            spread = adapter.posterior(shadow, torch.empty(1, 3, 8 * f, 8 * f))[1]
+            px = adapter.trial_px(model.config)
+            spread = adapter.posterior(shadow, torch.empty(1, 3, px, px))[1]
         if spread is None:
             raise ValueError(
                 f"--model {source}: a {start.name} has no posterior to sample: --mode mode"
@@ -111,6 +114,7 @@ def open_contender(name: str, source: str, options: Options) -> Contender:
     return Contender(
         name=name,
         f=f,
+        only_px=adapter.only_px(model.config),
         settings=settings,
         reconstruct=lambda pictures, noises: _reconstruct(
             model, adapter, options, pictures, noises
