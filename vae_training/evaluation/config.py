@@ -8,6 +8,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from vae_corpus.settings import Settings
+from vae_training.baselines.catalogue import CATALOGUE
+from vae_training.baselines.find import check_names
 from vae_training.model.adapters import ADAPTERS
 
 Metric = Literal["psnr", "ssim", "lpips", "fid", "ned"]
@@ -30,6 +32,14 @@ class EvaluateSettings(Settings):
         (),
         description=f"run folders, folders as diffusers saved them ({', '.join(ADAPTERS)}), or"
         f" {', '.join(BASELINE_NAMES)}; NAME=FOLDER gives a name",
+    )
+    baselines: tuple[str, ...] = Field(
+        (),
+        description="baselines without weights, and models of others in --baseline_folder:"
+        f" {', '.join(CATALOGUE)}",
+    )
+    baseline_folder: str = Field(
+        "", description="folder with a folder for each of them, called as it is, as downloaded"
     )
     photos: str = Field("", description="folder of pictures that are resized and cropped")
     text: str = Field("", description="folder of pictures with text, at their own sizes, for NED")
@@ -63,7 +73,7 @@ class EvaluateSettings(Settings):
     threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: its own choice")
     out: str = Field("evaluation", description="folder of results; a rerun goes on there")
 
-    @field_validator("metrics", mode="before")
+    @field_validator("metrics", "baselines", mode="before")
     @classmethod
     def _commas(cls, given: Any) -> Any:
         """`psnr,ssim` is what people write, beside `psnr ssim`."""
@@ -80,21 +90,34 @@ class EvaluateSettings(Settings):
             raise ValueError(f"name one or more of {', '.join(METRICS)}")
         return metrics
 
+    @field_validator("baselines")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_names(names, BASELINE_NAMES)
+        return names
+
     @model_validator(mode="after")
     def _fit_together(self) -> EvaluateSettings:
         if bool(self.reference) != bool(self.reconstruction):
             raise ValueError("--reference and --reconstruction go together: give both folders")
-        if (self.photos or self.text) and not self.model:
+        weights = [name for name in self.baselines if name in CATALOGUE]
+        if weights and not self.baseline_folder:
+            raise ValueError(
+                f"--baselines {', '.join(weights)}: give --baseline_folder DIR, where"
+                f" DIR/{weights[0]} holds it; nothing is downloaded here"
+            )
+        anything = self.model or self.baselines
+        if (self.photos or self.text) and not anything:
             raise ValueError(
                 "--photos and --text need something to reconstruct them: give --model, a folder"
                 f" or one of {', '.join(BASELINE_NAMES)}"
             )
-        if not self.reference and not self.model:
+        if not self.reference and not anything:
             raise ValueError(
                 "nothing to measure: give --model with --photos or --text, or --reference and"
                 " --reconstruction"
             )
-        if self.model and not (self.photos or self.text):
+        if anything and not (self.photos or self.text):
             raise ValueError("--model needs pictures: give --photos DIR or --text DIR")
         for name in ("reference", "reconstruction", "photos", "text"):
             folder = getattr(self, name)

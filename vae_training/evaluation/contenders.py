@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vae_corpus.seeds import generator
+from vae_training.baselines.find import folder_of
 from vae_training.baselines.weight_free import BASELINES
 from vae_training.evaluation.pictures import padded
 from vae_training.model import folder
@@ -66,6 +67,20 @@ def names_of(given: Sequence[str]) -> dict[str, str]:
             )
         found[name] = source
     return found
+
+
+def all_names(model: Sequence[str], baselines: Sequence[str], root: str) -> dict[str, str]:
+    """Names of models and of baselines, as `names_of` gives them; `root` has those of others.
+
+    ValueError when one of them is not there, or is another than the catalogue says.
+    """
+    given = [*model]
+    for name in baselines:
+        try:
+            given.append(name if name in BASELINES else f"{name}={folder_of(name, Path(root))}")
+        except ValueError as error:
+            raise ValueError(f"--baselines: {str(error).removeprefix('init: ')}") from None
+    return names_of(given)
 
 
 def check_source(source: str) -> None:

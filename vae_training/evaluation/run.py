@@ -18,7 +18,7 @@ from vae_corpus.settings import SettingsError
 from vae_training.evaluation import page
 from vae_training.evaluation import results as outcome
 from vae_training.evaluation.config import EvaluateSettings
-from vae_training.evaluation.contenders import check_source, names_of
+from vae_training.evaluation.contenders import all_names, check_source
 from vae_training.evaluation.conventions import CONVENTIONS
 from vae_training.evaluation.measure import Features, Judges, Row, measure, measure_text
 from vae_training.evaluation.sets import Set, pairs, reconstructed
@@ -48,7 +48,7 @@ def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
     """
     device = _device(settings)
     try:
-        contenders = names_of(settings.model)
+        contenders = all_names(settings.model, settings.baselines, settings.baseline_folder)
         for source in contenders.values():
             check_source(source)
     except ValueError as error:

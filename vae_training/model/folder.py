@@ -41,12 +41,18 @@ def class_of(folder: str) -> str:
 
 
 def f_of(folder: str) -> int:
-    """Sides of images are multiples of it; values that config.json leaves out are the class's."""
+    """Sides of images are multiples of it."""
+    return setting_of(folder)[0]
+
+
+def setting_of(folder: str) -> tuple[int, int]:
+    """f and latent channels; values that config.json leaves out are the class's."""
     config = _read(folder)
     name = config["_class_name"]
     parameters = inspect.signature(_class(name).__init__).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    return ADAPTERS[name].f(defaults | config)
+    shape = defaults | config
+    return ADAPTERS[name].f(shape), ADAPTERS[name].latent_channels(shape)
 
 
 def start_of(folder: str) -> Start:
