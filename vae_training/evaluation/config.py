@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from vae_corpus.settings import Settings
 from vae_training.baselines.catalogue import CATALOGUE
 from vae_training.baselines.find import check_names
+from vae_training.evaluation.comparison import SETS
 from vae_training.model.adapters import ADAPTERS
 
 Metric = Literal["psnr", "ssim", "lpips", "fid", "ned"]
@@ -72,6 +73,16 @@ class EvaluateSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: its own choice")
     out: str = Field("evaluation", description="folder of results; a rerun goes on there")
+    table: bool = Field(
+        False,
+        description="print the report's Tables 2 and 3 beside what --out holds, measured now or"
+        " before",
+    )
+    published_set: tuple[str, ...] = Field(
+        (),
+        description="for --table, which sets are the report's, e.g. photos=imagenet"
+        f" text=omnidoc-tokenbench; one of {', '.join(SETS)}",
+    )
 
     @field_validator("metrics", "baselines", mode="before")
     @classmethod
@@ -96,6 +107,14 @@ class EvaluateSettings(Settings):
         check_names(names, BASELINE_NAMES)
         return names
 
+    @field_validator("published_set")
+    @classmethod
+    def _pairs(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            if word.partition("=")[2] not in SETS:
+                raise ValueError(f"got {word}: write SET=NAME, with NAME of {', '.join(SETS)}")
+        return words
+
     @model_validator(mode="after")
     def _fit_together(self) -> EvaluateSettings:
         if bool(self.reference) != bool(self.reconstruction):
@@ -112,10 +131,10 @@ class EvaluateSettings(Settings):
                 "--photos and --text need something to reconstruct them: give --model, a folder"
                 f" or one of {', '.join(BASELINE_NAMES)}"
             )
-        if not self.reference and not anything:
+        if not self.reference and not anything and not self.table:
             raise ValueError(
                 "nothing to measure: give --model with --photos or --text, or --reference and"
-                " --reconstruction"
+                " --reconstruction; --table alone shows what was measured before"
             )
         if anything and not (self.photos or self.text):
             raise ValueError("--model needs pictures: give --photos DIR or --text DIR")
