@@ -36,6 +36,8 @@ examples:
   a model of others       python vae_training/evaluate.py --model sdxl=sdxl/vae --photos photos
   models of the report    python vae_training/evaluate.py --baselines flux2 qwen-image jpeg-q10 \\
                             --baseline_folder weights --photos photos --table
+  how fast they are       python vae_training/evaluate.py --model runs/tiny jpeg-q10 --speed \\
+                            --speed_sizes 256 512
   ready pairs             python vae_training/evaluate.py --reference a --reconstruction b \\
                             --metrics psnr,ssim
 """
@@ -57,6 +59,8 @@ def _main(argv: Sequence[str] | None) -> int:
         code = _evaluate(settings)
         if code:
             return code
+    if settings.speed and _measure_speed(settings):
+        return 1
     if settings.table:
         _tell_table(settings)
     return 0
@@ -81,6 +85,19 @@ def _evaluate(settings: EvaluateSettings) -> int:
         print("stopped; what is done is kept, the same command goes on", file=sys.stderr)
         return 1
     _conclude(done, time.monotonic() - started)
+    return 0
+
+
+def _measure_speed(settings: EvaluateSettings) -> int:
+    from vae_training.evaluation.run import measure_speed
+
+    try:
+        shown = measure_speed(settings)
+    except (OSError, KeyboardInterrupt) as error:
+        why = "stopped" if isinstance(error, KeyboardInterrupt) else f"error: {error}"
+        print(f"{why}; the cells that are done stand in {settings.out}/speed.md", file=sys.stderr)
+        return 1
+    print(f"\n{shown}\n{settings.out}/speed.json, {settings.out}/speed.md")
     return 0
 
 

@@ -84,6 +84,22 @@ class EvaluateSettings(Settings):
         f" text=omnidoc-tokenbench; one of {', '.join(SETS)}",
     )
 
+    speed: bool = Field(
+        False,
+        description="measure images/s, memory and FLOPs of --model and --baselines; pictures are"
+        " random, so it needs none",
+    )
+    speed_sizes: tuple[int, ...] = Field(
+        (256, 512, 1024, 2048, 4096), description="sides of square images, in px"
+    )
+    speed_batch: int = Field(8, ge=1, description="images at once, besides one alone")
+    speed_repeats: int = Field(5, ge=1, description="timed runs, of which the median counts")
+    speed_limit_s: float = Field(
+        300, gt=0, description="time of a model at a size and batch; longer ones are ended"
+    )
+    speed_compile: bool = Field(False, description="compile encoder and decoder")
+    speed_tiling: bool = Field(False, description="in the tiles of a class, where it has any")
+
     @field_validator("metrics", "baselines", mode="before")
     @classmethod
     def _commas(cls, given: Any) -> Any:
@@ -107,6 +123,13 @@ class EvaluateSettings(Settings):
         check_names(names, BASELINE_NAMES)
         return names
 
+    @field_validator("speed_sizes")
+    @classmethod
+    def _sides(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if not sizes or min(sizes) < 1:
+            raise ValueError(f"sides of at least 1 px, got {list(sizes)}")
+        return sizes
+
     @field_validator("published_set")
     @classmethod
     def _pairs(cls, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,6 +149,8 @@ class EvaluateSettings(Settings):
                 f" DIR/{weights[0]} holds it; nothing is downloaded here"
             )
         anything = self.model or self.baselines
+        if self.speed and not anything:
+            raise ValueError("--speed needs models: give --model or --baselines")
         if (self.photos or self.text) and not anything:
             raise ValueError(
                 "--photos and --text need something to reconstruct them: give --model, a folder"
@@ -136,7 +161,7 @@ class EvaluateSettings(Settings):
                 "nothing to measure: give --model with --photos or --text, or --reference and"
                 " --reconstruction; --table alone shows what was measured before"
             )
-        if anything and not (self.photos or self.text):
+        if anything and not (self.photos or self.text or self.speed):
             raise ValueError("--model needs pictures: give --photos DIR or --text DIR")
         for name in ("reference", "reconstruction", "photos", "text"):
             folder = getattr(self, name)
