@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vae_corpus.settings import Settings
 from vae_training.model import configs
-from vae_training.model.adapters import ADAPTERS, OURS
+from vae_training.model.adapters import ADAPTERS, OURS, TRAINED
 from vae_training.model.configs import Skip
 from vae_training.model.folder import class_of
 
@@ -30,7 +30,7 @@ class TrainSettings(Settings):
     init: str | None = Field(
         None,
         description="start from this folder, as diffusers saved it, instead of a new --model:"
-        f" {', '.join(ADAPTERS)}",
+        f" {', '.join(TRAINED)}",
     )
     train: str = Field(
         "all",
@@ -166,6 +166,11 @@ class TrainSettings(Settings):
                 " else: leave --dino out, or --train all or encoder"
             )
         name = class_of(self.init) if self.init else OURS
+        if name not in TRAINED:
+            raise ValueError(
+                f"--init: {self.init} holds a {name}, which is for evaluation only:"
+                f" {ADAPTERS[name].only_evaluated}; give one of {', '.join(TRAINED)}"
+            )
         ours = {
             "subpixel_convolutions": self.subpixel_convolutions,
             "recompute_levels": self.recompute_levels,

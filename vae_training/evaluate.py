@@ -5,6 +5,7 @@ Run: `python vae_training/evaluate.py --model runs/tiny jpeg-q10 --photos DIR --
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ if __package__ in (None, ""):  # run as a file: this folder must not shadow top-
 
 from vae_corpus import settings as reader  # noqa: E402
 from vae_corpus.progress import clock  # noqa: E402
+from vae_training.evaluation.comparison import markdown  # noqa: E402
 from vae_training.evaluation.config import EvaluateSettings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ examples:
   a run beside baselines  python vae_training/evaluate.py --model runs/tiny identity jpeg-q10 \\
                             --photos photos --text pages --lpips_weights vgg16-397923af.pth
   a model of others       python vae_training/evaluate.py --model sdxl=sdxl/vae --photos photos
+  models of the report    python vae_training/evaluate.py --baselines flux2 qwen-image jpeg-q10 \\
+                            --baseline_folder weights --photos photos --table
+  how fast they are       python vae_training/evaluate.py --model runs/tiny jpeg-q10 --speed \\
+                            --speed_sizes 256 512
   ready pairs             python vae_training/evaluate.py --reference a --reconstruction b \\
                             --metrics psnr,ssim
 """
@@ -49,6 +55,18 @@ def _main(argv: Sequence[str] | None) -> int:
         description="Measure how well autoencoders give pictures back.",
         epilog=EPILOG,
     )
+    if settings.reference or settings.photos or settings.text:
+        code = _evaluate(settings)
+        if code:
+            return code
+    if settings.speed and _measure_speed(settings):
+        return 1
+    if settings.table:
+        _tell_table(settings)
+    return 0
+
+
+def _evaluate(settings: EvaluateSettings) -> int:
     # PyTorch takes seconds to import: help and wrong settings are told before.
     import torch
 
@@ -68,6 +86,33 @@ def _main(argv: Sequence[str] | None) -> int:
         return 1
     _conclude(done, time.monotonic() - started)
     return 0
+
+
+def _measure_speed(settings: EvaluateSettings) -> int:
+    from vae_training.evaluation.run import measure_speed
+
+    try:
+        shown = measure_speed(settings)
+    except (OSError, KeyboardInterrupt) as error:
+        why = "stopped" if isinstance(error, KeyboardInterrupt) else f"error: {error}"
+        print(f"{why}; the cells that are done stand in {settings.out}/speed.md", file=sys.stderr)
+        return 1
+    print(f"\n{shown}\n{settings.out}/speed.json, {settings.out}/speed.md")
+    return 0
+
+
+def _tell_table(settings: EvaluateSettings) -> None:
+    path = Path(settings.out) / "results.json"
+    results = None
+    if path.is_file():
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise reader.SettingsError(
+                f"--table: {path} cannot be read ({error}): evaluate again, or give another --out"
+            ) from None
+    said = dict(word.split("=", 1) for word in settings.published_set)
+    print(markdown(results, said))
 
 
 def _conclude(done: Evaluation, seconds: float) -> None:

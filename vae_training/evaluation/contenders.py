@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vae_corpus.seeds import generator
+from vae_training.baselines.find import folder_of
 from vae_training.baselines.weight_free import BASELINES
 from vae_training.evaluation.pictures import padded
 from vae_training.model import folder
@@ -30,11 +31,13 @@ class Contender:
     """`reconstruct` maps pictures of one shape, and a name of the noise of each, to pictures.
 
     It gives None for a picture that comes back with values that are no numbers. Sides are multiples
-    of `f`. `settings` is all that reconstructions depend on besides the pictures.
+    of `f`; `only_px` is the side of the one square that it takes, None where any size goes.
+    `settings` is all that reconstructions depend on besides the pictures.
     """
 
     name: str
     f: int
+    only_px: int | None = None
     settings: dict[str, Any]
     reconstruct: Callable[[Sequence[Rgb], Sequence[str]], list[Rgb | None]]
 
@@ -64,6 +67,20 @@ def names_of(given: Sequence[str]) -> dict[str, str]:
             )
         found[name] = source
     return found
+
+
+def all_names(model: Sequence[str], baselines: Sequence[str], root: str) -> dict[str, str]:
+    """Names of models and of baselines, as `names_of` gives them; `root` has those of others.
+
+    ValueError when one of them is not there, or is another than the catalogue says.
+    """
+    given = [*model]
+    for name in baselines:
+        try:
+            given.append(name if name in BASELINES else f"{name}={folder_of(name, Path(root))}")
+        except ValueError as error:
+            raise ValueError(f"--baselines: {str(error).removeprefix('init: ')}") from None
+    return names_of(given)
 
 
 def check_source(source: str) -> None:
@@ -103,7 +120,8 @@ def open_contender(name: str, source: str, options: Options) -> Contender:
         settings["seed"] = options.seed
         with torch.device("meta"):
             shadow = type(model).from_config(model.config)
-            spread = adapter.posterior(shadow, torch.empty(1, 3, 8 * f, 8 * f))[1]
+            px = adapter.trial_px(model.config)
+            spread = adapter.posterior(shadow, torch.empty(1, 3, px, px))[1]
         if spread is None:
             raise ValueError(
                 f"--model {source}: a {start.name} has no posterior to sample: --mode mode"
@@ -111,6 +129,7 @@ def open_contender(name: str, source: str, options: Options) -> Contender:
     return Contender(
         name=name,
         f=f,
+        only_px=adapter.only_px(model.config),
         settings=settings,
         reconstruct=lambda pictures, noises: _reconstruct(
             model, adapter, options, pictures, noises

@@ -33,8 +33,9 @@ def reconstruct(
 
     A journal beside them says of which pixels each was made, and whether a picture came of it.
     Other settings begin anew. Gives the slugs of those that have no reconstruction. ValueError when
-    the folder holds files of others.
+    the folder holds files of others, or a picture has not the one size that the contender takes.
     """
+    _check_sizes(contender, originals)
     folder = _begin(folder, contender.settings)
     made = _journal(folder)
     todo = [o for o in originals if not o.slug and not _is_there(folder, o, made)]
@@ -61,6 +62,16 @@ def reconstruct(
         for o in originals
         if not o.slug and made.get(o.name) == (o.sha256, False)
     }
+
+
+def _check_sizes(contender: Contender, originals: Sequence[Original]) -> None:
+    side = contender.only_px
+    for o in originals:
+        if side is not None and not o.slug and (o.width, o.height) != (side, side):
+            raise ValueError(
+                f"{contender.name} takes pictures of {side} x {side} px alone, and {o.name} has"
+                f" {o.width} x {o.height}: give --photos with --size {side}, or leave it out"
+            )
 
 
 def settings_hash(settings: dict[str, Any]) -> str:

@@ -15,11 +15,11 @@ from filters.ocr.engine import OcrEngine, OcrUnavailable
 from filters.ocr.engines import make_engine
 from vae_corpus.progress import ProgressLine
 from vae_corpus.settings import SettingsError
-from vae_training.evaluation import curves, page
+from vae_training.evaluation import curves, page, speed
 from vae_training.evaluation import results as outcome
 from vae_training.evaluation.breakdown import MEASURES, breakdown, legibility
 from vae_training.evaluation.config import EvaluateSettings
-from vae_training.evaluation.contenders import check_source, names_of
+from vae_training.evaluation.contenders import all_names, check_source
 from vae_training.evaluation.conventions import CONVENTIONS
 from vae_training.evaluation.lines import LineRow, measure_lines
 from vae_training.evaluation.measure import Features, Judges, Row, measure, measure_text
@@ -49,12 +49,7 @@ def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
     here is left out and named; a picture that cannot be is a row with a slug.
     """
     device = _device(settings)
-    try:
-        contenders = names_of(settings.model)
-        for source in contenders.values():
-            check_source(source)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
+    contenders = _contenders(settings)
     left_out: dict[str, str] = {}
     judges = _judges(settings, device, left_out)
     ocr = _engine(settings, left_out)
@@ -75,6 +70,29 @@ def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
     shown = [*curves.write(out, results), page.write(out, results, rows)]
     files = [*outcome.write(out, results, rows, lines), *shown]
     return Evaluation(results=results, files=files, rows=rows)
+
+
+def measure_speed(settings: EvaluateSettings, say: Say = print) -> str:
+    """Measure what --speed asks, write it below `settings.out`, and give it as Markdown."""
+    given = {
+        name.removeprefix("speed_"): value
+        for name, value in settings.model_dump().items()
+        if name.startswith("speed_") or name in ("dtype", "threads")
+    }
+    given["device"] = _device(settings)
+    found = speed.measure(_contenders(settings), given, Path(settings.out), say)
+    return speed.markdown(found)
+
+
+def _contenders(settings: EvaluateSettings) -> dict[str, str]:
+    """Names to what is measured; SettingsError when one cannot be opened."""
+    try:
+        found = all_names(settings.model, settings.baselines, settings.baseline_folder)
+        for source in found.values():
+            check_source(source)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    return found
 
 
 def _device(settings: EvaluateSettings) -> str:

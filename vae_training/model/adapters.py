@@ -2,21 +2,25 @@
 
 To the trainer an autoencoder maps images float[B, 3, H, W] in [-1, 1] to latents
 float[B, C, H/f, W/f] and back, with sides that are multiples of f; it has an encoder and a decoder,
-and the decoder has levels. A new class is an entry in `ADAPTERS`. Neither PyTorch nor diffusers is
-imported before a model is there: settings ask for the names.
+and the decoder has levels. A new class is an entry in `ADAPTERS`, how it is called stands in
+`ways`. Some classes are for evaluation only, and say why. Neither PyTorch nor diffusers is imported
+before a model is there: settings ask for the names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from vae_training.model import ways
+from vae_training.model.ways import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OURS = "Autoencoder"
-Shape = Mapping[str, Any]  # a configuration with all its values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,9 @@ class Adapter:
     not clamped; a fourth plane is opacity, 1 for all our images. `f` and `latent_channels` read a
     configuration. `levels` are those of the decoder in the order in which they run. Weights with a
     name that holds `fixed` never learn: they are fit otherwise, or have no part in a single image.
-    `recompute` tells whether activations can be recomputed.
+    `recompute` tells whether activations can be recomputed. `only_px` is the side of the one square
+    that a class takes, None where any size goes. `only_evaluated` says why a class is not trained,
+    and is empty for the others. `tiles` tells whether the class's own tiling has a part in it.
     """
 
     encode: Callable[[Any, Tensor], Tensor]
@@ -39,6 +45,13 @@ class Adapter:
     levels: Callable[[Any], list[nn.Module]] = lambda model: list(model.decoder.up_blocks)
     recompute: bool = False
     fixed: str | None = None
+    only_px: Callable[[Shape], int | None] = lambda shape: None
+    only_evaluated: str = ""
+    tiles: bool = True
+
+    def trial_px(self, shape: Shape) -> int:
+        """Side of a small square that a model of this configuration takes."""
+        return self.only_px(shape) or 8 * self.f(shape)
 
     def encoder(self, model: Any) -> list[nn.Module]:
         return _parts(model, "encoder", "quant_conv")
@@ -68,130 +81,75 @@ def _parts(model: Any, *names: str) -> list[nn.Module]:
     return [part for part in found if part is not None]
 
 
-def _encode(model: Any, x: Tensor) -> Tensor:
-    z: Tensor = model.encode(x).latent_dist.mode()
-    return z
-
-
-def _posterior(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    found = model.encode(x).latent_dist
-    return found.mean, found.std
-
-
-def _encode_plain(model: Any, x: Tensor) -> Tensor:
-    z: Tensor = model.encode(x).latent
-    return z
-
-
-def _posterior_plain(model: Any, x: Tensor) -> tuple[Tensor, None]:
-    return _encode_plain(model, x), None
-
-
-def _decode(model: Any, z: Tensor) -> Tensor:
-    image: Tensor = model.decode(z).sample
-    return image
-
-
-# The classes for video see an image as one frame. Their `encode` and `decode` keep copies of all
-# activations for a next frame, and clamp the image, which has no gradient where it is clamped. So
-# their parts are called here, as they call them for a first frame.
-
-
-def _encode_frame(model: Any, x: Tensor) -> Tensor:
-    mean: Tensor = _moments_of_frame(model, x).chunk(2, dim=1)[0]
-    return mean
-
-
-def _posterior_frame(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-
-    found = DiagonalGaussianDistribution(_moments_of_frame(model, x))
-    return found.mean, found.std
-
-
-def _moments_of_frame(model: Any, x: Tensor) -> Tensor:
-    from diffusers.models.autoencoders.autoencoder_kl_wan import patchify
-    from torch.nn.functional import pad
-
-    if _planes(model.config) == 4:
-        x = pad(x, (0, 0, 0, 0, 0, 1), value=1.0)  # opaque
-    frame = patchify(x.unsqueeze(2), _patch(model.config))
-    moments: Tensor = model.quant_conv(model.encoder(frame)).squeeze(2)
-    return moments
-
-
-def _decode_frame(model: Any, z: Tensor) -> Tensor:
-    frame = model.decoder(model.post_quant_conv(z.unsqueeze(2)))
-    image: Tensor = frame.squeeze(2)
-    return image
-
-
-def _decode_first_frame(model: Any, z: Tensor) -> Tensor:
-    from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
-
-    frame = model.decoder(model.post_quant_conv(z.unsqueeze(2)), first_chunk=True)
-    image: Tensor = unpatchify(frame, _patch(model.config)).squeeze(2)
-    return image
-
-
-def _patch(shape: Shape) -> int:
-    return shape.get("patch_size") or 1
-
-
-def _planes(shape: Shape) -> int:
-    return int(shape.get("in_channels") or shape["input_channels"]) // _patch(shape) ** 2
-
-
-def _frame_f(shape: Shape) -> int:
-    return int(2 ** (len(shape["dim_mult"]) - 1) * _patch(shape))
-
-
-def _z_dim(shape: Shape) -> int:
-    return int(shape["z_dim"])
-
-
 _KL = Adapter(
-    encode=_encode,
-    posterior=_posterior,
-    decode=_decode,
+    encode=ways.encode,
+    posterior=ways.posterior,
+    decode=ways.decode,
     f=lambda shape: 2 ** (len(shape["block_out_channels"]) - 1),
     recompute=True,
 )
 _WAN = Adapter(
-    encode=_encode_frame,
-    posterior=_posterior_frame,
-    decode=_decode_first_frame,
-    f=_frame_f,
-    latent_channels=_z_dim,
+    encode=ways.encode_frame,
+    posterior=ways.posterior_frame,
+    decode=ways.decode_first_frame,
+    f=ways.frame_f,
+    latent_channels=lambda shape: int(shape["z_dim"]),
     fixed="time_conv",
+    tiles=False,
 )
+# Wan pads the time before the first frame with zeros, so only the last slice of its kernels sees an
+# image and learns. These repeat the image, and all slices see the same.
+_STILL = Adapter(
+    encode=ways.encode_still,
+    posterior=ways.posterior_still,
+    decode=ways.decode_still,
+    f=ways.spatial_f,
+    only_evaluated="to its kernels an image is a video that stands still, so they would unlearn"
+    " what moves",
+)
+_LTX = dataclasses.replace(_STILL, decode=ways.decode_timed, f=ways.patched_f)
 ADAPTERS: dict[str, Adapter] = {
     OURS: Adapter(
-        encode=_encode,
-        posterior=_posterior,
-        decode=_decode,
+        encode=ways.encode,
+        posterior=ways.posterior,
+        decode=ways.decode,
         f=lambda shape: int(shape["f"]),
         levels=lambda model: list(model.decoder.levels),
         recompute=True,
         fixed="projection",
     ),
     "AutoencoderDC": Adapter(
-        encode=_encode_plain,
-        posterior=_posterior_plain,
-        decode=_decode,
+        encode=ways.encode_plain,
+        posterior=ways.posterior_plain,
+        decode=ways.decode,
         f=lambda shape: 2 ** (len(shape["encoder_block_out_channels"]) - 1),
         levels=lambda model: [b for b in reversed(model.decoder.up_blocks) if len(b)],
     ),
     "AutoencoderKL": _KL,
     "AutoencoderKLFlux2": _KL,
-    "AutoencoderKLQwenImage": Adapter(
-        encode=_encode_frame,
-        posterior=_posterior_frame,
-        decode=_decode_frame,
-        f=_frame_f,
-        latent_channels=_z_dim,
-        fixed="time_conv",
+    # Its levels are single blocks: they lie in one list.
+    "AutoencoderKLHunyuanImage": dataclasses.replace(_KL, f=ways.spatial_f, recompute=False),
+    "AutoencoderKLHunyuanVideo": _STILL,
+    "AutoencoderKLHunyuanVideo15": dataclasses.replace(
+        _STILL,
+        encode=ways.encode_singly,
+        posterior=ways.posterior_singly,
+        decode=ways.decode_singly,
     ),
+    "AutoencoderKLLTX2Video": _LTX,
+    "AutoencoderKLLTXVideo": _LTX,
+    "AutoencoderKLQwenImage": dataclasses.replace(_WAN, decode=ways.decode_frame),
     "AutoencoderKLQwenImage21": _WAN,
     "AutoencoderKLWan": _WAN,
+    "AutoencoderRAE": Adapter(
+        encode=ways.encode_01,
+        posterior=ways.posterior_01,
+        decode=ways.decode_01,
+        f=lambda shape: int(shape["patch_size"]),
+        latent_channels=lambda shape: int(shape["encoder_hidden_size"]),
+        only_px=lambda shape: int(shape["patch_size"] * ways.token_side(shape)),
+        only_evaluated="its encoder is a frozen network of another task, for images of one size",
+        tiles=False,
+    ),
 }
+TRAINED = tuple(name for name, adapter in ADAPTERS.items() if not adapter.only_evaluated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +65,7 @@ def _train_flops(model: Autoencoder, x: Tensor) -> int:
     return counter.get_total_flops()
 
 
-def forward_flops(module: torch.nn.Module, x: Tensor) -> int:
+def forward_flops(module: Callable[[Tensor], Tensor], x: Tensor) -> int:
     """FLOPs of `module(x)` without a backward pass; both may be on the meta device."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(x)

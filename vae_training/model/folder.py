@@ -41,12 +41,18 @@ def class_of(folder: str) -> str:
 
 
 def f_of(folder: str) -> int:
-    """Sides of images are multiples of it; values that config.json leaves out are the class's."""
+    """Sides of images are multiples of it."""
+    return setting_of(folder)[0]
+
+
+def setting_of(folder: str) -> tuple[int, int]:
+    """f and latent channels; values that config.json leaves out are the class's."""
     config = _read(folder)
     name = config["_class_name"]
     parameters = inspect.signature(_class(name).__init__).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-    return ADAPTERS[name].f(defaults | config)
+    shape = defaults | config
+    return ADAPTERS[name].f(shape), ADAPTERS[name].latent_channels(shape)
 
 
 def start_of(folder: str) -> Start:
@@ -102,18 +108,19 @@ def _try(model: Any, folder: str | Path) -> None:
     import torch
 
     adapter = adapter_of(model)
-    f, channels = adapter.f(model.config), adapter.latent_channels(model.config)
+    px, channels = adapter.trial_px(model.config), adapter.latent_channels(model.config)
+    side = px // adapter.f(model.config)
     try:
         with torch.device("meta"):
-            shadow, x = type(model).from_config(model.config), torch.empty(1, 3, 8 * f, 8 * f)
+            shadow, x = type(model).from_config(model.config), torch.empty(1, 3, px, px)
         z = adapter.encode(shadow, x)
         shapes = [list(z.shape), list(adapter.decode(shadow, z).shape)]
     except (RuntimeError, ValueError) as error:
         shapes = [str(error)]
-    if shapes not in ([[1, channels, 8, 8], [1, planes, 8 * f, 8 * f]] for planes in (3, 4)):
+    if shapes not in ([[1, channels, side, side], [1, planes, px, px]] for planes in (3, 4)):
         raise ValueError(
             f"init: the {type(model).__name__} in {folder} does not take an image"
-            f" {[1, 3, 8 * f, 8 * f]} to a latent {[1, channels, 8, 8]} and back, but to {shapes}:"
+            f" {[1, 3, px, px]} to a latent {[1, channels, side, side]} and back, but to {shapes}:"
             " give a model of RGB images"
         )
 
