@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from pathlib import Path
@@ -20,7 +19,7 @@ from vae_training.model.adapters import ADAPTERS
 
 import diffusers  # isort: skip
 
-# Classes whose own defaults are the published configuration.
+# Those whose class has the published configuration as its defaults.
 _DEFAULTS = ("hunyuan-video", "hunyuan-video-1.5", "wan2.1", "qwen-image", "qwen-image-2.1")
 _DEFAULTS += ("ltx-video", "ltx-2")
 
@@ -47,12 +46,28 @@ def test_an_entry_says_how_it_is_had(known: Known) -> None:
 
 
 @pytest.mark.parametrize("name", _DEFAULTS)
-def test_defaults_of_a_class_have_the_setting_of_the_catalogue(name: str) -> None:
+@torch.no_grad()
+def test_the_published_size_has_the_setting_of_the_catalogue(name: str) -> None:
     known = CATALOGUE[name]
-    parameters = inspect.signature(getattr(diffusers, known.loader).__init__).parameters
-    shape = {p.name: p.default for p in parameters.values()}
     adapter = ADAPTERS[known.loader]
-    assert f"f{adapter.f(shape)}c{adapter.latent_channels(shape)}" == known.setting
+    with torch.device("meta"):
+        model, x = getattr(diffusers, known.loader)(), torch.empty(1, 3, 256, 256)
+    f, channels = adapter.f(model.config), adapter.latent_channels(model.config)
+    assert f"f{f}c{channels}" == known.setting
+    z = adapter.encode(model, x)
+    assert z.shape == (1, channels, 256 // f, 256 // f)
+    assert adapter.decode(model, z)[:, :3].shape == x.shape
+
+
+def test_a_note_goes_with_what_fails(
+    tmp_path: Path, words: tuple[str | Path, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "w" / "rae-dinov2-b"
+    config = {"_class_name": "AutoencoderRAE", "encoder_hidden_size": 768, "patch_size": 16}
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    said = refused(capsys, "--baselines", "rae-dinov2-b", *words)
+    assert "cannot read the AutoencoderRAE" in said and "256 px alone" in said
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> str:

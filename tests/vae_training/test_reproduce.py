@@ -6,15 +6,20 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.test_imports import ROOT
+from tests.vae_training.conftest import picture
 from vae_corpus.settings import load
 from vae_training.baselines.catalogue import CATALOGUE
 from vae_training.baselines.find import command
 from vae_training.baselines.published import TABLE_2, TABLE_3
+from vae_training.baselines.weight_free import BASELINES
 from vae_training.evaluation.comparison import TOLERANCE
 from vae_training.evaluation.config import EvaluateSettings
+from vae_training.metrics.similarity import psnr, unit
 
 TEXT = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| .* \| `([\w.-]+)` \| ([\d./ ]+) \| ([\d./ ]+) \|$", TEXT, re.M)
@@ -49,3 +54,14 @@ def test_commands_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_tolerances_are_those_of_the_table() -> None:
     told = dict(re.findall(r"^\| (PSNR|SSIM|LPIPS|FID) \| ([\d.]+)", TEXT, re.M))
     assert {name.lower(): float(value) for name, value in told.items()} == TOLERANCE
+
+
+def test_the_filter_of_a_resize_is_more_than_the_tolerance() -> None:
+    large = Image.fromarray(picture(640, 640, "filter"))
+
+    def reconstructed(way: Image.Resampling) -> float:
+        rgb = np.array(large.resize((256, 256), way))
+        return psnr(unit(BASELINES["jpeg-q10"].reconstruct(rgb)), unit(rgb))
+
+    found = [reconstructed(way) for way in (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)]
+    assert abs(found[0] - found[1]) > TOLERANCE["psnr"]

@@ -63,7 +63,8 @@ def measured(results: Mapping[str, Any] | None, said: Mapping[str, str]) -> list
     for name, part in (results or {}).get("sets", {}).items():
         for model, entry in part["models"].items():
             metrics = entry["metrics"]
-            counts = [m["pictures"] + m.get("exact", 0) for m in metrics.values()]
+            known = [metrics[m] for m in _SHOWN if m in metrics]
+            counts = [m["pictures"] + m.get("exact", 0) for m in known]
             figures = {m: v for m in _SHOWN if (v := _figure(metrics.get(m))) is not None}
             found.append(
                 Measured(

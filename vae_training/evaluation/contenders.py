@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vae_corpus.seeds import generator
+from vae_training.baselines.catalogue import CATALOGUE
 from vae_training.baselines.find import folder_of
 from vae_training.baselines.weight_free import BASELINES
 from vae_training.evaluation.pictures import padded
@@ -100,7 +101,7 @@ def open_contender(name: str, source: str, options: Options) -> Contender:
             settings={"baseline": source, "meaning": baseline.meaning},
             reconstruct=lambda pictures, _: [baseline.reconstruct(rgb) for rgb in pictures],
         )
-    with _as_model():
+    with _as_model(name):
         place = model_folder(source)
         start = folder.start_of(place)
         model = folder.load(place).eval().requires_grad_(False).to(options.device)
@@ -201,12 +202,17 @@ def through(contender: Contender, pictures: Sequence[Rgb], noises: Sequence[str]
 
 
 @contextmanager
-def _as_model() -> Iterator[None]:
-    """Say --model where an error speaks of the setting of training that has such a folder."""
+def _as_model(name: str = "") -> Iterator[None]:
+    """Say --model where an error speaks of the setting of training that has such a folder.
+
+    What the catalogue notes of a model that is called `name` goes with it.
+    """
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"--model: {str(error).removeprefix('init: ')}") from None
+        note = CATALOGUE[name].note if name in CATALOGUE else ""
+        said = str(error).removeprefix("init: ")
+        raise ValueError(f"--model: {said}{f' (of {name}: {note})' if note else ''}") from None
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -113,9 +113,10 @@ def _run(cell: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for line in told:
             try:
-                found |= json.loads(line)
+                part = json.loads(line)
             except ValueError:
                 continue  # cut short, or a word of a library
+            found |= part if isinstance(part, dict) else {}
         last = (errors.read().strip().splitlines() or ["no word"])[-1]
     if code == -9 and not ended:
         ended = "killed by the system, most likely for want of memory"

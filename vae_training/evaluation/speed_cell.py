@@ -113,6 +113,7 @@ def _check_size(px: int, f: int, only: int | None) -> None:
         raise Refused(f"it takes {only} x {only} px alone")
 
 
+@torch.no_grad()
 def _flops(model: Any, px: int) -> dict[str, int]:
     """Of one image, counted on a copy without memory."""
     adapter = adapter_of(model)
