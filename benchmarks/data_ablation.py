@@ -233,6 +233,7 @@ def judge(given: argparse.Namespace) -> dict[str, Any]:
         out=str(given.work / "evaluation"),
     )
     done = evaluate(settings)
+    assert done
     values = collect(given.work / "evaluation", runs)
     measures = list(dict.fromkeys(measure for _, measure in values))
     means = {

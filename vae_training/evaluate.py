@@ -6,6 +6,7 @@ Run: `python vae_training/evaluate.py --model runs/tiny jpeg-q10 --photos DIR --
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -38,6 +39,8 @@ examples:
                             --baseline_folder weights --photos photos --table
   how fast they are       python vae_training/evaluate.py --model runs/tiny jpeg-q10 --speed \\
                             --speed_sizes 256 512
+  on several GPUs         torchrun --nproc_per_node 8 vae_training/evaluate.py --model runs/tiny \\
+                            --photos photos
   ready pairs             python vae_training/evaluate.py --reference a --reconstruction b \\
                             --metrics psnr,ssim
 """
@@ -59,6 +62,8 @@ def _main(argv: Sequence[str] | None) -> int:
         code = _evaluate(settings)
         if code:
             return code
+    if os.environ.get("RANK", "0") != "0":
+        return 0
     if settings.speed and _measure_speed(settings):
         return 1
     if settings.table:
@@ -71,20 +76,29 @@ def _evaluate(settings: EvaluateSettings) -> int:
     import torch
 
     from filters.ocr.engine import OcrUnavailable
+    from vae_training.distributed import join
     from vae_training.evaluation.run import evaluate
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     started = time.monotonic()
     try:
-        done = evaluate(settings)
+        ranks = join(settings.device, os.environ) if "WORLD_SIZE" in os.environ else None
+    except ValueError as error:
+        raise reader.SettingsError(str(error)) from None
+    try:
+        done = evaluate(settings, print, ranks)
     except (OSError, OcrUnavailable) as error:
         print(f"error: {error}; what is done is kept, the same command goes on", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; what is done is kept, the same command goes on", file=sys.stderr)
         return 1
-    _conclude(done, time.monotonic() - started)
+    finally:
+        if ranks is not None:
+            ranks.close()
+    if done is not None:
+        _conclude(done, time.monotonic() - started)
     return 0
 
 

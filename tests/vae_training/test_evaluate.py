@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -333,3 +335,38 @@ def test_models_may_be_named_and_given_one_by_one(
         for name in ("small", "second")
     }
     assert len(hashes) == 1  # the same weights, wherever they lie
+
+
+def test_several_processes_make_what_one_does(pictures: Path, tiny: Path, tmp_path: Path) -> None:
+    save(pictures, **{f"q{n}": picture(80, 72, "q", n) for n in range(4)})
+    argv = ["--model", str(tiny), "blur-2x", "--photos", str(pictures), "--size", "64", *PLAIN]
+    argv += ["--batch", "2", "--threads", "1"]
+    assert run(*argv, "--out", tmp_path / "one") == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command += ["--standalone", "--no-python", sys.executable, "-m", "vae_training.evaluate"]
+    told = subprocess.run(
+        [*command, *argv, "--out", str(tmp_path / "two")], capture_output=True, text=True
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("done in") == 1
+    one, two = (results(tmp_path / name)["sets"] for name in ("one", "two"))
+    assert one == two
+    for name in tiny.name, "blur-2x":
+        a, b = (
+            {p.name: p.read_bytes() for p in (tmp_path / out / name / "photos").glob("*.png")}
+            for out in ("one", "two")
+        )
+        assert a == b and len(a) == 7
+        assert not list((tmp_path / "two" / name / "photos").glob(".made?*"))
+    # Whoever goes on alone finds what all have made.
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "two").rglob("*.png")}
+    assert run(*argv, "--out", tmp_path / "two") == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "two").rglob("*.png")} == before
+
+
+def test_tiles_are_asked_for_where_a_class_has_them(
+    pictures: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ("--model", tiny, "--photos", pictures, "--size", "64", *PLAIN, "--tiling")
+    assert run(*argv, "--out", tmp_path / "out") == 0
+    assert results(tmp_path / "out")["sets"]["photos"]["models"][tiny.name]["settings"]["tiling"]

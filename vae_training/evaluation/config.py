@@ -78,6 +78,9 @@ class EvaluateSettings(Settings):
         "fp32", description="of the model's products; its weights stay float32"
     )
     batch: int = Field(8, ge=1, description="pictures at once through a model")
+    tiling: bool = Field(
+        False, description="large pictures in tiles that overlap, for models that can"
+    )
     metrics: tuple[Metric, ...] = Field(METRICS, description="what to measure")
     lpips_weights: str = Field("", description="VGG-16 weights file, for lpips")
     fid_weights: str = Field("", description="weights file of pytorch-fid's InceptionV3, for fid")

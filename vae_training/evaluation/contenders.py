@@ -51,6 +51,7 @@ class Options:
     seed: int
     dtype: Literal["fp32", "bf16"]
     device: str
+    tiling: bool = False
 
 
 def names_of(given: Sequence[str]) -> dict[str, str]:
@@ -117,6 +118,11 @@ def open_contender(name: str, source: str, options: Options) -> Contender:
         "device": torch.device(options.device).type,
         "mode": options.mode,
     }
+    if options.tiling:
+        if not adapter.tiles or not hasattr(model, "enable_tiling"):
+            raise ValueError(f"--model {source}: a {start.name} is not called in tiles here")
+        model.enable_tiling()
+        settings["tiling"] = True
     if options.mode == "sample":
         settings["seed"] = options.seed
         with torch.device("meta"):

@@ -12,6 +12,7 @@ from typing import Any
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.pictures.encode import lossless
 from vae_corpus.storage import commit_bytes
+from vae_training.distributed import Ranks
 from vae_training.evaluation.contenders import Contender, batches, through
 from vae_training.evaluation.originals import Original
 from vae_training.evaluation.pictures import load
@@ -28,21 +29,29 @@ def reconstruct(
     *,
     batch: int,
     tell: Callable[[int], None],
+    ranks: Ranks | None = None,
 ) -> dict[str, str]:
     """Write `folder/NAME.png` for every original that has none of these pixels and settings.
 
     A journal beside them says of which pixels each was made, and whether a picture came of it.
-    Other settings begin anew. Gives the slugs of those that have no reconstruction. ValueError when
+    Other settings begin anew. With `ranks`, all of them call this together, and each makes its
+    share of the same batches. Gives the slugs of those that have no reconstruction. ValueError when
     the folder holds files of others, or a picture has not the one size that the contender takes.
     """
+    rank, world = (ranks.rank, ranks.world) if ranks else (0, 1)
     _check_sizes(contender, originals)
-    folder = _begin(folder, contender.settings)
+    if rank == 0:
+        _begin(folder, contender.settings)
+        _gather_journals(folder)
+    _wait(ranks)
     made = _journal(folder)
     todo = [o for o in originals if not o.slug and not _is_there(folder, o, made)]
+    _wait(ranks)  # all have read what there was before anybody adds to it
+    shapes = [(o.height, o.width) for o in todo]
+    share = list(batches(shapes, contender.f, batch))[rank::world]
     done = 0
-    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write("\n" if journal.tell() else "")  # ends a line cut short
-        for numbers in batches([(o.height, o.width) for o in todo], contender.f, batch):
+    with (folder / f"{JOURNAL}{rank or ''}").open("a", encoding="utf-8") as journal:
+        for numbers in share:
             members = [todo[n] for n in numbers]
             pictures = [_pixels(original) for original in members]
             results = through(contender, pictures, [o.sha256 for o in members])
@@ -55,13 +64,34 @@ def reconstruct(
                 journal.write(json.dumps(line, ensure_ascii=False) + "\n")
             journal.flush()
             done += len(members)
-            tell(done)
+            tell(min(len(todo), done * world))
+    _wait(ranks)
+    if rank == 0:
+        _gather_journals(folder)
+    _wait(ranks)
     made = _journal(folder)
     return {
         o.name: NON_FINITE
         for o in originals
         if not o.slug and made.get(o.name) == (o.sha256, False)
     }
+
+
+def _wait(ranks: Ranks | None) -> None:
+    """Until all ranks are here."""
+    if ranks is not None:
+        ranks.gather(None)
+
+
+def _gather_journals(folder: Path) -> None:
+    """Append what other ranks noted to the one journal, whose last word on a picture holds."""
+    path = folder / JOURNAL
+    with path.open("a", encoding="utf-8") as journal:
+        journal.write("\n" if journal.tell() else "")  # ends a line cut short
+        for other in sorted(folder.glob(f"{JOURNAL}[0-9]*")):
+            journal.write(other.read_text(encoding="utf-8") + "\n")
+            journal.flush()
+            other.unlink()
 
 
 def _check_sizes(contender: Contender, originals: Sequence[Original]) -> None:
@@ -80,14 +110,14 @@ def settings_hash(settings: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _begin(folder: Path, settings: dict[str, Any]) -> Path:
-    """The folder, empty where its settings were others."""
+def _begin(folder: Path, settings: dict[str, Any]) -> None:
+    """Make the folder, empty where its settings were others."""
     mark = folder / SETTINGS
     wanted = settings_hash(settings)
     if folder.is_dir() and any(folder.iterdir()):
         try:
             if json.loads(mark.read_text(encoding="utf-8"))["hash"] == wanted:
-                return folder
+                return
         except (OSError, ValueError, LookupError, TypeError):
             raise ValueError(
                 f"{folder} holds files that are no reconstructions of an evaluation (it has no"
@@ -99,7 +129,6 @@ def _begin(folder: Path, settings: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     told = {"hash": wanted, "settings": settings}
     commit_bytes(str(mark), json.dumps(told, indent=1, ensure_ascii=False, default=str).encode())
-    return folder
 
 
 def _journal(folder: Path) -> dict[str, tuple[str, bool]]:

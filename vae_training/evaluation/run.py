@@ -15,6 +15,7 @@ from filters.ocr.engine import OcrEngine, OcrUnavailable
 from filters.ocr.engines import make_engine
 from vae_corpus.progress import ProgressLine
 from vae_corpus.settings import SettingsError
+from vae_training.distributed import Ranks
 from vae_training.evaluation import curves, page, speed
 from vae_training.evaluation import results as outcome
 from vae_training.evaluation.breakdown import MEASURES, breakdown, legibility
@@ -42,14 +43,25 @@ class Evaluation:
     rows: list[Row]
 
 
-def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
+def evaluate(
+    settings: EvaluateSettings, say: Say = print, ranks: Ranks | None = None
+) -> Evaluation | None:
     """Reconstruct, measure and write results below `settings.out`.
+
+    With `ranks`, all of them call this together; the first measures what all have made, and the
+    others get None.
 
     SettingsError says which setting does not fit and what to do. A metric that cannot be measured
     here is left out and named; a picture that cannot be is a row with a slug.
     """
-    device = _device(settings)
+    device = str(ranks.device) if ranks else _device(settings)
+    # What is called fp32 is to be that: convolutions round to TF32 otherwise.
+    torch.backends.cudnn.allow_tf32 = False
     contenders = _contenders(settings)
+    if ranks is not None and not ranks.first:
+        if contenders:
+            reconstructed(settings, contenders, device, ranks)
+        return None
     left_out: dict[str, str] = {}
     judges = _judges(settings, device, left_out)
     ocr = _engine(settings, left_out)
@@ -57,7 +69,7 @@ def evaluate(settings: EvaluateSettings, say: Say = print) -> Evaluation:
         say(f"{metric} is left out: {why}")
     sets = [pairs(settings)] if settings.reference else []
     if contenders:
-        sets += reconstructed(settings, contenders, device)
+        sets += reconstructed(settings, contenders, device, ranks)
     for part in sets:
         _measure(part, judges)
     text_sets = [part for part in sets if part.name in _WITH_TEXT]
@@ -99,8 +111,6 @@ def _device(settings: EvaluateSettings) -> str:
     there = torch.cuda.is_available()
     if settings.device == "cuda" and not there:
         raise SettingsError("device: there is no GPU that torch sees here: --device cpu")
-    # What is called fp32 is to be that: convolutions round to TF32 otherwise.
-    torch.backends.cudnn.allow_tf32 = False
     return "cuda" if there and settings.device != "cpu" else "cpu"
 
 

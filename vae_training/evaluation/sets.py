@@ -12,6 +12,7 @@ import torch
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.progress import ProgressLine
 from vae_corpus.settings import SettingsError
+from vae_training.distributed import Ranks
 from vae_training.evaluation.config import EvaluateSettings
 from vae_training.evaluation.contenders import Contender, Options, open_contender
 from vae_training.evaluation.conventions import PREPARATIONS
@@ -68,8 +69,15 @@ def pairs(settings: EvaluateSettings) -> Set:
     )
 
 
-def reconstructed(settings: EvaluateSettings, names: Mapping[str, str], device: str) -> list[Set]:
-    """The sets of pictures, each reconstructed by every model; one model at a time is loaded."""
+def reconstructed(
+    settings: EvaluateSettings, names: Mapping[str, str], device: str, ranks: Ranks | None = None
+) -> list[Set]:
+    """The sets of pictures, each reconstructed by every model; one model at a time is loaded.
+
+    With `ranks`, all of them call this together, and each makes its share of the reconstructions.
+    """
+    if ranks is not None and not ranks.first:
+        ranks.gather(None)  # what the first has prepared is found as it is
     sets = [
         _opened(settings, name, place, preparation)
         for name, place, preparation in (
@@ -78,14 +86,22 @@ def reconstructed(settings: EvaluateSettings, names: Mapping[str, str], device: 
         )
         if place
     ]
-    options = Options(mode=settings.mode, seed=settings.seed, dtype=settings.dtype, device=device)
+    if ranks is not None and ranks.first:
+        ranks.gather(None)
+    options = Options(
+        mode=settings.mode,
+        seed=settings.seed,
+        dtype=settings.dtype,
+        device=device,
+        tiling=settings.tiling,
+    )
     for name, source in names.items():
         try:
             contender = open_contender(name, source, options)
         except ValueError as error:
             raise SettingsError(str(error)) from None
         for part in sets:
-            _reconstruct(settings, contender, part)
+            _reconstruct(settings, contender, part, ranks)
     return sets
 
 
@@ -139,12 +155,16 @@ def _unpacked(settings: EvaluateSettings, name: str, corpus: str) -> Path:
         raise SettingsError(f"--{name}: {error}") from None
 
 
-def _reconstruct(settings: EvaluateSettings, contender: Contender, part: Set) -> None:
+def _reconstruct(
+    settings: EvaluateSettings, contender: Contender, part: Set, ranks: Ranks | None
+) -> None:
     folder = Path(settings.out) / contender.name / part.name
     todo = [original for original in part.originals if not original.slug]
     tell = ProgressLine(len(todo), f"{part.name} through {contender.name}").tell
     try:
-        failed = reconstruct(contender, part.originals, folder, batch=settings.batch, tell=tell)
+        failed = reconstruct(
+            contender, part.originals, folder, batch=settings.batch, tell=tell, ranks=ranks
+        )
     except torch.OutOfMemoryError:
         raise SettingsError(
             f"{contender.name} needs more memory than the device has: lower --batch"
