@@ -211,6 +211,7 @@ def crop(text: str, page: int = 1, source: str = "a", look: int = 0) -> Crop:
     return Crop(
         png=png,
         look=thumbnail,
+        contrast=255,
         text=text,
         language="en",
         kind="k",
@@ -273,8 +274,8 @@ def test_omnidocbench_is_cut_from_the_corner_of_a_block(
     for row, entry in zip(rows, entries, strict=True):
         assert [row["left"], row["top"]] == entry["layout_dets"][0]["poly"][:2]
         assert row["kind"] == "slides" and row["language"] == "en"
-        # Helvetica of 10 pt at 3 px a point: small letters are 16 px high.
-        assert EN.off(16 * row["scale"]) <= 0.2
+        # Helvetica of 10 pt at 3 px a point: capitals are 21.5 px high.
+        assert EN.off(21.5 * row["scale"]) <= 0.15
         side = row["right"] - row["left"]
         assert side * row["scale"] == pytest.approx(256, rel=1e-4)
     assert all(rgb.shape == (256, 256, 3) for rgb in engine.seen)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_corpus.seeds import generator
-from vae_training.tokenbench.crop import Crop, LeftOut, encoded
+from vae_training.tokenbench.crop import Crop, LeftOut, contrast, encoded
 from vae_training.tokenbench.cutting import Cut, cuts
 from vae_training.tokenbench.drawing import cleared, draw
 from vae_training.tokenbench.lines import regions
@@ -67,6 +67,7 @@ def document_crops(
         rng = generator(seed, "pages", name)
         drawn = rng.choice(count, min(count, pages), replace=False, shuffle=False)
         left_out.add("page", "not_drawn", name, count - len(drawn))
+        before = left_out.counts["page", "no_text_layer"]
         for number in sorted(int(i) for i in drawn):
             place = f"{name} page {number + 1}"
             found = _page_crops(document, folder, path, number, left_out)
@@ -76,6 +77,8 @@ def document_crops(
                 kept = [found[i] for i in sorted(order[:per_page])]
             left_out.add("crop", "not_drawn", place, len(found) - len(kept))
             yield from kept
+        if left_out.counts["page", "no_text_layer"] - before == len(drawn):
+            left_out.add("file", "no_text_layer", name)
 
 
 def _page_crops(
@@ -129,6 +132,7 @@ def _crop(page: Any, text_page: Any, cut: Cut) -> dict[str, Any] | str:
     return {
         "png": png,
         "look": look,
+        "contrast": contrast(rgb),
         "text": cut.text,
         "language": cut.standard.language,
         "box": (cut.left, cut.top, cut.left + cut.side, cut.top + cut.side),
