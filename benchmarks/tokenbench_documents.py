@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -76,8 +77,8 @@ class Design:
 
 # A square of 256 px holds 200 Han characters of 16 px only where lines stand close.
 _LINE_HEIGHT = {"zh": (1.2, 1.15, 1.25), "en": (1.3, 1.2, 1.4)}
-_SANS = {"zh": "NotoSansCJK-Regular.ttc", "en": "Lato-Regular.ttf"}
-_SERIF = {"zh": "NotoSerifCJK-Regular.ttc", "en": "LiberationSerif-Regular.ttf"}
+_SANS = {"zh": "Noto Sans CJK SC", "en": "Lato"}
+_SERIF = {"zh": "Noto Serif CJK SC", "en": "Liberation Serif"}
 _DESIGNS = (
     Design(
         kind="book",
@@ -99,7 +100,7 @@ _DESIGNS = (
     ),
     Design(
         kind="newspaper",
-        faces={"zh": "uming.ttc", "en": "LiberationSerif-Regular.ttf"},
+        faces={"zh": "AR PL UMing CN", "en": "Liberation Serif"},
         page="280mm 400mm; margin: 0",
         body="font-size: 8.5pt; columns: 5; background: #e4e2dc; color: #222",
     ),
@@ -111,19 +112,19 @@ _DESIGNS = (
     ),
     Design(
         kind="colour textbook",
-        faces={"zh": "LXGWWenKai-Regular.ttf", "en": "DejaVuSerif.ttf"},
+        faces={"zh": "LXGW WenKai", "en": "DejaVu Serif"},
         page="190mm 260mm; margin: 0",
         body="font-size: 11pt; background: #dff1e4; color: #0b4f3a",
     ),
     Design(
         kind="note",
-        faces={"zh": "LXGWWenKai-Regular.ttf", "en": "LiberationSans-Italic.ttf"},
+        faces={"zh": "LXGW WenKai", "en": "Liberation Sans"},
         page="210mm 297mm; margin: 20mm",
         body="font-size: 13pt; color: #1f3fa8",
     ),
     Design(
         kind="web page",
-        faces={"zh": "wqy-zenhei.ttc", "en": "DejaVuSans.ttf"},
+        faces={"zh": "WenQuanYi Zen Hei", "en": "DejaVu Sans"},
         page="240mm 320mm; margin: 0",
         body="font-size: 11pt; background: #1e1e1e; color: #c8c8c8",
     ),
@@ -219,19 +220,22 @@ def _print(
     folders: dict[str, Path],
     target: Path,
 ) -> None:
-    face = next(p for name in _FONTS for p in folders[name].rglob(design.faces[language]))
     heights = _LINE_HEIGHT[language]
     height = heights[_DESIGNS.index(design) % len(heights)]
     css = (
-        f"@font-face {{ font-family: face; src: url('{face.resolve().as_uri()}'); }}"
         f"@page {{ size: {design.page}; }}"
         "html { print-color-adjust: exact; -webkit-print-color-adjust: exact; }"
-        f"body {{ font-family: face; margin: 0; line-height: {height}; {design.body}; }}"
+        f"body {{ font-family: '{design.faces[language]}'; line-height: {height}; }}"
+        f"body {{ margin: 0; {design.body}; }}"
         "p { margin: 0 0 .4em; padding: 0 10mm; }"
     )
     body = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in text)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
+        # By family: Chromium takes few collections (.ttc) as web fonts, and shows boxes instead.
+        fonts = Path(folder) / "fonts.conf"
+        dirs = "".join(f"<dir>{folders[name].resolve()}</dir>" for name in _FONTS)
+        fonts.write_text(f"<fontconfig>{dirs}<cachedir>{folder}/fonts</cachedir></fontconfig>")
         page = Path(folder) / "page.html"
         page.write_text(
             f"<!doctype html><html lang='{language}'><meta charset='utf-8'>"
@@ -240,10 +244,11 @@ def _print(
         )
         command = [
             *(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"),
-            *("--allow-file-access-from-files", f"--user-data-dir={folder}/profile"),
-            *("--virtual-time-budget=20000", f"--print-to-pdf={target.resolve()}", page.as_uri()),
+            *(f"--user-data-dir={folder}/profile", f"--print-to-pdf={target.resolve()}"),
+            page.as_uri(),
         ]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
+        environment = {**os.environ, "FONTCONFIG_FILE": str(fonts)}
+        subprocess.run(command, check=True, capture_output=True, timeout=300, env=environment)
 
 
 if __name__ == "__main__":

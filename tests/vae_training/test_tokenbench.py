@@ -21,7 +21,7 @@ from vae_training.tokenbench.duplicates import near_duplicates, ngrams, overlap
 from vae_training.tokenbench.glyph_height import glyph_height
 from vae_training.tokenbench.lines import Line
 from vae_training.tokenbench.standard import EN, ZH, joined, standard_of
-from vae_training.tokenbench.text_layer import Character
+from vae_training.tokenbench.text_layer import Character, same_glyphs
 
 
 def pixels(out: Path, row: dict[str, Any]) -> NDArray[np.uint8]:
@@ -193,6 +193,17 @@ def test_contrast_is_between_paper_and_strokes() -> None:
     rgb[::8] = 60
     assert contrast(rgb) == 140
     assert contrast(np.full((256, 256, 3), 7, np.uint8)) == 0
+
+
+def test_boxes_for_missing_glyphs_are_no_text() -> None:
+    def glyphs(widths: list[float]) -> list[Character]:
+        return [
+            Character(chr(0x4E00 + i), (0, 0, w, 9), 9, 10, i, False, True, True)
+            for i, w in enumerate(widths)
+        ]
+
+    assert same_glyphs(glyphs([6.0] * 12 + [7.0, 8.0]))
+    assert not same_glyphs(glyphs([6 + i / 9 for i in range(14)]))
 
 
 def test_of_lines_that_go_on_nothing_is_left_above_and_below() -> None:

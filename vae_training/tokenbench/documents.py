@@ -12,7 +12,7 @@ from vae_training.tokenbench.crop import Crop, LeftOut, contrast, encoded
 from vae_training.tokenbench.cutting import Cut, cuts
 from vae_training.tokenbench.drawing import cleared, draw
 from vae_training.tokenbench.lines import regions
-from vae_training.tokenbench.text_layer import characters, distrusted
+from vae_training.tokenbench.text_layer import characters, distrusted, same_glyphs
 
 # A kind for what lies in no folder of its own.
 KIND = "document"
@@ -122,6 +122,8 @@ def _page_crops(
 def _crop(page: Any, text_page: Any, cut: Cut) -> dict[str, Any] | str:
     if not all(c.sound for c in cut.characters):
         return "unmapped_characters"
+    if same_glyphs(cut.characters):
+        return "missing_glyphs"
     slug = distrusted(text_page, cut.characters)
     if slug:
         return slug
