@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,22 +13,15 @@ from PIL import Image
 from tests import tiny_font
 from tests.pipelines import pdfs
 from tests.vae_training import tokenbench_inputs as inputs
-from vae_training.tokenbench import build
 from vae_training.tokenbench.__main__ import main
-from vae_training.tokenbench.crop import Crop, encoded
+from vae_training.tokenbench.crop import Crop, contrast_levels, encoded
+from vae_training.tokenbench.cutting import Cut
+from vae_training.tokenbench.drawing import cleared
 from vae_training.tokenbench.duplicates import near_duplicates, ngrams, overlap
 from vae_training.tokenbench.glyph_height import glyph_height
+from vae_training.tokenbench.lines import Line
 from vae_training.tokenbench.standard import EN, ZH, joined, standard_of
-
-
-def reasons(out: Path) -> dict[str, int]:
-    rows = json.loads((out / "left_out.json").read_text(encoding="utf-8"))
-    return {f"{row['level']} {row['reason']}": row["count"] for row in rows}
-
-
-def index(out: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(out / "index.parquet").to_pylist()
-    return rows
+from vae_training.tokenbench.text_layer import Character, same_glyphs
 
 
 def pixels(out: Path, row: dict[str, Any]) -> NDArray[np.uint8]:
@@ -63,7 +55,7 @@ def test_english_crops_have_the_asked_for_size_and_count(
     tmp_path: Path, pages: list[list[str]]
 ) -> None:
     out = made(tmp_path, inputs.pdf(pages))
-    rows = index(out)
+    rows = inputs.index(out)
     assert len(rows) >= 4 and {row["page"] for row in rows} == {1, 2}
     for row in rows:
         assert pixels(out, row).shape == (256, 256, 3)
@@ -75,7 +67,7 @@ def test_text_is_whole_lines_of_the_page_in_reading_order(
     tmp_path: Path, pages: list[list[str]]
 ) -> None:
     out = made(tmp_path, inputs.pdf(pages))
-    for row in index(out):
+    for row in inputs.index(out):
         rest, lines = row["gt_text"], pages[row["page"] - 1]
         first = next(i for i, line in enumerate(lines) if rest.startswith(line[:20]))
         for line in lines[first:]:
@@ -88,7 +80,7 @@ def test_text_is_whole_lines_of_the_page_in_reading_order(
 
 def test_no_stroke_reaches_the_edge_of_a_crop(tmp_path: Path, pages: list[list[str]]) -> None:
     out = made(tmp_path, inputs.pdf(pages))
-    for row in index(out):
+    for row in inputs.index(out):
         rgb = pixels(out, row)
         edge = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
         assert edge.min() == 255
@@ -96,7 +88,7 @@ def test_no_stroke_reaches_the_edge_of_a_crop(tmp_path: Path, pages: list[list[s
 
 def test_median_glyph_measured_on_pixels_agrees(tmp_path: Path, pages: list[list[str]]) -> None:
     out = made(tmp_path, inputs.pdf(pages))
-    for row in index(out):
+    for row in inputs.index(out):
         rgb = pixels(out, row)
         measured = glyph_height(rgb, EN)
         assert measured is not None and abs(measured - row["glyph_px"]) <= 1.5
@@ -105,7 +97,7 @@ def test_median_glyph_measured_on_pixels_agrees(tmp_path: Path, pages: list[list
 def test_chinese_crops(tmp_path: Path, chinese_font: Path) -> None:
     lines = inputs.chinese_lines(40)
     out = made(tmp_path, inputs.pdf([lines], font=chinese_font, pitch=11))
-    rows = index(out)
+    rows = inputs.index(out)
     assert rows and {row["language"] for row in rows} == {"zh"}
     for row in rows:
         assert ZH.fits(row["chars"]) and ZH.off(row["glyph_px"]) <= 0.15
@@ -116,7 +108,7 @@ def test_layout_is_that_of_the_official_script(tmp_path: Path, pages: list[list[
     out = made(tmp_path, inputs.pdf(pages))
     truth = json.loads((out / "ground_truth.json").read_text(encoding="utf-8"))
     images = sorted(path.name for path in (out / "gt_dir").iterdir())
-    assert [row["file"] for row in truth] == images == [row["file"] for row in index(out)]
+    assert [row["file"] for row in truth] == images == [row["file"] for row in inputs.index(out)]
     assert all(row["gt_text"] for row in truth)
     assert (out / "contact_sheet.png").is_file()
 
@@ -131,17 +123,19 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path, pages: list[list[st
     one, two = (
         {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()} for out in outs
     )
-    assert one == two and len(index(outs[0])) == 2
+    assert one == two and len(inputs.index(outs[0])) == 2
 
 
 def test_the_same_text_stays_once(tmp_path: Path, pages: list[list[str]]) -> None:
     alone = made(tmp_path, inputs.pdf(pages))
     (tmp_path / "twice").mkdir()
     twice = made(tmp_path / "twice", inputs.pdf(pages), inputs.pdf(pages, pitch=12.5))
-    texts = [row["gt_text"] for row in index(twice)]
+    texts = [row["gt_text"] for row in inputs.index(twice)]
     shares = [overlap(ngrams(a, 5), ngrams(b, 5)) for i, a in enumerate(texts) for b in texts[:i]]
     assert max(shares) <= 0.3
-    assert reasons(twice)["crop same_text"] > 0 and "crop same_text" not in reasons(alone)
+    assert inputs.reasons(twice)["crop same_text"] > 0 and "crop same_text" not in inputs.reasons(
+        alone
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,8 +155,86 @@ def test_what_gives_no_crop_is_counted_by_its_reason(
     tmp_path: Path, pages: list[list[str]], spoil: Callable[[Any], bytes], reason: str
 ) -> None:
     out = made(tmp_path, spoil(pages), inputs.pdf(pages))
-    assert reasons(out)[reason] > 0
-    assert {row["source"] for row in index(out)} == {"b.pdf"}
+    assert inputs.reasons(out)[reason] > 0
+    assert {row["source"] for row in inputs.index(out)} == {"b.pdf"}
+
+
+def test_every_document_that_gave_none_has_a_row(tmp_path: Path, pages: list[list[str]]) -> None:
+    locked = inputs.pdf(pages, password="secret")
+    scan = inputs.pdf([[], []], picture=True)
+    out = made(tmp_path, locked, b"no document", scan, locked, inputs.pdf(pages))
+    rows = json.loads((out / "left_out.json").read_text(encoding="utf-8"))
+    found = [(row["reason"], row["example"][:5]) for row in rows if row["level"] == "file"]
+    assert found == [
+        ("broken_document", "b.pdf"),
+        ("encrypted", "a.pdf"),
+        ("encrypted", "d.pdf"),
+        ("no_text_layer", "c.pdf"),
+    ]
+
+
+def test_the_number_of_processes_changes_no_byte(tmp_path: Path, pages: list[list[str]]) -> None:
+    folder = tmp_path / "pdfs"
+    (folder / "book").mkdir(parents=True)
+    (folder / "book" / "a.pdf").write_bytes(inputs.pdf(pages))
+    (folder / "b.pdf").write_bytes(inputs.pdf([inputs.english_lines(40, "other")]))
+    (folder / "c.pdf").write_bytes(b"no document")
+    outs = {}
+    for workers in ("1", "2"):
+        out = tmp_path / f"out{workers}"
+        assert main(["--documents", str(folder), "--workers", workers, "--out", str(out)]) == 0
+        outs[workers] = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert outs["1"] == outs["2"]
+    assert {row["kind"] for row in inputs.index(out)} == {"book", "document"}
+
+
+def test_contrast_is_between_paper_and_strokes() -> None:
+    rgb = np.full((256, 256, 3), 200, np.uint8)
+    rgb[::8] = 60
+    assert contrast_levels(rgb) == 140
+    assert contrast_levels(np.full((256, 256, 3), 7, np.uint8)) == 0
+
+
+def test_boxes_for_missing_glyphs_are_no_text() -> None:
+    def glyphs(widths: list[float]) -> list[Character]:
+        return [
+            Character(chr(0x4E00 + i), (0, 0, w, 9), 9, 10, i, False, True, True)
+            for i, w in enumerate(widths)
+        ]
+
+    assert same_glyphs(glyphs([6.0] * 12 + [7.0, 8.0]))
+    assert not same_glyphs(glyphs([6 + i / 9 for i in range(14)]))
+
+
+def test_of_lines_that_go_on_nothing_is_left_above_and_below() -> None:
+    font, em = (5.0, 3.0, 12.0, 13.0), 12.0
+
+    def line(top: float, count: int) -> Line:
+        boxes = [(4 + 14 * i, top, 16 + 14 * i, top + em) for i in range(count)]
+        return Line.of([Character("字", b, b[3], em, 0, False, True, True) for b in boxes])
+
+    lines = tuple(line(4 + 13 * row, 18) for row in range(4))
+    kept = (lines[0], Line.of(lines[1].characters[:9]), *lines[2:])
+    rgb = np.full((256, 256, 3), 255, np.uint8)
+    for row in lines:
+        for c in row.characters:
+            x0, y0, x1, y1 = map(int, c.box)
+            rgb[y0:y1, x0:x1] = 0
+    cut = Cut(
+        standard=ZH,
+        lines=kept,
+        ends=(256.0, 130.0, 256.0, 256.0),
+        left=0,
+        top=0,
+        bottom=256,
+        scale=1,
+        glyph_px=font[3],
+    )
+    clean = cleared(rgb, cut)
+    assert not isinstance(clean, str)
+    # Its lines are 1 px apart: their frames reach into what is painted over.
+    assert clean[17:29, 134:].min() == 255 and clean[17:29, 4:120].min() == 0
+    assert (clean[4:16, 4:] == rgb[4:16, 4:]).all() and (clean[30:42, 4:] == rgb[30:42, 4:]).all()
 
 
 def test_a_document_that_announces_a_million_pages(tmp_path: Path) -> None:
@@ -173,12 +245,12 @@ def test_a_document_that_announces_a_million_pages(tmp_path: Path) -> None:
     (tmp_path / "pdfs" / "a.pdf").write_bytes(data)
     out = tmp_path / "out"
     assert main(["--documents", str(tmp_path / "pdfs"), "--pages", "5", "--out", str(out)]) == 1
-    assert reasons(out) == {"page broken_page": 5, "page not_drawn": 999_995}
+    assert inputs.reasons(out) == {"page broken_page": 5, "page not_drawn": 999_995}
 
 
 def test_a_set_without_crops_is_told_by_the_exit_code(tmp_path: Path) -> None:
     out = made(tmp_path, b"no document", code=1)
-    assert not index(out) and reasons(out) == {"file broken_document": 1}
+    assert not inputs.index(out) and inputs.reasons(out) == {"file broken_document": 1}
 
 
 def test_another_set_is_not_mixed_in(
@@ -211,6 +283,7 @@ def crop(text: str, page: int = 1, source: str = "a", look: int = 0) -> Crop:
     return Crop(
         png=png,
         look=thumbnail,
+        contrast_levels=255,
         text=text,
         language="en",
         kind="k",
@@ -249,96 +322,3 @@ def test_languages() -> None:
     assert standard_of("der Hund und die Katze sind nicht im Haus") is None
     assert standard_of("123 456") is None
     assert joined("使用 apt  安装 a  b") == "使用apt安装a b"
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> inputs.FakeEngine:
-    fake = inputs.FakeEngine()
-    monkeypatch.setattr(build, "make_engine", lambda *_, **__: fake)
-    return fake
-
-
-def omni(tmp_path: Path, code: int = 0) -> Path:
-    out = tmp_path / "out"
-    assert main(["--omnidocbench", str(tmp_path / "omni"), "--out", str(out)]) == code
-    return out
-
-
-def test_omnidocbench_is_cut_from_the_corner_of_a_block(
-    tmp_path: Path, engine: inputs.FakeEngine
-) -> None:
-    entries = inputs.omnidocbench(tmp_path / "omni", pages=2)
-    rows = index(omni(tmp_path))
-    assert [row["source"] for row in rows] == ["p0.png", "p1.png"]
-    for row, entry in zip(rows, entries, strict=True):
-        assert [row["left"], row["top"]] == entry["layout_dets"][0]["poly"][:2]
-        assert row["kind"] == "slides" and row["language"] == "en"
-        # Helvetica of 10 pt at 3 px a point: small letters are 16 px high.
-        assert EN.off(16 * row["scale"]) <= 0.2
-        side = row["right"] - row["left"]
-        assert side * row["scale"] == pytest.approx(256, rel=1e-4)
-    assert all(rgb.shape == (256, 256, 3) for rgb in engine.seen)
-    assert reasons(tmp_path / "out")["crop no_text_block"] == 2
-
-
-def test_omnidocbench_keeps_what_is_read_with_enough_characters(
-    tmp_path: Path, engine: inputs.FakeEngine
-) -> None:
-    inputs.omnidocbench(tmp_path / "omni")
-    engine.characters = 299
-    assert reasons(omni(tmp_path, code=1))["crop too_few_characters"] == 1
-
-
-def test_images_that_are_missing_or_broken_are_reasons(
-    tmp_path: Path, engine: inputs.FakeEngine
-) -> None:
-    inputs.omnidocbench(tmp_path / "omni", pages=3)
-    images = tmp_path / "omni" / "images"
-    (images / "p0.png").unlink()
-    (images / "p1.png").write_bytes((images / "p1.png").read_bytes()[:500])
-    out = omni(tmp_path)
-    assert [row["source"] for row in index(out)] == ["p2.png"]
-    assert reasons(out)["page missing_image"] == reasons(out)["page truncated"] == 1
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda entries: {"pages": entries}, "must hold a list of pages"),
-        (lambda entries: entries[0].pop("page_info"), "has no field page_info"),
-        (lambda entries: entries[0]["page_info"].pop("image_path"), "has no field image_path"),
-        (lambda entries: entries[0]["page_info"].update(image_path="../x.png"), "leads out"),
-        (lambda entries: entries[0]["layout_dets"][0].update(poly=[1, 2]), "poly must hold 8"),
-        (lambda entries: entries[0]["layout_dets"][0].update(poly=[1] * 8), "has no area"),
-        (lambda entries: entries[0].update(layout_dets="none"), "layout_dets must be a list"),
-    ],
-)
-def test_another_format_is_told_by_page_and_field(
-    tmp_path: Path,
-    engine: inputs.FakeEngine,
-    spoil: Callable[[Any], Any],
-    said: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    entries = inputs.omnidocbench(tmp_path / "omni")
-    other = spoil(entries)
-    inputs.annotate(tmp_path / "omni", other if "pages" in (other or {}) else entries)
-    omni(tmp_path, code=2)
-    assert said in capsys.readouterr().err
-
-
-def test_garbage_for_annotations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inputs.omnidocbench(tmp_path / "omni")
-    (tmp_path / "omni" / "OmniDocBench.json").write_bytes(b"\xff\xfe{]")
-    omni(tmp_path, code=2)
-    assert "is not JSON" in capsys.readouterr().err
-
-
-def test_turned_and_ignored_blocks_are_left_out(tmp_path: Path, engine: inputs.FakeEngine) -> None:
-    entries = inputs.omnidocbench(tmp_path / "omni", pages=2)
-    entries[0]["layout_dets"][0]["attribute"]["text_rotate"] = "rotate90"
-    entries[1]["layout_dets"][0]["ignore"] = True
-    inputs.annotate(tmp_path / "omni", entries)
-    found = reasons(omni(tmp_path, code=1))
-    assert found["crop rotated_text"] == found["crop ignored"] == 1
-    assert not engine.seen

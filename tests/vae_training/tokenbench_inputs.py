@@ -1,4 +1,4 @@
-"""PDFs of prose and a data set laid out as OmniDocBench is, both built in code."""
+"""PDFs of prose and a data set laid out as OmniDocBench is, both built in code; sets read back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pypdfium2
 from numpy.typing import NDArray
 from PIL import Image
@@ -102,26 +103,63 @@ def omnidocbench(folder: Path, pages: int = 1, scale: float = 3) -> list[dict[st
             "category_type": "text_block",
             "poly": [left, top, right, top, right, bottom, left, bottom],
             "ignore": False,
-            "order": 0,
-            "anno_id": 0,
+            "order": 1,
+            "anno_id": 4,
             "text": " ".join(lines),
-            "attribute": {"text_language": "text_en", "text_rotate": "normal"},
+            "line_with_spans": [
+                _span(line, left, right, top + 36 * i) for i, line in enumerate(lines)
+            ],
+            "attribute": {
+                "text_language": "text_en",
+                "text_background": "white",
+                "text_rotate": "normal",
+            },
         }
-        figure = {**block, "category_type": "figure", "anno_id": 1}
+        # What has no place in the reading order has none of the fields of text either.
+        others = ("category_type", "poly", "ignore", "order", "anno_id")
+        figure = {k: block[k] for k in others} | {"category_type": "figure", "order": None}
+        page_number = figure | {"category_type": "page_number", "text": str(number)}
         info = {
             "page_no": number,
             "height": round(HEIGHT * scale),
             "width": round(WIDTH * scale),
             "image_path": f"p{number}.png",
-            "page_attribute": {"data_source": "PPT2PDF", "language": "en"},
+            "page_attribute": {
+                "data_source": "PPT2PDF",
+                "language": "en",
+                "layout": "single_column",
+                "special_issue": ["watermark"],
+            },
         }
-        entries.append({"layout_dets": [block, figure], "page_info": info, "extra": {}})
+        relation = {"source_anno_id": 4, "target_anno_id": 5, "relation_type": "truncated"}
+        entries.append(
+            {
+                "layout_dets": [block, figure, page_number],
+                "page_info": info,
+                "extra": {"relation": [relation]},
+            }
+        )
     annotate(folder, entries)
     return entries
 
 
+def _span(text: str, left: float, right: float, top: float) -> dict[str, Any]:
+    poly = [left, top, right, top, right, top + 30.5, left, top + 30.5]
+    return {"category_type": "text_span", "poly": poly, "text": text}
+
+
 def annotate(folder: Path, entries: Any) -> None:
     (folder / "OmniDocBench.json").write_text(json.dumps(entries), encoding="utf-8")
+
+
+def reasons(out: Path) -> dict[str, int]:
+    rows = json.loads((out / "left_out.json").read_text(encoding="utf-8"))
+    return {f"{row['level']} {row['reason']}": row["count"] for row in rows}
+
+
+def index(out: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(out / "index.parquet").to_pylist()
+    return rows
 
 
 class FakeEngine:

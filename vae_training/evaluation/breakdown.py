@@ -80,7 +80,7 @@ def _of_picture(row: Row, known: Labels) -> _Seen:
     return _Seen(
         picture=row.name,
         size_px=known.glyph_px,
-        contrast=known.contrast,
+        contrast=None,  # labels know that of lines alone
         # What nobody wrote down is told by what is read in the original.
         language=known.language or (script(row.reference_text) if row.reference_text else None),
         kind=known.kind,

@@ -51,7 +51,6 @@ class Labels:
     language: str | None = None
     kind: str | None = None
     glyph_px: float | None = None
-    contrast: float | None = None
     lines: tuple[TextLine, ...] = ()
 
 
@@ -117,7 +116,6 @@ def _read_index(path: Path) -> dict[str, Labels]:
             language=row.get("language"),
             kind=row.get("kind"),
             glyph_px=_positive(row.get("glyph_px")),
-            contrast=_positive(row.get("contrast")),
         )
         for row in rows
     }

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 from filters.ocr.engine import OcrUnavailable
 from filters.ocr.engines import make_engine
@@ -37,16 +42,30 @@ def _of_documents(settings: TokenbenchSettings, left_out: LeftOut) -> Iterator[C
     assert settings.documents is not None
     paths = find_pdfs(settings.documents)
     line = ProgressLine(len(paths), "documents")
-    for done, path in enumerate(paths, 1):
-        yield from document_crops(
-            settings.documents,
-            path,
-            left_out,
-            pages=settings.pages,
-            per_page=settings.crops_per_page,
-            seed=settings.seed,
-        )
-        line.tell(done)
+    cut = functools.partial(_of_document, settings)
+    workers = min(settings.workers, len(paths))
+    # pdfium keeps state for its process, which a fork would copy half-way.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers) if workers > 1 else nullcontext() as pool:
+        parts: Iterable[Any] = pool.imap(cut, paths) if pool else map(cut, paths)
+        for done, (crops, missing) in enumerate(parts, 1):
+            yield from crops
+            left_out.merge(missing)
+            line.tell(done)
+
+
+def _of_document(settings: TokenbenchSettings, path: Path) -> tuple[list[Crop], LeftOut]:
+    assert settings.documents is not None
+    left_out = LeftOut()
+    crops = document_crops(
+        settings.documents,
+        path,
+        left_out,
+        pages=settings.pages,
+        per_page=settings.crops_per_page,
+        seed=settings.seed,
+    )
+    return list(crops), left_out
 
 
 def _of_omnidocbench(settings: TokenbenchSettings, left_out: LeftOut) -> Iterator[Crop]:

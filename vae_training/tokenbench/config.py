@@ -23,6 +23,9 @@ class TokenbenchSettings(Settings):
     pages: int = Field(100_000, ge=1, description="pages taken of a PDF, drawn by the seed")
     crops_per_page: int = Field(4, ge=1, description="crops taken of a page, drawn by the seed")
     seed: int = Field(0, ge=0, description="of the pages and crops that are taken")
+    workers: int = Field(
+        1, ge=1, description="processes that cut PDFs; the set is the same whatever their number"
+    )
     ocr: Literal["rapidocr", "paddleocr"] = Field(
         "rapidocr", description="engine that reads the crops of OmniDocBench"
     )

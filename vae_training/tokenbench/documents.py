@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vae_corpus.seeds import generator
-from vae_training.tokenbench.crop import Crop, LeftOut, encoded
+from vae_training.tokenbench.crop import Crop, LeftOut, contrast_levels, encoded
 from vae_training.tokenbench.cutting import Cut, cuts
 from vae_training.tokenbench.drawing import cleared, draw
 from vae_training.tokenbench.lines import regions
-from vae_training.tokenbench.text_layer import characters, distrusted
+from vae_training.tokenbench.text_layer import characters, distrusted, same_glyphs
 
 # A kind for what lies in no folder of its own.
 KIND = "document"
@@ -67,6 +67,7 @@ def document_crops(
         rng = generator(seed, "pages", name)
         drawn = rng.choice(count, min(count, pages), replace=False, shuffle=False)
         left_out.add("page", "not_drawn", name, count - len(drawn))
+        before = left_out.counts["page", "no_text_layer"]
         for number in sorted(int(i) for i in drawn):
             place = f"{name} page {number + 1}"
             found = _page_crops(document, folder, path, number, left_out)
@@ -76,6 +77,8 @@ def document_crops(
                 kept = [found[i] for i in sorted(order[:per_page])]
             left_out.add("crop", "not_drawn", place, len(found) - len(kept))
             yield from kept
+        if left_out.counts["page", "no_text_layer"] - before == len(drawn):
+            left_out.add("file", "no_text_layer", name)
 
 
 def _page_crops(
@@ -119,6 +122,8 @@ def _page_crops(
 def _crop(page: Any, text_page: Any, cut: Cut) -> dict[str, Any] | str:
     if not all(c.sound for c in cut.characters):
         return "unmapped_characters"
+    if same_glyphs(cut.characters):
+        return "missing_glyphs"
     slug = distrusted(text_page, cut.characters)
     if slug:
         return slug
@@ -129,6 +134,7 @@ def _crop(page: Any, text_page: Any, cut: Cut) -> dict[str, Any] | str:
     return {
         "png": png,
         "look": look,
+        "contrast_levels": contrast_levels(rgb),
         "text": cut.text,
         "language": cut.standard.language,
         "box": (cut.left, cut.top, cut.left + cut.side, cut.top + cut.side),

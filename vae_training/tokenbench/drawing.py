@@ -19,6 +19,8 @@ from vae_training.tokenbench.text_layer import Character
 # Levels of 255. Antialiased strokes of a pixel keep at least a third of their contrast.
 _INK = 40
 _PAD_PX = 2.0
+# Where close lines meet, only the softened edge of a stroke belongs to its line.
+_CLOSE_PX = 0.5
 # Shares of the crop's characters, or of its pixels with ink.
 _MOST_UNSEEN = 0.01
 _MOST_OTHER_INK = 0.05
@@ -63,13 +65,19 @@ def cleared(rgb: Rgb, cut: Cut) -> Rgb | str:
     contrast = np.abs(rgb.astype(np.int16) - paper).max(axis=2)
     keep = np.zeros((SIDE_PX, SIDE_PX), bool)
     boxes = np.zeros((SIDE_PX, SIDE_PX), bool)
+    close = np.zeros((SIDE_PX, SIDE_PX), bool)
+    rests = np.zeros((SIDE_PX, SIDE_PX), bool)
     unseen = 0
     for line, end in zip(cut.lines, cut.ends, strict=True):
         right = max(c.box[2] for c in line.characters)
         _mark(keep, (line.left, line.top, right, line.bottom), cut, ends=(end, cut.bottom))
+        _mark(rests, (end + _PAD_PX / cut.scale, line.top, cut.left + cut.side, line.bottom), cut)
         for character in line.characters:
+            _mark(close, character.box, cut, pad_px=_CLOSE_PX)
             at = _mark(boxes, character.box, cut)
             unseen += not (contrast[at] >= _INK).any()
+    # Above and below a line the rest of a longer one would show its edge.
+    keep &= ~rests | close
     characters = cut.characters
     if unseen > _MOST_UNSEEN * len(characters):
         return "unseen_text"
@@ -107,6 +115,7 @@ def _mark(
     cut: Cut,
     *,
     ends: tuple[float, float] = (math.inf, math.inf),
+    pad_px: float = _PAD_PX,
 ) -> tuple[slice, slice]:
     """Set the pixels of a box in points, with a little around it; and where they are.
 
@@ -115,8 +124,8 @@ def _mark(
     origin = (cut.left, cut.top)
     x0, y0, x1, y1 = ((v - o) * cut.scale for v, o in zip(box, origin * 2, strict=True))
     x2, y2 = ((v - o) * cut.scale for v, o in zip(ends, origin, strict=True))
-    rows = slice(max(0, int(y0 - _PAD_PX)), max(0, int(min(math.ceil(y1 + _PAD_PX), y2))))
-    columns = slice(max(0, int(x0 - _PAD_PX)), max(0, int(min(math.ceil(x1 + _PAD_PX), x2))))
+    rows = slice(max(0, int(y0 - pad_px)), max(0, int(min(math.ceil(y1 + pad_px), y2))))
+    columns = slice(max(0, int(x0 - pad_px)), max(0, int(min(math.ceil(x1 + pad_px), x2))))
     mask[rows, columns] = True
     return rows, columns
 

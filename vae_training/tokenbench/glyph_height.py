@@ -1,4 +1,4 @@
-"""How high the median glyph of a block of text is, from its pixels alone."""
+"""How high a full character of a block of text is, from its pixels alone."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ _LEAST_PX = 4
 _LEAST_GLYPHS = 20
 # Parts of a line's height: less is a dot or a comma, more is joined to another line.
 _PARTS = (0.3, 1.3)
+# Of the letters of English prose about 28 % have ascenders or are capitals, 6 % descend below the
+# line: so this share of the pieces is lower than the middle of those of full height.
+_FULL = 0.85
 
 
 def glyph_height(rgb: Rgb, standard: Standard) -> float | None:
     """In px; None when no rows of text can be told apart.
 
-    A Latin letter is one piece of ink, so the median piece is measured. A Han character is several:
-    the pieces of a line that stand above each other are joined first.
+    A Latin letter is one piece of ink, so the piece that 85 % are lower than is a capital or an
+    ascender. A Han character is several: those of a line that stand above each other are joined
+    first, and their median is taken.
     """
     if min(rgb.shape[:2]) < _LEAST_PX:
         return None
@@ -35,7 +39,9 @@ def glyph_height(rgb: Rgb, standard: Standard) -> float | None:
         line = (ink[first:last] > 0).astype(np.uint8)
         found = _han(line) if standard is ZH else _pieces(line)
         heights += [h for h in found if _PARTS[0] * row <= h <= _PARTS[1] * row]
-    return float(np.median(heights)) if len(heights) >= _LEAST_GLYPHS else None
+    if len(heights) < _LEAST_GLYPHS:
+        return None
+    return float(np.quantile(heights, 0.5 if standard is ZH else _FULL))
 
 
 def _pieces(line: NDArray[np.uint8]) -> list[float]:

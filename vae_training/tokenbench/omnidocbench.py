@@ -3,7 +3,9 @@
 The data set is a folder with OmniDocBench.json, a list of pages, and images/. Of a page are read
 `page_info.image_path`, `page_info.page_attribute.data_source`, and of each of its `layout_dets`
 `category_type`, `poly` (corners x, y in px, clockwise from the top left), `text`, `ignore`,
-`attribute.text_rotate`; that is its published format, v1.0 and v1.5.
+`attribute.text_rotate`; that is its published format, v1.0 and v1.5 (github:
+opendatalab/OmniDocBench, README, "Dataset Format"). A block of several paragraphs (`merge_list`)
+may have no `text` of its own; then it stands in its parts, or in their `line_with_spans`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy as np
 from filters.ocr.engine import OcrEngine
 from vae_corpus.pictures.decode import Fault, decode
 from vae_corpus.seeds import generator
-from vae_training.tokenbench.crop import Box, Crop, LeftOut, Rgb, encoded
+from vae_training.tokenbench.crop import Box, Crop, LeftOut, Rgb, contrast_levels, encoded
 from vae_training.tokenbench.glyph_height import glyph_height
 from vae_training.tokenbench.standard import SIDE_PX, TOLERANCE, Standard, joined, standard_of
 
@@ -144,6 +146,7 @@ def _crop(page: Page, block: Block, rgb: Rgb, engine: OcrEngine) -> Crop | str:
     return Crop(
         png=png,
         look=look,
+        contrast_levels=contrast_levels(pixels),
         text=text,
         language=standard.language,
         kind=page.kind,
@@ -205,10 +208,10 @@ def _page(entry: Any, number: int, folder: Path, path: Path) -> Page:
             left_out.append("no_text_block")
         elif det.get("ignore"):
             left_out.append("ignored")
-        elif not isinstance(det.get("text"), str) or not det["text"].strip():
+        elif not (text := _text(det)):
             left_out.append("no_text")
         else:
-            blocks.append(_block(det, spot))
+            blocks.append(_block(det, text, spot))
     return Page(
         number=number,
         image=folder / "images" / name,
@@ -218,7 +221,20 @@ def _page(entry: Any, number: int, folder: Path, path: Path) -> Page:
     )
 
 
-def _block(det: dict[str, Any], where: str) -> Block:
+def _text(det: Any) -> str:
+    """What a block says, on one line: itself, or the first of its levels that does."""
+    if not isinstance(det, dict):
+        return ""
+    if isinstance(det.get("text"), str) and det["text"].strip():
+        return joined(det["text"])
+    for level in ("merge_list", "line_with_spans"):
+        parts = det.get(level)
+        if isinstance(parts, list) and any(map(_text, parts)):
+            return joined(" ".join(map(_text, parts)))
+    return ""
+
+
+def _block(det: dict[str, Any], text: str, where: str) -> Block:
     poly = _field(det, "poly", list, where)
     numbers = [v for v in poly if isinstance(v, int | float) and np.isfinite(v)]
     if len(numbers) != 8 or len(poly) != 8:
@@ -228,7 +244,6 @@ def _block(det: dict[str, Any], where: str) -> Block:
         raise WrongLayout(f"{where}: poly {poly!r} has no area")
     attribute = det.get("attribute") or {}
     turned = attribute.get("text_rotate", "normal") if isinstance(attribute, dict) else "normal"
-    text = joined(det["text"])
     return Block(box=box, text=text, upright=turned == "normal")
 
 

@@ -3,8 +3,9 @@
 OUT/gt_dir/0001.png ...     the crops, 256 x 256 px: its --gt_dir
 OUT/ground_truth.json       [{"file": "0001.png", "gt_text": "..."}, ...], named as its own
                             ned_details.json names them; beside the images, which it lists
-OUT/index.parquet           a row per crop: where it is from, its box, language, size
-OUT/left_out.json           what gave no crop: level, reason, count, an example
+OUT/index.parquet           a row per crop: where it is from, its box, language, kind, height of its
+                            glyphs in px, contrast in levels of luma
+OUT/left_out.json           what gave no crop: level, reason, count, an example; a row per document
 OUT/contact_sheet.png       crops of each language and kind, to look at
 """
 
@@ -44,6 +45,7 @@ SCHEMA = pa.schema(
         ("kind", pa.string()),
         ("chars", pa.int32()),
         ("glyph_px", pa.float32()),
+        ("contrast_levels", pa.int32()),
         ("gt_text", pa.string()),
     ]
 )
@@ -78,19 +80,24 @@ def write(out: Path, crops: Sequence[Crop], left_out: LeftOut, *, seed: int) -> 
 
 def summary(crops: Sequence[Crop], left_out: LeftOut) -> str:
     """A table for people: crops by language and kind with their sizes, then what was left out."""
-    lines = [f"{'language':<10}{'kind':<20}{'crops':>6}{'characters':>16}{'glyph px':>22}"]
+    lines = [
+        f"{'language':<10}{'kind':<20}{'sources':>8}{'crops':>7}{'characters':>13}{'glyph px':>26}"
+    ]
     for language, kind in sorted({(c.language, c.kind) for c in crops}):
         some = [c for c in crops if (c.language, c.kind) == (language, kind)]
         chars, px = [c.chars for c in some], [c.glyph_px for c in some]
         told = f"{min(px):.1f} - {max(px):.1f}, median {median(px):.1f}"
         count = f"{min(chars)} - {max(chars)}"
-        lines.append(f"{language:<10}{kind[:19]:<20}{len(some):>6}{count:>16}{told:>26}")
+        sources = len({c.source for c in some})
+        lines.append(
+            f"{language:<10}{kind[:19]:<20}{sources:>8}{len(some):>7}{count:>13}{told:>26}"
+        )
     off = sum(STANDARDS[c.language].off(c.glyph_px) > TOLERANCE for c in crops)
     lines.append(
         f"{len(crops)} crops; {off} whose median glyph is off by more than {TOLERANCE:.0%}"
     )
     lines += ["", f"{'left out':<10}{'reason':<24}{'count':>9}  for example"]
-    for row in left_out.rows():
+    for row in left_out.totals():
         lines.append(f"{row['level']:<10}{row['reason']:<24}{row['count']:>9}  {row['example']}")
     return "\n".join(lines)
 
@@ -103,7 +110,10 @@ def _commit_json(path: Path, value: object) -> None:
 def _row(name: str, crop: Crop) -> dict[str, object]:
     row: dict[str, object] = {
         column: getattr(crop, column)
-        for column in ("source", "page", "scale", "language", "kind", "chars", "glyph_px")
+        for column in (
+            *("source", "page", "scale", "language", "kind"),
+            *("chars", "glyph_px", "contrast_levels"),
+        )
     }
     sides = dict(zip(("left", "top", "right", "bottom"), crop.box, strict=True))
     return {"file": name, **row, **sides, "gt_text": crop.text}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ _LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", 
 _UNDRAWN = (3, 7)
 _UPRIGHT = 0.02
 _BIGGEST_PT = 1e5
+_LEAST_DIFFERENT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,19 @@ def distrusted(text_page: Any, kept: Sequence[Character]) -> str | None:
         if max(map(ord, character.text)) > 0xFF and not pdfium.FPDFFont_GetIsEmbedded(font):
             return "font_not_embedded"
     return None
+
+
+def same_glyphs(kept: Sequence[Character]) -> bool:
+    """Whether most of different characters have ink of one size: boxes for glyphs that are missing.
+
+    A font may be embedded, and the text layer right, where it has none of the characters.
+    """
+    sizes = {}
+    for c in kept:
+        sides = (c.box[2] - c.box[0], c.box[3] - c.box[1])
+        sizes[c.text] = tuple(round(side / c.em, 3) for side in sides)
+    most = max(Counter(sizes.values()).values(), default=0)
+    return len(sizes) >= _LEAST_DIFFERENT and most > len(sizes) / 2
 
 
 def _character(code: int) -> str:
