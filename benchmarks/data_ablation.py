@@ -210,7 +210,8 @@ def learn(corpus: Path, mix: str, seed: int, given: argparse.Namespace) -> float
         arguments = ["--config", str(RECIPE), "--corpus", str(corpus), "--seed", str(seed)]
         arguments += ["--latent_samples", "64", "--device", "cpu", "--threads", "1"]
         began = time.perf_counter()
-        if train.main([*arguments, "--out", str(run), *given.settings]):
+        failed = train.main([*arguments, "--out", str(run), *given.settings])
+        if failed or not (run / "model").is_dir():  # without a model it was stopped before its end
             raise RuntimeError(f"training of {mix} with seed {seed} failed")
         done.write_text(json.dumps(time.perf_counter() - began))
     return float(json.loads(done.read_text()))
