@@ -244,7 +244,10 @@ def judge(given: argparse.Namespace) -> dict[str, Any]:
     }
     seeds = {
         mix: {
-            m: [round(fmean(fmean(v) for v in one.values()), 4) for one in by_seed(values[mix, m])]
+            m: [
+                round(fmean(v for some in one.values() for v in some), 4)
+                for one in by_seed(values[mix, m])
+            ]
             for m in measures
         }
         for mix in given.mixes
