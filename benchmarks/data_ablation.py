@@ -1,6 +1,6 @@
 """What each part of a corpus is worth to an autoencoder, at equal steps, with three seeds each.
 
-    python benchmarks/data_ablation.py --work ablation    # three quarters of an hour on two cores
+    python benchmarks/data_ablation.py --work ablation    # under an hour on two cores, by its parts
 
 Builds two corpora of the demo's sources, where every other folder of photographs is replaced by
 damaged pictures (filters/training/degrade.py, two per photograph): one with the clarity filter,

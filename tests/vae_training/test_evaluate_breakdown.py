@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ SIZES_PX = (10, 14, 22)
 SENTENCES = ("The harbour lies below", "seven old stone houses", "and a lighthouse keeper")
 
 
+@functools.cache  # to look through all fonts of a machine takes a second
 def face(size_px: int) -> ImageFont.FreeTypeFont:
     found = writing(discover(usual_folders()), "en")
     if not found:
@@ -163,7 +165,9 @@ def test_labels_stand_beside_pictures_or_in_an_index(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "bench" / "index.parquet")
     (folder / "a.json").write_text('{"glyph_px_p50": 9.5, "kind": "document"}')
     (folder / "c.json").write_text("[1, 2]")  # of others
-    found = labels_of({n: folder / f"{n}.png" for n in "abc"})
+    (folder / "d.json").write_text('{"language": ["en"], "lines": [{"text": 1}]}')
+    save(folder, d=np.zeros((8, 8, 3), np.uint8))
+    found = labels_of({n: folder / f"{n}.png" for n in "abcd"})
     assert found == {
         "a": Labels(kind="document", glyph_px=9.5),
         "b": Labels(language="zh", kind="notes", glyph_px=16.0),
@@ -289,3 +293,15 @@ def test_a_corpus_without_such_samples_is_told(
 ) -> None:
     assert run("--model", "identity", "--photos", shards, "--out", tmp_path / "out") == 2
     assert "holds out no samples of general (it has text_synth)" in capsys.readouterr().err
+
+
+def test_files_of_others_are_never_removed(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "out" / "samples" / "text" / "holiday.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    flags = ("--metrics", "psnr", "--out", tmp_path / "out")
+    assert run("--model", "identity", "--text", shards, *flags) == 2
+    assert "choose another --out" in capsys.readouterr().err
+    assert mine.read_bytes() == b"mine"

@@ -36,14 +36,16 @@ Entries = Sequence[Mapping[str, Any]]
 
 
 def write(out: Path, results: Mapping[str, Any]) -> list[Path]:
-    """Write the curves of each set that has any; those of earlier results go."""
-    for old in out.glob("curves-*.svg"):
-        old.unlink()
+    """Write the curves of each set that has any; those that such a set had before go."""
     paths = []
     for name, part in results["sets"].items():
+        path = out / f"curves-{name}.svg"
         if drawn := draw(part):
-            paths.append(out / f"curves-{name}.svg")
-            commit_bytes(str(paths[-1]), drawn.encode())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            commit_bytes(str(path), drawn.encode())
+            paths.append(path)
+        else:
+            path.unlink(missing_ok=True)
     return paths
 
 

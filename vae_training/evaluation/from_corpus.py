@@ -22,6 +22,7 @@ from vae_training.data.shards import Shards, open_shards
 
 PHOTOS = ("general",)
 TEXT = ("text_real", "document", "text_synth")
+_MARK = ".samples"  # says that a folder is laid out here, and may be cleared here
 _COLUMNS = ["key", "ext", "offset", "bytes", "json_offset", "json_bytes"]
 
 _Place = tuple[str, int, int, int, int]  # suffix, offset and bytes of the picture, of the label
@@ -43,7 +44,8 @@ def unpack(
 
     These are what a run with `--validation_samples` of at least `per_kind` never trains on. What is
     there in full is not read again; what belongs to other samples is removed. CorpusError when the
-    corpus cannot be read, or holds out nothing of these kinds. `tell` hears done and total.
+    corpus cannot be read, or holds out nothing of these kinds, or when the folder holds files of
+    others. `tell` hears done and total.
     """
     shards = open_shards(corpus)
     held = hold_out(shards, per_kind).validation
@@ -55,7 +57,15 @@ def unpack(
             " quarter of the images of a kind are held out, so that a corpus of a few gives none;"
             " give a folder of pictures, or a larger corpus"
         )
-    wanted: set[Path] = set()
+    mark = folder / _MARK
+    if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
+        raise CorpusError(
+            f"{folder} holds files that are no samples of an evaluation (it has no {_MARK}):"
+            " choose another --out"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    commit_bytes(str(mark), b"")
+    wanted = {mark}
     done = 0
     for shard, members in _by_shard(shards, rows).items():
         for row, (ext, *places) in members.items():

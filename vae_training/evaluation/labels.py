@@ -83,8 +83,8 @@ def _read_json(path: Path) -> Labels | None:
         label = json.loads(path.read_bytes())
         lines = tuple(_line(n, line) for n, line in enumerate(label.get("lines") or ()))
         return Labels(
-            language=label.get("language"),
-            kind="text_synth" if lines else label.get("kind"),
+            language=_word(label.get("language")),
+            kind="text_synth" if lines else _word(label.get("kind")),
             glyph_px=_positive(label.get("glyph_px_p50")),
             lines=lines,
         )
@@ -93,12 +93,12 @@ def _read_json(path: Path) -> Labels | None:
 
 
 def _line(number: int, line: Mapping[str, Any]) -> TextLine:
+    quad = np.array(line["quad"], np.float32).reshape(4, 2)
+    em_px, contrast = float(line["em_px"]), float(line["contrast"])
+    if not (np.isfinite(quad).all() and math.isfinite(em_px) and math.isfinite(contrast)):
+        raise ValueError(f"line {number} has values that are no numbers")
     return TextLine(
-        number=number,
-        text=str(line["text"]),
-        quad=np.array(line["quad"], np.float32).reshape(4, 2),
-        em_px=float(line["em_px"]),
-        contrast=float(line["contrast"]),
+        number=number, text=str(line["text"]), quad=quad, em_px=em_px, contrast=contrast
     )
 
 
@@ -119,6 +119,11 @@ def _read_index(path: Path) -> dict[str, Labels]:
         )
         for row in rows
     }
+
+
+def _word(value: object) -> str | None:
+    """JSON of others may hold anything under our names."""
+    return value if isinstance(value, str) and value else None
 
 
 def _positive(value: float | None) -> float | None:
