@@ -1,0 +1,27 @@
+"""The scale of a page, so that its median character has the size that was drawn for it."""
+
+from __future__ import annotations
+
+from renderers.documents.recipe import PageRecipe
+from vae_corpus.characters import Characters
+
+# No sample is smaller than this.
+_MIN_SIDE_PX = 256
+# Pages without text: a scale at which print of 10 points would have 12 px.
+_TEXTLESS = 1.2
+
+
+def page_scale(
+    characters: Characters, size: tuple[float, float], recipe: PageRecipe, *, most: float
+) -> float:
+    """px per unit of a page of `size` (width, height) whose characters are in units.
+
+    Never so small that a side is below 256 px, never above `most`: a poster of a few large
+    letters, or a slide with tiny ones, has another size of letter than was drawn.
+    """
+    median = characters.median_em_px
+    wanted = _TEXTLESS
+    if median > 0:
+        language = "en" if characters.language == "en" else "zh"
+        wanted = recipe.glyph_px[language] / median
+    return min(most, max(wanted, _MIN_SIDE_PX / min(size)))
