@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from filters import clarity, ink, layout, perceptual_hash, text_density, text_sketch
+from filters import clarity, ink, layout, page_regions, perceptual_hash, text_density, text_sketch
 from filters.settings import ScoreSettings
+from vae_corpus.characters import KnownText
 from vae_corpus.score_types import Column, Look, Score
 from vae_corpus.tables import INDEX_SCHEMA, PICTURE_COLUMNS, VERDICT_COLUMNS
 from vae_corpus.words import DOCUMENT
@@ -26,6 +27,7 @@ SCORES: tuple[Score[Any], ...] = (
     text_density.SCORE,
     layout.SCORE,
     text_sketch.SCORE,
+    page_regions.SCORE,
 )
 COLUMNS: tuple[Column, ...] = tuple(column for score in SCORES for column in score.columns)
 SCORE_SCHEMA = pa.schema(
@@ -64,8 +66,8 @@ class Scores:
         self.measure(np.full((MIN_SCORED_PX, MIN_SCORED_PX, 3), 128, np.uint8), content=DOCUMENT)
 
     def measure(
-        self, rgb: NDArray[np.uint8], *, content: str = "auto", text: str | None = None
+        self, rgb: NDArray[np.uint8], *, content: str = "auto", known: KnownText | None = None
     ) -> dict[str, Any]:
         """The columns of all scores of uint8[H, W, 3], from 64 px up; see `Look`."""
-        look = Look(rgb, content=content, text=text, measures=self._measures)
+        look = Look(rgb, content=content, known=known, measures=self._measures)
         return {column: look.value(column) for column in self._measures}

@@ -62,6 +62,13 @@ class ScoreSettings(Settings):
 
     ocr: OcrSettings = Field(OcrSettings(), description="the OCR engine")
     text: bool = Field(True, description="measure text density with OCR (needs the ocr extra)")
+    audit_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="share of pages with known characters that the detector counts as well, to see"
+        " whether both agree",
+    )
     max_pixels: int = Field(
         _LIMITS.max_pixels, ge=1, description="larger images are rejected unread"
     )

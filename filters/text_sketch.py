@@ -43,7 +43,7 @@ SCORE = Score(
 
 def _of_page(look: Look) -> dict[str, Any]:
     """None as well where most of what the page shows is not in its text: a scan with a stamp."""
-    text = look.text
+    text = look.known.characters.text if look.known and not look.known.doubt else None
     if text is None or len(plain(text)) < (look.value("chars_est") or 0) / 2:
         return {"text_sketch": None}
     return {"text_sketch": text_sketch(text)}

@@ -138,8 +138,9 @@ class CorpusConfig(Settings):
     )
 
     def sources_by_name(self) -> dict[str, Source]:
-        """The sources, with the limits of scoring."""
-        return {source.name: source.limited(self.score.limits) for source in self.sources}
+        """The sources, with the limits of scoring and the seed."""
+        limits = self.score.limits
+        return {source.name: source.for_build(limits, self.seed) for source in self.sources}
 
     @field_validator("out")
     @classmethod

@@ -1,8 +1,9 @@
-"""The characters of a page as its source knows them: which, where, and how large."""
+"""What the source of a page knows of it: its characters, figures, tables and pictures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,17 @@ from numpy.typing import NDArray
 # alphabet), and from which as Chinese.
 EN_SHARE, ZH_SHARE = 0.05, 0.5
 _HAN = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+
+# Left, top, right, bottom in px of the page.
+Box = tuple[float, float, float, float]
+RegionKind = Literal["figure", "table", "formula"]
+
+
+class Region(NamedTuple):
+    """A rectangle in px of the page that holds a figure, a table or a formula set apart."""
+
+    kind: RegionKind
+    box: Box
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,3 +98,17 @@ class Characters:
         """The em that half of the characters with ink stay below; 0 without ink."""
         ems = self.em_px[self.inked]
         return float(np.median(ems)) if len(ems) else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KnownText:
+    """What a page says and shows, as far as its source knows.
+
+    `doubt` is a word for why the characters are not to be trusted, None when they are. `pictures`
+    are raster images and whatever else may hold text that nobody tells.
+    """
+
+    characters: Characters
+    regions: tuple[Region, ...] = ()
+    pictures: tuple[Box, ...] = ()
+    doubt: str | None = None

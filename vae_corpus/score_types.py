@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
+from vae_corpus.characters import KnownText
 from vae_corpus.expressions import Expression
 from vae_corpus.pictures.decode import to_luma
 
@@ -90,7 +91,7 @@ class Look:
     """A decoded picture as scores see it: what several of them need is computed once.
 
     `rgb` is uint8[H, W, 3], upright, sRGB. `content` is what its source says it is ("auto",
-    "document"), `text` the text that came with it, of a page with a text layer.
+    "document"), `known` what came with it, of a page that was rendered.
     """
 
     def __init__(
@@ -98,12 +99,12 @@ class Look:
         rgb: NDArray[np.uint8],
         *,
         content: str = "auto",
-        text: str | None = None,
+        known: KnownText | None = None,
         measures: Mapping[str, Measure] | None = None,
     ) -> None:
         self.rgb = rgb
         self.content = content
-        self.text = text
+        self.known = known
         self._measures = measures or {}
         self._values: dict[str, Any] = {}
         self._measured: set[Measure] = set()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -11,7 +13,7 @@ from filters.ocr.engines import make_engine
 from filters.settings import OcrSettings, ScoreSettings
 from filters.text_density.cascade import TextDensity, find_lines
 from vae_corpus.expressions import column
-from vae_corpus.score_types import Column, DropRule, Prepared, Score
+from vae_corpus.score_types import Column, DropRule, Look, Prepared, Score
 from vae_corpus.words import GENERAL
 
 __all__ = ["LINE", "SCORE", "TextDensity", "find_lines", "text_density"]
@@ -33,11 +35,26 @@ def _prepare(settings: ScoreSettings) -> Prepared | None:
     if not settings.text:
         return None
     density = text_density(settings.ocr)
+
+    def measure(look: Look) -> dict[str, Any]:
+        scores = density.measure(look)
+        if is_audited(look, settings.audit_share):
+            scores["chars_audit"] = density.score(look.rgb)["chars_est"]
+        return scores
+
     return Prepared(
-        version=density.version,
-        measure=lambda look: density.look_for_lines(look)[0],
+        version=f"{density.version}; audit {settings.audit_share}",
+        measure=measure,
         ready=density.engine.ready,
     )
+
+
+def is_audited(look: Look, share: float) -> bool:
+    """Whether the characters of a page are known, and the detector counts them all the same."""
+    if look.known is None or look.known.doubt:
+        return False
+    drawn = zlib.crc32(look.known.characters.text.encode("utf-8", "surrogatepass"))
+    return drawn < share * 2**32
 
 
 def _number(
@@ -77,7 +94,11 @@ SCORE = Score(
         Column(
             name="text_stage",
             type=pa.string(),
-            meaning="how far the cascade went: screen, detect",
+            meaning="known (a page whose renderer tells), or how far the cascade went: screen,"
+            " detect",
+        ),
+        _number(
+            "chars_audit", "characters as the detector counts them, of a sample of known pages"
         ),
         Column(
             name="text_lines",

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from filters.ocr.engine import OcrEngine, Polygons, Rgb
 from filters.text_density import line as text_line
 from filters.text_density import regions, screen
+from filters.text_density.known import beside, known_scores, places_to_look
+from filters.text_density.shares import BIN_PX, fullest_window, quantile, script_of
 from vae_corpus.score_types import Look
 
 # Raised when a change here changes scores without changing a constant below.
-_CODE_VERSION = 6
+_CODE_VERSION = 7
 
-CELL_PX = 256
 # The detector looks at parts of blocks; each line counts in the block it lies in.
 _BLOCK_PX = 512
 _SCALE = 1.5
@@ -36,11 +37,6 @@ _IS_TEXT = 0.9
 _BORDER_PX = 8
 # How much contrast is added where text is faint: CLAHE's limit, and its tiles across and down.
 _CONTRAST, _CONTRAST_TILES = 3.0, (4, 4)
-# Characters are laid into bins of this side, and windows of 256 px slide over them.
-_BIN_PX = 64
-# Shares of Han characters up to which a picture counts as latin, and from which as han. Those that
-# are all Han are estimated lower, never higher.
-_LATIN_SHARE, _HAN_SHARE = 0.15, 0.8
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,30 @@ class TextDensity:
 
     def look_for_lines(self, look: Look) -> tuple[dict[str, Any], Polygons]:
         """As `score_with_lines`, with what other scores have computed already."""
-        rgb = look.rgb
+        found = self._found(look.rgb)
+        height, width = look.rgb.shape[:2]
+        scores = _scores(found.lines, height, width) | {"text_stage": found.stage}
+        corners = np.array([line.polygon for line in found.lines], np.float32)
+        return scores, corners.reshape(-1, 4, 2)
+
+    def measure(self, look: Look) -> dict[str, Any]:
+        """The figures of `score`, by what is known of a page where that is to be trusted."""
+        known = look.known
+        if known is None or known.doubt:
+            return self.look_for_lines(look)[0]
+        height, width = look.rgb.shape[:2]
+        more = []
+        for left, top, right, bottom in places_to_look(known, height, width):
+            part = np.ascontiguousarray(look.rgb[top:bottom, left:right])
+            for line in self._found(part).lines:
+                (box,) = _boxes([line], bottom - top, right - left)
+                box |= {"x0": box["x0"] + left, "x1": box["x1"] + left}
+                box |= {"y0": box["y0"] + top, "y1": box["y1"] + top}
+                if beside(box, known.characters):
+                    more.append(box | {"em_px": line.em_px, "han": line.han})
+        return known_scores(known, more, height, width)
+
+    def _found(self, rgb: Rgb) -> _Found:
         height, width = rgb.shape[:2]
         wanted = screen.chances(rgb) >= _POSSIBLE
         found: list[_Line] = []
@@ -95,10 +114,7 @@ class TextDensity:
                     inside = np.asarray(after & (points < (right, bottom)).all(axis=1))
                     if inside.any() and text >= _IS_TEXT:
                         found.append(line.part(inside))
-        stage = "detect" if wanted.any() else "screen"
-        scores = _scores(found, height, width) | {"text_stage": stage}
-        corners = np.array([line.polygon for line in found], np.float32)
-        return scores, corners.reshape(-1, 4, 2)
+        return _Found(found, "detect" if wanted.any() else "screen")
 
     def _polygons(self, rgb: Rgb, wanted: NDArray[np.bool_], x0: int, y0: int) -> Polygons:
         """Lines in a part of the picture that begins at (x0, y0), in px of the whole.
@@ -135,6 +151,14 @@ def contrasted(rgb: Rgb) -> Rgb:
 def _lies_in(point: NDArray[np.float32], polygons: Polygons) -> bool:
     at = (float(point[0]), float(point[1]))
     return any(cv2.pointPolygonTest(polygon, at, False) >= 0 for polygon in polygons)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Lines of a picture, and how far the cascade went to find them."""
+
+    lines: list[_Line]
+    stage: str
 
 
 @dataclass(frozen=True)
@@ -186,10 +210,10 @@ def _cut(polygon: NDArray[np.float32], start: float, stop: float) -> NDArray[np.
 
 
 def _scores(lines: list[_Line], height: int, width: int) -> dict[str, Any]:
-    bins = np.zeros((-(-height // _BIN_PX), -(-width // _BIN_PX)))
+    bins = np.zeros((-(-height // BIN_PX), -(-width // BIN_PX)))
     for line in lines:
         # A line at the very edge may have its middle on the edge.
-        at = np.minimum((line.points // _BIN_PX).astype(int), np.array(bins.shape[::-1]) - 1)
+        at = np.minimum((line.points // BIN_PX).astype(int), np.array(bins.shape[::-1]) - 1)
         np.add.at(bins, (at[:, 1], at[:, 0]), line.chars / len(line.points))
     chars = float(bins.sum())
     glyphs = [0.0, *(line.em_px for line in lines)]
@@ -197,22 +221,13 @@ def _scores(lines: list[_Line], height: int, width: int) -> dict[str, Any]:
     return {
         "chars_est": chars,
         "chars_per_mpx": chars * 1e6 / (height * width),
-        "max_chars_per_256_tile": _fullest_window(bins),
-        "glyph_px_p50": _quantile(glyphs, weights, 0.5),
-        "glyph_px_min": _quantile(glyphs, weights, 0.05),
+        "max_chars_per_256_tile": fullest_window(bins),
+        "glyph_px_p50": quantile(glyphs, weights, 0.5),
+        "glyph_px_min": quantile(glyphs, weights, 0.05),
         "text_area_share": min(1.0, sum(line.area for line in lines) / (height * width)),
-        "script": _script(lines, chars),
+        "script": script_of(sum(line.han for line in lines), chars),
         "text_lines": _boxes(lines, height, width),
     }
-
-
-def _script(lines: list[_Line], chars: float) -> str | None:
-    if chars == 0:
-        return None
-    share = sum(line.han for line in lines) / chars
-    if share >= _HAN_SHARE:
-        return "han"
-    return "latin" if share <= _LATIN_SHARE else "mixed"
 
 
 def _blocks(
@@ -260,18 +275,3 @@ def _continues(one: dict[str, Any], other: dict[str, Any], along: str, across: s
 def _at_border(place: int) -> bool:
     border = round(place / _BLOCK_PX) * _BLOCK_PX
     return border > 0 and abs(place - border) <= _BORDER_PX
-
-
-def _fullest_window(bins: NDArray[np.float64]) -> float:
-    size = CELL_PX // _BIN_PX
-    window = (min(size, bins.shape[0]), min(size, bins.shape[1]))
-    views = np.lib.stride_tricks.sliding_window_view(bins, window)
-    return float(views.sum(axis=(2, 3)).max())
-
-
-def _quantile(values: list[float], weights: list[float], share: float) -> float:
-    """The value that `share` of the weight lies at or below; 0 where there is no weight."""
-    order = np.argsort(values)
-    below = np.cumsum(np.asarray(weights)[order])
-    at = int(np.searchsorted(below, share * below[-1]))
-    return float(np.asarray(values)[order][min(at, len(order) - 1)])

@@ -48,7 +48,6 @@ def with_demo_inputs(config: CorpusConfig) -> tuple[CorpusConfig, tuple[str, ...
             name=path.stem.split(".")[0].replace("-", "_")[:36] + f"_{i}",
             uri=str(path),
             max_pages=_PAGES_PER_FILE,
-            pages_per_unit=8,
             fonts=tuple(str(path) for path in inputs.fonts),
         )
         for i, path in enumerate(inputs.pdfs)

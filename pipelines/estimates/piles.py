@@ -77,11 +77,10 @@ class Files:
 
 def list_files(source: Source) -> Files:
     """SourceError when there are none, as a build would raise."""
-    if isinstance(source, FolderSource | WebDatasetSource):
+    if isinstance(source, FolderSource | WebDatasetSource | DocumentSource):
         files = source.files()
-    elif isinstance(source, ParquetSource | DocumentSource):
-        suffix = ".parquet" if isinstance(source, ParquetSource) else ".pdf"
-        files = find_files(source.uri, suffix=suffix)
+    elif isinstance(source, ParquetSource):
+        files = find_files(source.uri, suffix=".parquet")
     else:
         units = tuple(source.units())
         files = [FileInfo(root=u.uri, name=u.unit_id, bytes=u.bytes, version="") for u in units]
@@ -122,16 +121,17 @@ def _tar_pile(source: WebDatasetSource, file: FileInfo) -> Pile:
 
 
 def _document_pile(source: DocumentSource, file: FileInfo) -> Pile:
-    units = list(source.model_copy(update={"uri": file.uri}).units())
-    pages = [(unit, page) for unit in units for page in range(unit.start, unit.stop)]
+    found = source.places(file.name, file.uri)
+    if isinstance(found, Item):
+        broken = found
+        return Pile(parts=(1,), read=lambda places: ((broken, 1) for _ in places))
+    offsets = found
 
     def read(places: Sequence[int]) -> Iterator[tuple[Item, int]]:
         for place in places:
-            unit, page = pages[place]
-            one = dataclasses.replace(unit, start=page, stop=page + 1)
-            yield from ((item, 1) for item in source.read(one))
+            yield source.item(file.name, file.uri, offsets[place]), 1
 
-    return Pile(parts=(len(pages),), read=read)
+    return Pile(parts=(len(offsets),), read=read)
 
 
 def _parquet_pile(source: ParquetSource, file: FileInfo) -> Pile:

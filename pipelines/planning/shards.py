@@ -13,20 +13,23 @@ import pyarrow as pa
 
 from filters.scores import COLUMNS
 from pipelines.config import PackSettings
+from renderers import documents
 from vae_corpus.pictures import decode
 from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
-PACK_VERSION = 4
+PACK_VERSION = 5
 
 # All that decides what a shard holds of an image, and so its recipe. Where the image was read does
 # not: the same corpus at another place has the same recipes.
 PACKED = (
     *("key", "source", "member", "sha256", "format", "width", "height", "colour_converted"),
-    *("kind", "rung", "bucket", "tiles", "ext"),
+    *("kind", "rung", "bucket", "tiles", "ext", "text_stage"),
     *(column.name for column in COLUMNS if column.label or column.index),
 )
 
+# What `text_stage` says of a page whose characters its source told.
+KNOWN = "known"
 # Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
 _JPEG_BYTES_PER_PX = 0.5
 _TILE_BYTES_PER_PX = 0.6
@@ -45,6 +48,7 @@ _SCORES_PACKED = [
     if column.label or column.index
 ]
 DECODED_BY = decode.VERSION
+LABELLED_BY = documents.VERSION
 
 
 def is_large(row: Mapping[str, Any]) -> bool:
@@ -59,11 +63,17 @@ def is_decoded(row: Mapping[str, Any]) -> bool:
     return row["format"] not in KEPT_FORMATS
 
 
+def is_labelled(row: Mapping[str, Any]) -> bool:
+    """Whether the tiles of a row have labels of what they say: those of pages that are drawn."""
+    return bool(row["kind"] != GENERAL and row["text_stage"] == KNOWN)
+
+
 def assign_shards(db: duckdb.DuckDBPyConnection, pack: PackSettings, seed: int) -> None:
     """`selected`: what is kept, in packing order, with the name of its shard.
 
     Inside a kind and rung the order is that of a seeded hash: any run of samples is a fair draw.
-    A shard holds images of one extension, because readers that build tables ask for that.
+    A shard holds images of one extension, because readers that build tables ask for that, and for
+    the same reason labels with lines of text in all of its tiles, or in none.
     """
     limit, samples = pack.shard_bytes, pack.shard_samples
     kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
@@ -78,6 +88,8 @@ def assign_shards(db: duckdb.DuckDBPyConnection, pack: PackSettings, seed: int) 
                      WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
                      WHEN colour_converted THEN CASE format WHEN 'jpeg' THEN 'jpg' ELSE 'png' END
                      ELSE CASE format {kept} ELSE 'png' END END AS ext,
+                CASE WHEN kind <> '{GENERAL}' AND text_stage = '{KNOWN}'
+                     THEN '-lines' ELSE '' END AS labels,
                 CASE WHEN kind <> '{GENERAL}'
                      THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}
                      WHEN side <= rung * {KEEP_ORIGINAL_UP_TO} THEN "bytes"
@@ -87,14 +99,14 @@ def assign_shards(db: duckdb.DuckDBPyConnection, pack: PackSettings, seed: int) 
             SELECT *, greatest(floor((sum(stored_bytes) OVER lane - stored_bytes) / {limit}),
                                floor((sum(samples) OVER lane - samples) / {samples})) AS raw
             FROM sized
-            WINDOW lane AS (PARTITION BY kind, rung, ext ORDER BY place, id
+            WINDOW lane AS (PARTITION BY kind, rung, ext, labels ORDER BY place, id
                             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)),
         numbered AS (
-            SELECT *, dense_rank() OVER (PARTITION BY kind, rung, ext ORDER BY raw) - 1 AS number
-            FROM filled)
-        SELECT * EXCLUDE (raw, number, stored_bytes, samples),
-            format('shards/{{}}/{{}}/{pack.lane}-{{}}-{{}}-{{}}-{{:06d}}',
-                   kind, rung, kind, rung, ext, number) AS shard
+            SELECT *, dense_rank() OVER (same ORDER BY raw) - 1 AS number FROM filled
+            WINDOW same AS (PARTITION BY kind, rung, ext, labels))
+        SELECT * EXCLUDE (raw, number, stored_bytes, samples, labels),
+            format('shards/{{}}/{{}}/{pack.lane}-{{}}-{{}}-{{}}{{}}-{{:06d}}',
+                   kind, rung, kind, rung, ext, labels, number) AS shard
         FROM numbered
         """
     )
@@ -125,7 +137,8 @@ class Recipes:
                 self._hashes[shard] = hashlib.sha256(self._base)
                 self._samples[shard] = 0
             # Pixels are the decoder's; bytes that are kept are not.
-            by = DECODED_BY if is_decoded(row) else None
+            by: Any = DECODED_BY if is_decoded(row) else None
+            by = [by, LABELLED_BY] if is_labelled(row) else by
             whole = json.dumps([row, by], sort_keys=True, default=str)
             self._hashes[shard].update(whole.encode())
             self._samples[shard] += len(row["tiles"]) if row["tiles"] is not None else 1

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from pipelines.sources.names import from_os, to_os
+from renderers.documents.page import PageImage
 from vae_corpus import storage
 from vae_corpus.pictures.decode import Limits
 from vae_corpus.settings import Settings
@@ -52,7 +53,7 @@ class Unit:
 class Item:
     """One image as a source hands it out. `fault` (slug, why) replaces bytes that are not there.
 
-    `text` is what the image says, where its source knows (the text layer of a page).
+    `page` is a page that was drawn: its pixels, which `data` holds as well, and what it says.
     """
 
     member: str
@@ -60,7 +61,7 @@ class Item:
     offset: int
     data: bytes
     fault: tuple[str, str] | None = None
-    text: str | None = None
+    page: PageImage | None = None
 
 
 class Reading:
@@ -111,8 +112,8 @@ class Source(Settings):
             return uri
         return from_os(str(Path(os.path.expanduser(to_os(path))).absolute()))
 
-    def limited(self, limits: Limits) -> Source:
-        """The source for a build that takes pictures within these limits.
+    def for_build(self, limits: Limits, seed: int) -> Source:
+        """The source for a build that takes pictures within these limits and draws by this seed.
 
         For sources that draw pictures; what others hand out is measured when it is decoded.
         """
@@ -152,6 +153,10 @@ class Source(Settings):
     @abstractmethod
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         """The bytes of the item at this address, as `read` gave them."""
+
+    def fetch_page(self, uri: str, offset: int) -> PageImage | None:
+        """The page at this address drawn again, by sources that draw; None by others."""
+        return None
 
     def _unit_id(self, *parts: Any) -> str:
         """16 hex digits that name a unit by its source and by what it is made of."""

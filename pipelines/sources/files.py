@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fnmatch
 import glob
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,12 @@ from pipelines.sources.base import SourceError
 from pipelines.sources.names import from_os, to_os
 from pipelines.workers.pulse import beat
 from vae_corpus import storage
+
+# A folder is cut into up to so many units for the sake of more workers, as long as one has more
+# than so many files or bytes: about a second of work, where a unit costs some hundredths.
+_SMALL_UNITS = 64
+_SMALL_FILES = 32
+_SMALL_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,3 +251,18 @@ def _fits(parts: list[str], pattern: list[str], *, whole: bool) -> bool:
         return _fits(parts, pattern[1:], whole=whole) or _fits(parts[1:], pattern, whole=whole)
     fits = fnmatch.fnmatchcase(parts[0], pattern[0])
     return fits and _fits(parts[1:], pattern[1:], whole=whole)
+
+
+def buckets(files: int, size_bytes: int, files_per_unit: int) -> int:
+    """How many units to deal files to: the next power of two, 1 for none.
+
+    It seldom changes as files are added, and then each bucket splits in two.
+    """
+    small = min(_SMALL_UNITS, max(-(-files // _SMALL_FILES), -(-size_bytes // _SMALL_BYTES)))
+    wanted = min(files, max(-(-files // files_per_unit), small))
+    return 1 << max(0, wanted - 1).bit_length()
+
+
+def name_hash(name: str) -> int:
+    """A number of 64 bits that decides the bucket of a file."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
@@ -10,7 +9,16 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes, size_bytes
+from pipelines.sources.files import (
+    FileInfo,
+    buckets,
+    find_files,
+    is_gone,
+    matches,
+    name_hash,
+    read_bytes,
+    size_bytes,
+)
 from pipelines.sources.members import SIDECAR_EXTENSIONS, extension_of
 from pipelines.sources.tar_files import TAR_SUFFIXES, hidden_suffix, suffix_of
 from vae_corpus import storage
@@ -22,11 +30,6 @@ _COLLECTIONS = (
     ((".pdf",), "PDF documents", "documents"),
 )
 _TAR_HEADER_BYTES = 512
-# A folder is cut into up to so many units for the sake of more workers, as long as one has more
-# than so many files or bytes: about a second of work, where a unit costs some hundredths.
-_SMALL_UNITS = 64
-_SMALL_FILES = 32
-_SMALL_BYTES = 16 * 1024**2
 
 
 class FolderSource(Source):
@@ -50,11 +53,11 @@ class FolderSource(Source):
     def units(self) -> Iterator[Unit]:
         """`start` and `stop` only count the files; `uri` is the folder that members are below."""
         files = self.files()
-        count = _buckets(len(files), sum(f.bytes for f in files), self.files_per_unit)
-        buckets: list[list[FileInfo]] = [[] for _ in range(count)]
+        count = buckets(len(files), sum(f.bytes for f in files), self.files_per_unit)
+        groups: list[list[FileInfo]] = [[] for _ in range(count)]
         for file in files:
-            buckets[_hash(file.name) % len(buckets)].append(file)
-        for part in filter(None, buckets):
+            groups[name_hash(file.name) % count].append(file)
+        for part in filter(None, groups):
             yield self._unit(part)
 
     def files(self) -> list[FileInfo]:
@@ -135,14 +138,3 @@ def _refuse_collections(uri: str, names: list[str]) -> None:
 def _is_tar(uri: str) -> bool:
     head = read_bytes(uri, 0, _TAR_HEADER_BYTES)
     return head[257:262] == b"ustar" or hidden_suffix(head) is not None
-
-
-def _buckets(files: int, size: int, files_per_unit: int) -> int:
-    """The next power of two: it seldom changes, and then each bucket splits in two."""
-    small = min(_SMALL_UNITS, max(-(-files // _SMALL_FILES), -(-size // _SMALL_BYTES)))
-    wanted = min(files, max(-(-files // files_per_unit), small))
-    return 1 << (wanted - 1).bit_length()
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

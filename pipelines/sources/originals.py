@@ -6,7 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from pipelines.sources.base import Source
+from renderers.documents.page import PageImage
 
 
 class ChangedError(RuntimeError):
@@ -16,6 +21,27 @@ class ChangedError(RuntimeError):
 def fetch_original(row: Mapping[str, Any], sources: Mapping[str, Source]) -> bytes:
     """The bytes of a score row; ChangedError when the source gives others by now."""
     data = sources[row["source"]].fetch(row["uri"], row["offset"], row["bytes"])
+    return _unchanged(row, data)
+
+
+def fetch_page(row: Mapping[str, Any], sources: Mapping[str, Source]) -> PageImage:
+    """The page of a score row of a source that draws, drawn again; ChangedError as above."""
+    source = sources[row["source"]]
+    page = source.fetch_page(row["uri"], row["offset"])
+    assert page is not None, f"source {source.name} draws no pages"
+    _unchanged(row, bitmap(page.rgb))
+    return page
+
+
+def bitmap(rgb: NDArray[np.uint8]) -> bytes:
+    """A drawn page, uint8[H, W, 3], as a file: the bytes that name it, without compression."""
+    ok, data = cv2.imencode(".bmp", rgb[:, :, ::-1])
+    assert ok
+    whole: bytes = data.tobytes()
+    return whole
+
+
+def _unchanged(row: Mapping[str, Any], data: bytes) -> bytes:
     if hashlib.sha256(data).hexdigest() != row["sha256"]:
         raise ChangedError(
             f"{row['uri']} has changed since it was scored: restore it, or give it a new"

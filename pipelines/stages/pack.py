@@ -7,6 +7,7 @@ own compression artefacts. Only what is much larger than its rung is made smalle
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +22,14 @@ from PIL import Image
 from filters.scores import COLUMNS, PACKED_INDEX_SCHEMA
 from filters.settings import ScoreSettings
 from pipelines.config import CorpusConfig, PackSettings
-from pipelines.planning.shards import PACKED, Shard, is_decoded, is_large
+from pipelines.planning.shards import PACKED, Shard, is_decoded, is_labelled, is_large
 from pipelines.sources import Source
-from pipelines.sources.originals import fetch_original
+from pipelines.sources.originals import fetch_original, fetch_page
 from pipelines.stages.committed import Stock, make_shards
 from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
+from renderers.documents.labels import lines_in
+from renderers.documents.page import PageImage
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
 from vae_corpus.pictures.encode import jpeg, lossless
@@ -38,6 +41,9 @@ _TO_LABEL = tuple(column.name for column in COLUMNS if column.label)
 _TO_INDEX = tuple(column.name for column in COLUMNS if column.index)
 # Where the original lies, and what decides its stored bytes.
 _READ = ("uri", "offset", "bytes", *PACKED)
+
+# An original as its source gives it: the bytes of a file, or a page that was drawn again.
+_Original = bytes | PageImage
 
 # Originals that are held at once: enough to read runs of one tar or row group in order.
 _FETCH_BYTES = 128 * 1024**2
@@ -116,31 +122,39 @@ def _parts(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield part
 
 
-def _fetch(rows: list[dict[str, Any]], sources: dict[str, Source]) -> list[bytes]:
-    """The original bytes of each row, read in order of address, returned in order of rows."""
-    data: list[bytes] = [b""] * len(rows)
+def _fetch(rows: list[dict[str, Any]], sources: dict[str, Source]) -> list[_Original]:
+    """The original of each row, read in order of address, returned in order of rows."""
+    data: list[_Original] = [b""] * len(rows)
     for i in sorted(range(len(rows)), key=lambda i: (rows[i]["uri"], rows[i]["offset"])):
-        data[i] = fetch_original(rows[i], sources)
+        fetch = fetch_page if is_labelled(rows[i]) else fetch_original
+        data[i] = fetch(rows[i], sources)
     return data
 
 
-def cut_samples(row: dict[str, Any], data: bytes, job: PackJob) -> Iterator[tar.Stored]:
-    """What is stored of an image: itself, or its tiles."""
+def cut_samples(row: dict[str, Any], data: _Original, job: PackJob) -> Iterator[tar.Stored]:
+    """What is stored of an image: itself, or its tiles; those of a drawn page have lines."""
     if row["kind"] == GENERAL:
+        assert isinstance(data, bytes)
         yield _general(row, data, job)
         return
-    picture = _decode(row, data, job)
+    page = data if isinstance(data, PageImage) else None
+    picture = data.rgb if isinstance(data, PageImage) else _decode(row, data, job)
     for tile in row["tiles"]:
         x, y, width, height = tile["x"], tile["y"], tile["width"], tile["height"]
         chars = tile["chars"]
         pixels = picture[y : y + height, x : x + width]
+        label: dict[str, Any] = {"tile": [x, y, width, height], "tile_chars_est": chars}
+        if page is not None:
+            label["lines"] = lines_in(page, x, y, width, height)
+            label["language"] = page.characters.language
+            label["page"] = json.dumps(page.facts, sort_keys=True)
         yield _stored(
             row,
             key=f"{row['key']}-x{x}y{y}",
             ext=row["ext"],
             data=lossless(pixels, row["ext"]),
             size=(width, height),
-            label={"tile": [x, y, width, height], "tile_chars_est": chars},
+            label=label,
             density=tile["density"],
             chars_per_mpx=None if chars is None else chars * 1e6 / (width * height),
         )

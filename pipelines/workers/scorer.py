@@ -26,7 +26,7 @@ from vae_corpus.pictures import decode as door
 from vae_corpus.words import sample_key
 
 # Raised when a change here changes scores without changing a setting or a filter's version.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +127,18 @@ def place_row(item: Item, source: Source, unit: Unit) -> Row:
     }
 
 
+def _picture(item: Item, settings: ScoreSettings) -> door.Decoded | door.Fault:
+    if item.page is None:
+        return door.decode(item.data, settings.limits)
+    return door.Decoded(rgb=item.page.rgb, format="bmp")
+
+
 def _row(item: Item, source: Source, unit: Unit, settings: ScoreSettings, scores: Scores) -> Row:
     row = place_row(item, source, unit)
     if item.fault:
         slug, why = item.fault
         return row | {"slug": slug, "why": why}
-    picture = door.decode(item.data, settings.limits)
+    picture = _picture(item, settings)
     if isinstance(picture, door.Fault):
         return row | asdict(picture)
     height, width = picture.rgb.shape[:2]
@@ -148,7 +154,8 @@ def _row(item: Item, source: Source, unit: Unit, settings: ScoreSettings, scores
     if min(width, height) < MIN_SCORED_PX:
         return row
     try:
-        return row | scores.measure(picture.rgb, content=source.content, text=item.text)
+        known = item.page.known if item.page else None
+        return row | scores.measure(picture.rgb, content=source.content, known=known)
     except (MemoryError, OcrUnavailable):
         # No picture is to blame: the unit is tried again, on another worker.
         raise

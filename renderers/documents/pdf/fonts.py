@@ -18,7 +18,7 @@ from typing import Any
 
 from fonts.charsets import GB2312_LEVEL_1
 from fonts.faces import Face, discover
-from pipelines.sources.base import SourceError
+from renderers.documents.page import RendererMissing
 
 _REGULAR = 400
 # pdfium's character sets (those of Windows): what a face must draw, and what the families call
@@ -81,24 +81,27 @@ def pdf_fonts(folders: tuple[str, ...]) -> PdfFonts:
     try:
         found = discover([Path(folder) for folder in folders])
     except FileNotFoundError as error:
-        raise SourceError(f"fonts of documents: {error}; every node needs it") from None
+        raise RendererMissing(f"fonts of documents: {error}; every node needs it") from None
     except ImportError as error:
-        raise SourceError(f"fonts of documents: {error}") from None
+        raise RendererMissing(f"fonts of documents: {error}") from None
     once = {(face.digest, face.index & 0xFFFF): face for face in reversed(found)}
     faces = sorted(once.values(), key=lambda f: (f.family, f.style, f.digest, f.index))
     whole = " ".join(sorted({face.digest for face in faces}))
     return PdfFonts(faces=tuple(faces), digest=hashlib.sha256(whole.encode()).hexdigest()[:16])
 
 
-def install(fonts: PdfFonts) -> None:
-    """Make pdfium of this process draw with `fonts` alone. No document may be open.
+def use(fonts: PdfFonts) -> None:
+    """Make pdfium of this process draw with `fonts` alone; if others were, none may be open.
 
     pdfium remembers what it chose for a name, so it is ended and begun anew: a face of the fonts
     before would otherwise live on.
     """
     import pypdfium2.raw as pdfium
 
-    global _in_use
+    global _in_use, _digest
+    if _digest == fonts.digest:
+        return
+    _digest = fonts.digest
     pdfium.FPDF_DestroyLibrary()
     pdfium.FPDF_InitLibraryWithConfig(pdfium.FPDF_LIBRARY_CONFIG(version=2))
     _in_use = _interface(fonts)  # pdfium keeps the address until its end
@@ -106,6 +109,7 @@ def install(fonts: PdfFonts) -> None:
 
 
 _in_use: Any = None
+_digest: str | None = None
 
 
 def _interface(fonts: PdfFonts) -> Any:

@@ -1,0 +1,197 @@
+"""The characters of a PDF page, out of its text layer: what is drawn, where and how large."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from renderers.documents.pdf.glyphs import leaves_mark
+from vae_corpus.characters import Characters
+
+# pdfium marks so a code that the font does not map to a character.
+UNMAPPED = "�"
+# A line ends where the next character stands off by more, in em: down, forward, back.
+_DOWN_EM, _FORWARD_EM, _BACK_EM = 0.6, 1.6, 1.0
+_FIRST_WIDE = 0x2E80
+# The same character twice at one place is bold, or a shadow.
+_SAME_PX = 0.25
+_NO_NAME = ""
+# No page of print has more; what a file of a line says beyond is not looked at.
+_MAX_CHARACTERS = 200_000
+
+
+def characters(text_page: Any) -> tuple[Characters, int]:
+    """The drawn characters in points of the page's own space, and how many are not drawn.
+
+    Boxes are left, bottom, right, top: the vertical axis points up. Text that a scan carries for
+    searching is not drawn. What a font does not map to a character is U+FFFD.
+    """
+    import pypdfium2.raw as pdfium
+
+    raw = text_page.raw
+    count = min(pdfium.FPDFText_CountChars(raw), _MAX_CHARACTERS)
+    sides = [ctypes.c_double() for _ in range(4)]
+    left, right, bottom, top = sides
+    to_left, to_right, to_bottom, to_top = (ctypes.byref(side) for side in sides)
+    codes = np.zeros(count, np.uint32)
+    boxes = np.zeros((count, 4), np.float32)
+    style = np.zeros(count, np.int32)
+    styles = _Styles(raw)
+    get_box, get_code = pdfium.FPDFText_GetCharBox, pdfium.FPDFText_GetUnicode
+    get_object = pdfium.FPDFText_GetTextObject
+    at = ctypes.addressof
+    before, current = 0, 0
+    for i in range(count):
+        codes[i] = get_code(raw, i)
+        get_box(raw, i, to_left, to_right, to_bottom, to_top)
+        boxes[i] = left.value, bottom.value, right.value, top.value
+        item = get_object(raw, i)
+        if item:
+            here = at(item.contents)
+            if here != before:
+                before, current = here, styles.of(item, i)
+        style[i] = current
+    return _arranged(codes, boxes, style, styles)
+
+
+class _Styles:
+    """What characters of one text object share: font, em, whether they are drawn."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.em: list[float] = [0.0]
+        self.font: list[int] = [0]
+        self.drawn: list[bool] = [True]
+        self.fonts: dict[str, int] = {_NO_NAME: 0}
+        self._names: dict[int, int] = {}
+
+    def of(self, item: Any, index: int) -> int:
+        import pypdfium2.raw as pdfium
+
+        matrix = pdfium.FS_MATRIX()
+        pdfium.FPDFText_GetMatrix(self._raw, index, ctypes.byref(matrix))
+        size = pdfium.FPDFText_GetFontSize(self._raw, index)
+        self.em.append(abs(size) * float(np.hypot(matrix.c, matrix.d)))
+        self.font.append(self._font(pdfium.FPDFTextObj_GetFont(item)))
+        self.drawn.append(leaves_mark(item, darkest=256))
+        return len(self.em) - 1
+
+    def _font(self, font: Any) -> int:
+        import pypdfium2.raw as pdfium
+
+        at = ctypes.cast(font, ctypes.c_void_p).value or 0
+        if at not in self._names:
+            size = pdfium.FPDFFont_GetBaseFontName(font, None, 0)
+            buffer = ctypes.create_string_buffer(max(size, 1))
+            pdfium.FPDFFont_GetBaseFontName(font, buffer, size)
+            name = buffer.value.decode("utf-8", "replace")
+            # A subset bears six letters and a plus before its name.
+            name = name[7:] if name[6:7] == "+" else name
+            self._names[at] = self.fonts.setdefault(name, len(self.fonts))
+        return self._names[at]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    codes: NDArray[np.uint32]
+    boxes: NDArray[np.float32]
+    style: NDArray[np.int32]
+
+    def where(self, keep: NDArray[np.bool_]) -> _Kept:
+        return _Kept(self.codes[keep], self.boxes[keep], self.style[keep])
+
+
+def _arranged(
+    codes: NDArray[np.uint32],
+    boxes: NDArray[np.float32],
+    style: NDArray[np.int32],
+    styles: _Styles,
+) -> tuple[Characters, int]:
+    # A hyphen at the end of a line comes as 2. Surrogates and private codes mean nothing here.
+    codes = np.where(codes == 2, np.uint32(ord("-")), codes)
+    no_character = (codes == 0) | ((codes >= 0xD800) & (codes < 0xF900)) | (codes >= 0xF0000)
+    codes = np.where(no_character, np.uint32(ord(UNMAPPED)), codes)
+    space = _is_space(codes)
+    boxes[space] = 0
+    boxes = np.nan_to_num(boxes, nan=0.0, posinf=0.0, neginf=0.0)
+    drawn = np.array(styles.drawn)[style] | space
+    all_ = _Kept(codes, boxes, style)
+    kept = all_.where(drawn & ~_doubled(all_, space))
+    em = np.array(styles.em, np.float32)[kept.style]
+    em = _plausible(em, kept)
+    lines = _lines(kept, em)
+    found = Characters(
+        text=kept.codes.tobytes().decode("utf-32-le", "replace"),
+        boxes=kept.boxes,
+        em_px=em,
+        line=lines,
+        font=np.array(styles.font, np.int32)[kept.style],
+        fonts=tuple(styles.fonts),
+    )
+    return found, int(np.count_nonzero(~drawn))
+
+
+def _is_space(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    spaces: NDArray[np.bool_] = (codes <= 0x20) | np.isin(
+        codes, (0x7F, 0xA0, 0xAD, 0x3000, 0xFEFF, 0xFFFE)
+    )
+    return (
+        spaces | ((codes >= 0x2000) & (codes <= 0x200F)) | ((codes >= 0x2028) & (codes <= 0x202F))
+    )
+
+
+def _doubled(all_: _Kept, space: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool[N]: which repeat a character before them at the same place."""
+    again = np.zeros(len(all_.codes), bool)
+    seen = np.flatnonzero(~space)
+    if len(seen):
+        place = np.round(all_.boxes[seen, :2] / _SAME_PX).astype(np.int64)
+        keys = np.column_stack([place, all_.codes[seen].astype(np.int64)])
+        _, first = np.unique(keys, axis=0, return_index=True)
+        again[seen] = True
+        again[seen[first]] = False
+    return again
+
+
+def _plausible(em: NDArray[np.float32], kept: _Kept) -> NDArray[np.float32]:
+    """Type 3 fonts have an em of any size: then that of print whose tallest letter is as tall."""
+    height = kept.boxes[:, 3] - kept.boxes[:, 1]
+    for one in np.unique(kept.style):
+        mine = kept.style == one
+        tall = float(np.percentile(height[mine], 95))
+        ratio = float(em[mine][0]) / tall if tall > 0 else 1.0
+        if tall > 0 and not 0.6 <= ratio <= 8:
+            em[mine] = 1.2 * tall
+    return em
+
+
+def _lines(kept: _Kept, em: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The number of each character's line: a new one where the pen goes down, back or far ahead."""
+    lines = np.zeros(len(kept.codes), np.int32)
+    inked = np.flatnonzero(kept.boxes[:, 2] > kept.boxes[:, 0])
+    if len(inked) < 2:
+        return lines
+    box, size = kept.boxes[inked], np.maximum(em[inked], 1e-3)
+    apart = np.maximum(size[1:], size[:-1])
+    # Small and large letters of a line overlap; so do an index and what it stands at.
+    overlap = np.minimum(box[1:, 3], box[:-1, 3]) - np.maximum(box[1:, 1], box[:-1, 1])
+    middle = np.abs(box[1:, 1] + box[1:, 3] - box[:-1, 1] - box[:-1, 3]) / 2
+    down = (middle > _DOWN_EM * apart) & (overlap <= 0)
+    forward = box[1:, 0] - box[:-1, 2] > _FORWARD_EM * apart
+    back = box[1:, 0] < box[:-1, 0] - _BACK_EM * apart
+    # Chinese in columns goes down, one below the other.
+    wide = kept.codes[inked] >= _FIRST_WIDE
+    step = box[:-1, 3] - box[1:, 3]
+    aside = np.abs(box[1:, 0] + box[1:, 2] - box[:-1, 0] - box[:-1, 2]) / 2
+    below = wide[1:] & wide[:-1] & (aside < 0.3 * apart) & (step > 0) & (step < 1.5 * apart)
+    new = np.cumsum((down | forward | back) & ~below)
+    lines[inked[1:]] = new
+    # What has no ink belongs to the line before it.
+    filled = np.zeros(len(lines), np.int64)
+    filled[inked] = inked
+    lines = lines[np.maximum.accumulate(filled)]
+    return lines

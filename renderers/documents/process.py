@@ -1,0 +1,169 @@
+"""Draw pages in a process that can be killed: foreign documents may hang, crash or fill memory.
+
+A page that takes too long or too much is given up with a slug, and the next one gets a new process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from renderers.documents.opening import FileRef, Tools
+from renderers.documents.page import DocumentFault, PageImage, RendererMissing
+from renderers.documents.recipe import PageRecipe
+from vae_corpus.pictures.decode import Limits
+
+# How often memory is looked at; what a process takes in between is beyond the limit.
+_LOOK_S = 0.1
+# The first answer waits for the libraries.
+_START_S = 60.0
+# A process may also die of something else, such as the kernel's want of memory.
+_TRIES = 2
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What a page may take: seconds, and bytes of private memory of all processes together.
+
+    Opening a document may take `open_timeout_s`: some are converted as a whole.
+    """
+
+    page_timeout_s: float = 30.0
+    open_timeout_s: float = 120.0
+    memory_bytes: int = 3 * 1024**3
+
+
+class Renderings:
+    """Pages of documents, drawn by one process that is started when it is needed."""
+
+    def __init__(self, tools: Tools, bounds: Bounds) -> None:
+        self._tools, self._bounds = tools, bounds
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        self._fresh = True
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def pages(self, ref: FileRef) -> int:
+        """How many pages there are to ask for; see `render` for what is raised."""
+        count: int = self._ask((ref, None, None, None), self._bounds.open_timeout_s)
+        return count
+
+    def render(self, ref: FileRef, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
+        """A page, from 0.
+
+        DocumentFault for what is wrong with it, also `page_timeout`, `too_much_memory` and
+        `page_crashed`; RendererMissing; OSError when the file cannot be read now.
+        """
+        page: PageImage = self._ask((ref, number, recipe, limits), self._bounds.page_timeout_s)
+        return page
+
+    def close(self) -> None:
+        """End the process, and all that it started."""
+        if self._child is not None:
+            for pid in reversed(_family(self._child.pid)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._child.wait()
+        if self._pipe is not None:
+            self._pipe.close()
+        self._child = self._pipe = None
+
+    def _ask(self, request: tuple[Any, ...], limit_s: float) -> Any:
+        for left in reversed(range(_TRIES)):
+            try:
+                with self._lock:
+                    kind, content = self._answer(request, limit_s)
+            except (EOFError, OSError):
+                how = self._end()
+                if not left:
+                    raise DocumentFault("page_crashed", f"its process {how}, twice") from None
+                continue
+            if kind == "done":
+                return content
+            if kind == "fault":
+                raise DocumentFault(*content)
+            if kind == "missing":
+                raise RendererMissing(content)
+            raise OSError(*content)
+        raise AssertionError("the last try returns or raises")
+
+    def _answer(self, request: tuple[Any, ...], limit_s: float) -> tuple[str, Any]:
+        pipe = self._running()
+        pipe.send_bytes(pickle.dumps(request, protocol=5))
+        began = time.monotonic()
+        limit_s += _START_S if self._fresh else 0.0
+        while not pipe.poll(_LOOK_S):
+            assert self._child is not None
+            used = _private_bytes(self._child.pid)
+            if used > self._bounds.memory_bytes:
+                self.close()
+                why = f"{used / 1e9:.1f} GB, {self._bounds.memory_bytes / 1e9:.1f} are allowed"
+                raise DocumentFault("too_much_memory", why)
+            if time.monotonic() - began > limit_s:
+                self.close()
+                what = "document" if request[1] is None else "page"
+                raise DocumentFault(f"{what}_timeout", f"not done in {limit_s:.0f} s")
+        answer: tuple[str, Any] = pickle.loads(pipe.recv_bytes())
+        self._fresh = False
+        return answer
+
+    def _running(self) -> Connection:
+        if self._pipe is None:
+            ours, theirs = socket.socketpair()
+            self._child = subprocess.Popen(
+                # Not from the folder in which we happen to be: it may shadow what we import.
+                [sys.executable, "-P", "-m", "renderers.documents.child", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
+            theirs.close()
+            self._pipe = Connection(ours.detach())
+            self._fresh = True
+            self._pipe.send_bytes(pickle.dumps(self._tools))
+        return self._pipe
+
+    def _end(self) -> str:
+        code = self._child.poll() if self._child is not None else None
+        self.close()
+        if code is not None and code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return "ended" if code is None else f"ended with code {code}"
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that descend from it, parents first."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError, ValueError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(folder.name))
+    family, new = [], [pid]
+    while new:
+        family += new
+        new = [child for parent in new for child in children.get(parent, ())]
+    return family
+
+
+def _private_bytes(pid: int) -> int:
+    """Memory that a process and its descendants hold and share with nobody."""
+    total = 0
+    for one in _family(pid):
+        with suppress(OSError, ValueError):
+            _, resident, shared, *_ = Path(f"/proc/{one}/statm").read_text().split()
+            total += (int(resident) - int(shared)) * _PAGE_BYTES
+    return total
