@@ -8,7 +8,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from filters import clarity, ink, layout, page_regions, perceptual_hash, text_density, text_sketch
+from filters import (
+    clarity,
+    ink,
+    layout,
+    page_regions,
+    perceptual_hash,
+    text_density,
+    text_marks,
+    text_sketch,
+)
 from filters.settings import ScoreSettings
 from vae_corpus.characters import KnownText
 from vae_corpus.score_types import Column, Look, Score
@@ -27,6 +36,7 @@ SCORES: tuple[Score[Any], ...] = (
     text_density.SCORE,
     layout.SCORE,
     text_sketch.SCORE,
+    text_marks.SCORE,
     page_regions.SCORE,
 )
 COLUMNS: tuple[Column, ...] = tuple(column for score in SCORES for column in score.columns)

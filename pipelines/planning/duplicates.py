@@ -6,7 +6,8 @@ selective at 10^9 rows (single 16-bit bands would not). Candidates are then veri
 bits, the 256 bits of the fine hash (pages of text look alike in 64), aspect ratio and brightness.
 
 Pages of one template pass all that. So where one of a pair is text, both must say the same: by the
-sketch of their texts where both have one, else by the layout of their pixels.
+sketch of their texts where both have one, else by the layout of their pixels. Pages that look
+otherwise and say the same are found by what they say (`text_twins`).
 
 Of two near duplicates the better one stays: more pixels, then higher clarity, then the smaller
 sha256. An image goes when any better one is near it, so of a chain of ever poorer copies only the
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from filters import layout
 from pipelines.planning.settings import PlanSettings
+from pipelines.planning.text_twins import mark_text_twins
 from vae_corpus.words import GENERAL
 
 _HASH_BITS = 64
@@ -34,6 +36,10 @@ _HASH_BITS = 64
 # namesake differ by more.
 _MAX_LOG_ASPECT = 0.05
 _MAX_LUMA_STEP = 12
+# A page that is drawn at several sizes is one page, and these are no duplicates.
+_PAGE = "hash(uri, regexp_replace(member, '@[0-9]+$', ''))"
+# Pages have hundreds of marks: one in four will do. These are of some 200 characters.
+_THINNED, _LEAST_MARKS = 4, 6
 _LAYOUT_BYTES = layout.POINTS**2
 
 # Layouts are too large to go along with the rows, and few are asked for: they are read once more.
@@ -73,7 +79,7 @@ def drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
         """
         CREATE TEMP TABLE candidates AS
         SELECT id, key, sha256, phash, phash_fine, width, height, clarity, luma_mean,
-               kind = $general AS general, text_sketch, shape
+               kind = $general AS general, text_sketch, shape, uri, member
         FROM judged ANTI JOIN exact USING (id)
         JOIN (SELECT id, text_sketch, shape FROM rows) USING (id)
         WHERE slug IS NULL
@@ -87,6 +93,7 @@ def drop_duplicates(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
         layout_levels=s.duplicate_layout_levels,
     )
     mark_near_duplicates(db, "candidates", _LAYOUTS, limits)
+    _add_text_twins(db, s, limits)
     db.execute(
         """
         CREATE TEMP TABLE unique_rows AS
@@ -105,15 +112,15 @@ def mark_near_duplicates(
 ) -> None:
     """Create the table `near(id, duplicate_of)` with every row of `table` that has a better twin.
 
-    `table` has columns id, key, sha256, phash (uint64), phash_fine (blob), width, height, clarity,
-    luma_mean, general (bool), text_sketch (blob, or null), shape (a hash of the layout, or null).
-    `layouts` is a query that gives id and layout (blob) of those rows that the table `wanted(id)`
-    names.
+    `table` has columns id, key, uri, member, sha256, phash (uint64), phash_fine (blob), width,
+    height, clarity, luma_mean, general (bool), text_sketch (blob, or null), shape (a hash of the
+    layout, or null). `layouts` is a query that gives id and layout (blob) of those rows that the
+    table `wanted(id)` names.
     """
     db.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE hashed AS
-        SELECT id, key, phash, phash_fine::BIT AS fine, luma_mean, general,
+        SELECT id, key, {_PAGE} AS page, phash, phash_fine::BIT AS fine, luma_mean, general,
                text_sketch::BIT AS said, shape IS NOT NULL AS laid_out, shape,
                ln(width::DOUBLE / height) AS aspect,
                row_number() OVER (
@@ -141,12 +148,7 @@ def mark_near_duplicates(
             (id BIGINT, duplicate_of VARCHAR, rank BIGINT, look_at BIGINT[])
         """
     )
-    alike = f"""
-        bit_count(xor(a.phash, b.phash)) <= {limits.bits}
-        AND bit_count(xor(a.fine, b.fine)) <= {limits.fine_bits}
-        AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
-        AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
-        """
+    alike = f"{_alike(limits)} AND a.page <> b.page"
     # Layouts are compared after the joins; through the joins go only the ids of such pages.
     for mask in _masks(limits.bits):
         db.execute(
@@ -175,6 +177,41 @@ def mark_near_duplicates(
         WHERE rank IS NOT NULL GROUP BY id
         """
     )
+
+
+def _alike(limits: Limits) -> str:
+    return f"""
+        bit_count(xor(a.phash, b.phash)) <= {limits.bits}
+        AND bit_count(xor(a.fine, b.fine)) <= {limits.fine_bits}
+        AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
+        AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
+        """
+
+
+def _add_text_twins(db: duckdb.DuckDBPyConnection, s: PlanSettings, limits: Limits) -> None:
+    """Add to `near` the pages that say what another page says in another look.
+
+    Those of one look were compared more strictly: forms of one template differ by a name.
+    """
+    db.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE texts AS
+        SELECT id, page, rank, list_sort(list_distinct(list_filter(
+                   list_transform(text_marks, lambda m: m.hash), lambda h: h % {_THINNED} = 0)))
+                   AS marks
+        FROM hashed JOIN (SELECT id, text_marks FROM rows WHERE text_marks IS NOT NULL) USING (id)
+        """
+    )
+    mark_text_twins(db, "texts", s.duplicate_text_share, _LEAST_MARKS)
+    db.execute(
+        f"""
+        INSERT INTO near
+        SELECT t.id, a.key FROM text_twins t
+        JOIN hashed a ON a.id = t.twin_of JOIN hashed b ON b.id = t.id
+        WHERE NOT ({_alike(limits)}) AND t.id NOT IN (SELECT id FROM near)
+        """
+    )
+    db.execute("DROP TABLE texts")
 
 
 def _look_at_layouts(db: duckdb.DuckDBPyConnection, layouts: str, levels: int) -> None:

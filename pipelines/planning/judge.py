@@ -9,7 +9,8 @@ from pipelines.planning import rules
 from pipelines.planning.settings import PlanSettings
 
 # Large columns: for the tiles of text, for duplicates, and those that derived columns are made of.
-_FOR_TILES, _FOR_DUPLICATES = {"text_lines", "ink_cells"}, {"text_sketch"}
+_FOR_TILES = {"text_lines", "ink_cells", "page_regions", "text_marks"}
+_FOR_DUPLICATES = {"text_sketch", "text_marks"}
 _LARGE = {column.name for column in COLUMNS if not column.carried}
 _FOR_DERIVED = {name for name in _LARGE for sql in rules.DERIVED.values() if name in sql}
 _NOT_READ = _LARGE - _FOR_TILES - _FOR_DUPLICATES - _FOR_DERIVED

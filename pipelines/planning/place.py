@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipelines.planning.figures import with_figures
 from pipelines.planning.settings import PlanSettings
-from pipelines.planning.tiles import CELL_PX, Judged, draw_bucket, judge_tiles
+from pipelines.planning.text_twins import mark_text_twins
+from pipelines.planning.tiles import CELL_PX, Judged, Tile, draw_bucket, judge_tiles
 from vae_corpus.words import GENERAL, REST, TOP, Bucket, buckets
 
 _TILE = pa.struct(
@@ -30,10 +32,16 @@ _TEXT_SCHEMA = pa.schema(
         ("bucket", pa.string()),
         ("tiles", pa.list_(_TILE)),
         ("blank_tiles", pa.int32()),
+        # Of each tile the hashes of what it says, where that is known.
+        ("said", pa.list_(pa.list_(pa.uint32()))),
     ]
 )
 _BATCH_ROWS = 50_000
 _LINE = ("x0", "y0", "x1", "y1", "chars")
+_MARK = ("x", "y", "hash")
+# Tiles with fewer marks, of some 100 characters, say too little to be told apart.
+_LEAST_MARKS = 12
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 def place_rows(db: duckdb.DuckDBPyConnection, s: PlanSettings, seed: int) -> None:
@@ -45,23 +53,52 @@ def place_rows(db: duckdb.DuckDBPyConnection, s: PlanSettings, seed: int) -> Non
         FROM unique_rows
         """
     )
-    db.register("text_tiles", pa.Table.from_batches(_text_tiles(db, s, seed), _TEXT_SCHEMA))
+    db.register("every_tile", pa.Table.from_batches(_text_tiles(db, s, seed), _TEXT_SCHEMA))
+    _drop_twin_tiles(db, s)
     db.execute(
         f"""
         CREATE TEMP TABLE placed AS
-        SELECT w.* EXCLUDE (slug, text_lines, ink_cells)
+        SELECT w.* EXCLUDE (slug, text_lines, ink_cells, page_regions, text_marks)
                    REPLACE (coalesce(t.text_rung, w.rung) AS rung),
                CASE WHEN w.slug IS NOT NULL THEN w.slug
                     WHEN w.kind <> '{GENERAL}' AND len(t.tiles) = 0
-                    THEN CASE WHEN t.blank_tiles > 0 THEN 'blank' ELSE 'no_text' END
+                    THEN CASE WHEN t.twin_tiles > 0 THEN 'near_duplicate'
+                              WHEN t.blank_tiles > 0 THEN 'blank' ELSE 'no_text' END
                     END AS slug,
                CASE WHEN w.slug IS NOT NULL THEN NULL
                     WHEN w.kind = '{GENERAL}' THEN {_bucket_sql(s)}
                     ELSE t.bucket END AS bucket,
-               t.tiles AS tiles, t.blank_tiles AS blank_tiles
+               t.tiles AS tiles, t.blank_tiles AS blank_tiles, t.twin_tiles AS twin_tiles
         FROM with_rung w LEFT JOIN text_tiles t USING (id)
         """
     )
+
+
+def _drop_twin_tiles(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
+    """`text_tiles`: `every_tile` without tiles that say what a tile of another page says."""
+    db.execute(
+        """
+        CREATE TEMP TABLE cut_tiles AS
+        SELECT row_number() OVER (ORDER BY w.sha256, n, w.id) AS rank, w.id || '-' || n AS id,
+               w.id AS row_id, n, w.page, tile, said AS marks
+        FROM (SELECT id, unnest(tiles) AS tile, unnest(said) AS said,
+                     generate_subscripts(tiles, 1) AS n FROM every_tile)
+        JOIN (SELECT id, sha256, hash(uri, regexp_replace(member, '@[0-9]+$', '')) AS page
+              FROM with_rung) w USING (id)
+        """
+    )
+    mark_text_twins(db, "cut_tiles", s.duplicate_text_share, _LEAST_MARKS)
+    db.execute(
+        """
+        CREATE TEMP TABLE text_tiles AS
+        SELECT e.id, e.text_rung, e.bucket, e.blank_tiles, coalesce(k.tiles, []) AS tiles,
+               (len(e.tiles) - coalesce(len(k.tiles), 0))::INTEGER AS twin_tiles
+        FROM every_tile e LEFT JOIN (
+            SELECT row_id AS id, list(tile ORDER BY n) AS tiles
+            FROM cut_tiles ANTI JOIN text_twins USING (id) GROUP BY row_id) k USING (id)
+        """
+    )
+    db.execute("DROP TABLE cut_tiles")
 
 
 def rung_shares(s: PlanSettings, side: int) -> list[tuple[int, float]]:
@@ -114,31 +151,38 @@ def _text_tiles(
 ) -> Iterator[pa.RecordBatch]:
     rows: Any = db.sql(
         f"""
-        SELECT id, sha256, width, height, rung, text_lines, ink_cells FROM with_rung
-        WHERE slug IS NULL AND kind <> '{GENERAL}' ORDER BY id
+        SELECT id, sha256, width, height, rung, text_lines, ink_cells, page_regions, text_marks
+        FROM with_rung WHERE slug IS NULL AND kind <> '{GENERAL}' ORDER BY id
         """
     )
     for batch in rows.to_arrow_reader(_BATCH_ROWS):
-        plain = batch.drop_columns(["text_lines"]).to_pylist()
-        for row, lines in zip(plain, _lines(batch["text_lines"]), strict=True):
-            row["text_lines"] = lines
+        plain = batch.drop_columns(["text_lines", "text_marks"]).to_pylist()
+        lines = _structs(batch["text_lines"], _LINE, np.float32)
+        marks = _structs(batch["text_marks"], _MARK, np.int64)
+        for row, row_lines, row_marks in zip(plain, lines, marks, strict=True):
+            row |= {"text_lines": row_lines, "text_marks": row_marks}
         tiled = [_tile_row(row, s, seed) for row in plain]
         yield pa.RecordBatch.from_pylist(tiled, schema=_TEXT_SCHEMA)
 
 
-def _lines(column: pa.ListArray) -> Iterator[NDArray[np.float32] | None]:
-    """`text_lines` of each row as float32[N, 5]; as Python objects they would cost more."""
+def _structs(
+    column: pa.ListArray, fields: tuple[str, ...], dtype: type[_Number]
+) -> Iterator[NDArray[_Number] | None]:
+    """Lists of structs of numbers as [N, fields] for each row; as objects they would cost more."""
     parts = column.values
-    numbers = np.stack([parts.field(name).to_numpy(zero_copy_only=False) for name in _LINE], axis=1)
+    numbers = np.stack(
+        [parts.field(name).to_numpy(zero_copy_only=False) for name in fields], axis=1
+    )
     ends = column.offsets.to_numpy()
     for n, known in enumerate(column.is_valid().to_pylist()):
-        yield numbers[ends[n] : ends[n + 1]].astype(np.float32) if known else None
+        yield numbers[ends[n] : ends[n + 1]].astype(dtype) if known else None
 
 
 def _tile_row(row: dict[str, Any], s: PlanSettings, seed: int) -> dict[str, Any]:
     cut = judge_row(row, s, seed)
     if cut.bucket is None:
-        return {"id": row["id"], "text_rung": None, "bucket": None, "tiles": [], "blank_tiles": 0}
+        none: dict[str, Any] = {"tiles": [], "said": [], "blank_tiles": 0}
+        return {"id": row["id"], "text_rung": None, "bucket": None} | none
     top = s.top_chars_per_256 * cut.bucket.width * cut.bucket.height / CELL_PX**2
     measured = row["text_lines"] is not None
     kept = [
@@ -156,7 +200,18 @@ def _tile_row(row: dict[str, Any], s: PlanSettings, seed: int) -> dict[str, Any]
         "bucket": str(cut.bucket),
         "tiles": kept,
         "blank_tiles": sum(slug == "blank" for _, slug in cut.judged),
+        "said": [_said(row["text_marks"], t) for t, slug in cut.judged if slug is None],
     }
+
+
+def _said(marks: NDArray[np.int64] | None, tile: Tile) -> list[int]:
+    """The hashes of what stands in a tile, each once, sorted; none where nothing is known."""
+    if marks is None:
+        return []
+    x, y, hashes = marks.T
+    inside = (x >= tile.x) & (x < tile.x + tile.width) & (y >= tile.y) & (y < tile.y + tile.height)
+    found: list[int] = np.unique(hashes[inside]).tolist()
+    return found
 
 
 class Cut(NamedTuple):
@@ -174,8 +229,9 @@ class Cut(NamedTuple):
 def judge_row(row: dict[str, Any], s: PlanSettings, seed: int) -> Cut:
     """The rung and bucket of a row of text, and every tile that could be cut out of it.
 
-    `row` has sha256, width, height, rung, text_lines and ink_cells. Where no tile of its rung is
-    kept, smaller rungs are tried: one dense sign in a large photograph fills a small tile.
+    `row` has sha256, width, height, rung, text_lines, ink_cells and page_regions. Where no tile of
+    its rung is kept, smaller rungs are tried: one dense sign in a large photograph fills a small
+    tile.
     """
     weighted = (rung for rung, weight in s.rung_weights.items() if weight > 0)
     smaller = sorted((rung for rung in weighted if rung < row["rung"]), reverse=True)
@@ -189,16 +245,19 @@ def _judge_at(rung: int, row: dict[str, Any], s: PlanSettings, seed: int) -> Cut
     bucket = draw_bucket(seed, row["sha256"], width, height, rung)
     if bucket is None:
         return Cut(rung, None, [])
+    # None: text was not measured (score.text: false), and every tile may hold some.
+    lines = line_table(row["text_lines"])
     judged = judge_tiles(
         width,
         height,
         bucket,
-        # None: text was not measured (score.text: false), and every tile may hold some.
-        line_table(row["text_lines"]),
+        lines,
         min_chars_per_256=s.min_tile_chars_per_256,
         max_tiles=s.max_tiles_per_image,
         inked=None if ink is None else np.array(ink) >= s.min_ink_levels,
     )
+    if row["page_regions"] and lines is not None:
+        judged = with_figures(judged, row, bucket, lines, s.figure_share, seed)
     return Cut(rung, bucket, judged)
 
 

@@ -43,6 +43,19 @@ class PlanSettings(_Thresholds):
         description="pages of text also in at most this many runs of 5 characters, where the text"
         " of both is known; one other character makes up to ten",
     )
+    duplicate_text_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="pages and tiles of any look are near duplicates where both say the same, by"
+        " this share of runs of 5 characters (3 of Han), as far as renderers tell what they say",
+    )
+    figure_share: float = Field(
+        0.15,
+        ge=0,
+        le=0.9,
+        description="share of a page's tiles that show figures, tables or formulas, if it has any",
+    )
     duplicate_layout_levels: int = Field(
         6,
         ge=0,

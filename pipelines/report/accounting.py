@@ -21,13 +21,14 @@ def count_images(plan_folder: str) -> dict[str, Any]:
     rejected = _counts(plan_folder, "rejected", "slug")
     listed = sum(sum(counts.values()) for counts in (selected, dropped, rejected))
     counts = {"listed": listed, "selected": selected, "dropped": dropped, "rejected": rejected}
-    return counts | {"tiles_left_out": {"blank": _blank_tiles(plan_folder)}}
+    return counts | {"tiles_left_out": _tiles_left_out(plan_folder)}
 
 
-def _blank_tiles(folder: str) -> int:
-    sql = "SELECT coalesce(sum(blank_tiles), 0)::BIGINT AS n FROM stored"
+def _tiles_left_out(folder: str) -> dict[str, int]:
+    sums = (f"coalesce(sum({name}), 0)::BIGINT" for name in ("blank_tiles", "twin_tiles"))
+    sql = "SELECT {} AS blank, {} AS near_duplicate FROM stored".format(*sums)
     (row,) = ask(folder, ["selected", "dropped"], sql)
-    return int(row["n"])
+    return {name: int(count) for name, count in row.items()}
 
 
 def _counts(folder: str, name: str, column: str) -> dict[str, int]:
