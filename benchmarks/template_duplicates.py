@@ -8,7 +8,7 @@
 
 Runs builds with the default settings on pages made in code (benchmarks/template_pages.py), of each
 template 40 in which everything that is filled in differs and 40 that differ in one name and one
-amount alone: as PDFs at 50 to 144 dpi with a second file of the same pages at other resolutions, as
+amount alone: as PDFs at drawn sizes with a second file of the same pages at other sizes, as
 scans, and as photographs, of which some have copies: re-encoded, resized, cropped. Prints a table
 and writes benchmarks/results/template_duplicates[_wider][_ocr].json.
 """
@@ -27,14 +27,15 @@ import pyarrow.parquet as pq
 
 from benchmarks.template_pages import COPIES, TUNED, WIDER, Template, encode, photographed
 from pipelines import build_corpus
-from pipelines.sources import pdf
-from pipelines.sources.pdf_fonts import pdf_fonts
+from renderers.documents.pdf import open_pdf
+from renderers.documents.pdf.fonts import pdf_fonts
+from renderers.documents.recipe import PageRecipe
 from vae_corpus.demo import demo_inputs
 from vae_corpus.pictures.decode import Limits
 
 _PAGES = 40
 _WITH_COPIES = 6
-_SCAN_DPI = 110
+_SCAN_PX = 14.0
 _MODES = {"loose": False, "close": True}
 
 
@@ -69,7 +70,7 @@ def _write_pdfs(place: Path, templates: tuple[Template, ...], pages: int) -> Non
             seeds = list(range(pages))
             name = f"{template.name}-{mode}"
             (place / f"{name}.pdf").write_bytes(template.pdf(seeds, close))
-            # Each page one place further on, so that it takes the next resolution.
+            # In another file each page has another size.
             (place / f"{name}-again.pdf").write_bytes(template.pdf([10**6, *seeds], close))
 
 
@@ -83,13 +84,14 @@ def _write_photos(place: Path, templates: tuple[Template, ...], pages: int) -> N
 
 def _write_images(place: Path, templates: tuple[Template, ...], pages: int, *, photo: bool) -> None:
     fonts = pdf_fonts(tuple(map(str, demo_inputs().fonts)))
+    # Print of 10 points, most of it, at 100 dpi.
+    recipe = PageRecipe(glyph_px={"en": _SCAN_PX, "zh": _SCAN_PX}, band={})
     for template in templates:
         for mode, close in _MODES.items():
-            document = place.parent / "pages.pdf"
-            document.write_bytes(template.pdf(range(pages), close))
+            data = template.pdf(range(pages), close)
+            document = open_pdf(data, len(data), fonts)
             for number in range(pages):
-                with pdf.open_page(str(document), number, fonts) as page:
-                    rgb = page.pixels(_SCAN_DPI, Limits())
+                rgb = document.render(number, recipe, Limits()).rgb
                 if photo:
                     rgb = photographed(rgb, number)
                 name = f"{template.name}-{mode}-{number}"
@@ -97,7 +99,7 @@ def _write_images(place: Path, templates: tuple[Template, ...], pages: int, *, p
                 if number < _WITH_COPIES:
                     for copy, make in COPIES.items():
                         (place / f"{name}+{copy}.img").write_bytes(make(rgb))
-            pdf.close_documents()
+            document.close()
 
 
 _WRITERS = {"pdf": _write_pdfs, "scan": _write_scans, "photo": _write_photos}

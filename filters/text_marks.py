@@ -1,6 +1,6 @@
 """Text marks: a seeded sample of what a page says, run by run, each with its place.
 
-A run is 5 characters without white space, or 3 from a Han character on. One in 8 runs is kept, by
+A run is 5 characters without white space, or 3 from a Han character on. One in 4 runs is kept, by
 its hash, wherever it stands, so the marks of two texts overlap as far as the texts do (Broder, "On
 the resemblance and containment of documents", 1997, "mod m" sketches). As each has a place, the
 marks inside a tile are those of the tile's text.
@@ -22,7 +22,7 @@ from vae_corpus.score_types import Column, Look, Score, always
 VERSION = "1"
 
 RUN_CHARS, HAN_RUN_CHARS = 5, 3
-KEPT_OF = 8
+KEPT_OF = 4
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 
@@ -34,7 +34,7 @@ SCORE = Score(
         Column(
             name="text_marks",
             type=pa.list_(_MARK),
-            meaning="one in 8 runs of 5 characters (3 of Han), by hash, and where each begins in"
+            meaning="one in 4 runs of 5 characters (3 of Han), by hash, and where each begins in"
             " px; of pages whose renderer tells what they say",
             carried=False,
         ),

@@ -59,7 +59,7 @@ a settings file, all parts optional:
     - {{name: photos, type: folder,     uri: /data/photos}}
     - {{name: laion,  type: webdataset, uri: s3://bucket/laion/}}
     - {{name: hf,     type: parquet,    uri: /data/hf/*.parquet, column: image}}
-    - {{name: papers, type: documents,  uri: /data/pdf, dpi: [50, 72, 100, 144]}}
+    - {{name: papers, type: documents,  uri: /data/pdf, scales_per_page: 2}}
   synth: {{texts: {{en: [texts/en.txt], zh: [texts/zh.jsonl]}}, fonts: [/usr/share/fonts]}}
 
 on a cluster, with a place that all nodes see:

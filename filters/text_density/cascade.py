@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from filters.ocr.engine import OcrEngine, Polygons, Rgb
 from filters.text_density import line as text_line
 from filters.text_density import regions, screen
+from filters.text_density.known import VERSION as KNOWN_VERSION
 from filters.text_density.known import beside, known_scores, places_to_look
 from filters.text_density.shares import BIN_PX, fullest_window, quantile, script_of
 from vae_corpus.score_types import Look
 
 # Raised when a change here changes scores without changing a constant below.
-_CODE_VERSION = 7
+_CODE_VERSION = 6
 
 # The detector looks at parts of blocks; each line counts in the block it lies in.
 _BLOCK_PX = 512
@@ -48,7 +49,15 @@ class TextDensity:
     @property
     def version(self) -> str:
         """Names all that the scores depend on: this code, the weights, the engine."""
-        own = (_CODE_VERSION, _BLOCK_PX, regions.MARGIN_PX, _SCALE, _POSSIBLE, _IS_TEXT)
+        own = (
+            _CODE_VERSION,
+            KNOWN_VERSION,
+            _BLOCK_PX,
+            regions.MARGIN_PX,
+            _SCALE,
+            _POSSIBLE,
+            _IS_TEXT,
+        )
         weights = [w.sha256[:16] for w in (screen.load(), text_line.load())]
         return f"{own}; weights {weights}; {self.engine.engine_id}"
 

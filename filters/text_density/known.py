@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from filters.text_density.shares import BIN_PX, fullest_window, quantile, script_of
 from vae_corpus.characters import Box, Characters, KnownText
 
+# Raised when the same page would give other figures.
+VERSION = 1
+
 # Of fewer characters nobody knows whether letters were drawn as shapes: then all is looked at.
 FEW = 20
 # Pictures that cover so much of a page are looked at as a whole page, as scans are.

@@ -38,8 +38,10 @@ _MAX_LOG_ASPECT = 0.05
 _MAX_LUMA_STEP = 12
 # A page that is drawn at several sizes is one page, and these are no duplicates.
 _PAGE = "hash(uri, regexp_replace(member, '@[0-9]+$', ''))"
-# Pages have hundreds of marks: one in four will do. These are of some 200 characters.
-_THINNED, _LEAST_MARKS = 4, 6
+# Pages have hundreds of marks: one in eight will do. These are of some 200 characters.
+_THINNED, _LEAST_MARKS = 8, 6
+# Runs that stand elsewhere by so much of the sides were set anew.
+_SET_ANEW = 0.02
 _LAYOUT_BYTES = layout.POINTS**2
 
 # Layouts are too large to go along with the rows, and few are asked for: they are read once more.
@@ -148,7 +150,13 @@ def mark_near_duplicates(
             (id BIGINT, duplicate_of VARCHAR, rank BIGINT, look_at BIGINT[])
         """
     )
-    alike = f"{_alike(limits)} AND a.page <> b.page"
+    alike = f"""
+        bit_count(xor(a.phash, b.phash)) <= {limits.bits}
+        AND bit_count(xor(a.fine, b.fine)) <= {limits.fine_bits}
+        AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
+        AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
+        AND a.page <> b.page
+        """
     # Layouts are compared after the joins; through the joins go only the ids of such pages.
     for mask in _masks(limits.bits):
         db.execute(
@@ -179,19 +187,11 @@ def mark_near_duplicates(
     )
 
 
-def _alike(limits: Limits) -> str:
-    return f"""
-        bit_count(xor(a.phash, b.phash)) <= {limits.bits}
-        AND bit_count(xor(a.fine, b.fine)) <= {limits.fine_bits}
-        AND abs(a.aspect - b.aspect) <= {_MAX_LOG_ASPECT}
-        AND abs(a.luma_mean - b.luma_mean) <= {_MAX_LUMA_STEP}
-        """
-
-
 def _add_text_twins(db: duckdb.DuckDBPyConnection, s: PlanSettings, limits: Limits) -> None:
-    """Add to `near` the pages that say what another page says in another look.
+    """Add to `near` the pages that say what another page says, set in another way.
 
-    Those of one look were compared more strictly: forms of one template differ by a name.
+    Where the runs that both have stand at the same places, both may be filled in from one template,
+    and differ by a name: those are twins only if they say the same as strictly as above.
     """
     db.execute(
         f"""
@@ -206,9 +206,20 @@ def _add_text_twins(db: duckdb.DuckDBPyConnection, s: PlanSettings, limits: Limi
     db.execute(
         f"""
         INSERT INTO near
-        SELECT t.id, a.key FROM text_twins t
-        JOIN hashed a ON a.id = t.twin_of JOIN hashed b ON b.id = t.id
-        WHERE NOT ({_alike(limits)}) AND t.id NOT IN (SELECT id FROM near)
+        WITH marks AS (
+            SELECT id, unnest(text_marks) AS mark, width, height FROM rows
+            WHERE id IN (SELECT id FROM text_twins UNION SELECT twin_of FROM text_twins)),
+        once AS (SELECT * FROM marks QUALIFY count(*) OVER (PARTITION BY id, mark.hash) = 1),
+        moved AS (
+            SELECT t.id, t.twin_of, median(abs(a.mark.x / a.width - b.mark.x / b.width)
+                                         + abs(a.mark.y / a.height - b.mark.y / b.height)) AS by
+            FROM text_twins t JOIN once a ON a.id = t.twin_of
+            JOIN once b ON b.id = t.id AND b.mark.hash = a.mark.hash
+            GROUP BY t.id, t.twin_of)
+        SELECT m.id, a.key FROM moved m
+        JOIN hashed a ON a.id = m.twin_of JOIN hashed b ON b.id = m.id
+        WHERE m.id NOT IN (SELECT id FROM near)
+          AND (m.by > {_SET_ANEW} OR bit_count(xor(a.said, b.said)) <= {limits.text_runs})
         """
     )
     db.execute("DROP TABLE texts")

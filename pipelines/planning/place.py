@@ -40,7 +40,7 @@ _BATCH_ROWS = 50_000
 _LINE = ("x0", "y0", "x1", "y1", "chars")
 _MARK = ("x", "y", "hash")
 # Tiles with fewer marks, of some 100 characters, say too little to be told apart.
-_LEAST_MARKS = 12
+_LEAST_MARKS = 24
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -87,7 +87,7 @@ def _drop_twin_tiles(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
               FROM with_rung) w USING (id)
         """
     )
-    mark_text_twins(db, "cut_tiles", s.duplicate_text_share, _LEAST_MARKS)
+    mark_text_twins(db, "cut_tiles", s.duplicate_tile_share, _LEAST_MARKS)
     db.execute(
         """
         CREATE TEMP TABLE text_tiles AS

@@ -47,8 +47,15 @@ class PlanSettings(_Thresholds):
         0.9,
         gt=0,
         le=1,
-        description="pages and tiles of any look are near duplicates where both say the same, by"
+        description="pages of any layout are near duplicates where both say the same, by"
         " this share of runs of 5 characters (3 of Han), as far as renderers tell what they say",
+    )
+    duplicate_tile_share: float = Field(
+        0.97,
+        gt=0,
+        le=1,
+        description="tiles of different pages are near duplicates where both say the same by this"
+        " share; one other name in a small tile makes it less",
     )
     figure_share: float = Field(
         0.15,

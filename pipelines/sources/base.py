@@ -12,7 +12,7 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -61,7 +61,7 @@ class Item:
     offset: int
     data: bytes
     fault: tuple[str, str] | None = None
-    page: PageImage | None = None
+    page: PageImage | None = field(default=None, compare=False)
 
 
 class Reading:

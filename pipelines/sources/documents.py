@@ -178,10 +178,12 @@ class DocumentSource(LookSettings, Source):
     def _tools(self) -> Tools:
         return Tools(fonts=self.fonts)
 
-    def _renderings(self) -> Renderings:
+    def _bounds(self) -> Bounds:
         memory = self.page_memory_mb * 1024**2
-        bounds = Bounds(page_timeout_s=self.page_timeout_s, memory_bytes=memory)
-        return _renderings(self._tools(), bounds)
+        return Bounds(page_timeout_s=self.page_timeout_s, memory_bytes=memory)
+
+    def _renderings(self) -> Renderings:
+        return _renderings(self._tools(), self._bounds())
 
     def _drawn_by(self, suffixes: set[str]) -> str:
         try:

@@ -26,7 +26,7 @@ from pipelines.stages.score import Scored
 from vae_corpus import storage
 
 # Raised when the same settings would give another plan.
-VERSION = 6
+VERSION = 7
 
 TABLES = ("selected", "dropped", "rejected", "shards")
 _BATCH_ROWS = 50_000

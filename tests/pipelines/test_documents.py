@@ -1,113 +1,106 @@
 from __future__ import annotations
 
-import gc
+import os
 import pickle
+import signal
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-from pipelines.sources import DocumentSource, SourceError, pdf
-from pipelines.sources.pdf_fonts import pdf_fonts
+from pipelines.sources import DocumentSource, SourceError
+from pipelines.sources.documents import _renderings
 from tests.pipelines import pdfs
 from tests.pipelines.reading import assert_fetch_gives_the_same, read_all, slugs
 from vae_corpus.demo import DemoInputs
-from vae_corpus.pictures.decode import Limits
+from vae_corpus.pictures.decode import Decoded, Limits, decode
+
+
+def pages_of(count: int, size: int = 10) -> bytes:
+    """A document of some pages, each with a line of its own."""
+    kids = " ".join(f"{10 + 2 * n} 0 R" for n in range(count))
+    objects = ["<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Kids[{kids}]/Count {count}>>"]
+    objects += ["null"] * 7
+    for n in range(count):
+        objects += [
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 500]/Contents {11 + 2 * n} 0 R"
+            f"/Resources<</Font<</F {pdfs.HELVETICA}>>>>>>",
+            pdfs.stream(pdfs.text([f"page number {n}", "and a line of text below it"], size)),
+        ]
+    return pdfs.document(objects)
 
 
 def test_pages_of_a_real_document(demo: DemoInputs) -> None:
-    source = DocumentSource(name="d", uri=str(demo.pdfs[0]), max_pages=3, pages_per_unit=2)
-    assert [(unit.start, unit.stop) for unit in source.units()] == [(0, 2), (2, 3)]
+    source = DocumentSource(name="d", uri=str(demo.pdfs[0]), max_pages=3)
     items = read_all(source)
     numbers = [int(item.member.rsplit("=", 1)[1]) for item in items]
     assert len(set(numbers)) == 3 and max(numbers) > 20, "the pages are spread over the document"
-    assert all(item.data.startswith(b"\x89PNG") for item in items)
+    for item in items:
+        picture = decode(item.data)
+        assert isinstance(picture, Decoded) and item.page is not None
+        assert (picture.rgb == item.page.rgb).all(), "the bytes are the page"
     assert items == read_all(source)
     assert_fetch_gives_the_same(source)
 
 
 def test_a_broken_document_is_one_fault(tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_bytes(b"%PDF-1.4 and then nothing")
-    (item,) = read_all(DocumentSource(name="d", uri=str(tmp_path)))
-    assert item.fault is not None and item.fault[0] == "broken_document"
-
-
-def test_an_empty_file_is_one_fault_and_stops_no_listing(tmp_path: Path) -> None:
     (tmp_path / "empty.pdf").write_bytes(b"")
-    (tmp_path / "good.pdf").write_bytes(sized(100, 100))
+    (tmp_path / "good.pdf").write_bytes(pages_of(2))
     source = DocumentSource(name="d", uri=str(tmp_path))
-    assert slugs(source) == ["empty"] and len(read_all(source)) == 2
+    assert sorted(slugs(source)) == ["broken_document", "empty"]
+    assert len(read_all(source)) == 4
 
 
-def sized(width: float, height: float, locked: bool = False, pages: int = 1) -> bytes:
-    """A document of one empty page; `locked` asks for a password that nobody knows.
-
-    It may say that there are more pages.
-    """
-    return pdfs.document(
-        [
-            "<</Type/Catalog/Pages 2 0 R>>",
-            f"<</Type/Pages/Kids[3 0 R]/Count {pages}>>",
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {width} {height}]>>",
-            f"<</Filter/Standard/V 1/R 2/O<{'00' * 32}>/U<{'00' * 32}>/P -4>>",
-        ],
-        f"/Encrypt 4 0 R/ID[<{'00' * 16}><{'00' * 16}>]" if locked else "",
-    )
+def test_listing_opens_no_file(tmp_path: Path) -> None:
+    for n in range(70):
+        (tmp_path / f"{n}.pdf").write_bytes(b"whatever")
+    source = DocumentSource(name="d", uri=str(tmp_path), files_per_unit=20)
+    (tmp_path / "3.pdf").chmod(0)
+    units = list(source.units())
+    assert 3 < len(units) <= 8
+    listed = [name for unit in units for name in unit.members[1:]]
+    assert sorted(listed) == sorted(f"{n}.pdf" for n in range(70))
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "slug"),
-    [
-        (14_400, 14_400, "too_many_pixels"),
-        (70_000, 10, "side_too_long"),
-        (60_000, 10, None),
-    ],
-)
-def test_pages_too_large_to_render_are_faults(
-    tmp_path: Path, width: int, height: int, slug: str | None
-) -> None:
-    (tmp_path / "x.pdf").write_bytes(sized(width, height))
-    source = DocumentSource(name="d", uri=str(tmp_path), dpi=(72,))
-    assert slugs(source) == ([slug] if slug else [])
-
-
-def test_pages_that_a_small_file_only_announces_are_one_fault(tmp_path: Path) -> None:
-    (tmp_path / "x.pdf").write_bytes(sized(100, 100, pages=1_000_000))
-    source = DocumentSource(name="d", uri=str(tmp_path))
-    (unit,) = source.units()
-    assert (unit.start, unit.stop) == (0, 2)
-    first, rest = source.read(unit)
-    assert first.fault is None and first.member == "x.pdf#page=1"
-    assert rest.fault is not None and rest.fault[0] == "broken_document"
-
-
-def test_a_document_with_a_password_is_a_fault(tmp_path: Path) -> None:
-    (tmp_path / "x.pdf").write_bytes(sized(100, 100, locked=True))
-    (item,) = read_all(DocumentSource(name="d", uri=str(tmp_path)))
-    assert item.fault is not None and item.fault[0] == "broken_document"
-    assert "password" in item.fault[1]
-
-
-def test_few_documents_are_open_at_a_time(tmp_path: Path) -> None:
-    import pypdfium2
-
-    def still_open() -> int:
-        gc.collect()
-        # Not isinstance: some objects of other libraries warn when they are asked.
-        held = (o for o in gc.get_objects() if type(o) is pypdfium2.PdfDocument)
-        return sum(document.raw is not None for document in held)
-
-    for number in range(9):
-        (tmp_path / f"{number}.pdf").write_bytes(sized(100, 100))
-    pdf.close_documents()
+def test_a_large_file_is_read_in_parts(tmp_path: Path) -> None:
+    data = pages_of(50)
+    (tmp_path / "a.pdf").write_bytes(data + b"\n%" + b"x" * 7_000_000 + b"\n")
     source = DocumentSource(name="d", uri=str(tmp_path))
     units = list(source.units())
-    assert still_open() == 0, "listing keeps none"
-    assert not any(item.fault for unit in units for item in source.read(unit))
-    assert 1 <= still_open() <= 4
-    pdf.close_documents()
-    assert still_open() == 0
+    assert [(unit.start, unit.stop) for unit in units] == [(n, 4) for n in range(4)]
+    parts = [[item.member for item in source.read(unit)] for unit in units]
+    assert sum(parts, []) == [f"a.pdf#page={n + 1}" for n in range(50)]
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_broken_file_of_many_parts_is_one_fault(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF" + b"x" * 7_000_000)
+    assert slugs(DocumentSource(name="d", uri=str(tmp_path))) == ["broken_document"]
+
+
+def test_letters_have_drawn_sizes(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pages_of(40))
+    source = DocumentSource(name="d", uri=str(tmp_path), glyph_px={"8-10": 1, "11-14": 1})
+    pages = [item.page for item in read_all(source)]
+    ems = np.array([page.characters.median_em_px for page in pages if page])
+    assert len(ems) == 40 and ((ems >= 7.99) & (ems <= 14.01)).all()
+    assert 5 < (ems < 10.5).sum() < 35 and len(set(ems.tolist())) > 20
+    other = read_all(source.for_build(Limits(), seed=1))
+    assert [item.data for item in other] != [item.data for item in read_all(source)]
+    with pytest.raises(ValueError, match="8-10"):
+        DocumentSource(name="d", uri=str(tmp_path), glyph_px={"8-9": 1})
+
+
+def test_a_page_is_drawn_at_several_sizes(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pages_of(2))
+    source = DocumentSource(name="d", uri=str(tmp_path), scales_per_page=3)
+    items = read_all(source)
+    assert [item.member for item in items] == [
+        f"a.pdf#page={page}@{n}" for page in (1, 2) for n in (1, 2, 3)
+    ]
+    assert len({item.data for item in items}) == 6
+    assert_fetch_gives_the_same(source)
 
 
 CHINESE = pdfs.page(pdfs.cjk_text(["发票号码", "中文文字"]), fonts={"F": pdfs.cjk_font()})
@@ -115,56 +108,16 @@ CHINESE = pdfs.page(pdfs.cjk_text(["发票号码", "中文文字"]), fonts={"F":
 
 def one_page(folder: Path, data: bytes, fonts: tuple[str, ...] = ()) -> DocumentSource:
     (folder / "x.pdf").write_bytes(data)
-    return DocumentSource(name="d", uri=str(folder), dpi=(72,), fonts=fonts)
-
-
-def ink_px(png: bytes) -> int:
-    grey = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert grey is not None
-    return int((grey < 128).sum())
+    return DocumentSource(name="d", uri=str(folder), fonts=fonts)
 
 
 def named(demo: DemoInputs, part: str) -> tuple[str, ...]:
     return tuple(str(folder) for folder in demo.fonts if part in str(folder))
 
 
-@pytest.mark.parametrize(
-    ("encoding", "coding"), [("UniGB-UCS2-H", "utf-16-be"), ("GBK-EUC-H", "gbk")]
-)
-def test_text_without_its_font_is_drawn_with_the_fonts_named(
-    tmp_path: Path, demo: DemoInputs, encoding: str, coding: str
-) -> None:
-    font = pdfs.cjk_font(encoding=encoding)
-    data = pdfs.page(pdfs.cjk_text(["发票号码", "中文文字"], coding), fonts={"F": font})
-    (item,) = read_all(one_page(tmp_path, data, named(demo, "microhei")))
-    assert item.fault is None and ink_px(item.data) > 300
-    assert item.text is not None and "发票号码" in item.text
-
-
-def test_text_that_no_font_draws_is_rejected(tmp_path: Path) -> None:
-    (item,) = read_all(one_page(tmp_path, CHINESE))
-    assert item.fault is not None and item.fault[0] == "missing_glyphs"
-    assert "发" in item.fault[1] and "fonts" in item.fault[1]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pdfs.cjk_text(["看不见"], mode=3),
-        "1 1 1 rg " + pdfs.cjk_text(["看不见"]),
-        "1 0 0 1 900 0 cm " + pdfs.cjk_text(["看不见"]),
-    ],
-    ids=["undrawn", "white", "beside"],
-)
-def test_text_that_leaves_no_mark_misses_no_glyphs(tmp_path: Path, content: str) -> None:
-    (item,) = read_all(one_page(tmp_path, pdfs.page(content, fonts={"F": pdfs.cjk_font()})))
-    assert item.fault is None
-
-
 def test_real_pages_miss_no_glyphs(demo: DemoInputs) -> None:
     for path in demo.pdfs:
-        source = DocumentSource(name="d", uri=str(path), max_pages=8, dpi=(50,))
-        assert slugs(source) == []
+        assert slugs(DocumentSource(name="d", uri=str(path), max_pages=8)) == []
 
 
 def test_a_page_is_drawn_with_the_fonts_of_its_source_alone(
@@ -181,15 +134,6 @@ def test_a_page_is_drawn_with_the_fonts_of_its_source_alone(
     assert_fetch_gives_the_same(sans)
 
 
-def test_fonts_are_known_by_their_bytes(tmp_path: Path, demo: DemoInputs) -> None:
-    (folder,) = named(demo, "microhei")
-    moved = tmp_path / "elsewhere"
-    moved.mkdir()
-    for path in Path(folder).rglob("*.ttc"):
-        (moved / f"renamed-{path.name}").symlink_to(path)
-    assert pdf_fonts((str(moved),)).digest == pdf_fonts((folder,)).digest != pdf_fonts(()).digest
-
-
 def test_a_node_with_other_fonts_refuses(tmp_path: Path, demo: DemoInputs) -> None:
     (unit,) = one_page(tmp_path, CHINESE).units()
     elsewhere = one_page(tmp_path, CHINESE, named(demo, "microhei"))
@@ -199,57 +143,54 @@ def test_a_node_with_other_fonts_refuses(tmp_path: Path, demo: DemoInputs) -> No
         list(one_page(tmp_path, CHINESE, ("/nowhere",)).units())
 
 
-def form(need_appearances: bool = False) -> bytes:
-    """A form with two text fields (one without an appearance), a ticked box, and a stamp."""
-    shapes = [
-        pdfs.appearance("BT /Helv 12 Tf 2 5 Td (Anna Bell 4711) Tj ET", "0 0 200 20"),
-        pdfs.appearance("0 0 12 12 re f", "0 0 12 12"),
-        pdfs.appearance("", "0 0 12 12"),
-        pdfs.appearance("0 0 60 30 re f", "0 0 60 30"),
-    ]
-    annotations = [
-        pdfs.text_field("name", "Anna Bell 4711", "100 200 300 220", "/AP<</N 10 0 R>>"),
-        pdfs.text_field("sum", "1234.50", "100 170 300 190"),
-        "<</Type/Annot/Subtype/Widget/FT/Btn/T(paid)/V/Yes/AS/Yes/Rect[100 140 112 152]/F 4"
-        "/AP<</N<</Yes 11 0 R/Off 12 0 R>>>>>>",
-        "<</Type/Annot/Subtype/Stamp/Rect[200 100 260 130]/F 4/Contents(APPROVED)"
-        "/AP<</N 13 0 R>>>>",
-        "<</Type/Annot/Subtype/FreeText/Rect[20 40 200 60]/F 4/Contents(free words)"
-        "/DA(/Helv 12 Tf 0 g)/AP<</N 10 0 R>>>>",
-    ]
-    return pdfs.page(
-        pdfs.text(["Name:"]),
-        fields=True,
-        need_appearances=need_appearances,
-        more=shapes,
-        annotations=annotations,
-    )
-
-
-@pytest.mark.parametrize("need_appearances", [False, True])
-def test_what_is_filled_in_is_drawn_and_read(tmp_path: Path, need_appearances: bool) -> None:
-    (item,) = read_all(one_page(tmp_path, form(need_appearances)))
-    grey = cv2.imdecode(np.frombuffer(item.data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert grey is not None
-    boxes = {
-        "text": (80, 100, 100, 300),
-        "text without an appearance": (110, 130, 100, 300),
-        "tick": (148, 160, 100, 112),
-        "stamp": (170, 200, 200, 260),
-        "free text": (240, 260, 20, 200),
-    }
-    blank = [
-        name for name, (y, bottom, x, right) in boxes.items() if grey[y:bottom, x:right].min() > 128
-    ]
-    assert blank == []
-    assert item.text is not None
-    for words in ("Name:", "Anna Bell 4711", "1234.50", "APPROVED", "free words"):
-        assert words in item.text
-
-
 def test_pages_keep_to_the_limits_of_scoring(tmp_path: Path) -> None:
-    (tmp_path / "a.pdf").write_bytes(sized(200, 200))
-    source = DocumentSource(name="d", uri=str(tmp_path / "a.pdf"), dpi=(72,))
-    small = source.limited(Limits(max_pixels=10_000))
-    assert slugs(source) == [] and slugs(small) == ["too_many_pixels"]
-    assert slugs(pickle.loads(pickle.dumps(small))) == ["too_many_pixels"]
+    source = one_page(tmp_path, pdfs.page(size=(4000, 4000)))
+    small = source.for_build(Limits(max_pixels=90_000), seed=0)
+    for one in (small, pickle.loads(pickle.dumps(small))):
+        (item,) = read_all(one)
+        assert item.page is not None and item.page.rgb[:, :, 0].size <= 90_000
+
+
+def test_a_page_whose_process_dies_is_a_fault_and_the_next_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = one_page(tmp_path, pages_of(3))
+    renderings = _renderings(source._tools(), source._bounds())
+    answer = renderings._answer
+
+    def dying(request: tuple[object, ...], limit_s: float) -> object:
+        if request[1] == 1:
+            renderings._running()
+            assert renderings._child is not None
+            os.kill(renderings._child.pid, signal.SIGKILL)
+        return answer(request, limit_s)
+
+    monkeypatch.setattr(renderings, "_answer", dying)
+    assert slugs(source) == ["page_crashed"] and len(read_all(source)) == 3
+
+
+def test_a_page_that_takes_too_long_is_a_fault(tmp_path: Path) -> None:
+    # Each form draws the next one many times.
+    forms = [
+        pdfs.stream(
+            f"/X{n + 1} Do " * 40 if n < 6 else "0 0 1 1 re f",
+            "/Type/XObject/Subtype/Form/BBox[0 0 400 300]"
+            + (f"/Resources<</XObject<</X{n + 1} {11 + n} 0 R>>>>" if n < 6 else ""),
+        )
+        for n in range(7)
+    ]
+    data = pdfs.page("/X0 Do", more=forms).replace(b"<</Font", b"<</XObject<</X0 10 0 R>>/Font")
+    (tmp_path / "bomb.pdf").write_bytes(data)
+    (tmp_path / "good.pdf").write_bytes(pages_of(1))
+    source = DocumentSource(name="d", uri=str(tmp_path), page_timeout_s=2)
+    assert slugs(source) == ["page_timeout"] and len(read_all(source)) == 2
+
+
+def test_a_changed_recipe_is_another_unit(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pages_of(1))
+    source = DocumentSource(name="d", uri=str(tmp_path))
+    changes = ({"scales_per_page": 2}, {"max_pages": 1}, {"glyph_px": {"8-10": 1.0}})
+    changed = [source, *(source.model_copy(update=change) for change in changes)]
+    ids = {next(iter(one.units())).unit_id for one in changed}
+    ids.add(next(iter(source.for_build(Limits(), 7).units())).unit_id)
+    assert len(ids) == 5

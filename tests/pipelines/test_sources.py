@@ -157,8 +157,8 @@ def test_a_broken_parquet_file_is_one_fault_among_good_ones(tmp_path: Path, dama
 
 def test_the_type_names_the_source() -> None:
     adapter: TypeAdapter[Source] = TypeAdapter(AnySource)
-    made = adapter.validate_python({"name": "x", "type": "documents", "uri": "/x", "dpi": [90]})
-    assert isinstance(made, DocumentSource) and made.dpi == (90,)
+    made = adapter.validate_python({"name": "x", "type": "documents", "uri": "/x", "max_pages": 3})
+    assert isinstance(made, DocumentSource) and made.max_pages == 3
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a b", "ä"])

@@ -13,11 +13,13 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from pipelines.sources import DocumentSource
+from renderers.documents.pdf import open_pdf
+from renderers.documents.pdf.fonts import pdf_fonts
+from renderers.documents.recipe import PageRecipe
 from tests.pictures import encoded
 from tests.pipelines import pdfs
 from tests.pipelines.builds import run
-from tests.pipelines.reading import read_all
+from vae_corpus.pictures.decode import Limits
 
 _PAGES = 12
 _WORDS = "North River Copper Harbour Maple Silver Orchard Granite Meadow Lantern Willow Falcon"
@@ -80,17 +82,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def scans(folder: Path, make: Callable[[int], bytes]) -> list[NDArray[np.uint8]]:
+def scans(make: Callable[[int], bytes]) -> list[NDArray[np.uint8]]:
     """The pages as pixels."""
-    (folder / "pdf").mkdir()
-    for number in range(_PAGES):
-        (folder / "pdf" / f"{number:02d}.pdf").write_bytes(make(number))
-    items = read_all(DocumentSource(name="d", uri=str(folder / "pdf"), dpi=(100,)))
+    # Print of 12 points at 100 dpi.
+    recipe = PageRecipe(glyph_px={"en": 12 * 100 / 72, "zh": 12 * 100 / 72}, band={})
     found = []
-    for item in items:
-        bgr = cv2.imdecode(np.frombuffer(item.data, np.uint8), cv2.IMREAD_COLOR)
-        assert bgr is not None
-        found.append(bgr[:, :, ::-1].astype(np.uint8))
+    for number in range(_PAGES):
+        data = make(number)
+        document = open_pdf(data, len(data), pdf_fonts(()))
+        found.append(document.render(0, recipe, Limits()).rgb)
+        document.close()
     return found
 
 
@@ -98,7 +99,7 @@ def scans(folder: Path, make: Callable[[int], bytes]) -> list[NDArray[np.uint8]]
 def test_all_documents_of_a_template_stay(folder: Path, make: Callable[[int], bytes]) -> None:
     for number in range(_PAGES):
         (folder / "in" / f"{number:02d}.pdf").write_bytes(make(number))
-    made = build(folder, type="documents", dpi=[72])
+    made = build(folder, type="documents")
     assert len(made["selected"]) == _PAGES
 
 
@@ -106,7 +107,7 @@ def test_all_documents_of_a_template_stay(folder: Path, make: Callable[[int], by
 def test_all_scans_of_a_template_stay_and_their_copies_go(
     folder: Path, make: Callable[[int], bytes]
 ) -> None:
-    for number, rgb in enumerate(scans(folder, make)):
+    for number, rgb in enumerate(scans(make)):
         (folder / "in" / f"{number:02d}.png").write_bytes(encoded(rgb, "png"))
         quality = (cv2.IMWRITE_JPEG_QUALITY, 80)
         (folder / "in" / f"{number:02d}-copy.jpg").write_bytes(encoded(rgb, "jpg", quality))
@@ -124,5 +125,5 @@ def test_the_same_page_in_another_file_is_a_twin(folder: Path) -> None:
         (folder / "in" / f"{number}.pdf").write_bytes(invoice(number))
         # As a page behind an empty one, so that it takes the other resolution.
         (folder / "in" / f"{number}-again.pdf").write_bytes(behind_an_empty_page(number))
-    made = build(folder, type="documents", dpi=[72, 100])
+    made = build(folder, type="documents")
     assert made["selected"] == ["0-again.pdf#page=2", "1-again.pdf#page=2"]

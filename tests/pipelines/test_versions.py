@@ -21,10 +21,15 @@ from pipelines.config import PackSettings
 from pipelines.planning.settings import PlanSettings
 from pipelines.planning.shards import PACK_VERSION
 from pipelines.report import census, page, payload, thresholds
-from pipelines.sources import FolderSource, ParquetSource, Source, WebDatasetSource, pdf
-from pipelines.sources.pdf_fonts import pdf_fonts
+from pipelines.sources import FolderSource, ParquetSource, Source, WebDatasetSource
 from pipelines.stages import pack, plan
 from pipelines.workers import scorer
+from renderers import documents
+from renderers.documents.labels import lines_in
+from renderers.documents.page import PageImage
+from renderers.documents.pdf import document as pdf
+from renderers.documents.pdf.fonts import pdf_fonts
+from renderers.documents.recipe import PageRecipe
 from tests.pictures import encoded, jpeg, scene, write_tar
 from tests.pictures import page as page_of_text
 from tests.pipelines import pdfs
@@ -133,10 +138,28 @@ def scored(folder: Path) -> bytes:
     return text(sorted(kept, key=lambda r: str(r["member"])))
 
 
+def a_page() -> PageImage:
+    data = pdfs.page(pdfs.text(["a page", "of text"]))
+    recipe = PageRecipe(glyph_px={"en": 12.0, "zh": 12.0}, band={"en": "11-14", "zh": "11-14"})
+    return pdf.open_pdf(data, len(data), pdf_fonts(())).render(0, recipe, Limits())
+
+
 def drawn(folder: Path) -> bytes:
-    (folder / "a.pdf").write_bytes(pdfs.page(pdfs.text(["a page", "of text"])))
-    with pdf.open_page(str(folder / "a.pdf"), 0, pdf_fonts(())) as opened:
-        return digest(opened.pixels(72, Limits()).tobytes()).encode() + opened.text().encode()
+    page = a_page()
+    said = page.characters
+    return b"".join(
+        [
+            digest(page.rgb.tobytes()).encode(),
+            said.text.encode(),
+            said.boxes.tobytes(),
+            said.em_px.tobytes(),
+            said.line.tobytes(),
+        ]
+    )
+
+
+def labelled(folder: Path) -> bytes:
+    return text(lines_in(a_page(), 10, 20, 256, 128))
 
 
 def shown(folder: Path) -> bytes:
@@ -157,15 +180,17 @@ MADE: dict[str, tuple[str, Any, Callable[[Path], bytes]]] = {
     "what sources list": ("pipelines/sources/__init__.py", sources.VERSION, listed),
     "a row of scores": ("pipelines/workers/scorer.py", scorer._VERSION, scored),
     "the report": ("pipelines/report/page.py", page.VERSION, shown),
-    "a page of a document": ("pipelines/sources/pdf.py", pdf.VERSION, drawn),
+    "a page of a document": ("renderers/documents/pdf/document.py", pdf.VERSION, drawn),
+    "the label of a page": ("renderers/documents/__init__.py", documents.VERSION, labelled),
 }
 RECORDED: dict[str, tuple[Any, str]] = {
-    "a plan": (6, "bf4cfe06a60e0fd8"),
+    "a plan": (7, "9af58538df80f14e"),
     "what is packed": (4, "f7374e0864f24408"),
     "what sources list": (2, "2543834932e2f53f"),
     "a row of scores": (1, "4252a6ca7d788d9a"),
     "the report": (2, "383353b804114269"),
-    "a page of a document": ("2", "868c7f32510aa824"),
+    "a page of a document": ("3", "62814c398f7630bd"),
+    "the label of a page": ("1", "f5808cb8b33e31dd"),
 }
 
 
