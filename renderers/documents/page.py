@@ -26,6 +26,13 @@ class DocumentFault(Exception):
         return self.why
 
 
+class RendererMissing(Exception):
+    """A program that draws a kind of document is not installed; the message names what to install.
+
+    Documents of other kinds are drawn all the same.
+    """
+
+
 class Region(NamedTuple):
     """A rectangle in px of the page that holds a figure, a table or a formula set apart."""
 
