@@ -26,6 +26,10 @@ class DocumentFault(Exception):
         return self.why
 
 
+class RendererMissing(RuntimeError):
+    """A program or package that draws a kind of document is not installed; the message says how."""
+
+
 class Region(NamedTuple):
     """A rectangle in px of the page that holds a figure, a table or a formula set apart."""
 
