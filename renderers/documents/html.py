@@ -36,6 +36,7 @@ MAX_HTML_BYTES = 64 * 1024**2
 # Above this, letters of 8 px would be drawn larger than any band asks for.
 _MOST_SCALE = 3.0
 _PICTURE = "picture"
+_POLL_MS = 10
 _SCRIPT = (package_files("renderers.documents") / "page_script.js").read_text(encoding="utf-8")
 # Of larger documents, markers and other text that stands in no element is not asked for.
 _MAX_NODES = 150_000
@@ -134,15 +135,25 @@ class HtmlDocument:
             "fixed": fonts.mono,
         }
         self._cdp.send("Page.setFontFamilies", {"fontFamilies": families})
-        page.goto(self._served.url, wait_until="load", timeout=self._timeout_s * 1000)
+        page.goto(self._served.url, wait_until="commit", timeout=self._timeout_s * 1000)
         frame = self._cdp.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
         world = self._cdp.send("Page.createIsolatedWorld", {"frameId": frame})
         self._world = world["executionContextId"]
         self._ask(_SCRIPT)
+        self._wait(page)
         self._ask("corpus.prepare()")
         lines = self._ask(f"corpus.lines({MAX_PIECES * MOST_PX})")
         self._pieces = cut(_height(lines), floats(lines["rows"]))
         self._generated = None
+
+    def _wait(self, page: Any) -> None:
+        """Until all is loaded; a script can keep its page from that, so half the time is enough."""
+        waited_ms = 0
+        while not self._ask("corpus.loaded()"):
+            if self._served.javascript and waited_ms > 500 * self._timeout_s:
+                return
+            page.wait_for_timeout(_POLL_MS)
+            waited_ms += _POLL_MS
 
     def _render(self, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
         begin, end = self._pieces[number]

@@ -65,7 +65,6 @@
         if (css.backgroundImage.includes('url(')) painted.push(e);
       }
     }
-    return document.fonts.status === 'loaded';
   }
 
   // Where lines of text stand: pairs of top and bottom, sorted and merged, up to `limit`.
@@ -302,6 +301,7 @@
   }
 
   globalThis.corpus = {
+    loaded: () => document.readyState === 'complete' && document.fonts.status === 'loaded',
     prepare, lines, layout, read, generated, regions,
     scroll: (y) => { root().scrollTop = y; root().scrollLeft = 0; return root().scrollTop; },
     hideText: (hide) => { style.replaceSync(hide ? STILL + HIDDEN : STILL); return true; },

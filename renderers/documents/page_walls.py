@@ -71,7 +71,7 @@ class Guard:
             # A page in the page would be text that nobody tells; refused, it would show an error.
             route.fulfill(body=b"", headers={"content-type": "text/html"})
         elif self._opened or request.url != self._served.url:
-            route.abort("aborted")
+            route.fulfill(status=204)
         else:
             self._opened = True
             kind = "application/xhtml+xml" if self._served.xhtml else "text/html"

@@ -122,7 +122,7 @@ def test_nothing_reaches_the_network(
 ) -> None:
     html = page.format(port=listener.port).encode()
     document = open_html(
-        html, resources=None, recipe=RECIPE, browser=chromium, javascript=javascript
+        html, resources=None, recipe=RECIPE, browser=chromium, javascript=javascript, timeout_s=6
     )
     with closing(document):
         said = document.render(0, look(16), Limits()).characters.text
