@@ -54,9 +54,9 @@ def encoding_of(data: bytes, header: str | None = None) -> str:
             return name
     found = _DECLARED.search(data[:_PRESCAN_BYTES])
     for label in (header, found and found[1].decode("ascii")):
-        name = _codec(label) if label else None
-        if name is not None:
-            return name
+        codec = _codec(label) if label else None
+        if codec is not None:
+            return codec
     for name in _UNDECLARED:
         try:
             data.decode(name)
