@@ -174,12 +174,7 @@ class HtmlDocument:
             (kind, _on_page(sides, top, scale))
             for kind, *sides in self._ask(f"corpus.regions({top}, {bottom})")
         ]
-        rows = slice(round(top * scale), round(bottom * scale))
-        shown = self._shot()[rows]
-        self._ask("corpus.hideText(true)")
-        bare = self._shot()[rows]
-        self._ask("corpus.hideText(false)")
-        ink = cv2.absdiff(shown, bare).max(axis=2) > INK_LEVELS
+        shown, ink = self._draw(slice(round(top * scale), round(bottom * scale)))
         return PageImage(
             rgb=shown,
             characters=said.characters(top, scale, ink),
@@ -211,6 +206,14 @@ class HtmlDocument:
             return []
         asked = {"computedStyles": list(STYLES)}
         return list(generated_runs(self._cdp.send("DOMSnapshot.captureSnapshot", asked)))
+
+    def _draw(self, rows: slice) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Those rows of the window, and which of their pixels are ink of text."""
+        shown = self._shot()[rows]
+        self._ask("corpus.hideText(true)")
+        bare = self._shot()[rows]
+        self._ask("corpus.hideText(false)")
+        return shown, cv2.absdiff(shown, bare).max(axis=2) > INK_LEVELS
 
     def _set_scale(self, scale: float) -> None:
         metrics = {
