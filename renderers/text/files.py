@@ -1,6 +1,7 @@
-"""Read documents out of text files: plain text, fortune files, JSON lines, Parquet, man pages.
+"""Read documents out of text files: plain, fortune files, JSON lines, Parquet, man pages, HTML.
 
-Files may be gzipped. A document is one record (a fortune, a JSON line, a row) or a whole file.
+Files may be gzipped. A document is one record (a fortune, a JSON line, a row, a page of a WARC
+file) or a whole file. Of HTML the prose is read; a page without any is no document.
 """
 
 from __future__ import annotations
@@ -11,9 +12,16 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from renderers.documents.warc import WarcPage, warc_pages
+from renderers.text.html import decode_html, prose
+
 # The column or key that holds the text, in order of preference.
 TEXT_FIELDS = ("text", "content", "document", "article", "body")
-_SKIPPED_SUFFIXES = {".dat", ".u8", ".idx", ".png", ".jpg", ".pdf", ".css", ".html"}
+_SKIPPED_SUFFIXES = {
+    ".css", ".dat", ".eot", ".gif", ".ico", ".idx", ".inv", ".jpeg", ".jpg", ".js", ".mng", ".otf", ".pdf",
+    ".png", ".svg", ".ttf", ".u8", ".webp", ".woff", ".woff2",
+}  # fmt: skip
+_HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 _MAN_PAGE = re.compile(r"\.[1-9][a-z]*$")
 _ROFF_KEPT = re.compile(r"^\.\s*(?:SH|SS|B|I|BR|IR|RB|RI|IP|TP|Nm|Nd)\b\s*(.*)$")
 _ROFF_ESCAPE = re.compile(r"\\(?:f(?:\[\w*\]|\(\w\w|\w)|s[+-]?\d+|[&|^,/!%c])|\\\".*$")
@@ -45,10 +53,18 @@ def _read(path: Path) -> Iterator[str]:
     if name.endswith(".parquet"):
         yield from _parquet(path)
         return
+    if name.endswith(".warc"):
+        with path.open("rb") as file:
+            pages = (page for page in warc_pages(file) if isinstance(page, WarcPage))
+            yield from filter(None, (prose(decode_html(page.html)) for page in pages))
+        return
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:
         raise UnreadableText(f"cannot read {path}: {error}") from None
+    if name.endswith(_HTML_SUFFIXES):
+        yield from filter(None, [prose(decode_html(data))])
+        return
     text = _decode(data, path)
     if name.endswith((".jsonl", ".ndjson")):
         yield from _json_lines(text, path)

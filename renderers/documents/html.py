@@ -1,0 +1,265 @@
+"""HTML documents as a browser shows them: pieces of a long page, each at a scale of its own.
+
+Text comes from the page itself, each character with its place. What it leaves on the page is
+measured: the same piece is drawn with and without text, and where they differ is ink. So text that
+is hidden, transparent, cut off or covered is not told, and boxes end where the ink does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from renderers.documents.browser import Browser
+from renderers.documents.page import Document, DocumentFault, PageImage, Region, RegionKind
+from renderers.documents.page_characters import INK_LEVELS, Said, floats, merged
+from renderers.documents.page_cuts import MAX_PIECES, MOST_PX, cut
+from renderers.documents.page_generated import STYLES, Run, generated_runs
+from renderers.documents.page_walls import Served, guard
+from renderers.documents.recipe import DocumentRecipe, PageRecipe
+from renderers.documents.resources import Folder, Resources
+from renderers.documents.scale import page_scale
+from renderers.text.html import encoding_of
+from vae_corpus.pictures.decode import Limits
+
+MAX_HTML_BYTES = 64 * 1024**2
+# Above this, letters of 8 px would be drawn larger than any band asks for.
+_MOST_SCALE = 3.0
+_PICTURE = "picture"
+_POLL_MS = 10
+_SCRIPT = (package_files("renderers.documents") / "page_script.js").read_text(encoding="utf-8")
+# Of larger documents, markers and other text that stands in no element is not asked for.
+_MAX_NODES = 150_000
+
+
+def open_html(
+    html: bytes,
+    *,
+    resources: Path | Resources | None,
+    recipe: DocumentRecipe,
+    browser: Browser,
+    place: str = "index.html",
+    xhtml: bool = False,
+    javascript: bool = False,
+    timeout_s: float = 30.0,
+) -> Document:
+    """The document, drawn by `browser`; each call may take `timeout_s`.
+
+    `resources`: what the document may load, a folder or what else holds files; it stands at `place`
+    in it, so `../page.css` is found. With `javascript` its scripts run; what they ask of the
+    network is refused all the same, and two runs may differ. DocumentFault `empty`,
+    `document_too_large`, `page_timeout` or `page_crashed`.
+    """
+    if not html.strip():
+        raise DocumentFault("empty", "no bytes at all")
+    if len(html) > MAX_HTML_BYTES:
+        why = f"the document has {len(html)} bytes, {MAX_HTML_BYTES} are allowed"
+        raise DocumentFault("document_too_large", why)
+    beside = Folder(resources) if isinstance(resources, Path) else resources
+    served = Served(
+        html=html,
+        charset=encoding_of(html),
+        place=place,
+        xhtml=xhtml,
+        javascript=javascript,
+        resources=beside,
+    )
+    return HtmlDocument(served, recipe, browser, timeout_s)
+
+
+class HtmlDocument:
+    """An open document. When its browser was killed, the next call opens it again."""
+
+    def __init__(
+        self, served: Served, recipe: DocumentRecipe, browser: Browser, timeout_s: float
+    ) -> None:
+        self._served, self._recipe, self._browser = served, recipe, browser
+        self._timeout_s = timeout_s
+        self._generation = 0
+        self._context: Any = None
+        self._cdp: Any = None
+        self._world = 0
+        self._generated: list[Run] | None = None
+        self._pieces: list[tuple[int, int]] = []
+        self._face = browser.fonts.pick(recipe.face)
+        with self._opened():
+            pass
+
+    @property
+    def pages(self) -> int:
+        return len(self._pieces)
+
+    def render(self, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
+        with self._opened():
+            return self._render(number, recipe, limits)
+
+    def close(self) -> None:
+        if self._context is not None and self._generation == self._browser.generation:
+            with self._browser.within(self._timeout_s):
+                self._context.close()
+        self._context = None
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        with self._browser.within(self._timeout_s):
+            if self._context is None or not self._browser.holds(self._generation):
+                self._open()
+            yield
+
+    def _open(self) -> None:
+        width = self._recipe.viewport_px
+        self._context = self._browser.context(
+            java_script_enabled=self._served.javascript,
+            viewport={"width": width, "height": MOST_PX},
+            color_scheme="dark" if self._recipe.dark else "light",
+        )
+        self._generation = self._browser.generation
+        guard(self._context, self._served)
+        page = self._context.new_page()
+        self._cdp = self._context.new_cdp_session(page)
+        fonts = self._browser.fonts
+        families = {
+            "standard": self._face,
+            "serif": fonts.serif,
+            "sansSerif": fonts.sans,
+            "fixed": fonts.mono,
+        }
+        self._cdp.send("Page.setFontFamilies", {"fontFamilies": families})
+        page.goto(self._served.url, wait_until="commit", timeout=self._timeout_s * 1000)
+        frame = self._cdp.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+        world = self._cdp.send("Page.createIsolatedWorld", {"frameId": frame})
+        self._world = world["executionContextId"]
+        self._ask(_SCRIPT)
+        self._wait(page)
+        self._ask("corpus.prepare()")
+        lines = self._ask(f"corpus.lines({MAX_PIECES * MOST_PX})")
+        self._pieces = cut(_height(lines), floats(lines["rows"]))
+        self._generated = None
+
+    def _wait(self, page: Any) -> None:
+        """Until all is loaded; a script can keep its page from that, so half the time is enough."""
+        waited_ms = 0
+        while not self._ask("corpus.loaded()"):
+            if self._served.javascript and waited_ms > 500 * self._timeout_s:
+                return
+            page.wait_for_timeout(_POLL_MS)
+            waited_ms += _POLL_MS
+
+    def _render(self, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
+        begin, end = self._pieces[number]
+        self._begin = begin
+        top = begin - self._ask(f"corpus.scroll({begin})")
+        bottom = top + end - begin
+        said = self._read(top, bottom)
+        size = (float(self._recipe.viewport_px), float(bottom - top))
+        plain = said.characters(top, 1.0, None)
+        scale = page_scale(plain, size, recipe, most=_MOST_SCALE)
+        _check_size(math.ceil(size[0] * scale), math.ceil(size[1] * scale), limits)
+        layout = self._ask("corpus.layout()")
+        self._set_scale(scale)
+        if self._ask("corpus.layout()") != layout:
+            # Styles may depend on the scale, and move what was read.
+            said = self._read(top, bottom)
+        found = [
+            (kind, _on_page(sides, top, scale))
+            for kind, *sides in self._ask(f"corpus.regions({top}, {bottom})")
+        ]
+        shown, ink = self._draw(slice(round(top * scale), round(bottom * scale)))
+        return PageImage(
+            rgb=shown,
+            characters=said.characters(top, scale, ink),
+            regions=tuple(
+                Region(cast(RegionKind, kind), *sides) for kind, sides in found if kind != _PICTURE
+            ),
+            pictures=tuple(sides for kind, sides in found if kind == _PICTURE),
+            facts={
+                "renderer": self._browser.name,
+                "scale": scale,
+                "viewport_px": self._recipe.viewport_px,
+                "dark": self._recipe.dark,
+                "face": self._face,
+            },
+        )
+
+    def _read(self, top: float, bottom: float) -> Said:
+        if self._generated is None:
+            self._generated = self._find_generated()
+        said = Said.of(self._ask(f"corpus.read({top}, {bottom}, {MOST_PX})"))
+        if not self._generated:
+            return said
+        runs = [run for run in self._generated if abs(run[2] - self._begin) < 2 * MOST_PX]
+        asked = f"corpus.generated({json.dumps(runs)}, {top}, {bottom})"
+        return merged(said, Said.of(self._ask(asked)))
+
+    def _find_generated(self) -> list[Run]:
+        if self._ask("document.getElementsByTagName('*').length") > _MAX_NODES:
+            return []
+        asked = {"computedStyles": list(STYLES)}
+        return list(generated_runs(self._cdp.send("DOMSnapshot.captureSnapshot", asked)))
+
+    def _draw(self, rows: slice) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Those rows of the window, and which of their pixels are ink of text."""
+        shown = self._shot()[rows]
+        self._ask("corpus.hideText(true)")
+        bare = self._shot()[rows]
+        self._ask("corpus.hideText(false)")
+        return shown, cv2.absdiff(shown, bare).max(axis=2) > INK_LEVELS
+
+    def _set_scale(self, scale: float) -> None:
+        metrics = {
+            "width": self._recipe.viewport_px,
+            "height": MOST_PX,
+            "deviceScaleFactor": scale,
+            "mobile": False,
+        }
+        self._cdp.send("Emulation.setDeviceMetricsOverride", metrics)
+
+    def _shot(self) -> NDArray[np.uint8]:
+        asked = {"format": "png", "optimizeForSpeed": True}
+        data = base64.b64decode(self._cdp.send("Page.captureScreenshot", asked)["data"])
+        flags = cv2.IMREAD_COLOR_RGB
+        return cast("NDArray[np.uint8]", cv2.imdecode(np.frombuffer(data, np.uint8), flags))
+
+    def _ask(self, expression: str) -> Any:
+        """What the expression gives in a world of ours, apart from the page's scripts."""
+        asked = {
+            "expression": expression,
+            "contextId": self._world,
+            "returnByValue": True,
+        }
+        answer = self._cdp.send("Runtime.evaluate", asked)
+        if "exceptionDetails" in answer:
+            said = answer["exceptionDetails"].get("exception", {}).get("description", "no message")
+            raise DocumentFault("page_crashed", f"the page cannot be read: {said.splitlines()[0]}")
+        return answer["result"].get("value")
+
+
+def _height(lines: dict[str, float]) -> float:
+    """Of the document in CSS px: what scrolls, but little more than what there is to see."""
+    if lines["height"] <= MOST_PX:
+        return max(lines["end"], min(lines["body"], lines["height"]))
+    return min(lines["height"], max(lines["end"], MOST_PX) + MOST_PX)
+
+
+def _on_page(sides: list[float], top: float, scale: float) -> tuple[float, float, float, float]:
+    left, upper, right, lower = sides
+    return (left * scale, (upper - top) * scale, right * scale, (lower - top) * scale)
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if max(width, height) > limits.max_side_px:
+        why = f"the page is {width} x {height} px, a side may have {limits.max_side_px}"
+        raise DocumentFault("side_too_long", why)
+    if width * height > limits.max_pixels:
+        why = f"the page is {width} x {height} px, {limits.max_pixels} pixels are allowed"
+        raise DocumentFault("too_many_pixels", why)

@@ -1,0 +1,92 @@
+"""What a page may load: itself and what lies beside it. Everything else is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from renderers.documents.resources import MAX_TOTAL_BYTES, Resources, content_type, place_of
+
+# `.invalid` is reserved: no name below it has an address.
+ORIGIN = "https://document.invalid"
+MAX_FILES = 2000
+# No window, form, download or other page; scripts are a matter of the browser.
+_SANDBOX = "sandbox allow-same-origin allow-scripts"
+
+
+@dataclass(kw_only=True)
+class Served:
+    """A document, where it stands, and what lies beside it."""
+
+    html: bytes
+    charset: str
+    place: str
+    xhtml: bool
+    javascript: bool
+    resources: Resources | None
+
+    @property
+    def url(self) -> str:
+        return f"{ORIGIN}/{quote(self.place.lstrip('/'))}"
+
+
+def guard(context: Any, served: Served) -> None:
+    """Answer every request of a Playwright context from `served`, or refuse it."""
+    answered = Guard(served)
+    context.route("**/*", answered.answer)
+    if served.javascript:
+        # WebSockets go round the other route.
+        context.route_web_socket("**/*", lambda socket: socket.close())
+
+
+class Guard:
+    """Counts what was given out: once the document, of other files no more than the limits."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._files = self._bytes = 0
+        self._opened = False
+
+    def answer(self, route: Any) -> None:
+        request = route.request
+        if request.is_navigation_request():
+            self._navigate(route, request)
+            return
+        place = place_of(request.url, ORIGIN)
+        data = self._read(place) if place is not None and request.method == "GET" else None
+        if place is None or data is None:
+            route.abort("blockedbyclient")
+        else:
+            route.fulfill(
+                body=data,
+                headers={
+                    "content-type": content_type(place),
+                    "access-control-allow-origin": "*",
+                },
+            )
+
+    def _navigate(self, route: Any, request: Any) -> None:
+        if request.frame.parent_frame is not None:
+            # A page in the page would be text that nobody tells; refused, it would show an error.
+            route.fulfill(body=b"", headers={"content-type": "text/html"})
+        elif self._opened or request.url != self._served.url:
+            route.fulfill(status=204)
+        else:
+            self._opened = True
+            kind = "application/xhtml+xml" if self._served.xhtml else "text/html"
+            kind += f"; charset={self._served.charset}"
+            route.fulfill(
+                body=self._served.html,
+                headers={"content-type": kind, "content-security-policy": _SANDBOX},
+            )
+
+    def _read(self, place: str) -> bytes | None:
+        if self._served.resources is None or self._files >= MAX_FILES:
+            return None
+        data = self._served.resources.read(place)
+        self._files += 1
+        if data is None or self._bytes + len(data) > MAX_TOTAL_BYTES:
+            return None
+        self._bytes += len(data)
+        return data
