@@ -26,6 +26,10 @@ class DocumentFault(Exception):
         return self.why
 
 
+class RendererMissing(ImportError):
+    """A package or program that draws documents is not installed; the message says how to get it."""
+
+
 class Region(NamedTuple):
     """A rectangle in px of the page that holds a figure, a table or a formula set apart."""
 
