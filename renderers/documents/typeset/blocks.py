@@ -36,6 +36,8 @@ class Writer:
         return self._counts[what]
 
     def heading(self, level: int, text: str | None = None) -> Block:
+        """The first is of the first level."""
+        level = level if self._heads[0] else 1
         self._heads[level - 1] += 1
         self._heads[level:] = [0] * (3 - level)
         said = text or self.pen.title(2, 6)
@@ -143,7 +145,7 @@ class Writer:
             case "h":
                 return self.heading(1)
             case "s":
-                return self.heading(2 if self._heads[0] else 1)
+                return self.heading(2)
             case "f":
                 return self.formula()
             case "g":

@@ -34,7 +34,7 @@ def draw_colours(dice: Dice, *, dark: float, tinted: float) -> Colours:
     if is_dark:
         light, colour = dice.uniform(0.03, 0.16), dice.uniform(0.0, 0.5)
     elif kind < dark + tinted:
-        light, colour = dice.uniform(0.86, 0.97), dice.uniform(0.2, 0.8)
+        light, colour = dice.uniform(0.88, 0.97), dice.uniform(0.15, 0.65)
     else:
         light, colour = dice.pick((1.0, 1.0, 0.985)), 0.0
     ground = _hex(hue, light, colour)

@@ -18,6 +18,11 @@ _DRAWN_AT_ONCE = 16
 _SENTENCE = re.compile(r"(?<=[。！？])|(?<=[.!?])\s+")
 _PIECE = re.compile(r"[，。；：、！？（）《》“”‘’「」【】\s,.;:!?()\"']+")
 _EDGES = " ,.;:!?'\"()[]{}<>*-–—_/\\|=+&^`“”‘’"
+# What titles and cells of tables are made of; paths, figures and signs are left to the prose.
+_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]{0,15}")
+_HAN = re.compile(r"[\u3400-\u9fff]+")
+# The mark of a list or the number of a section, of which the line was cut.
+_MARK = re.compile(r"^(?:[-*+•·$>]|--|o|\d+(?:\.\d+)*\.)\s+")
 _SMALL = frozenset("a an and as at but by for from in into nor of on or the to up with".split())
 # Of text in both languages: Chinese with some English in it, Chinese alone, and the rest English.
 _BOTH, _CHINESE = 0.55, 0.3
@@ -45,7 +50,7 @@ class Pen:
     def paragraph(self, limit: int = 600) -> str:
         """Of at most so many characters, or a few more where no sentence ends before."""
         text = self._mixed() if self.language == "mixed" else self._prose(self.language)
-        return _shortened(text, limit)
+        return _shortened(_unmarked(text), limit)
 
     def prose(self, characters: int) -> str:
         """A paragraph put together until it has about so many characters."""
@@ -57,11 +62,13 @@ class Pen:
 
     def sentence(self, limit: int = 90) -> str:
         """A sentence of at most so many characters, cut where there is none."""
-        text = _SENTENCE.split(self.paragraph())
-        fitting = [s.strip() for s in text if s and 8 <= len(s.strip()) <= limit]
-        if fitting:
-            return self.dice.pick(fitting)
-        return self._cut(text[0] or text[-1], limit)
+        language = self.spoken()
+        for _ in range(_TRIES):
+            text = [_unmarked(s.strip()) for s in _SENTENCE.split(self._plain(language))]
+            fitting = [s for s in text if 12 <= len(s) <= limit and _reads(s, language)]
+            if fitting:
+                return self.dice.pick(fitting)
+        return self._cut(self.paragraph(), limit)
 
     def phrase(self, low: int = 2, high: int = 5, language: str | None = None) -> str:
         """So many words of English, or twice as many characters of Chinese."""
@@ -118,6 +125,15 @@ class Pen:
                 return text
         raise Unwritable(f"the fonts of the document write none of {_TRIES} texts in {language}")
 
+    def _plain(self, language: str) -> str:
+        """A text as it stands in the corpus, and none of evenly drawn characters."""
+        paragraphs = self._texts[language].paragraphs
+        for _ in range(_TRIES):
+            text = self.dice.pick(paragraphs)
+            if self._covers(text):
+                return text
+        raise Unwritable(f"the fonts of the document write none of {_TRIES} texts in {language}")
+
     def _mixed(self) -> str:
         kind = self.dice.random()
         if kind < _BOTH:
@@ -126,7 +142,8 @@ class Pen:
 
     def _english(self, count: int) -> str:
         for _ in range(_TRIES):
-            words = [w for w in (w.strip(_EDGES) for w in self._prose("en").split()) if w]
+            words = [w for w in (w.strip(_EDGES) for w in self._plain("en").split()) if w]
+            words = [w for w in words if _WORD.fullmatch(w)]
             start = self.dice.below(max(1, len(words) - count + 1))
             run = words[start : start + count]
             # A phrase does not begin or end with a small word.
@@ -135,12 +152,12 @@ class Pen:
             while run and run[0].lower() in _SMALL:
                 run.pop(0)
             if run:
-                return " ".join(word[:24] for word in run)
+                return " ".join(run)
         raise Unwritable(f"no words to be had in {_TRIES} English texts")
 
     def _chinese(self, count: int) -> str:
         for _ in range(_TRIES):
-            pieces = [p for p in _PIECE.split(self._prose("zh")) if len(p) > 1]
+            pieces = [p for p in _PIECE.split(self._plain("zh")) if _HAN.fullmatch(p)]
             if not pieces:
                 continue
             at = self.dice.below(len(pieces))
@@ -148,7 +165,7 @@ class Pen:
             while len(run) < count and at + 1 < len(pieces):
                 at += 1
                 run += pieces[at]
-            return run[:count].strip(_EDGES) or run[0]
+            return run[:count]
         raise Unwritable(f"no words to be had in {_TRIES} Chinese texts")
 
     def _cut(self, text: str, limit: int) -> str:
@@ -166,6 +183,18 @@ def capitalised(text: str) -> str:
         word if at and word in _SMALL else word[:1].upper() + word[1:]
         for at, word in enumerate(words)
     )
+
+
+def _unmarked(text: str) -> str:
+    return _MARK.sub("", text) or text
+
+
+def _reads(sentence: str, language: str) -> bool:
+    """Whether it is mostly words, and not a command or a list of files."""
+    if language == "en":
+        letters = sum(c.isalpha() or c == " " for c in sentence)
+        return letters >= 0.9 * len(sentence) and " " in sentence
+    return len("".join(_HAN.findall(sentence))) >= 0.6 * len(sentence)
 
 
 def _shortened(text: str, limit: int) -> str:

@@ -25,6 +25,8 @@ from vae_corpus.seeds import generator
 
 # No document has more, whatever it holds.
 MAX_PAGES = 4
+# So many blocks are tried in the room that is left over.
+_MORE = 3
 _CHINA = {"lang": "zh", "region": "cn"}
 _TEMPLATES = ("common.typ", "formulas.typ", "charts.typ", "day.tmTheme", "night.tmTheme")
 
@@ -90,20 +92,26 @@ class Typesetter:
 
     def _fit(self, recipe: TypesetRecipe, contents: Contents, folder: Path) -> int:
         """Cuts `contents["blocks"]` to the most that the pages hold; returns how many there are."""
-        blocks = contents["blocks"]
+        blocks, settle = contents["blocks"], KINDS[recipe.kind].settle
 
-        def pages(count: int) -> int:
-            contents["blocks"] = _without_end(blocks[:count])
+        def pages(chosen: list[Any]) -> int:
+            contents["blocks"] = _without_end(chosen)
+            if settle:
+                settle(contents)
             return int(typst.asked(self._job(recipe, contents, folder), "pages"))
 
-        wanted, count = recipe.pages, len(blocks)
-        found = pages(count)
-        low, high = 1, count
-        while found > wanted and high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if pages(middle) <= wanted else (low, middle)
+        wanted, found = recipe.pages, pages(blocks)
         if found > wanted:
-            found = pages(low)
+            low, high = 1, len(blocks)
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if pages(blocks[:middle]) <= wanted else (low, middle)
+            # Where the next block was too large a smaller one may have room.
+            chosen = _without_end(blocks[:low])
+            for other in [b for b in blocks[low + 1 : low + 12] if _stands_alone(b)][:_MORE]:
+                if pages([*chosen, other]) <= wanted:
+                    chosen = [*chosen, other]
+            found = pages(chosen)
         if found > MAX_PAGES:
             why = f"a {recipe.kind} of {found} pages, {MAX_PAGES} are allowed"
             raise typst.TypesettingFault(why)
@@ -145,10 +153,20 @@ def _as_typst_asks(names: Sequence[str]) -> list[dict[str, str]]:
 
 def _without_end(blocks: list[Any]) -> list[Any]:
     """A heading at the end has nothing to stand over."""
-    headings = ("heading", "headline", "byline", "part", "section", "unit")
-    while len(blocks) > 1 and isinstance(blocks[-1], dict) and blocks[-1].get("is") in headings:
+    while len(blocks) > 1 and _kind(blocks[-1]) in _HEADINGS:
         blocks = blocks[:-1]
     return blocks
+
+
+_HEADINGS = ("heading", "headline", "byline", "part", "section", "unit")
+
+
+def _kind(block: Any) -> str:
+    return str(block.get("is", "")) if isinstance(block, dict) else ""
+
+
+def _stands_alone(block: Any) -> bool:
+    return _kind(block) in ("par", "bullets", "quote", "table", "figure", "formula")
 
 
 def _pictures(value: Any) -> Iterator[str]:

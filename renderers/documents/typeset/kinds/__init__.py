@@ -61,6 +61,7 @@ KINDS: dict[str, Kind] = {
     ),
     "invoice": Kind(
         compose=sheets.invoice,
+        settle=sheets.add_up,
         papers=("a4", "letter", "a5"),
         size_pt=(7.5, 10),
         margin_mm=(10, 18),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from typing import Any
 
@@ -14,7 +15,8 @@ from renderers.text.code import STYLES, code_line
 def slides(writer: Writer) -> Contents:
     """A title, then slides of bullets, tables, charts, pictures and text in one or two columns."""
     pen, dice, recipe = writer.pen, writer.dice, writer.recipe
-    lines = int((recipe.height_mm - 2 * recipe.margin_mm) * 72 / 25.4 / recipe.size_pt / 1.75)
+    # Without the headline, in em.
+    high = (recipe.height_mm - 2 * recipe.margin_mm) * 72 / 25.4 / recipe.size_pt - 4
     made: list[Block] = []
     for number in range(recipe.pages):
         if number == 0 and dice.random() < 0.5:
@@ -30,35 +32,46 @@ def slides(writer: Writer) -> Contents:
             )
             continue
         made.append(
-            {"is": "slide", "text": pen.title(3, 7), "parts": _parts(writer, max(4, lines - 4))}
+            {"is": "slide", "text": pen.title(3, 7), "parts": _parts(writer, max(6.0, high))}
         )
     return {"foot": [facts.company(pen), pen.title(3, 5)], "blocks": made}
 
 
-def _parts(writer: Writer, lines: int) -> list[list[Block]]:
-    """One or two columns of blocks, of about so many lines."""
+def _parts(writer: Writer, high: float) -> list[list[Block]]:
+    """One or two columns of blocks, about as high as that, in em."""
     dice, recipe = writer.dice, writer.recipe
     columns = 1 + (dice.random() < 0.6)
     em = recipe.column_em() / columns
-    parts: list[list[Block]] = []
     letters = em * (2 if recipe.language == "en" else 1)
+    pitch = 0.72 + recipe.leading_em
+    parts: list[list[Block]] = []
     for place in range(columns):
-        kind = dice.below(6)
+        kind, left, inner = dice.below(6), 0.9 * high, list[Block]()
+        if recipe.math and dice.random() < 0.4:
+            inner.append(writer.formula())
+            left -= 6
         if place == 1 and kind < 3 and recipe.figures:
-            parts.append([_compact(writer.figure())])
+            inner = [_compact(writer.figure())]
         elif kind == 3 and recipe.tables:
-            rows = max(3, lines - 4)
-            parts.append([_compact(tables.numbers(writer.pen, rows, max(2, min(6, int(em / 6)))))])
+            rows = max(3, min(14, int(left / 1.6) - 4))
+            table = tables.numbers(writer.pen, rows, max(2, min(6, int(em / 6))))
+            inner = [_compact(table)]
         elif kind == 4:
-            parts.append([writer.par(int(letters * lines * 0.62))])
+            inner.insert(0, writer.par(int(letters * left / pitch * 0.85)))
         else:
-            # An item takes two lines or a little more.
-            items = max(2, int(lines / 2.6))
-            parts.append([writer.bullets(items, int(letters * 1.6))])
-        if recipe.math and dice.random() < 0.4 and "items" in parts[-1][0]:
-            parts[-1][0]["items"] = parts[-1][0]["items"][:-2] or parts[-1][0]["items"]
-            parts[-1].append(writer.formula())
+            inner.insert(0, _items(writer, left, letters, pitch))
+        parts.append(inner)
     return parts
+
+
+def _items(writer: Writer, high: float, letters: float, pitch: float) -> Block:
+    """Bullets that stand about so many em high, in lines of so many letters."""
+    bullets = writer.bullets(0)
+    while high > 0:
+        item = writer.pen.sentence(int(letters * 1.8))
+        bullets["items"].append(item)
+        high -= math.ceil(len(item) / (letters * 0.92)) * pitch + 0.5
+    return bullets
 
 
 def _compact(block: Block) -> Block:
@@ -199,11 +212,11 @@ def resume(writer: Writer) -> Contents:
         "contact_label": pen.label("contact"),
         "contact": [facts.phone(pen), facts.email(pen), facts.address(pen)],
         "skills_label": pen.label("skills"),
-        "skills": [{"text": pen.phrase(1, 2), "level": 1 + dice.below(5)} for _ in range(8)],
+        "skills": [{"text": pen.phrase(1, 2), "level": 1 + dice.below(5)} for _ in range(12)],
         "languages_label": pen.label("languages"),
-        "languages": [pen.phrase(1, 2) for _ in range(3)],
+        "languages": [pen.phrase(1, 2) for _ in range(5)],
         "interests_label": pen.label("interests"),
-        "interests": [pen.sentence(60) for _ in range(4)],
+        "interests": [pen.sentence(60) for _ in range(6)],
         "blocks": blocks,
         **({"portrait": portrait} if (portrait := _portrait(writer)) else {}),
     }

@@ -32,10 +32,12 @@ Contents = dict[str, Any]
 class Kind:
     """`compose` writes the contents, of which the list `blocks` may be cut short to fit the pages.
 
+    `settle` then puts right what depends on how many there are.
     `dark` and `tinted` are the shares of such grounds; `math` that of documents with formulas.
     """
 
     compose: Callable[[Writer], Contents]
+    settle: Callable[[Contents], None] | None = None
     papers: tuple[str, ...]
     size_pt: tuple[float, float]
     columns: tuple[int, ...] = (1,)

@@ -141,9 +141,9 @@ def letter(writer: Writer) -> Contents:
     to = facts.person(pen)
     mark = "：" if recipe.language != "en" else ","
     blocks: list[Block] = []
-    left = int(1.2 * recipe.room())
+    left = int(1.5 * recipe.room())
     while left > 0:
-        length = 200 + dice.below(350)
+        length = 120 + dice.below(300)
         blocks.append(writer.par(length))
         if dice.random() < 0.15:
             blocks.append(writer.bullets(3))

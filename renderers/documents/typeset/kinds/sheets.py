@@ -14,7 +14,7 @@ def exam(writer: Writer) -> Contents:
     """Questions with four choices, with blanks, with lines to write on."""
     pen, dice, recipe = writer.pen, writer.dice, writer.recipe
     blocks: list[Block] = []
-    left, number = int(1.4 * recipe.room()), 0
+    left, number = int(2.2 * recipe.room()), 0
     parts = [key for key in ("choice", "blanks", "true_false", "short_answer", "compute")]
     if not recipe.math:
         parts.remove("compute")
@@ -43,7 +43,8 @@ def _question(writer: Writer, key: str, number: str) -> Block:
         stem += [" ", {"math": formulas.inline(dice)}]
     question: Block = {"is": "question", "number": number, "stem": stem}
     if key == "choice":
-        low, high = dice.pick(((1, 1), (2, 4), (3, 6)))
+        wide = writer.recipe.column_em() > 26
+        low, high = dice.pick(((1, 1), (2, 4), (3, 6)) if wide else ((2, 3), (2, 4)))
         question["choices"] = [f"{letter}. {pen.phrase(low, high)}" for letter in "ABCD"]
         question["across"] = 4 if high == 1 else 2
     elif key == "blanks":
@@ -62,17 +63,16 @@ def _question(writer: Writer, key: str, number: str) -> Block:
 def invoice(writer: Writer) -> Contents:
     """Seller, buyer, a table of goods whose sums are right, terms, signatures."""
     pen, dice, recipe = writer.pen, writer.dice, writer.recipe
-    sign, rate = facts.currency(pen), dice.pick((0.0, 0.03, 0.06, 0.13, 0.2))
-    rows, total = [], 0.0
-    for number in range(1, 8 + dice.below(18)):
+    sign, rate = facts.currency(pen), dice.pick((0, 3, 6, 13, 20))
+    lines = (recipe.height_mm - 2 * recipe.margin_mm) * 72 / 25.4 / recipe.size_pt / 1.6
+    rows = []
+    for number in range(1, 6 + int(lines * dice.uniform(0.3, 0.8))):
         unit, count = facts.amount(pen, 4), 1 + dice.below(40)
-        total += round(unit * count, 2)
-        cells = [str(number), facts.code(pen), pen.phrase(1, 3), pen.told(dice.pick(UNITS))]
+        cells = [str(number), facts.code(pen), pen.phrase(1, 4), pen.told(dice.pick(UNITS))]
         rows.append([*cells, str(count), facts.money(unit), facts.money(unit * count)])
-    tax = round(total * rate, 2)
     keys = ("number", "model", "item", "unit", "quantity", "price", "amount")
     kind = dice.pick(("invoice", "quotation", "receipt", "order"))
-    return {
+    contents = {
         "title": pen.label(kind),
         "facts": [
             [pen.label("number"), facts.code(pen)],
@@ -80,26 +80,39 @@ def invoice(writer: Writer) -> Contents:
             [pen.label("due"), facts.date(pen)],
             [pen.label("tax_no"), facts.digits(pen, 15)],
         ],
-        "parties": [
-            {"label": pen.label(key), "lines": [facts.company(pen), facts.address(pen), facts.phone(pen)]}
-            for key in ("seller", "bill_to", "ship_to")[: 2 + dice.below(2)]
-        ],
+        "parties": [_party(writer, key) for key in ("seller", "bill_to", "ship_to")],
         "head": [pen.label(key) for key in keys],
         "blocks": rows,
+        "rate": rate,
         "sums": [
-            [pen.label("subtotal"), sign + facts.money(total)],
-            [f"{pen.label('tax')} {rate:.0%}", sign + facts.money(tax)],
-            [pen.label("total"), sign + facts.money(total + tax)],
+            [pen.label("subtotal"), sign],
+            [f"{pen.label('tax')} {rate}%", sign],
+            [pen.label("total"), sign],
         ],
         "terms_label": pen.label("terms"),
-        "terms": [pen.sentence(110) for _ in range(3 + dice.below(3))],
+        "terms": [pen.sentence(110) for _ in range(3 + dice.below(4))],
         "bank": [
             f"{pen.label('bank')}: {facts.company(pen)}",
             f"{pen.label('account')}: {facts.digits(pen, 16)}",
         ],
         "signs": [pen.label("signature"), pen.label("approved")],
-        "language": [] if recipe.language != "mixed" else [pen.sentence(60)],
     }
+    add_up(contents)
+    return contents
+
+
+def _party(writer: Writer, key: str) -> dict[str, Any]:
+    pen = writer.pen
+    lines = [facts.company(pen), facts.address(pen), facts.phone(pen)]
+    return {"label": pen.label(key), "lines": lines}
+
+
+def add_up(contents: Contents) -> None:
+    """Makes the sums of an invoice those of its rows."""
+    total = sum(float(row[-1].replace(",", "")) for row in contents["blocks"])
+    tax = round(total * contents["rate"] / 100, 2)
+    for line, value in zip(contents["sums"], (total, tax, total + tax), strict=True):
+        line[1] = line[1].rstrip("0123456789.,") + facts.money(value)
 
 
 _FIELDS = (
