@@ -66,7 +66,9 @@ class Writer:
         lines = 1 if self.dice.random() < 0.75 else 2 + self.dice.below(2)
         numbered = self.dice.random() < 0.6
         number = f"({self.count('formula')})" if numbered else ""
-        return {"is": "formula", "math": formulas.displayed(self.dice, lines), "number": number}
+        depth = 3 if self.recipe.column_em() > 30 else 2
+        tree = formulas.displayed(self.dice, lines, depth)
+        return {"is": "formula", "math": tree, "number": number}
 
     def figure(self) -> Block:
         """A picture where there are any, or a chart."""

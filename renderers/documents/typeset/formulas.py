@@ -21,12 +21,15 @@ _SETS = "ℝℤℕℂℚ"
 _ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
 
 
-def displayed(dice: Dice, lines: int = 1) -> Tree:
-    """A formula set apart, of one line or of several that are aligned at their relation."""
+def displayed(dice: Dice, lines: int = 1, depth: int = 3) -> Tree:
+    """A formula set apart, of one line or of several that are aligned at their relation.
+
+    `depth` is how deep its parts are nested, 3 about half as wide as a page.
+    """
     if lines == 1:
-        return _row(dice, _left(dice), dice.pick(_RELATIONS), _sum(dice, 3))
-    rows = [["row", _left(dice) if not n else "", ["align"], "=", _sum(dice, 3)] for n in range(lines)]
-    return ["lines", *rows]
+        return ["row", _left(dice), dice.pick(_RELATIONS), _sum(dice, depth)]
+    lefts = [_left(dice), *[""] * (lines - 1)]
+    return ["lines", *(["row", left, ["align"], "=", _sum(dice, depth)] for left in lefts)]
 
 
 def inline(dice: Dice) -> Tree:
@@ -41,10 +44,6 @@ def inline(dice: Dice) -> Tree:
     if kind == 3:
         return _indexed(dice)
     return ["row", _variable(dice), dice.pick(_SIGNS), _indexed(dice)]
-
-
-def _row(dice: Dice, *parts: Tree) -> Tree:
-    return ["row", *parts]
 
 
 def _number(dice: Dice) -> str:

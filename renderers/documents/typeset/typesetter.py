@@ -26,7 +26,7 @@ from vae_corpus.seeds import generator
 # No document has more, whatever it holds.
 MAX_PAGES = 4
 # So many blocks are tried in the room that is left over.
-_MORE = 3
+_MORE = 4
 _CHINA = {"lang": "zh", "region": "cn"}
 _TEMPLATES = ("common.typ", "formulas.typ", "charts.typ", "day.tmTheme", "night.tmTheme")
 
@@ -161,12 +161,18 @@ def _without_end(blocks: list[Any]) -> list[Any]:
 _HEADINGS = ("heading", "headline", "byline", "part", "section", "unit")
 
 
+_ALONE = (
+    *("par", "bullets", "quote", "table", "figure", "formula", "statement", "box", "entry"),
+    *("question", "item", "term", "program"),
+)
+
+
 def _kind(block: Any) -> str:
     return str(block.get("is", "")) if isinstance(block, dict) else ""
 
 
 def _stands_alone(block: Any) -> bool:
-    return _kind(block) in ("par", "bullets", "quote", "table", "figure", "formula")
+    return _kind(block) in _ALONE
 
 
 def _pictures(value: Any) -> Iterator[str]:

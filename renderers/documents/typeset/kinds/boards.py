@@ -52,14 +52,17 @@ def _parts(writer: Writer, high: float) -> list[list[Block]]:
             left -= 6
         if place == 1 and kind < 3 and recipe.figures:
             inner = [_compact(writer.figure())]
+            left = 0.9 * high - 0.6 * em - 4
         elif kind == 3 and recipe.tables:
-            rows = max(3, min(14, int(left / 1.6) - 4))
+            rows = max(3, min(12, int(left / 1.6) - 4))
             table = tables.numbers(writer.pen, rows, max(2, min(6, int(em / 6))))
             inner = [_compact(table)]
+            left = 0.9 * high - 1.4 * rows - 5
         elif kind == 4:
             inner.insert(0, writer.par(int(letters * left / pitch * 0.85)))
-        else:
-            inner.insert(0, _items(writer, left, letters, pitch))
+            left = 0
+        if left > 3:
+            inner.append(_items(writer, left, letters, pitch))
         parts.append(inner)
     return parts
 

@@ -53,7 +53,7 @@ def _question(writer: Writer, key: str, number: str) -> Block:
     elif key == "true_false":
         question["box"] = True
     elif key == "compute":
-        question["math"] = formulas.displayed(dice)
+        question["math"] = formulas.displayed(dice, depth=2)
         question["lines"] = 0
     else:
         question["lines"] = 1 + dice.below(3)
@@ -227,8 +227,9 @@ def timetable(writer: Writer) -> Contents:
             for n in range(60)
         ]
     else:
+        spoken = int(pen.spoken() == "zh")
         days = WEEKDAYS[: 5 + 2 * (dice.random() < 0.4)]
-        head = [pen.label("time"), *(pen.told(day) for day in days)]
+        head = [pen.label("time"), *(pen.checked(day[spoken]) for day in days)]
         rows = []
         for hour in range(8, 8 + 11):
             if hour == 12:
@@ -254,13 +255,15 @@ def _lesson(writer: Writer) -> str:
     if writer.dice.random() < 0.12:
         return ""
     room = f"{writer.dice.pick('ABCDE')}{100 + writer.dice.below(500)}"
-    return f"{writer.pen.title(1, 2)} {room} {facts.person(writer.pen)}"
+    pen = writer.pen
+    return f"{pen.title(1, 2)} {room} {facts.person(pen)} {pen.sentence(40)}"
 
 
 def calendar(writer: Writer) -> Contents:
     """A month with what happens on its days, or all months of a year."""
     pen, dice, recipe = writer.pen, writer.dice, writer.recipe
     year = 1990 + dice.below(45)
+    spoken = int(pen.spoken() == "zh")
     months = range(12) if recipe.look < 2 else [dice.below(12)]
     made = []
     for month in months:
@@ -270,13 +273,13 @@ def calendar(writer: Writer) -> Contents:
             busy = len(list(months)) == 1 and dice.random() < 0.8
             said = pen.sentence(44 if recipe.language == "en" else 22) if busy else ""
             cells.append({"day": str(day), "text": said})
-        made.append({"name": pen.told(MONTHS[month]), "cells": cells})
-    short = [pen.told((day[0][:3], day[1][-1])) for day in WEEKDAYS]
+        made.append({"name": pen.checked(MONTHS[month][spoken]), "cells": cells})
+    short = [pen.checked((day[0][:3], day[1][-1])[spoken]) for day in WEEKDAYS]
     return {
         "title": f"{year} {pen.label('calendar')}",
         "week": short,
         "months": made,
-        "blocks": [f"{facts.date(pen)}  {pen.sentence(100)}" for _ in range(60)],
+        "blocks": [f"{facts.date(pen)}  {pen.sentence(100)}" for _ in range(110)],
     }
 
 
