@@ -27,7 +27,7 @@ class DocumentFault(Exception):
 
 
 class RendererMissing(ImportError):
-    """A package or program that draws documents is not installed; the message says how to get it."""
+    """A program or package that draws documents is missing; the message says how to get it."""
 
 
 class Region(NamedTuple):

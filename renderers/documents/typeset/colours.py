@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from renderers.arrays import Floats
 from renderers.dice import Dice
 from renderers.page.colour import contrast_ratio, luminance
 
@@ -43,9 +44,7 @@ def draw_colours(dice: Dice, *, dark: float, tinted: float) -> Colours:
     ink = readable(panel, 0.0 if deep else hue, 0.05 if deep else 0.5, INK_CONTRAST, dice.random())
     other = (hue + dice.pick((0.0, 0.5, 0.08, 0.33))) % 1
     accent = readable(panel, other, dice.uniform(0.3, 0.95), ACCENT_CONTRAST, dice.random())
-    hues = tuple(
-        readable(ground, (other + n * _GOLDEN) % 1, 0.6, 2.2, 0.15) for n in range(_HUES)
-    )
+    hues = tuple(readable(ground, (other + n * _GOLDEN) % 1, 0.6, 2.2, 0.15) for n in range(_HUES))
     return Colours(ground, ink, accent, panel, hues, is_dark)
 
 
@@ -65,9 +64,9 @@ def readable(ground: str, hue: float, saturation: float, contrast: float, furthe
     return usable[int((len(usable) - 1) * (1 - further))] if usable else "#000000"
 
 
-def _light(colour: str) -> np.float64:
+def _light(colour: str) -> Floats:
     rgb = np.array([int(colour[n : n + 2], 16) for n in (1, 3, 5)], np.uint8)
-    return np.float64(luminance(rgb))
+    return luminance(rgb)
 
 
 def _hex(hue: float, light: float, saturation: float) -> str:

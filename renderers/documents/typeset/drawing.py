@@ -106,9 +106,7 @@ def draw_typeset(
     )
 
 
-def _roles(
-    dice: Dice, families: Families, language: str, math: bool
-) -> tuple[Names, Names, Names]:
+def _roles(dice: Dice, families: Families, language: str, math: bool) -> tuple[Names, Names, Names]:
     """Families of body, headings and code."""
 
     def pick(*, monospaced: bool, among: Sequence[Family] = ()) -> Names:

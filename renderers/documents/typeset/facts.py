@@ -51,7 +51,9 @@ def date(pen: Pen) -> str:
     if pen.spoken() == "zh":
         return pen.checked(f"{year}年{month}月{day}日")
     name = labels.MONTHS[month - 1][0]
-    return (f"{day} {name} {year}", f"{name} {day}, {year}", f"{month:02}/{day:02}/{year}")[kind - 1]
+    return (f"{day} {name} {year}", f"{name} {day}, {year}", f"{month:02}/{day:02}/{year}")[
+        kind - 1
+    ]
 
 
 def currency(pen: Pen) -> str:

@@ -90,7 +90,7 @@ class Families:
         return self.by_name[name]
 
     def covers(self, names: Sequence[str], text: str) -> bool:
-        """Whether the families of a role, Latin before Chinese where there are two, write `text`."""
+        """Whether the families of a role, a Latin one before a Chinese one, write `text`."""
         if len(names) == 1:
             return self[names[0]].coverage.covers(text)
         latin, chinese = (self[name].coverage for name in names)

@@ -40,7 +40,15 @@ def inline(dice: Dice) -> Tree:
     if kind == 1:
         return ["row", _variable(dice), dice.pick("=<>≤≥≈"), _number(dice)]
     if kind == 2:
-        return ["row", dice.pick(_LATIN), ["paren", _variable(dice)], "=", _power(dice, "x"), "+", "1"]
+        return [
+            "row",
+            dice.pick(_LATIN),
+            ["paren", _variable(dice)],
+            "=",
+            _power(dice, "x"),
+            "+",
+            "1",
+        ]
     if kind == 3:
         return _indexed(dice)
     return ["row", _variable(dice), dice.pick(_SIGNS), _indexed(dice)]
@@ -92,7 +100,11 @@ def _left(dice: Dice) -> Tree:
     if kind == 1:
         return ["frac", ["row", "∂", _variable(dice)], ["row", "∂", dice.pick("xyzt")]]
     if kind == 2:
-        return ["row", ["attach", ["op", "lim"], ["row", dice.pick("nxkt"), "→", "∞"], ""], _indexed(dice)]
+        return [
+            "row",
+            ["attach", ["op", "lim"], ["row", dice.pick("nxkt"), "→", "∞"], ""],
+            _indexed(dice),
+        ]
     if kind == 3:
         return ["row", ["blackboard", "E"], ["bracket", _power(dice, dice.pick("XYZ"))]]
     return _indexed(dice)
@@ -133,7 +145,10 @@ def _root(dice: Dice, depth: int) -> Tree:
 
 
 def _bracketed(dice: Dice, depth: int) -> Tree:
-    inner = [dice.pick(("paren", "paren", "bracket", "norm", "abs", "angle")), _sum(dice, depth - 1)]
+    inner = [
+        dice.pick(("paren", "paren", "bracket", "norm", "abs", "angle")),
+        _sum(dice, depth - 1),
+    ]
     return ["attach", inner, "", _exponent(dice)] if dice.random() < 0.4 else inner
 
 

@@ -91,30 +91,36 @@ MONTHS = (
     ("May", "五月"), ("June", "六月"), ("July", "七月"), ("August", "八月"),
     ("September", "九月"), ("October", "十月"), ("November", "十一月"), ("December", "十二月"),
 )
-GIVEN = (
+_GIVEN = (
     "Ada Alan Amara Anna Ben Carla Chen Clara Daniel Diego Elena Emma Erik Farah Felix Grace Hana "
     "Hugo Ines Ivan James Jana Karim Kate Lena Leo Lucia Maria Mark Maya Mina Nadia Nils Noah Nora "
     "Omar Oscar Paul Petra Priya Rosa Ruth Sam Sara Sofia Tariq Thomas Tom Uma Vera Victor Yara Zoe"
-).split()
-FAMILY = (
+)
+GIVEN = _GIVEN.split()
+_FAMILY = (
     "Abbott Adler Baker Berger Bishop Brandt Castillo Cohen Costa Dalton Diaz Dubois Eriksen Evans "
-    "Farrell Fischer Foster Garcia Grant Haddad Hansen Hughes Ibrahim Ivanov Jensen Keller Khan Kim "
-    "Kovacs Larsen Lopez Martin Meyer Moreau Nakamura Novak Olsen Owens Park Patel Quinn Ramos "
+    "Farrell Fischer Foster Garcia Grant Haddad Hansen Hughes Ibrahim Ivanov Jensen Keller Khan "
+    "Kim Kovacs Larsen Lopez Martin Meyer Moreau Nakamura Novak Olsen Owens Park Patel Quinn Ramos "
     "Reyes Rossi Sato Schmidt Silva Stone Tanaka Torres Turner Vogel Walsh Weber Young Zhang"
-).split()
+)
+FAMILY = _FAMILY.split()
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余"
 GIVEN_HAN = (
     "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉萍红建文志国春梅兰云海波宁宇晨曦子涵欣怡佳"
     "嘉思雨诗雅慧婷俊浩博天佑安然若林江峰"
 )
-STREETS = "Mill Station Park Church River Market Bridge Garden Harbour Oak Hill Queen King".split()
+_STREETS = "Mill Station Park Church River Market Bridge Garden Harbour Oak Hill Queen King"
+STREETS = _STREETS.split()
 STREET_KINDS = ("Street", "Road", "Lane", "Avenue", "Square")
-TOWNS = (
+_TOWNS = (
     "Ashford Brookfield Carlton Dunmore Easton Fairview Glenwood Hartley Kingsbury Lakeside "
     "Milton Newport Oakdale Preston Redhill Stanford Thornton Weston"
-).split()
-CITIES = "北京 上海 广州 深圳 杭州 南京 武汉 成都 西安 重庆 天津 苏州 长沙 青岛 厦门 昆明".split()
-ROADS = "中山路 人民路 解放路 建设路 和平路 长江路 黄河路 文化路 学院路 新华路 朝阳路 滨海路".split()
+)
+TOWNS = _TOWNS.split()
+_CITIES = "北京 上海 广州 深圳 杭州 南京 武汉 成都 西安 重庆 天津 苏州 长沙 青岛 厦门 昆明"
+CITIES = _CITIES.split()
+_ROADS = "中山路 人民路 解放路 建设路 和平路 长江路 黄河路 文化路 学院路 新华路 朝阳路 滨海路"
+ROADS = _ROADS.split()
 UNITS = (("pcs", "件"), ("kg", "千克"), ("box", "箱"), ("set", "套"), ("hour", "小时"), ("m", "米"))
 COMPANY = (
     ("Ltd.", "有限公司"), ("Inc.", "股份有限公司"), ("Group", "集团"), ("Institute", "研究所"),

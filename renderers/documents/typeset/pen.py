@@ -23,7 +23,8 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]{0,15}")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 # The mark of a list or the number of a section, of which the line was cut.
 _MARK = re.compile(r"^(?:[-*+•·$>]|--|o|\d+(?:\.\d+)*\.)\s+")
-_SMALL = frozenset("a an and as at but by for from in into nor of on or the to up with".split())
+_SMALL_WORDS = "a an and as at but by for from in into nor of on or the to up with"
+_SMALL = frozenset(_SMALL_WORDS.split())
 # Of text in both languages: Chinese with some English in it, Chinese alone, and the rest English.
 _BOTH, _CHINESE = 0.55, 0.3
 

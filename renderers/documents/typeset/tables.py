@@ -101,7 +101,8 @@ def chart(pen: Pen) -> Block:
             value += pen.dice.uniform(-0.25, 0.25)
             value = min(0.98, max(0.06, value))
             values.append(round(value, 3))
-        series.append({"name": pen.phrase(1, 1), "values": values})
+        # One alone says in the caption what it is.
+        series.append({"name": pen.phrase(1, 1) if count > 1 else "", "values": values})
     if shape in ("pie", "rows"):
         names = [pen.phrase(1, 1) for _ in range(points)]
     else:
@@ -111,7 +112,7 @@ def chart(pen: Pen) -> Block:
         every = 1 + (points > 7)
         names = [str(start + step * n) if n % every == 0 else "" for n in range(points)]
     top = pen.dice.pick((1, 10, 100, 50, 2.5, 400))
-    ticks = [f"{top * n / 4:g}" for n in range(5)]
+    ticks = [] if shape in ("pie", "rows") else [f"{top * n / 4:g}" for n in range(5)]
     return {
         **{"is": "figure", "chart": shape, "series": series, "names": names, "ticks": ticks},
         "caption": pen.sentence(80),

@@ -73,7 +73,7 @@ def _items(writer: Writer, high: float, letters: float, pitch: float) -> Block:
     while high > 0:
         item = writer.pen.sentence(int(letters * 1.8))
         bullets["items"].append(item)
-        high -= math.ceil(len(item) / (letters * 0.92)) * pitch + 0.5
+        high -= math.ceil(len(item) / (letters * 0.92)) * pitch + 0.3
     return bullets
 
 

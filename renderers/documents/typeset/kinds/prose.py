@@ -123,7 +123,11 @@ def newspaper(writer: Writer) -> Contents:
     picture = writer.album.draw(dice) if recipe.figures else None
     return {
         "masthead": pen.title(2, 3) if recipe.language == "en" else pen.phrase(2, 3, "zh"),
-        "ears": [facts.date(pen), f"{pen.label('number')} {facts.digits(pen, 5)}", pen.sentence(40)],
+        "ears": [
+            facts.date(pen),
+            f"{pen.label('number')} {facts.digits(pen, 5)}",
+            pen.sentence(40),
+        ],
         "price": f"{pen.label('price')} {facts.currency(pen)}{facts.money(1 + dice.below(5))}",
         "sections": [pen.label(key) for key in ("news", "culture", "science", "sports", "opinion")],
         "lead": {

@@ -20,7 +20,9 @@ def exam(writer: Writer) -> Contents:
         parts.remove("compute")
     for key in dict.fromkeys([*parts, "choice"]):
         points = dice.pick((1, 2, 3, 5, 10))
-        blocks.append({"is": "part", "text": pen.label(key), "points": f"{points} {pen.label('points')}"})
+        blocks.append(
+            {"is": "part", "text": pen.label(key), "points": f"{points} {pen.label('points')}"}
+        )
         share = left // len(parts)
         while share > 0:
             number += 1
