@@ -68,7 +68,13 @@ def write_font(
     builder.setupHorizontalHeader(ascent=850, descent=-150)
     licence = "This font is licensed under the SIL Open Font License, Version 1.1"
     builder.setupNameTable(
-        {"familyName": family, "styleName": "Regular", "licenseDescription": licence}
+        {
+            "familyName": family,
+            "styleName": "Regular",
+            "licenseDescription": licence,
+            # typst passes over fonts that have none.
+            "psName": f"{family}-Regular",
+        }
     )
     builder.setupOS2(fsType=fs_type, usWeightClass=weight)
     builder.setupPost()

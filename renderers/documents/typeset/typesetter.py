@@ -1,0 +1,186 @@
+"""Recipes in, PDFs out: writes the contents, checks that the fonts have them, fits the pages."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fonts.faces import Face
+from renderers.dice import Dice
+from renderers.documents.typeset import typst
+from renderers.documents.typeset.album import Album
+from renderers.documents.typeset.blocks import Writer, strings
+from renderers.documents.typeset.families import LATIN_IN_CHINESE, Families
+from renderers.documents.typeset.kinds import KINDS, Contents
+from renderers.documents.typeset.pen import Pen, Unwritable
+from renderers.documents.typeset.recipe import TypesetRecipe
+from renderers.text.corpora import TextSource
+from vae_corpus.seeds import generator
+
+# No document has more, whatever it holds.
+MAX_PAGES = 4
+# So many blocks are tried in the room that is left over.
+_MORE = 4
+_CHINA = {"lang": "zh", "region": "cn"}
+_TEMPLATES = ("common.typ", "formulas.typ", "charts.typ", "day.tmTheme", "night.tmTheme")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typeset:
+    """A document: its PDF, how many pages it has, and what it says (see `blocks.strings`)."""
+
+    recipe: TypesetRecipe
+    contents: Contents
+    pages: int
+    pdf: bytes
+
+
+class Typesetter:
+    """Sets documents in `faces`, with words out of `texts` ("en", "zh") and figures of `pictures`.
+
+    The same recipe, texts, faces and pictures give the same bytes, in any process.
+    """
+
+    def __init__(
+        self,
+        faces: Sequence[Face],
+        texts: Mapping[str, TextSource],
+        pictures: Sequence[Path] = (),
+    ) -> None:
+        self.families = Families(faces)
+        self._texts = dict(texts)
+        self._album = Album(pictures)
+
+    def pdf(self, recipe: TypesetRecipe) -> bytes:
+        """The bytes of `typeset`."""
+        return self.typeset(recipe).pdf
+
+    def typeset(self, recipe: TypesetRecipe) -> Typeset:
+        """The document of a recipe, of one to MAX_PAGES pages.
+
+        NoFamily when its families are not among the faces, Unwritable when they cannot write its
+        texts, TypesettingFault when typst refuses it.
+        """
+        contents = self.contents(recipe)
+        with tempfile.TemporaryDirectory(prefix="vae-corpus-typeset-") as folder:
+            for name in _pictures(contents):
+                (Path(folder) / name).write_bytes(self._album.file(name))
+            pages = self._fit(recipe, contents, Path(folder))
+            pdf = typst.compiled(self._job(recipe, contents, Path(folder)))
+        return Typeset(recipe=recipe, contents=contents, pages=pages, pdf=pdf)
+
+    def contents(self, recipe: TypesetRecipe) -> Contents:
+        """What the document is to say, before it is cut to its pages."""
+        families = self.families
+
+        def covers(text: str) -> bool:
+            return all(families.covers(names, text) for names in dict.fromkeys(recipe.roles))
+
+        dice = Dice(generator(recipe.seed, "typeset", recipe.kind))
+        pen = Pen(dice, recipe.language, self._texts, covers)
+        contents = KINDS[recipe.kind].compose(Writer(pen, recipe, self._album))
+        for text in strings(contents):
+            if not covers(text.replace("\n", " ")):
+                raise Unwritable(f"the fonts of the document do not write {text!r}")
+        return contents
+
+    def _fit(self, recipe: TypesetRecipe, contents: Contents, folder: Path) -> int:
+        """Cuts `contents["blocks"]` to the most that the pages hold; returns how many there are."""
+        blocks, settle = contents["blocks"], KINDS[recipe.kind].settle
+
+        def pages(chosen: list[Any]) -> int:
+            contents["blocks"] = _without_end(chosen)
+            if settle:
+                settle(contents)
+            return int(typst.asked(self._job(recipe, contents, folder), "pages"))
+
+        wanted, found = recipe.pages, pages(blocks)
+        if found > wanted:
+            low, high = 1, len(blocks)
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if pages(blocks[:middle]) <= wanted else (low, middle)
+            # Where the next block was too large a smaller one may have room.
+            chosen = _without_end(blocks[:low])
+            for other in [b for b in blocks[low + 1 : low + 12] if _stands_alone(b)][:_MORE]:
+                if pages([*chosen, other]) <= wanted:
+                    chosen = [*chosen, other]
+            found = pages(chosen)
+        if found > MAX_PAGES:
+            why = f"a {recipe.kind} of {found} pages, {MAX_PAGES} are allowed"
+            raise typst.TypesettingFault(why)
+        return found
+
+    def _job(self, recipe: TypesetRecipe, contents: Contents, folder: Path) -> typst.Job:
+        look = asdict(recipe)
+        for role in ("body", "headings_in", "mono"):
+            look[role] = _as_typst_asks(look[role])
+        look |= {"lang": "en", "region": "us"} if recipe.language == "en" else _CHINA
+        given = json.dumps({"look": look, "contents": contents}, ensure_ascii=False)
+        fonts = self.families.fonts_with_math if recipe.math else self.families.fonts
+        files = {
+            typst.MAIN: template(f"{recipe.kind}.typ"),
+            **{name: template(name) for name in _TEMPLATES},
+            "document.json": given.encode(),
+        }
+        return typst.Job(files=files, fonts=fonts, folder=folder)
+
+
+def typeset_documents(
+    recipes: Iterable[TypesetRecipe], typesetter: Typesetter
+) -> Iterator[Typeset]:
+    """The documents of recipes, one after the other."""
+    return map(typesetter.typeset, recipes)
+
+
+@cache
+def template(name: str) -> bytes:
+    """A file of `renderers/documents/templates`."""
+    return (files("renderers.documents") / "templates" / name).read_bytes()
+
+
+def _as_typst_asks(names: Sequence[str]) -> list[dict[str, str]]:
+    if len(names) == 1:
+        return [{"name": names[0]}]
+    return [{"name": names[0], "covers": LATIN_IN_CHINESE}, {"name": names[1]}]
+
+
+def _without_end(blocks: list[Any]) -> list[Any]:
+    """A heading at the end has nothing to stand over."""
+    while len(blocks) > 1 and _kind(blocks[-1]) in _HEADINGS:
+        blocks = blocks[:-1]
+    return blocks
+
+
+_HEADINGS = ("heading", "headline", "byline", "part", "section", "unit")
+
+
+_ALONE = (
+    *("par", "bullets", "quote", "table", "figure", "formula", "statement", "box", "entry"),
+    *("question", "item", "term", "program"),
+)
+
+
+def _kind(block: Any) -> str:
+    return str(block.get("is", "")) if isinstance(block, dict) else ""
+
+
+def _stands_alone(block: Any) -> bool:
+    return _kind(block) in _ALONE
+
+
+def _pictures(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _pictures(each)
+    elif isinstance(value, dict):
+        if "picture" in value:
+            yield value["picture"]
+        for each in value.values():
+            yield from _pictures(each)
