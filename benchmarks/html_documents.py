@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from renderers.documents.browser import Browser
-from renderers.documents.html import HtmlDocument
 from renderers.documents.page import DocumentFault
-from renderers.documents.page_walls import Served
 from renderers.documents.recipe import LookSettings, band_limits, draw_document, draw_page
-from renderers.documents.resources import Folder
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.html import HtmlDocument
+from renderers.documents.web.page_walls import Served
+from renderers.documents.web.resources import Folder
 from renderers.text.html import encoding_of
 from vae_corpus import debian
 from vae_corpus.pictures.decode import Limits

@@ -10,13 +10,15 @@ from pipelines.sources.base import Item, Reading, Source, SourceError, Unit
 from pipelines.sources.documents import DocumentSource
 from pipelines.sources.folder import FolderSource
 from pipelines.sources.parquet import ParquetSource
+from pipelines.sources.typeset import TypesetSource
 from pipelines.sources.webdataset import WebDatasetSource
 
 # Raised when the same files would be listed as other rows.
 VERSION = 2
 
 AnySource = Annotated[
-    FolderSource | WebDatasetSource | ParquetSource | DocumentSource, Field(discriminator="type")
+    FolderSource | WebDatasetSource | ParquetSource | DocumentSource | TypesetSource,
+    Field(discriminator="type"),
 ]
 SOURCES: tuple[type[Source], ...] = get_args(get_args(AnySource)[0])
 
@@ -31,6 +33,7 @@ __all__ = [
     "Reading",
     "Source",
     "SourceError",
+    "TypesetSource",
     "Unit",
     "WebDatasetSource",
 ]

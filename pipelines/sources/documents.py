@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import BinaryIO, Literal, cast
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field
 
-from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, buckets, find_files, is_gone, name_hash, real_path
-from pipelines.sources.originals import bitmap
-from renderers.documents.opening import SUFFIXES, FileRef, Tools, drawn_by, suffix_of
-from renderers.documents.page import DocumentFault, PageImage, RendererMissing
-from renderers.documents.process import Bounds, Renderings
-from renderers.documents.recipe import LookSettings, PageRecipe, draw_document, draw_page
+from pipelines.sources.base import Item, SourceError, Unit
+from pipelines.sources.drawn import MOST_SCALES, DrawnSource, faulty
+from pipelines.sources.files import (
+    FileInfo,
+    buckets,
+    find_files,
+    is_gone,
+    name_hash,
+    open_read,
+    real_path,
+    size_bytes,
+)
+from renderers.documents.opening import SUFFIXES, FileRef, Ref, Tools, is_warc, kind_of
+from renderers.documents.page import DocumentFault, RendererMissing
+from renderers.documents.recipe import draw_document
 from vae_corpus import storage
-from vae_corpus.pictures.decode import Limits
 from vae_corpus.seeds import generator
 
 # A page of text has some 10 kB and costs about as much as half a megabyte of photographs.
@@ -25,60 +30,36 @@ _WEIGHT = 50
 # Files up to this size are read by tasks of many files, larger ones in parts.
 _SMALL_BYTES = 1024**2
 _PART_BYTES = 2 * 1024**2
-# Each page takes so many places of `offset`, one for every time that it is drawn.
-_MOST_SCALES = 16
+# In a WARC file an address is where a record begins, and one of so many pages of it.
+_RECORD_PAGES = 256
 
 
-class DocumentSource(LookSettings, Source):
-    """PDF files; an item is one page, drawn so large that its letters have a drawn size.
+class DocumentSource(DrawnSource):
+    """PDF, HTML, Markdown, EPUB, WARC, slides and letters; an item is one page.
 
-    A unit is a bucket of small files, or a part of the pages of a large one. Nothing is opened to
-    list them: how many pages a file has is found where it is read.
+    A unit is a bucket of small files, or a part of a large one. Nothing is opened to list them: how
+    many pages a file has is found where it is read.
     """
 
-    is_rendered: ClassVar[bool] = True
-    _limits: Limits = PrivateAttr(default_factory=Limits)
-    _seed: int = PrivateAttr(default=0)
-
     type: Literal["documents"] = "documents"
-    content: Literal["auto", "document"] = "document"
-    scales_per_page: int = Field(
-        1, ge=1, le=_MOST_SCALES, description="how often each page is drawn, at sizes of its own"
-    )
     files_per_unit: int = Field(100, ge=1, description="small files that one task reads")
-    max_pages: int | None = Field(None, ge=1, description="N pages spread over each file")
-    fonts: tuple[str, ...] = Field(
-        (),
-        description="folders, on every node, of the fonts for text whose own font is not in its"
-        " document; none: Latin alone can be drawn, and other such pages are rejected as"
-        " missing_glyphs. The fonts of the system are never used",
+    max_pages: int | None = Field(
+        None, ge=1, description="N pages spread over each document; of a WARC file each record"
     )
-    page_timeout_s: float = Field(30.0, gt=0, description="a page that takes longer is given up")
-    page_memory_mb: int = Field(
-        3072, ge=256, description="a page that takes more memory is given up"
+    javascript: bool = Field(
+        False, description="let scripts of web pages run; two runs may then differ"
     )
-
-    @field_validator("fonts")
-    @classmethod
-    def _absolute_fonts(cls, fonts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(os.path.abspath(os.path.expanduser(folder)) for folder in fonts)
-
-    def for_build(self, limits: Limits, seed: int) -> DocumentSource:
-        source = self.model_copy()
-        source._limits, source._seed = limits, seed
-        return source
 
     def files(self) -> list[FileInfo]:
         """Every document; SourceError when there is none."""
         return find_files(self.uri, suffix=SUFFIXES)
 
     def units(self) -> Iterator[Unit]:
-        """`start` of `stop` parts of the pages of each member but the first.
+        """`start` of `stop` parts of each member but the first.
 
         The first member names the renderers and the fonts: what they draw is part of what it is.
         """
         files = self.files()
-        by = self._drawn_by({suffix_of(file.name) for file in files})
         small = [file for file in files if file.bytes <= _SMALL_BYTES]
         total = sum(file.bytes for file in small)
         groups: list[list[FileInfo]] = [
@@ -87,14 +68,17 @@ class DocumentSource(LookSettings, Source):
         for file in small:
             groups[name_hash(file.name) % len(groups)].append(file)
         for group in filter(None, groups):
-            yield self._unit(group, by, 0, 1)
+            yield self._unit(group, 0, 1)
         for file in files:
             if file.bytes > _SMALL_BYTES:
-                parts = -(-file.bytes // _PART_BYTES)
+                # Books and slides are opened as a whole.
+                in_parts = kind_of(file.name) == "pdf" or is_warc(file.name)
+                parts = -(-file.bytes // _PART_BYTES) if in_parts else 1
                 for part in range(parts):
-                    yield self._unit([file], by, part, parts)
+                    yield self._unit([file], part, parts)
 
-    def _unit(self, group: list[FileInfo], by: str, part: int, parts: int) -> Unit:
+    def _unit(self, group: list[FileInfo], part: int, parts: int) -> Unit:
+        by = self._renderers(file.name for file in group)
         what = [(file.name, file.bytes, file.version) for file in group]
         looks = [self.glyph_px, self.scales_per_page, self.max_pages, self._seed]
         return Unit(
@@ -109,7 +93,7 @@ class DocumentSource(LookSettings, Source):
 
     def read(self, unit: Unit) -> Iterator[Item]:
         by, *names = unit.members
-        if by != self._drawn_by({suffix_of(name) for name in names}):
+        if by != self._renderers(iter(names)):
             raise SourceError(
                 f"source {self.name}: this node has other renderers, or other fonts in"
                 f" {list(self.fonts)}, than the one that listed the source: its pages would be"
@@ -117,6 +101,9 @@ class DocumentSource(LookSettings, Source):
             )
         for name in names:
             uri = storage.join(unit.uri, name)
+            if is_warc(name):
+                yield from self._records(name, uri, unit.start, unit.stop)
+                continue
             places = self.places(name, uri)
             if isinstance(places, Item):
                 # What does not open is one item, of the first part.
@@ -133,77 +120,80 @@ class DocumentSource(LookSettings, Source):
         `max_pages` are evenly spread: contents and index come in blocks. What is wrong with the
         document comes as an item; OSError when it cannot be read now.
         """
+        if is_warc(name):
+            items = self._records(name, uri, 0, 1)
+            return [item.offset for item in items if item.fault is None]
+        return self._places(name, uri, 0)
+
+    def _places(self, name: str, uri: str, first: int) -> list[int] | Item:
+        ref, _ = self._find(uri, first)
         try:
-            count = self._renderings().pages(self._ref(uri))
+            count = self.renderings().pages(ref)
         except (DocumentFault, RendererMissing) as error:
-            return _faulty(name, uri, 0, error)
+            return faulty(name, uri, first, error)
         except OSError as error:
             if not is_gone(error):
                 raise
-            return _faulty(name, uri, 0, DocumentFault("unreadable", str(error.strerror or error)))
-        pages: Sequence[int] = range(count)
-        if self.max_pages is not None and count > self.max_pages:
-            pages = [int((i + 0.5) * count / self.max_pages) for i in range(self.max_pages)]
-        return [page * _MOST_SCALES + n for page in pages for n in range(self.scales_per_page)]
+            fault = DocumentFault("unreadable", str(error.strerror or error))
+            return faulty(name, uri, first, fault)
+        pages: Sequence[int] = range(min(count, _RECORD_PAGES) if is_warc(uri) else count)
+        if self.max_pages is not None and len(pages) > self.max_pages:
+            step = len(pages) / self.max_pages
+            pages = [int((i + 0.5) * step) for i in range(self.max_pages)]
+        return [
+            first + page * MOST_SCALES + n for page in pages for n in range(self.scales_per_page)
+        ]
 
-    def item(self, name: str, uri: str, place: int) -> Item:
-        """The page at a place, or what is wrong with it."""
-        page, again = divmod(place, _MOST_SCALES)
-        member = f"{name}#page={page + 1}" + (f"@{again + 1}" if self.scales_per_page > 1 else "")
+    def _records(self, name: str, uri: str, part: int, parts: int) -> Iterator[Item]:
+        """The pages of those records of a WARC file that begin in a part of its bytes."""
+        from renderers.documents.web.warc import WarcFault, warc_pages
+
+        size = size_bytes(uri) or 0
+        start, stop = size * part // parts, size * (part + 1) // parts
+        each = MOST_SCALES * _RECORD_PAGES
         try:
-            drawn = self.fetch_page(uri, place)
-        except DocumentFault as fault:
-            return _faulty(member, uri, place, fault)
-        return Item(member=member, uri=uri, offset=place, data=bitmap(drawn.rgb), page=drawn)
+            with open_read(uri) as file:
+                for found in warc_pages(cast(BinaryIO, file), start=start):
+                    if found.offset >= stop:
+                        return
+                    first = found.offset * each
+                    if isinstance(found, WarcFault):
+                        # A part seldom begins where a record does.
+                        if found.offset > start or part == 0:
+                            fault = DocumentFault(found.slug, found.why)
+                            yield faulty(f"{name}#record={found.offset}", uri, first, fault)
+                        continue
+                    places = self._places(f"{name}#record={found.offset}", uri, first)
+                    if isinstance(places, Item):
+                        yield places
+                        continue
+                    for place in places:
+                        yield self.item(name, uri, place)
+        except RendererMissing as missing:
+            if part == 0:
+                yield faulty(name, uri, 0, missing)
 
     def weight(self, unit: Unit) -> int:
         return _WEIGHT * unit.bytes
 
-    def fetch(self, uri: str, offset: int, size: int) -> bytes:
-        return bitmap(self.fetch_page(uri, offset).rgb)
+    def _find(self, uri: str, offset: int) -> tuple[Ref, int]:
+        page, record = offset // MOST_SCALES, None
+        name = storage.name_of(uri)
+        if is_warc(name):
+            record, page = divmod(page, _RECORD_PAGES)
+        rng = generator(self._seed, "document", name, record or 0)
+        return FileRef(uri=real_path(uri), recipe=draw_document(rng), record=record), page
 
-    def fetch_page(self, uri: str, offset: int) -> PageImage:
-        page, again = divmod(offset, _MOST_SCALES)
-        recipe = self._page_recipe(uri, page, again)
-        return self._renderings().render(self._ref(uri), page, recipe, self._limits)
-
-    def _ref(self, uri: str) -> FileRef:
-        # Where a document lies does not change how it looks.
-        rng = generator(self._seed, "document", storage.name_of(uri))
-        return FileRef(uri=real_path(uri), recipe=draw_document(rng))
-
-    def _page_recipe(self, uri: str, page: int, again: int) -> PageRecipe:
-        return draw_page(generator(self._seed, "page", storage.name_of(uri), page, again), self)
+    def _member(self, name: str, place: int) -> str:
+        page, again = divmod(place, MOST_SCALES)
+        if is_warc(name):
+            record, page = divmod(page, _RECORD_PAGES)
+            name = f"{name}#record={record}"
+        return self._numbered(name, page, again)
 
     def _tools(self) -> Tools:
-        return Tools(fonts=self.fonts)
+        return Tools(fonts=self.fonts, timeout_s=self.page_timeout_s, javascript=self.javascript)
 
-    def _bounds(self) -> Bounds:
-        memory = self.page_memory_mb * 1024**2
-        return Bounds(page_timeout_s=self.page_timeout_s, memory_bytes=memory)
-
-    def _renderings(self) -> Renderings:
-        return _renderings(self._tools(), self._bounds())
-
-    def _drawn_by(self, suffixes: set[str]) -> str:
-        try:
-            known = {_drawn_by(suffix, self._tools()) for suffix in suffixes & set(SUFFIXES)}
-        except RendererMissing as error:
-            raise SourceError(f"source {self.name}: {error}") from None
-        return " ".join(sorted(known))
-
-
-@functools.cache
-def _renderings(tools: Tools, bounds: Bounds) -> Renderings:
-    # One process for all sources that are drawn alike.
-    return Renderings(tools, bounds)
-
-
-@functools.cache
-def _drawn_by(suffix: str, tools: Tools) -> str:
-    return drawn_by(suffix, tools)
-
-
-def _faulty(member: str, uri: str, offset: int, error: DocumentFault | RendererMissing) -> Item:
-    slug = error.slug if isinstance(error, DocumentFault) else "renderer_missing"
-    return Item(member=member, uri=uri, offset=offset, data=b"", fault=(slug, str(error)))
+    def _renderers(self, names: Iterator[str]) -> str:
+        kinds = {kind for name in names if (kind := kind_of(name))}
+        return "; ".join(self._drawn_by(kind) for kind in sorted(kinds))

@@ -36,12 +36,12 @@ def main() -> None:
             opener.close()
 
 
-def _answer(opener: Opener, ref: Any, number: int | None, recipe: Any, limits: Any) -> Any:
+def _answer(opener: Opener, what: str, about: Any, *more: Any) -> Any:
     try:
-        document = opener.get(ref)
-        if number is None:
-            return "done", document.pages
-        return "done", document.render(number, recipe, limits)
+        if what == "version":
+            return "done", opener.version(about)
+        document = opener.get(about)
+        return "done", document.pages if what == "pages" else document.render(*more)
     except DocumentFault as fault:
         return "fault", (fault.slug, fault.why)
     except RendererMissing as missing:

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from renderers.documents.opening import FileRef, Tools
+from renderers.documents.opening import Ref, Tools
 from renderers.documents.page import DocumentFault, PageImage, RendererMissing
 from renderers.documents.recipe import PageRecipe
 from vae_corpus.pictures.decode import Limits
@@ -57,18 +57,24 @@ class Renderings:
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    def pages(self, ref: FileRef) -> int:
+    def version(self, kind: str) -> str:
+        """What draws a kind of documents, see `Opener.version`; RendererMissing."""
+        name: str = self._ask(("version", kind), self._bounds.open_timeout_s)
+        return name
+
+    def pages(self, ref: Ref) -> int:
         """How many pages there are to ask for; see `render` for what is raised."""
-        count: int = self._ask((ref, None, None, None), self._bounds.open_timeout_s)
+        count: int = self._ask(("pages", ref), self._bounds.open_timeout_s)
         return count
 
-    def render(self, ref: FileRef, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
+    def render(self, ref: Ref, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
         """A page, from 0.
 
         DocumentFault for what is wrong with it, also `page_timeout`, `too_much_memory` and
         `page_crashed`; RendererMissing; OSError when the file cannot be read now.
         """
-        page: PageImage = self._ask((ref, number, recipe, limits), self._bounds.page_timeout_s)
+        request = ("render", ref, number, recipe, limits)
+        page: PageImage = self._ask(request, self._bounds.page_timeout_s)
         return page
 
     def close(self) -> None:
@@ -115,7 +121,7 @@ class Renderings:
                 raise DocumentFault("too_much_memory", why)
             if time.monotonic() - began > limit_s:
                 self.close()
-                what = "document" if request[1] is None else "page"
+                what = "page" if request[0] == "render" else "document"
                 raise DocumentFault(f"{what}_timeout", f"not done in {limit_s:.0f} s")
         answer: tuple[str, Any] = pickle.loads(pipe.recv_bytes())
         self._fresh = False

@@ -12,15 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from renderers.documents.warc import WarcPage, warc_pages
+from renderers.documents.web.warc import WarcPage, warc_pages
 from renderers.text.html import decode_html, prose
 
 # The column or key that holds the text, in order of preference.
 TEXT_FIELDS = ("text", "content", "document", "article", "body")
-_SKIPPED_SUFFIXES = {
-    ".css", ".dat", ".eot", ".gif", ".ico", ".idx", ".inv", ".jpeg", ".jpg", ".js", ".mng", ".otf", ".pdf",
-    ".png", ".svg", ".ttf", ".u8", ".webp", ".woff", ".woff2",
-}  # fmt: skip
+_SKIPPED = "css dat eot gif ico idx inv jpeg jpg js mng otf pdf png svg ttf u8 webp woff woff2"
+_SKIPPED_SUFFIXES = {f".{name}" for name in _SKIPPED.split()}
 _HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 _MAN_PAGE = re.compile(r"\.[1-9][a-z]*$")
 _ROFF_KEPT = re.compile(r"^\.\s*(?:SH|SS|B|I|BR|IR|RB|RI|IP|TP|Nm|Nd)\b\s*(.*)$")

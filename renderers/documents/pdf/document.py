@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 import numpy as np
@@ -76,11 +76,15 @@ def open_pdf(data: str | bytes | IO[bytes], size_bytes: int, fonts: pdf_fonts.Pd
 
 @dataclass(frozen=True, kw_only=True)
 class Pdf:
-    """An open document; of `pages` all may be there, or the last stands for all that are not."""
+    """An open document; of `pages` all may be there, or the last stands for all that are not.
+
+    `facts` are told with every page.
+    """
 
     raw: Any
     pages: int
     build: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def render(self, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
         """See `Document.render`.
@@ -112,6 +116,7 @@ class Pdf:
                 "renderer": f"pdfium {self.build}",
                 "scale": round(scale, 4),
                 "hidden_characters": hidden,
+                **self.facts,
             },
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fonts.charsets import ASCII_PRINTABLE
-from renderers.documents.browser import Browser
+from renderers.documents.web.browser import Browser
 from tests.tiny_font import CHINESE, write_font
 
 

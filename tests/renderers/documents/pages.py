@@ -6,10 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from renderers.documents.browser import Browser
-from renderers.documents.html import open_html
 from renderers.documents.page import PageImage
 from renderers.documents.recipe import DocumentRecipe, PageRecipe
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.html import open_html
 from vae_corpus.pictures.decode import Limits
 
 RECIPE = DocumentRecipe(viewport_px=768, dark=False, face=0.0)

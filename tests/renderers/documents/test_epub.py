@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from renderers.documents.archive import Archive, joined
-from renderers.documents.browser import Browser
-from renderers.documents.epub import chapters, open_epub
 from renderers.documents.page import DocumentFault
+from renderers.documents.web.archive import Archive, joined
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.epub import chapters, open_epub
 from tests.pipelines.browser import needs_chromium
 from tests.renderers.documents.pages import RECIPE, look
 from vae_corpus.pictures.decode import Limits

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from renderers.documents.browser import Browser
-from renderers.documents.html import open_html
 from renderers.documents.page import DocumentFault
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.html import open_html
 from tests.pipelines.browser import needs_chromium
 from tests.renderers.documents.pages import RECIPE, look, show
 from vae_corpus.pictures.decode import Limits

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from renderers.documents.browser import Browser
-from renderers.documents.html import open_html
 from renderers.documents.page import DocumentFault, RendererMissing
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.html import open_html
 from tests.pipelines.browser import needs_chromium
 from tests.renderers.documents.pages import RECIPE, look, show
 from vae_corpus.pictures.decode import Limits
@@ -207,8 +207,8 @@ def test_odd_pages_end_in_time(chromium: Browser, html: str) -> None:
 _CHILD = """
 import sys
 from pathlib import Path
-from renderers.documents.browser import Browser
-from renderers.documents.html import open_html
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.html import open_html
 from tests.renderers.documents.pages import RECIPE
 browser = Browser(fonts=[Path(sys.argv[1])])
 browser.name

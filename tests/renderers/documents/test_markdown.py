@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from renderers.documents.browser import Browser
-from renderers.documents.markdown import STYLES, open_markdown, pick_style
 from renderers.documents.page import DocumentFault
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.markdown import STYLES, open_markdown, pick_style
 from tests.pipelines.browser import needs_chromium
 from tests.renderers.documents.pages import RECIPE, look
 from vae_corpus.pictures.decode import Limits

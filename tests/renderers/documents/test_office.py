@@ -18,8 +18,8 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from renderers.documents import office_zip
-from renderers.documents.office import Office
+from renderers.documents.office import safe_zip
+from renderers.documents.office.converter import Office
 from renderers.documents.page import DocumentFault, RendererMissing
 from tests.renderers.documents.office_files import (
     docx,
@@ -63,7 +63,7 @@ def pixels(pdf: bytes) -> np.ndarray:
 
 def slug_of(data: bytes, suffix: str = ".docx") -> str:
     with pytest.raises(DocumentFault) as raised:
-        office_zip.made_safe(data, suffix, office_zip.OfficeLimits())
+        safe_zip.made_safe(data, suffix, safe_zip.OfficeLimits())
     return raised.value.slug
 
 
@@ -292,7 +292,7 @@ def test_a_crash_is_not_the_fault_of_the_next_file(office: Office) -> None:
 @needs_office
 def test_it_ends_with_whoever_started_it(fonts: tuple[str, ...], tmp_path: Path) -> None:
     code = (
-        "import sys, time; from renderers.documents.office import Office\n"
+        "import sys, time; from renderers.documents.office.converter import Office\n"
         f"office = Office({fonts!r}); office.version(); print('started', flush=True)\n"
         "time.sleep(60)"
     )
@@ -314,7 +314,7 @@ def test_it_ends_with_whoever_started_it(fonts: tuple[str, ...], tmp_path: Path)
 
 
 def _children_of(pid: int) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(pid), "-f", "office_child"], capture_output=True)
+    found = subprocess.run(["pgrep", "-P", str(pid), "-f", "office.child"], capture_output=True)
     return [int(line) for line in found.stdout.split()]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from renderers.documents import warc
-from renderers.documents.warc import WarcFault, WarcPage, warc_page, warc_pages
+from renderers.documents.web import warc
+from renderers.documents.web.warc import WarcFault, WarcPage, warc_page, warc_pages
 
 _CRLF = b"\r\n"
 

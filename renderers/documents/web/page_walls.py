@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from renderers.documents.resources import MAX_TOTAL_BYTES, Resources, content_type, place_of
+from renderers.documents.web.resources import MAX_TOTAL_BYTES, Resources, content_type, place_of
 
 # `.invalid` is reserved: no name below it has an address.
 ORIGIN = "https://document.invalid"

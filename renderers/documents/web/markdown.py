@@ -6,11 +6,11 @@ import re
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from renderers.documents.browser import Browser
-from renderers.documents.html import open_html
 from renderers.documents.page import Document, DocumentFault, RendererMissing
 from renderers.documents.recipe import DocumentRecipe
-from renderers.documents.resources import Resources
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.html import open_html
+from renderers.documents.web.resources import Resources
 
 STYLES = ("plain", "book", "notes", "terminal")
 # Properties of the file, between two rules at its very beginning.
@@ -63,5 +63,5 @@ def to_html(text: str, style: str) -> str:
         ) from None
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     body = reader.render(_FRONT_MATTER.sub("", text.replace("\r\n", "\n"), count=1))
-    css = (package_files("renderers.documents") / f"{style}.css").read_text(encoding="utf-8")
+    css = (package_files("renderers.documents.web") / f"{style}.css").read_text(encoding="utf-8")
     return f'<!doctype html><meta charset="utf-8"><style>\n{css}</style>\n{body}'

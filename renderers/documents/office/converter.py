@@ -2,7 +2,7 @@
 
 LibreOffice runs as a library in a process of its own, which takes one file after the other: 70 to
 160 ms a file, where `soffice --convert-to` takes 800. It draws with the fonts of named folders,
-runs no macros, and reaches neither the network nor the files of others (`office_cell`).
+runs no macros, and reaches neither the network nor the files of others (`cell`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from renderers.documents.office_child import LIBRARIES
-from renderers.documents.office_profile import write_fonts_conf, write_profile
-from renderers.documents.office_zip import OfficeLimits, made_safe
+from renderers.documents.office.child import LIBRARIES
+from renderers.documents.office.profile import write_fonts_conf, write_profile
+from renderers.documents.office.safe_zip import OfficeLimits, made_safe
 from renderers.documents.page import DocumentFault, RendererMissing
 
 _INSTALL = "apt-get install libreoffice-impress-nogui libreoffice-writer-nogui"
@@ -121,7 +121,7 @@ class _Process:
         self._said = open(self._folder / "said", "w+b")  # noqa: SIM115
         self._child = subprocess.Popen(
             # Not from the folder in which we happen to be: it may shadow what we import.
-            [sys.executable, "-P", "-m", "renderers.documents.office_child", json.dumps(order)],
+            [sys.executable, "-P", "-m", "renderers.documents.office.child", json.dumps(order)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from renderers.documents.browser_fonts import browser_fonts
 from renderers.documents.page import DocumentFault, RendererMissing
+from renderers.documents.web.browser_fonts import browser_fonts
 
 # Raised when the same page would give other pixels or another text.
 VERSION = "1"

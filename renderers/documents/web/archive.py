@@ -8,7 +8,7 @@ import zipfile
 import zlib
 
 from renderers.documents.page import DocumentFault
-from renderers.documents.resources import MAX_FILE_BYTES
+from renderers.documents.web.resources import MAX_FILE_BYTES
 
 MAX_ENTRIES = 20_000
 MAX_UNPACKED_BYTES = 1024**3

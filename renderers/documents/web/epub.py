@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 from xml.parsers import expat
 
-from renderers.documents.archive import Archive, joined
-from renderers.documents.browser import Browser
-from renderers.documents.html import open_html
 from renderers.documents.page import Document, DocumentFault, PageImage
 from renderers.documents.recipe import DocumentRecipe, PageRecipe
+from renderers.documents.web.archive import Archive, joined
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.html import open_html
 from vae_corpus.pictures.decode import Limits
 
 MAX_CHAPTERS = 1000

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from renderers.documents.office_cell import shut_in
+from renderers.documents.office.cell import shut_in
 
 # Where LibreOfficeKit may be: in a library of its own, or in one with nearly all others.
 LIBRARIES = ("libsofficeapp.so", "libmergedlo.so")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files as package_files
@@ -20,15 +19,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from renderers.documents.browser import Browser
 from renderers.documents.page import Document, DocumentFault, PageImage, Region, RegionKind
-from renderers.documents.page_characters import INK_LEVELS, Said, floats, merged
-from renderers.documents.page_cuts import MAX_PIECES, MOST_PX, cut
-from renderers.documents.page_generated import STYLES, Run, generated_runs
-from renderers.documents.page_walls import Served, guard
 from renderers.documents.recipe import DocumentRecipe, PageRecipe
-from renderers.documents.resources import Folder, Resources
-from renderers.documents.scale import page_scale
+from renderers.documents.scale import most_scale, page_scale
+from renderers.documents.web.browser import Browser
+from renderers.documents.web.page_characters import INK_LEVELS, Said, floats, merged
+from renderers.documents.web.page_cuts import MAX_PIECES, MOST_PX, cut
+from renderers.documents.web.page_generated import STYLES, Run, generated_runs
+from renderers.documents.web.page_walls import Served, guard
+from renderers.documents.web.resources import Folder, Resources
 from renderers.text.html import encoding_of
 from vae_corpus.pictures.decode import Limits
 
@@ -37,7 +36,7 @@ MAX_HTML_BYTES = 64 * 1024**2
 _MOST_SCALE = 3.0
 _PICTURE = "picture"
 _POLL_MS = 10
-_SCRIPT = (package_files("renderers.documents") / "page_script.js").read_text(encoding="utf-8")
+_SCRIPT = (package_files("renderers.documents.web") / "page_script.js").read_text(encoding="utf-8")
 # Of larger documents, markers and other text that stands in no element is not asked for.
 _MAX_NODES = 150_000
 
@@ -163,8 +162,8 @@ class HtmlDocument:
         said = self._read(top, bottom)
         size = (float(self._recipe.viewport_px), float(bottom - top))
         plain = said.characters(top, 1.0, None)
-        scale = page_scale(plain, size, recipe, most=_MOST_SCALE)
-        _check_size(math.ceil(size[0] * scale), math.ceil(size[1] * scale), limits)
+        most = min(_MOST_SCALE, most_scale(size, limits))
+        scale = page_scale(plain, size, recipe, most=most)
         layout = self._ask("corpus.layout()")
         self._set_scale(scale)
         if self._ask("corpus.layout()") != layout:
@@ -179,12 +178,12 @@ class HtmlDocument:
             rgb=shown,
             characters=said.characters(top, scale, ink),
             regions=tuple(
-                Region(cast(RegionKind, kind), *sides) for kind, sides in found if kind != _PICTURE
+                Region(cast(RegionKind, kind), sides) for kind, sides in found if kind != _PICTURE
             ),
             pictures=tuple(sides for kind, sides in found if kind == _PICTURE),
             facts={
                 "renderer": self._browser.name,
-                "scale": scale,
+                "scale": round(scale, 4),
                 "viewport_px": self._recipe.viewport_px,
                 "dark": self._recipe.dark,
                 "face": self._face,
@@ -254,12 +253,3 @@ def _height(lines: dict[str, float]) -> float:
 def _on_page(sides: list[float], top: float, scale: float) -> tuple[float, float, float, float]:
     left, upper, right, lower = sides
     return (left * scale, (upper - top) * scale, right * scale, (lower - top) * scale)
-
-
-def _check_size(width: int, height: int, limits: Limits) -> None:
-    if max(width, height) > limits.max_side_px:
-        why = f"the page is {width} x {height} px, a side may have {limits.max_side_px}"
-        raise DocumentFault("side_too_long", why)
-    if width * height > limits.max_pixels:
-        why = f"the page is {width} x {height} px, {limits.max_pixels} pixels are allowed"
-        raise DocumentFault("too_many_pixels", why)

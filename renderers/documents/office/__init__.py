@@ -1,0 +1,1 @@
+"""Slides and letters, which LibreOffice turns into PDF."""

@@ -1,0 +1,1 @@
+"""HTML, Markdown, EPUB and WARC: what a browser shows."""
