@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import cv2
 import fsspec
 
 from filters.scores import Scores
@@ -16,7 +17,8 @@ from vae_corpus import tar
 SHARDS_BEFORE_THE_GATE = 3
 
 # Loaded once, and not by each process that is forked from here: loops that numba has compiled, and
-# the client of object stores.
+# the client of object stores. OpenCV must have no threads by then: a fork would wait for them.
+cv2.setNumThreads(1)
 Scores(ScoreSettings(text=False)).ready()
 fsspec.get_filesystem_class("s3")
 
