@@ -25,7 +25,7 @@ from text_pages import TEST, Page, pages
 from filters.ocr.rapid import RapidOcrEngine
 from filters.text_density import TextDensity
 from pipelines.planning.place import line_table
-from pipelines.planning.tiles import Judged, judge_tiles
+from vae_corpus.tiles import Judged, judge_tiles
 from vae_corpus.words import Bucket, buckets
 
 _RESULTS = Path(__file__).parent / "results"

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from vae_corpus.expressions import column, setting
 from vae_corpus.score_types import Column, DropRule, Look, Score, Threshold, always
+from vae_corpus.tiles import INK_PX
 from vae_corpus.words import DOCUMENT, GENERAL, TEXT_REAL
 
 # Raised when the same pixels would give other cells.
 VERSION = "1"
 
-CELL_PX = 32
+CELL_PX = INK_PX
 
 SCORE = Score(
     name="ink",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -98,6 +99,26 @@ class Characters:
         """The em that half of the characters with ink stay below; 0 without ink."""
         ems = self.em_px[self.inked]
         return float(np.median(ems)) if len(ems) else 0.0
+
+    def words(self) -> Iterator[tuple[tuple[int, int, int, int], int]]:
+        """Runs without a gap: the box of each in whole px, and how many characters it has.
+
+        White space ends a word, and so does another line.
+        """
+        places = np.flatnonzero(self.inked)
+        if not len(places):
+            return
+        new = np.ones(len(places), bool)
+        new[1:] = (np.diff(places) > 1) | (np.diff(self.line[places]) != 0)
+        starts = np.flatnonzero(new)
+        boxes = self.boxes[places]
+        low = np.floor(np.minimum.reduceat(boxes[:, :2], starts)).astype(int)
+        high = np.ceil(np.maximum.reduceat(boxes[:, 2:], starts)).astype(int)
+        counts = np.diff([*starts, len(places)])
+        for (x0, y0), (x1, y1), count in zip(
+            np.maximum(low, 0).tolist(), high.tolist(), counts.tolist(), strict=True
+        ):
+            yield (x0, y0, x1, y1), count
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

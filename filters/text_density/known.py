@@ -6,7 +6,6 @@ text that nobody tells: there the cascade looks, and what it finds counts as wel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ FEW = 20
 # Pictures that cover so much of a page are looked at as a whole page, as scans are.
 WHOLE_SHARE = 0.6
 MIN_PICTURE_PX = 64
+_SIDES = ("x0", "y0", "x1", "y1")
 
 
 def places_to_look(known: KnownText, height: int, width: int) -> list[tuple[int, int, int, int]]:
@@ -37,28 +37,6 @@ def places_to_look(known: KnownText, height: int, width: int) -> list[tuple[int,
     return boxes
 
 
-def words(characters: Characters) -> Iterator[dict[str, Any]]:
-    """Runs without a gap, each as a box in whole px and its characters; empty ones left out.
-
-    White space ends a word, and so does another line. Tiles are cut between words.
-    """
-    inked = characters.inked
-    places = np.flatnonzero(inked)
-    if not len(places):
-        return
-    new = np.ones(len(places), bool)
-    new[1:] = (np.diff(places) > 1) | (np.diff(characters.line[places]) != 0)
-    starts = np.flatnonzero(new)
-    boxes = characters.boxes[places]
-    low = np.floor(np.minimum.reduceat(boxes[:, :2], starts)).astype(int)
-    high = np.ceil(np.maximum.reduceat(boxes[:, 2:], starts)).astype(int)
-    counts = np.diff([*starts, len(places)])
-    for (x0, y0), (x1, y1), count in zip(
-        np.maximum(low, 0).tolist(), high.tolist(), counts.tolist(), strict=True
-    ):
-        yield {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "chars": float(count)}
-
-
 def known_scores(
     known: KnownText, found: list[dict[str, Any]], height: int, width: int
 ) -> dict[str, Any]:
@@ -69,7 +47,11 @@ def known_scores(
     characters = known.characters
     inked = characters.inked
     boxes, em = characters.boxes[inked], characters.em_px[inked]
-    lines = list(words(characters))
+    # Tiles are cut between words.
+    lines = [
+        dict(zip(_SIDES, box, strict=True)) | {"chars": float(count)}
+        for box, count in characters.words()
+    ]
     bins = np.zeros((-(-height // BIN_PX), -(-width // BIN_PX)))
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     at = np.clip(middle // BIN_PX, 0, np.array(bins.shape[::-1]) - 1).astype(int)
@@ -92,8 +74,7 @@ def known_scores(
         "text_area_share": min(1.0, area / (height * width)),
         "script": script_of(han, chars),
         "text_stage": "known",
-        "text_lines": lines
-        + [{name: line[name] for name in ("x0", "y0", "x1", "y1", "chars")} for line in found],
+        "text_lines": lines + [{name: line[name] for name in (*_SIDES, "chars")} for line in found],
     }
 
 

@@ -12,10 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.planning.figures import with_figures
 from pipelines.planning.settings import PlanSettings
 from pipelines.planning.text_twins import mark_text_twins
-from pipelines.planning.tiles import CELL_PX, Judged, Tile, draw_bucket, judge_tiles
+from vae_corpus.tiles import CELL_PX, Judged, Tile, draw_bucket, judge_tiles, with_figures
 from vae_corpus.words import GENERAL, REST, TOP, Bucket, buckets
 
 _TILE = pa.struct(

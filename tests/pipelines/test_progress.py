@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from pipelines.report.console import Console
 from pipelines.report.progress import Progress
-from pipelines.sources import DocumentSource, FolderSource, Unit
 from pipelines.workers.pulse import Pulse, beat
 from pipelines.workers.tasks import Crew, Task
 
@@ -89,13 +87,3 @@ def test_a_stage_that_is_busy_in_one_call_says_so(
     with Console().stage("plan"):
         time.sleep(0.5)
     assert "plan: at work for 0:00" in capsys.readouterr().out
-
-
-def test_pages_of_a_small_file_weigh_more_than_small_pictures(tmp_path: Path) -> None:
-    photos = FolderSource(name="a", uri=str(tmp_path))
-    photo_unit = Unit(
-        unit_id="a", source="a", uri="", start=0, stop=40, bytes=2_000_000, members=("x",) * 40
-    )
-    pages = DocumentSource(name="b", uri=str(tmp_path))
-    page_unit = Unit(unit_id="b", source="b", uri="", start=0, stop=12, bytes=80_000)
-    assert pages.weight(page_unit) > photos.weight(photo_unit) > 40 * 1_000_000

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.planning.tiles import Judged, Tile
 from vae_corpus.seeds import generator
+from vae_corpus.tiles.placing import Judged, Tile
 from vae_corpus.words import Bucket
 
 # A tile shows a region that covers this share of it.

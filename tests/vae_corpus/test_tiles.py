@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.planning.strips import place_strips
-from pipelines.planning.tiles import Judged, Tile, draw_bucket, judge_tiles
+from vae_corpus.tiles import Judged, Tile, draw_bucket, judge_tiles
+from vae_corpus.tiles.strips import place_strips
 from vae_corpus.words import Bucket
 
 SQUARE = Bucket(256, 256)

@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from filters.ink import CELL_PX as INK_PX
-from pipelines.planning.strips import place_strips
 from vae_corpus.seeds import generator
+from vae_corpus.tiles.strips import place_strips
 from vae_corpus.words import Bucket, buckets
 
 # Densities are told as characters in a square of this side.
 CELL_PX = 256
+# Ink is told for squares of this side.
+INK_PX = 32
 # What an edge through a line costs, in characters.
 _CUT_CHARS = 1.5
 
