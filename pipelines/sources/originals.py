@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from pipelines.sources.base import Source
 from renderers.documents.page import PageImage
+
+_BMP_HEADER_BYTES = 54
 
 
 class ChangedError(RuntimeError):
@@ -34,11 +37,18 @@ def fetch_page(row: Mapping[str, Any], sources: Mapping[str, Source]) -> PageIma
 
 
 def bitmap(rgb: NDArray[np.uint8]) -> bytes:
-    """A drawn page, uint8[H, W, 3], as a file: the bytes that name it, without compression."""
-    ok, data = cv2.imencode(".bmp", rgb[:, :, ::-1])
-    assert ok
-    whole: bytes = data.tobytes()
-    return whole
+    """A drawn page, uint8[H, W, 3], as a BMP file: the bytes that name it, without compression."""
+    height, width = rgb.shape[:2]
+    stride = -(-3 * width // 4) * 4
+    header = struct.pack(
+        "<2sIHHIIiiHHIIiiII",
+        *(b"BM", _BMP_HEADER_BYTES + stride * height, 0, 0, _BMP_HEADER_BYTES),
+        *(40, width, height, 1, 24, 0, stride * height, 2835, 2835, 0, 0),
+    )
+    # Rows from the bottom up, blue before red.
+    rows = np.zeros((height, stride), np.uint8)
+    rows[:, : 3 * width] = cv2.flip(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), 0).reshape(height, -1)
+    return header + rows.tobytes()
 
 
 def _unchanged(row: Mapping[str, Any], data: bytes) -> bytes:

@@ -7,11 +7,11 @@
 
 Read are PDF, HTML, Markdown, EPUB, WARC and, with LibreOffice, PPTX, ODP, DOCX and ODT; folders
 recursively. Each page is drawn once, so large that its median character has an em that is drawn
-from --glyph_px, and never resized. A page or tile is a picture and a JSON label: `lines` in the order
-of reading, with the members of lines of synthetic text (`text`, `boxes`, `size_px`, ...), `regions`
-(figures, tables, formulas), `language`, `doubt` (why the text layer is not to be trusted, or null)
-and `page`, how it was drawn. What gives no page is listed in `left_out.json` with a reason. The same
-seed gives the same files, with any number of workers.
+from --glyph_px, and never resized. A page or tile is a picture and a JSON label: `lines` in the
+order of reading, with the members of lines of synthetic text (`text`, `boxes`, `size_px`, ...),
+`regions` (figures, tables, formulas), `language`, `doubt` (why the text layer is not to be trusted,
+or null) and `page`, how it was drawn. What gives no page is listed in `left_out.json` with a
+reason. The same seed gives the same files, with any number of workers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from vae_corpus.demo import demo_inputs
 from vae_corpus.seeds import generator
 from vae_corpus.settings import Settings
 
-_PREVIEWED = 12
+_PREVIEWED, _PREVIEWED_OF_ONE = 12, 2
 _PREVIEW_PX = 512
 _TOLD_EVERY_S = 2.0
 
@@ -100,6 +100,7 @@ def _draw(given: DocumentsSettings, documents: list[Named]) -> int:
     bounds = Bounds(page_timeout_s=given.page_timeout_s, open_timeout_s=4 * given.page_timeout_s)
     left_out: list[LeftOut] = []
     shown: list[tuple[Any, dict[str, Any]]] = []
+    seen: Counter[str] = Counter()
     sheets = characters = 0
     began = told = time.monotonic()
     with page_writer(given.out, given.format) as write:
@@ -111,7 +112,9 @@ def _draw(given: DocumentsSettings, documents: list[Named]) -> int:
             write(found.name, encode(found.rgb, given.format), label)
             sheets += 1
             characters += sum(len(line["text"]) for line in found.label["lines"])
-            if len(shown) < _PREVIEWED:
+            document = found.name.rpartition("-p")[0]
+            if len(shown) < _PREVIEWED and seen[document] < _PREVIEWED_OF_ONE:
+                seen[document] += 1
                 shown.append((_corner(found), found.label))
             if time.monotonic() - told > _TOLD_EVERY_S:
                 told = time.monotonic()

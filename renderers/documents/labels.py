@@ -27,17 +27,25 @@ def lines_in(page: PageImage, x: int, y: int, width: int, height: int) -> list[d
     `quad`, `em_px`, `x_height_px`. Of a line that an edge cuts those characters are listed of which
     half and more shows.
     """
-    shifted = page.characters.boxes - np.array([x, y, x, y], np.float32)
+    said = page.characters
+    shifted = said.boxes - np.array([x, y, x, y], np.float32)
+    inside = _mostly_inside(shifted, said.inked, width, height)
+    low = np.clip(np.floor(shifted[:, :2]), 0, (width, height))
+    high = np.clip(np.ceil(shifted[:, 2:]), 0, (width, height))
     part = _Part(
         pixels=page.rgb[y : y + height, x : x + width],
-        characters=page.characters,
-        letters=["" if c in "\r\n" else " " if c.isspace() else c for c in page.characters.text],
-        han=page.characters.han,
-        inked=page.characters.inked,
-        boxes=shifted,
-        inside=_mostly_inside(shifted, page.characters.inked, width, height),
+        characters=said,
+        letters=["" if c in "\r\n" else " " if c.isspace() else c for c in said.text],
+        boxes=np.concatenate([low, high], axis=1).astype(int).tolist(),
+        heights=said.boxes[:, 3] - said.boxes[:, 1],
+        han=said.han,
+        inside=inside.tolist(),
+        inked=said.inked.tolist(),
     )
-    return [part.line(line) for line in np.unique(page.characters.line[part.inside]).tolist()]
+    shown = np.flatnonzero(inside)
+    starts = np.flatnonzero(np.diff(said.line[shown], prepend=-1))
+    # Characters of a line stand together, and lines come in their order.
+    return [part.line(places) for places in np.split(shown, starts[1:]) if len(places)]
 
 
 def _mostly_inside(
@@ -58,36 +66,32 @@ class _Part:
     pixels: NDArray[np.uint8]
     characters: Characters
     letters: list[str]
+    boxes: list[list[int]]
+    heights: NDArray[np.float32]
     han: NDArray[np.bool_]
-    inked: NDArray[np.bool_]
-    boxes: NDArray[np.float32]
-    inside: NDArray[np.bool_]
+    inside: list[bool]
+    inked: list[bool]
 
-    def line(self, line: int) -> dict[str, Any]:
-        height, width = self.pixels.shape[:2]
-        shown = np.flatnonzero(self.inside & (self.characters.line == line))
-        places = np.arange(shown[0], shown[-1] + 1)
+    def line(self, shown: NDArray[np.int64]) -> dict[str, Any]:
+        """The line whose characters `shown` stand inside."""
+        first, last = int(shown[0]), int(shown[-1])
         # Spaces between what is shown stay; letters that are cut away do not.
-        here = self.characters.line[places] == line
-        places = places[here & (self.inside[places] | ~self.inked[places])]
-        kept = [i for i in places.tolist() if self.letters[i]]
+        kept = [
+            i
+            for i in range(first, last + 1)
+            if self.letters[i] and (self.inside[i] or not self.inked[i])
+        ]
         boxes: list[list[int]] = []
         for i in kept:
-            if self.inside[i]:
-                low = np.clip(np.floor(self.boxes[i, :2]), 0, (width, height))
-                high = np.clip(np.ceil(self.boxes[i, 2:]), 0, (width, height))
-                boxes.append([*low.astype(int).tolist(), *high.astype(int).tolist()])
-            else:
-                right, bottom = boxes[-1][2:]
-                boxes.append([right, bottom, right, bottom])
-        ink = np.array([box for box, i in zip(boxes, kept, strict=True) if self.inside[i]])
-        box = [*ink[:, :2].min(axis=0).tolist(), *ink[:, 2:].max(axis=0).tolist()]
+            boxes.append(self.boxes[i] if self.inside[i] else 2 * boxes[-1][2:])
+        lefts, tops, rights, bottoms = zip(*(self.boxes[i] for i in shown.tolist()), strict=True)
+        box = [min(lefts), min(tops), max(rights), max(bottoms)]
         em = round(float(np.median(self.characters.em_px[shown])), 2)
         colour, contrast = _ink(self.pixels[box[1] : box[3], box[0] : box[2]])
         return {
             "text": "".join(self.letters[i] for i in kept),
             "boxes": boxes,
-            "font": self.characters.fonts[int(self.characters.font[shown[0]])],
+            "font": self.characters.fonts[int(self.characters.font[first])],
             "size_px": em,
             "colour": colour,
             "contrast": contrast,
@@ -99,12 +103,11 @@ class _Part:
 
     def _x_height(self, shown: NDArray[np.int64], em: float) -> float:
         """The height of an x, or of a Han character where most are Han, in px."""
-        heights = self.boxes[:, 3] - self.boxes[:, 1]
         han = self.han[shown]
         if han.mean() > 0.5:
-            return round(float(np.median(heights[shown[han]])), 2)
+            return round(float(np.median(self.heights[shown[han]])), 2)
         lower = [i for i in shown.tolist() if self.letters[i] in _X_HEIGHT]
-        return round(float(np.median(heights[lower])) if lower else _X_HEIGHT_EM * em, 2)
+        return round(float(np.median(self.heights[lower])) if lower else _X_HEIGHT_EM * em, 2)
 
 
 def _ink(pixels: NDArray[np.uint8]) -> tuple[list[int], float]:

@@ -174,11 +174,8 @@ def _sheet(name: str, page: PageImage, x: int, y: int, width: int, height: int) 
         "doubt": page.doubt,
         "tile": [x, y, width, height],
         "regions": [
-            {
-                "kind": kind,
-                "box": [round(side - at) for side, at in zip(box, (x, y, x, y), strict=True)],
-            }
-            for kind, box in page.regions
+            {"kind": kind, "box": [round(x0 - x), round(y0 - y), round(x1 - x), round(y1 - y)]}
+            for kind, (x0, y0, x1, y1) in page.regions
         ],
         "page": page.facts,
     }

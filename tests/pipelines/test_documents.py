@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from pipelines.sources import DocumentSource, SourceError
-from pipelines.sources.documents import _renderings
 from tests.pipelines import pdfs
 from tests.pipelines.reading import assert_fetch_gives_the_same, read_all, slugs
 from vae_corpus.demo import DemoInputs
@@ -155,11 +154,11 @@ def test_a_page_whose_process_dies_is_a_fault_and_the_next_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = one_page(tmp_path, pages_of(3))
-    renderings = _renderings(source._tools(), source._bounds())
+    renderings = source.renderings()
     answer = renderings._answer
 
     def dying(request: tuple[object, ...], limit_s: float) -> object:
-        if request[1] == 1:
+        if request[0] == "render" and request[2] == 1:
             renderings._running()
             assert renderings._child is not None
             os.kill(renderings._child.pid, signal.SIGKILL)
