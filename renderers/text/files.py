@@ -18,8 +18,8 @@ from renderers.text.html import decode_html, prose
 # The column or key that holds the text, in order of preference.
 TEXT_FIELDS = ("text", "content", "document", "article", "body")
 _SKIPPED_SUFFIXES = {
-    ".css", ".dat", ".eot", ".gif", ".ico", ".idx", ".inv", ".jpeg", ".jpg", ".js", ".mng", ".otf", ".pdf",
-    ".png", ".svg", ".ttf", ".u8", ".webp", ".woff", ".woff2",
+    ".css", ".dat", ".eot", ".gif", ".ico", ".idx", ".inv", ".jpeg", ".jpg", ".js", ".mng", ".otf",
+    ".pdf", ".png", ".svg", ".ttf", ".u8", ".webp", ".woff", ".woff2",
 }  # fmt: skip
 _HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 _MAN_PAGE = re.compile(r"\.[1-9][a-z]*$")
