@@ -38,6 +38,8 @@ from vae_corpus.seeds import generator
 
 _RESULTS = Path(__file__).parent / "results" / "html_documents.json"
 FONTS = ("fonts-noto-cjk", "fonts-dejavu-core", "fonts-liberation2", "fonts-lxgw-wenkai")
+_OFFICE = "usr/share/libreoffice/help"
+_EDU = "usr/share/doc/debian-edu-doc-zh-cn"
 # (language, package, folder that holds all a page needs, pages in it)
 _SETS = (
     ("en", "python3.11-doc", "usr/share/doc/python3.11/html", "library/os tutorial/classes"),
@@ -56,8 +58,8 @@ _SETS = (
     ("zh", "gimp-help-zh-cn", "usr/share/gimp/2.0/help/zh_CN", "gimp-concepts-brushes"),
     ("zh", "gimp-help-zh-cn", "usr/share/gimp/2.0/help/zh_CN", "gimp-concepts-patterns"),
     ("zh", "kicad-doc-zh", "usr/share/doc/kicad/help/zh", "eeschema pl_editor gerbview"),
-    ("zh", "libreoffice-help-zh-cn", "usr/share/libreoffice/help", "zh-CN/text/shared/01/02100000"),
-    ("zh", "libreoffice-help-zh-cn", "usr/share/libreoffice/help", "zh-CN/text/sbasic/shared/01170101"),
+    ("zh", "libreoffice-help-zh-cn", _OFFICE, "zh-CN/text/shared/01/02100000"),
+    ("zh", "libreoffice-help-zh-cn", _OFFICE, "zh-CN/text/sbasic/shared/01170101"),
     ("zh", "debian-handbook", "usr/share/doc/debian-handbook/html/zh-CN", "sect.apt-get"),
     ("zh", "debian-faq-zh-cn", "usr/share/doc/debian/FAQ/zh-cn", "basic-defs.zh-cn"),
     ("zh", "debian-faq-zh-cn", "usr/share/doc/debian/FAQ/zh-cn", "pkgtools.zh-cn"),
@@ -65,7 +67,7 @@ _SETS = (
     ("zh", "maint-guide-zh-cn", "usr/share/doc/maint-guide-zh-cn/html", "modify.zh-cn"),
     ("zh", "installation-guide-amd64", "usr/share/doc/installation-guide-amd64/zh_CN", "ch03s06"),
     ("zh", "debmake-doc", "usr/share/doc/debmake-doc/html", "ch06.zh-cn"),
-    ("mixed", "debian-edu-doc-zh-cn", "usr/share/doc/debian-edu-doc-zh-cn", "debian-edu-bookworm-manual"),
+    ("mixed", "debian-edu-doc-zh-cn", _EDU, "debian-edu-bookworm-manual"),
     ("mixed", "gimp-help-zh-cn", "usr/share/gimp/2.0/help/zh_CN", "become-a-gimp-wizard"),
     ("mixed", "debian-handbook", "usr/share/doc/debian-handbook/html/zh-CN", "network-services"),
 )  # fmt: skip

@@ -19,12 +19,15 @@ from typing import Any
 
 from renderers.documents.page import DocumentFault, RendererMissing
 from renderers.documents.web.browser_fonts import browser_fonts
+from renderers.documents.web.browser_window import Window
 
 # Raised when the same page would give other pixels or another text.
 VERSION = "1"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _START_S = 60
+# A window is ended after these, so that what it keeps of them does not grow.
+_MOST_DOCUMENTS = 200
 # A port where nothing listens, as a proxy for everything, loopback included.
 _NOWHERE = "http://127.0.0.1:9"
 _FLAGS = (
@@ -76,6 +79,8 @@ class Browser:
         # The process that leads all of Chromium's, once it was started.
         self.pid: int | None = None
         self._expired = False
+        self._documents = 0
+        self._free: dict[str, list[Window]] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -93,17 +98,31 @@ class Browser:
         """What decides the pixels of a page beside its document and recipes; starts it."""
         return f"{VERSION} {self.name} {self.fonts.digest}"
 
-    def context(self, **options: Any) -> Any:
-        """A fresh Playwright context: no cookie, cache or store of another document in it."""
-        return self._started().new_context(
-            accept_downloads=False,
-            service_workers="block",
-            offline=True,
-            locale="en-US",
-            timezone_id="UTC",
-            reduced_motion="reduce",
-            **options,
-        )
+    def lend(self, face: str, *, javascript: bool) -> Window:
+        """A window whose text is of the family `face` where it names none.
+
+        Without scripts no page can leave anything behind, so windows are used again: a fresh one
+        costs as much as all the rest of a short document.
+        """
+        running = self._started()
+        free = self._free.setdefault(face, [])
+        if free and not javascript:
+            return free.pop()
+        return Window(self, running, face, javascript=javascript)
+
+    def take_back(self, window: Window) -> None:
+        """When its document is closed."""
+        if not self.holds(window.generation):
+            return
+        if window.javascript or window.shown >= _MOST_DOCUMENTS:
+            window.end()
+        else:
+            self._free[window.face].append(window)
+
+    def next_number(self) -> int:
+        """Another for each document."""
+        self._documents += 1
+        return self._documents
 
     @contextmanager
     def within(self, timeout_s: float) -> Iterator[None]:
@@ -133,6 +152,7 @@ class Browser:
 
     def close(self) -> None:
         """End it. It starts again when it is asked for again."""
+        self._free.clear()
         running, play = self._running, self._play
         self._running = self._play = None
         watch = threading.Timer(10, self._kill_processes)

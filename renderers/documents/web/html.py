@@ -23,10 +23,11 @@ from renderers.documents.page import Document, DocumentFault, PageImage, Region,
 from renderers.documents.recipe import DocumentRecipe, PageRecipe
 from renderers.documents.scale import most_scale, page_scale
 from renderers.documents.web.browser import Browser
+from renderers.documents.web.browser_window import Window
 from renderers.documents.web.page_characters import INK_LEVELS, Said, floats, merged
 from renderers.documents.web.page_cuts import MAX_PIECES, MOST_PX, cut
 from renderers.documents.web.page_generated import STYLES, Run, generated_runs
-from renderers.documents.web.page_walls import Served, guard
+from renderers.documents.web.page_walls import Served
 from renderers.documents.web.resources import Folder, Resources
 from renderers.text.html import encoding_of
 from vae_corpus.pictures.decode import Limits
@@ -84,15 +85,17 @@ class HtmlDocument:
     ) -> None:
         self._served, self._recipe, self._browser = served, recipe, browser
         self._timeout_s = timeout_s
-        self._generation = 0
-        self._context: Any = None
-        self._cdp: Any = None
+        self._window: Window | None = None
         self._world = 0
         self._generated: list[Run] | None = None
         self._pieces: list[tuple[int, int]] = []
         self._face = browser.fonts.pick(recipe.face)
-        with self._opened():
-            pass
+        try:
+            with self._opened():
+                pass
+        except DocumentFault:
+            self.close()
+            raise
 
     @property
     def pages(self) -> int:
@@ -103,55 +106,41 @@ class HtmlDocument:
             return self._render(number, recipe, limits)
 
     def close(self) -> None:
-        if self._context is not None and self._generation == self._browser.generation:
+        window, self._window = self._window, None
+        if window is not None and self._browser.holds(window.generation):
             with self._browser.within(self._timeout_s):
-                self._context.close()
-        self._context = None
+                self._browser.take_back(window)
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
         with self._browser.within(self._timeout_s):
-            if self._context is None or not self._browser.holds(self._generation):
+            if self._window is None or not self._browser.holds(self._window.generation):
                 self._open()
             yield
 
     def _open(self) -> None:
-        width = self._recipe.viewport_px
-        self._context = self._browser.context(
-            java_script_enabled=self._served.javascript,
-            viewport={"width": width, "height": MOST_PX},
-            color_scheme="dark" if self._recipe.dark else "light",
+        window = self._browser.lend(self._face, javascript=self._served.javascript)
+        self._window = window
+        self._world = window.show(
+            self._served,
+            width_px=self._recipe.viewport_px,
+            dark=self._recipe.dark,
+            timeout_s=self._timeout_s,
         )
-        self._generation = self._browser.generation
-        guard(self._context, self._served)
-        page = self._context.new_page()
-        self._cdp = self._context.new_cdp_session(page)
-        fonts = self._browser.fonts
-        families = {
-            "standard": self._face,
-            "serif": fonts.serif,
-            "sansSerif": fonts.sans,
-            "fixed": fonts.mono,
-        }
-        self._cdp.send("Page.setFontFamilies", {"fontFamilies": families})
-        page.goto(self._served.url, wait_until="commit", timeout=self._timeout_s * 1000)
-        frame = self._cdp.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
-        world = self._cdp.send("Page.createIsolatedWorld", {"frameId": frame})
-        self._world = world["executionContextId"]
         self._ask(_SCRIPT)
-        self._wait(page)
+        self._wait()
         self._ask("corpus.prepare()")
         lines = self._ask(f"corpus.lines({MAX_PIECES * MOST_PX})")
         self._pieces = cut(_height(lines), floats(lines["rows"]))
         self._generated = None
 
-    def _wait(self, page: Any) -> None:
+    def _wait(self) -> None:
         """Until all is loaded; a script can keep its page from that, so half the time is enough."""
         waited_ms = 0
         while not self._ask("corpus.loaded()"):
             if self._served.javascript and waited_ms > 500 * self._timeout_s:
                 return
-            page.wait_for_timeout(_POLL_MS)
+            self._tool.wait(_POLL_MS)
             waited_ms += _POLL_MS
 
     def _render(self, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
@@ -165,7 +154,7 @@ class HtmlDocument:
         most = min(_MOST_SCALE, most_scale(size, limits))
         scale = page_scale(plain, size, recipe, most=most)
         layout = self._ask("corpus.layout()")
-        self._set_scale(scale)
+        self._tool.set_scale(scale, width_px=self._recipe.viewport_px)
         if self._ask("corpus.layout()") != layout:
             # Styles may depend on the scale, and move what was read.
             said = self._read(top, bottom)
@@ -203,8 +192,11 @@ class HtmlDocument:
     def _find_generated(self) -> list[Run]:
         if self._ask("document.getElementsByTagName('*').length") > _MAX_NODES:
             return []
-        asked = {"computedStyles": list(STYLES)}
-        return list(generated_runs(self._cdp.send("DOMSnapshot.captureSnapshot", asked)))
+        return list(
+            generated_runs(
+                self._tool.send("DOMSnapshot.captureSnapshot", computedStyles=list(STYLES))
+            )
+        )
 
     def _draw(self, rows: slice) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Those rows of the window, and which of their pixels are ink of text."""
@@ -214,29 +206,25 @@ class HtmlDocument:
         self._ask("corpus.hideText(false)")
         return shown, cv2.absdiff(shown, bare).max(axis=2) > INK_LEVELS
 
-    def _set_scale(self, scale: float) -> None:
-        metrics = {
-            "width": self._recipe.viewport_px,
-            "height": MOST_PX,
-            "deviceScaleFactor": scale,
-            "mobile": False,
-        }
-        self._cdp.send("Emulation.setDeviceMetricsOverride", metrics)
-
     def _shot(self) -> NDArray[np.uint8]:
-        asked = {"format": "png", "optimizeForSpeed": True}
-        data = base64.b64decode(self._cdp.send("Page.captureScreenshot", asked)["data"])
+        shot = self._tool.send("Page.captureScreenshot", format="png", optimizeForSpeed=True)
+        data = base64.b64decode(shot["data"])
         flags = cv2.IMREAD_COLOR_RGB
         return cast("NDArray[np.uint8]", cv2.imdecode(np.frombuffer(data, np.uint8), flags))
 
+    @property
+    def _tool(self) -> Window:
+        assert self._window is not None
+        return self._window
+
     def _ask(self, expression: str) -> Any:
         """What the expression gives in a world of ours, apart from the page's scripts."""
-        asked = {
-            "expression": expression,
-            "contextId": self._world,
-            "returnByValue": True,
-        }
-        answer = self._cdp.send("Runtime.evaluate", asked)
+        answer = self._tool.send(
+            "Runtime.evaluate",
+            expression=expression,
+            contextId=self._world,
+            returnByValue=True,
+        )
         if "exceptionDetails" in answer:
             said = answer["exceptionDetails"].get("exception", {}).get("description", "no message")
             raise DocumentFault("page_crashed", f"the page cannot be read: {said.splitlines()[0]}")

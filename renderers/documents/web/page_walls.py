@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from renderers.documents.web.resources import MAX_TOTAL_BYTES, Resources, content_type, place_of
 
-# `.invalid` is reserved: no name below it has an address.
-ORIGIN = "https://document.invalid"
+# `.invalid` is reserved: no name below it has an address. Each document has a name of its own, so
+# that nothing which was kept of another is taken for what it asks for.
+_ORIGIN = "https://d{number}.document.invalid"
 MAX_FILES = 2000
 # No window, form, download or other page; scripts are a matter of the browser.
 _SANDBOX = "sandbox allow-same-origin allow-scripts"
@@ -26,34 +27,27 @@ class Served:
     javascript: bool
     resources: Resources | None
 
-    @property
-    def url(self) -> str:
-        return f"{ORIGIN}/{quote(self.place.lstrip('/'))}"
-
-
-def guard(context: Any, served: Served) -> None:
-    """Answer every request of a Playwright context from `served`, or refuse it."""
-    answered = Guard(served)
-    context.route("**/*", answered.answer)
-    if served.javascript:
-        # WebSockets go round the other route.
-        context.route_web_socket("**/*", lambda socket: socket.close())
-
 
 class Guard:
-    """Counts what was given out: once the document, of other files no more than the limits."""
+    """Answers every request of a page from what is served, or refuses it.
 
-    def __init__(self, served: Served) -> None:
+    Counts what was given out: once the document, of other files no more than the limits.
+    """
+
+    def __init__(self, served: Served, number: int) -> None:
         self._served = served
+        self._origin = _ORIGIN.format(number=number)
+        self.url = f"{self._origin}/{quote(served.place.lstrip('/'))}"
         self._files = self._bytes = 0
         self._opened = False
 
     def answer(self, route: Any) -> None:
+        """Handle a route of Playwright."""
         request = route.request
         if request.is_navigation_request():
             self._navigate(route, request)
             return
-        place = place_of(request.url, ORIGIN)
+        place = place_of(request.url, self._origin)
         data = self._read(place) if place is not None and request.method == "GET" else None
         if place is None or data is None:
             route.abort("blockedbyclient")
@@ -70,7 +64,7 @@ class Guard:
         if request.frame.parent_frame is not None:
             # A page in the page would be text that nobody tells; refused, it would show an error.
             route.fulfill(body=b"", headers={"content-type": "text/html"})
-        elif self._opened or request.url != self._served.url:
+        elif self._opened or request.url != self.url:
             route.fulfill(status=204)
         else:
             self._opened = True

@@ -192,6 +192,22 @@ def test_no_bytes_are_no_document(chromium: Browser) -> None:
     assert fault.value.slug == "empty"
 
 
+def test_documents_do_not_see_each_other(chromium: Browser, tmp_path: Path) -> None:
+    html = "<link rel=stylesheet href=style.css><p>text"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "style.css").write_text(f"p::before {{ content: '{name} ' }}")
+    open_at_once = [
+        open_html(html.encode(), resources=tmp_path / name, recipe=RECIPE, browser=chromium)
+        for name in ("one", "two")
+    ]
+    told = [document.render(0, look(16), Limits()).characters.text for document in open_at_once]
+    for document in open_at_once:
+        document.close()
+    assert [text.split()[0] for text in told] == ["one", "two"]
+    assert show(chromium, html).characters.text == "text"
+
+
 def test_fonts_of_the_system_are_not_used(chromium: Browser) -> None:
     styled = "<p style=\"font-family:'DejaVu Sans',serif\">text</p>"
     assert (show(chromium, styled).rgb == show(chromium, "<p>text</p>").rgb).all()
