@@ -169,6 +169,8 @@ def _filled(end: dict[str, float], recipe: TypesetRecipe) -> float:
     wide = (recipe.width_mm * point - 2 * margin) / recipe.columns
     down = min(1.0, max(0.01, (end["y"] - margin) / (high - 2 * margin)))
     column = min(recipe.columns - 1, max(0, int((end["x"] - margin + 1) / wide)))
+    if end["pages"] > end["page"]:
+        return end["pages"] - 0.5
     return end["page"] - 1 + (column + down) / recipe.columns
 
 
