@@ -86,7 +86,9 @@ class Typesetter:
             return all(families.covers(names, text) for names in dict.fromkeys(recipe.roles))
 
         dice = Dice(generator(recipe.seed, "typeset", recipe.kind))
-        pen = Pen(dice, recipe.language, self._texts, covers)
+        # A letter of code is .6 em wide, one of prose half an em.
+        longest = max(10, int(1.4 * recipe.column_em()))
+        pen = Pen(dice, recipe.language, self._texts, covers, longest)
         contents = KINDS[recipe.kind].compose(Writer(pen, recipe, self._album))
         for text in strings(contents):
             if not covers(text.replace("\n", " ")):
