@@ -20,12 +20,10 @@ from renderers.documents.typeset.blocks import Writer, strings
 from renderers.documents.typeset.families import LATIN_IN_CHINESE, Families
 from renderers.documents.typeset.kinds import KINDS, Contents
 from renderers.documents.typeset.pen import Pen, Unwritable
-from renderers.documents.typeset.recipe import TypesetRecipe
+from renderers.documents.typeset.recipe import MAX_PAGES, TypesetRecipe
 from renderers.text.corpora import TextSource
 from vae_corpus.seeds import generator
 
-# No document has more, whatever it holds.
-MAX_PAGES = 4
 # A document is fitted in so many tries, until no more of a page is left than this.
 _STEPS, _NEARLY, _FIRST_GUESS = 10, 0.08, 0.6
 # So many blocks are tried in the room that is left over.
@@ -80,6 +78,11 @@ class Typesetter:
 
     def contents(self, recipe: TypesetRecipe) -> Contents:
         """What the document is to say, before it is cut to its pages."""
+        if recipe.kind not in KINDS:
+            raise ValueError(f"kinds of documents are {list(KINDS)}; got {recipe.kind!r}")
+        needed = ("en", "zh") if recipe.language == "mixed" else (recipe.language,)
+        if lacking := [language for language in needed if language not in self._texts]:
+            raise Unwritable(f"a document in {recipe.language} needs texts in {lacking}")
         families = self.families
 
         def covers(text: str) -> bool:
