@@ -14,7 +14,7 @@ from vae_corpus.pictures.decode import Decoded, Limits, decode
 from vae_corpus.pictures.encode import jpeg
 
 _SIDE_PX, _QUALITY = 900, 92
-_KEPT, _TRIES = 24, 4
+_KEPT, _TRIES = 64, 4
 _MAX_FILE_BYTES = 64 * 1024**2
 _LIMITS = Limits(max_pixels=80_000_000, max_bytes=1024**3)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from renderers.dice import Dice
 from renderers.documents.typeset import typst
@@ -39,8 +39,8 @@ class TypesetSettings(Settings):
 
     @field_validator("kinds", "languages")
     @classmethod
-    def _known(cls, weights: dict[str, float]) -> dict[str, float]:
-        known = (*KINDS, *LANGUAGES)
+    def _known(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        known = KINDS if info.field_name == "kinds" else LANGUAGES
         if unknown := set(weights) - set(known):
             raise ValueError(f"there are {list(known)}; got {sorted(unknown)}")
         if not any(weights.values()) or min(weights.values()) < 0:

@@ -21,6 +21,7 @@ _EDGES = " ,.;:!?'\"()[]{}<>*-–—_/\\|=+&^`“”‘’"
 # What titles and cells of tables are made of; paths, figures and signs are left to the prose.
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]{0,15}")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
+_LONG_WORD = re.compile(r"[!-~]{17}")
 # The mark of a list or the number of a section, of which the line was cut.
 _MARK = re.compile(r"^(?:[-*+•·$>]|--|o|\d+(?:\.\d+)*\.)\s+")
 _SMALL_WORDS = "a an and as at but by for from in into nor of on or the to up with"
@@ -34,7 +35,11 @@ class Unwritable(ValueError):
 
 
 class Pen:
-    """Writes in one language ("en", "zh" or "mixed"); `covers` says what the fonts can write."""
+    """Writes in one language ("en", "zh" or "mixed"); `covers` says what the fonts can write.
+
+    Of addresses, paths and the like only so much is kept as is `longest`: nothing breaks them, and
+    they would stand out of a narrow column.
+    """
 
     def __init__(
         self,
@@ -42,9 +47,11 @@ class Pen:
         language: str,
         texts: Mapping[str, TextSource],
         covers: Callable[[str], bool],
+        longest: int,
     ) -> None:
         self.dice, self.language = dice, language
         self._texts, self._covers = texts, covers
+        self._unbroken = re.compile(rf"([!-~]{{{longest}}})[!-~]+")
         self._left: dict[str, list[str]] = {"en": [], "zh": []}
         self._labels: dict[str, str] = {}
 
@@ -123,7 +130,7 @@ class Pen:
                 left += self._texts[language].sample(self.dice, _DRAWN_AT_ONCE)
             text = left.pop()
             if self._covers(text):
-                return text
+                return self._unbroken.sub(r"\1", text)
         raise Unwritable(f"the fonts of the document write none of {_TRIES} texts in {language}")
 
     def _plain(self, language: str) -> str:
@@ -132,7 +139,7 @@ class Pen:
         for _ in range(_TRIES):
             text = self.dice.pick(paragraphs)
             if self._covers(text):
-                return text
+                return self._unbroken.sub(r"\1", text)
         raise Unwritable(f"the fonts of the document write none of {_TRIES} texts in {language}")
 
     def _mixed(self) -> str:
@@ -191,7 +198,9 @@ def _unmarked(text: str) -> str:
 
 
 def _reads(sentence: str, language: str) -> bool:
-    """Whether it is mostly words, and not a command or a list of files."""
+    """Whether it is mostly words that fit into a cell, and not a command or a list of files."""
+    if _LONG_WORD.search(sentence):
+        return False
     if language == "en":
         letters = sum(c.isalpha() or c == " " for c in sentence)
         return letters >= 0.9 * len(sentence) and " " in sentence

@@ -15,6 +15,20 @@ NUMBERINGS = ("", "1.1", "I.", "A.")
 
 Names = tuple[str, ...]
 
+# No document has more pages, whatever it holds.
+MAX_PAGES = 4
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "width_mm": (100, 1000),
+    "height_mm": (100, 1000),
+    "margin_mm": (0, 40),
+    "columns": (1, 8),
+    "pages": (1, MAX_PAGES),
+    "size_pt": (5, 40),
+    "leading_em": (0, 3),
+    "tracking_em": (0, 1),
+    "look": (0, 3),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TypesetRecipe:
@@ -98,4 +112,19 @@ class TypesetRecipe:
         if set(values) != names:
             raise ValueError(f"not a recipe: {sorted(set(values) ^ names)} are missing or unknown")
         lists = {name: tuple(v) for name, v in values.items() if isinstance(v, list)}
-        return cls(**{**values, **lists})
+        recipe = cls(**{**values, **lists})
+        recipe._check()
+        return recipe
+
+    def _check(self) -> None:
+        """ValueError for what would take a page without end."""
+        for name, (low, high) in _BOUNDS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(f"not a recipe: {name} is a number; got {value!r}")
+            if not low <= value <= high:
+                raise ValueError(f"not a recipe: {name} is {low} to {high}; got {value}")
+        if self.language not in LANGUAGES:
+            raise ValueError(f"not a recipe: languages are {LANGUAGES}; got {self.language!r}")
+        if not all(self.roles):
+            raise ValueError("not a recipe: body, headings and code have a family each")

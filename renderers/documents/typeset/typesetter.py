@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,14 +20,14 @@ from renderers.documents.typeset.blocks import Writer, strings
 from renderers.documents.typeset.families import LATIN_IN_CHINESE, Families
 from renderers.documents.typeset.kinds import KINDS, Contents
 from renderers.documents.typeset.pen import Pen, Unwritable
-from renderers.documents.typeset.recipe import TypesetRecipe
+from renderers.documents.typeset.recipe import MAX_PAGES, TypesetRecipe
 from renderers.text.corpora import TextSource
 from vae_corpus.seeds import generator
 
-# No document has more, whatever it holds.
-MAX_PAGES = 4
+# A document is fitted in so many tries, until no more of a page is left than this.
+_STEPS, _NEARLY, _FIRST_GUESS = 10, 0.08, 0.6
 # So many blocks are tried in the room that is left over.
-_MORE = 4
+_MORE = 3
 _CHINA = {"lang": "zh", "region": "cn"}
 _TEMPLATES = ("common.typ", "formulas.typ", "charts.typ", "day.tmTheme", "night.tmTheme")
 
@@ -77,13 +78,20 @@ class Typesetter:
 
     def contents(self, recipe: TypesetRecipe) -> Contents:
         """What the document is to say, before it is cut to its pages."""
+        if recipe.kind not in KINDS:
+            raise ValueError(f"kinds of documents are {list(KINDS)}; got {recipe.kind!r}")
+        needed = ("en", "zh") if recipe.language == "mixed" else (recipe.language,)
+        if lacking := [language for language in needed if language not in self._texts]:
+            raise Unwritable(f"a document in {recipe.language} needs texts in {lacking}")
         families = self.families
 
         def covers(text: str) -> bool:
             return all(families.covers(names, text) for names in dict.fromkeys(recipe.roles))
 
         dice = Dice(generator(recipe.seed, "typeset", recipe.kind))
-        pen = Pen(dice, recipe.language, self._texts, covers)
+        # A letter of code is .6 em wide, one of prose half an em.
+        longest = max(10, int(1.4 * recipe.column_em()))
+        pen = Pen(dice, recipe.language, self._texts, covers, longest)
         contents = KINDS[recipe.kind].compose(Writer(pen, recipe, self._album))
         for text in strings(contents):
             if not covers(text.replace("\n", " ")):
@@ -91,31 +99,29 @@ class Typesetter:
         return contents
 
     def _fit(self, recipe: TypesetRecipe, contents: Contents, folder: Path) -> int:
-        """Cuts `contents["blocks"]` to the most that the pages hold; returns how many there are."""
+        """Cuts `contents["blocks"]` to about what the pages hold; returns how many there are."""
         blocks, settle = contents["blocks"], KINDS[recipe.kind].settle
 
-        def pages(chosen: list[Any]) -> int:
+        def end(chosen: list[Any]) -> float:
             contents["blocks"] = _without_end(chosen)
             if settle:
                 settle(contents)
-            return int(typst.asked(self._job(recipe, contents, folder), "pages"))
+            return _filled(typst.asked(self._job(recipe, contents, folder), "end"), recipe)
 
-        wanted, found = recipe.pages, pages(blocks)
-        if found > wanted:
-            low, high = 1, len(blocks)
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if pages(blocks[:middle]) <= wanted else (low, middle)
-            # Where the next block was too large a smaller one may have room.
-            chosen = _without_end(blocks[:low])
-            for other in [b for b in blocks[low + 1 : low + 12] if _stands_alone(b)][:_MORE]:
-                if pages([*chosen, other]) <= wanted:
-                    chosen = [*chosen, other]
-            found = pages(chosen)
-        if found > MAX_PAGES:
-            why = f"a {recipe.kind} of {found} pages, {MAX_PAGES} are allowed"
+        chosen, at = _most(blocks, recipe.pages, end)
+        # Where the next block was too large a smaller one may have room.
+        following = blocks[len(chosen) + 1 : len(chosen) + 12]
+        for other in [block for block in following if _stands_alone(block)][:_MORE]:
+            if at > recipe.pages - _NEARLY:
+                break
+            more = [*_without_end(chosen), other]
+            if (then := end(more)) <= recipe.pages:
+                chosen, at = more, then
+        pages = math.ceil(end(chosen))
+        if pages > MAX_PAGES:
+            why = f"a {recipe.kind} of {pages} pages, {MAX_PAGES} are allowed"
             raise typst.TypesettingFault(why)
-        return found
+        return pages
 
     def _job(self, recipe: TypesetRecipe, contents: Contents, folder: Path) -> typst.Job:
         look = asdict(recipe)
@@ -130,6 +136,47 @@ class Typesetter:
             "document.json": given.encode(),
         }
         return typst.Job(files=files, fonts=fonts, folder=folder)
+
+
+def _most(
+    blocks: list[Any], pages: int, end: Callable[[list[Any]], float]
+) -> tuple[list[Any], float]:
+    """The first blocks that end on the last of `pages`, nearly as many as do so, and where.
+
+    `end` tells where some of them end; it grows about as their number does, so it is guessed from
+    what is known where the page is full.
+    """
+    low, high = (0, 0.0), (len(blocks) + 1, math.inf)
+    count = math.ceil(_FIRST_GUESS * len(blocks))
+    for step in range(_STEPS):
+        at = end(blocks[:count])
+        if at <= pages:
+            low = (count, at)
+        else:
+            high = (count, at)
+        if high[0] - low[0] <= 1 or pages - low[1] < _NEARLY:
+            break
+        if high[1] == math.inf:
+            guess = count * pages / at
+        elif step % 3 == 2:
+            guess = (low[0] + high[0]) / 2
+        else:
+            share = (pages - low[1]) / (high[1] - low[1])
+            guess = low[0] + (high[0] - low[0]) * share
+        count = min(max(int(guess), low[0] + 1), high[0] - 1)
+    return blocks[: max(1, low[0])], low[1]
+
+
+def _filled(end: dict[str, float], recipe: TypesetRecipe) -> float:
+    """The pages that a document fills that ends there: 1.5 is the middle of the second."""
+    point = 72 / 25.4
+    margin, high = recipe.margin_mm * point, recipe.height_mm * point
+    wide = (recipe.width_mm * point - 2 * margin) / recipe.columns
+    down = min(1.0, max(0.01, (end["y"] - margin) / (high - 2 * margin)))
+    column = min(recipe.columns - 1, max(0, int((end["x"] - margin + 1) / wide)))
+    if end["pages"] > end["page"]:
+        return end["pages"] - 0.5
+    return end["page"] - 1 + (column + down) / recipe.columns
 
 
 def typeset_documents(

@@ -181,6 +181,11 @@ def test_a_recipe_is_json(typesetter: Typesetter) -> None:
         TypesetRecipe.from_json(json.dumps({**plain, "colour": "red"}))
     with pytest.raises(ValueError, match="JSON object"):
         TypesetRecipe.from_json("[]")
+    for name, value in (("size_pt", 0.01), ("pages", 1000), ("columns", "2"), ("body", [])):
+        with pytest.raises(ValueError, match="not a recipe"):
+            TypesetRecipe.from_json(json.dumps({**plain, name: value}))
+    with pytest.raises(ValueError, match="leaflet"):
+        typesetter.pdf(replace(recipe, kind="leaflet"))
 
 
 def test_draws_are_of_many_kinds(typesetter: Typesetter) -> None:
@@ -205,6 +210,12 @@ def test_what_the_fonts_lack_is_drawn_again_or_refused(
     setter = Typesetter(faces, {"zh": TextSource("zh", lacking, 0.0), "en": texts["en"]})
     with pytest.raises(Unwritable, match="200 texts in zh"):
         setter.typeset(_drawn(setter, "newspaper", "zh"))
+
+
+def test_a_language_without_texts_is_named(faces: list[Face], texts: dict[str, TextSource]) -> None:
+    setter = Typesetter(faces, {"en": texts["en"]})
+    with pytest.raises(Unwritable, match="zh"):
+        setter.pdf(_drawn(setter, "menu", "mixed"))
 
 
 @pytest.mark.parametrize(

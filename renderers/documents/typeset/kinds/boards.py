@@ -44,20 +44,22 @@ def _parts(writer: Writer, high: float) -> list[list[Block]]:
     em = recipe.column_em() / columns
     letters = em * (2 if recipe.language == "en" else 1)
     pitch = 0.72 + recipe.leading_em
+    # In a box of their own they have less.
+    room = high * (0.8 if recipe.look == 3 and columns > 1 else 0.88)
     parts: list[list[Block]] = []
     for place in range(columns):
-        kind, left, inner = dice.below(6), 0.9 * high, list[Block]()
+        kind, left, inner = dice.below(6), room, list[Block]()
         if recipe.math and dice.random() < 0.4:
             inner.append(writer.formula())
             left -= 6
         if place == 1 and kind < 3 and recipe.figures:
             inner = [_compact(writer.figure())]
-            left = 0.9 * high - 0.6 * em - 4
+            left = room - 0.6 * em - 4
         elif kind == 3 and recipe.tables:
             rows = max(3, min(12, int(left / 1.6) - 4))
             table = tables.numbers(writer.pen, rows, max(2, min(6, int(em / 6))))
             inner = [_compact(table)]
-            left = 0.9 * high - 1.4 * rows - 5
+            left = room - 1.4 * rows - 5
         elif kind == 4:
             inner.insert(0, writer.par(int(letters * left / pitch * 0.85)))
             left = 0
@@ -73,7 +75,7 @@ def _items(writer: Writer, high: float, letters: float, pitch: float) -> Block:
     while high > 0:
         item = writer.pen.sentence(int(letters * 1.8))
         bullets["items"].append(item)
-        high -= math.ceil(len(item) / (letters * 0.92)) * pitch + 0.3
+        high -= math.ceil(len(item) / (letters * 0.85)) * pitch + 0.3
     return bullets
 
 
@@ -122,7 +124,7 @@ def listing(writer: Writer) -> Contents:
     width = int(recipe.column_em() * 1.5)
     while left > 0:
         lang = dice.pick(STYLES)
-        text = _program(writer, lang, 12 + dice.below(30), width)
+        text = _program(writer, lang, 6 + dice.below(20), width)
         blocks.append(writer.heading(1 + (dice.random() < 0.5)))
         blocks.append(writer.par(100 + dice.below(160)))
         number = f"{pen.label('listing')} {writer.count('listing')}"
