@@ -25,8 +25,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from renderers.documents.office import Office
-from renderers.documents.office_profile import write_fonts_conf, write_profile
+from renderers.documents.office.converter import Office
+from renderers.documents.office.profile import write_fonts_conf, write_profile
 from vae_corpus import debian
 
 _RESULT = Path(__file__).parent / "results" / "office_documents.json"
