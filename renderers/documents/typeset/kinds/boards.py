@@ -42,7 +42,7 @@ def _parts(writer: Writer, high: float) -> list[list[Block]]:
     dice, recipe = writer.dice, writer.recipe
     columns = 1 + (dice.random() < 0.6)
     em = recipe.column_em() / columns
-    letters = em * (2 if recipe.language == "en" else 1)
+    letters = em * {"en": 2, "zh": 1, "mixed": 1.25}[recipe.language]
     pitch = 0.72 + recipe.leading_em
     # In a box of their own they have less.
     room = high * (0.8 if recipe.look == 3 and columns > 1 else 0.88)
