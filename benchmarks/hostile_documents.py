@@ -26,9 +26,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from hostile_set import archives, office, pages, pdf_drawing, pdf_files, pdf_text, plain_pdfium
+from hostile_set import (
+    archives,
+    killable,
+    office,
+    pages,
+    pdf_drawing,
+    pdf_files,
+    pdf_text,
+    plain_pdfium,
+)
 from hostile_set.case import Hostile
 from hostile_set.verdict import Render, Verdict, judge
+
+from vae_corpus.demo import demo_inputs
 
 _RESULT = Path(__file__).parent / "results" / "hostile_documents.json"
 _PARTS = (pdf_files, pdf_drawing, pdf_text, pages, office, archives)
@@ -42,16 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", metavar="NAME", action="append", help="files of this name")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the files here")
     parser.add_argument("--timeout", metavar="S", type=float, default=20.0, help="for each file")
+    parser.add_argument("--plain", action="store_true", help="pdfium alone, on PDF files")
     parser.add_argument("--out", metavar="FILE", type=Path, default=_RESULT)
     given = parser.parse_args(argv)
     chosen = [
         hostile
         for hostile in make()
-        if (not given.only or hostile.suffix in given.only)
+        if (not given.plain or hostile.suffix == ".pdf")
+        and (not given.only or hostile.suffix in given.only)
         and (not given.check or hostile.name in given.check)
     ]
-    render = functools.partial(plain_pdfium.render, timeout_s=given.timeout)
+    fonts = tuple(str(folder) for folder in demo_inputs().fonts)
     with ExitStack() as stack:
+        render: Render = functools.partial(plain_pdfium.render, timeout_s=given.timeout)
+        if not given.plain:
+            render = stack.enter_context(killable.rendering(fonts, given.timeout))
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         verdicts = measure(chosen, folder, render)
     result = summary(verdicts)

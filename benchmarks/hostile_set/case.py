@@ -13,7 +13,10 @@ EMPTY = frozenset({"empty"})
 BOMB = frozenset({"zip_bomb"})
 TOO_LARGE = frozenset({"side_too_long", "too_many_pixels"})
 # What asks for more time or memory than it may have. Its name depends on which limit it meets.
-TOO_MUCH = frozenset({"document_timeout", "hangs_worker", "kills_worker", "out_of_memory"})
+TOO_MUCH = frozenset(
+    {"document_timeout", "page_timeout", "too_much_memory", "page_crashed"}
+    | {"hangs_worker", "kills_worker"}
+)
 UNTRUSTED = frozenset({"text_not_trusted"})
 
 

@@ -57,7 +57,13 @@ def _wrong(hostile: Hostile, pages: list[Page]) -> str:
     if not pages:
         return "nothing came of it"
     for number, page in enumerate(pages, 1):
-        if page.slug not in hostile.fates:
+        fates = hostile.fates
+        # Who says nothing claims nothing, and who doubts may.
+        if "text_not_trusted" in fates and page.slug == "rendered" and not page.text.strip():
+            continue
+        if "rendered" in fates and page.slug == "text_not_trusted":
+            continue
+        if page.slug not in fates:
             return f"page {number}: {page.slug}, allowed: {', '.join(sorted(hostile.fates))}"
         if page.slug != "rendered":
             continue

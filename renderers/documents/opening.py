@@ -138,10 +138,15 @@ class Opener:
         return opened(self, ref)
 
     def _open_typeset(self, ref: TypesetRef) -> Document:
+        from renderers.documents.typeset import NoFamily, TypesettingFault, Unwritable
+
         rng = generator(ref.seed, "typeset", ref.number)
         press = self._typeset()
-        recipe = press.draw(rng, dict(ref.kinds), dict(ref.languages))
-        data = press.pdf(recipe)
+        try:
+            recipe = press.draw(rng, dict(ref.kinds), dict(ref.languages))
+            data = press.pdf(recipe)
+        except (NoFamily, Unwritable, TypesettingFault) as error:
+            raise DocumentFault("not_typeset", str(error)) from None
         pdf = open_pdf(data, len(data), self._fonts)
         return replace(pdf, facts={"typeset": recipe.to_json()})
 

@@ -111,8 +111,8 @@ def _arranged(
     style: NDArray[np.int32],
     styles: _Styles,
 ) -> tuple[Characters, int]:
-    # A hyphen at the end of a line comes as 2. Surrogates and private codes mean nothing here.
-    codes = np.where(codes == 2, np.uint32(ord("-")), codes)
+    # A hyphen at the end of a line comes as one of these; surrogates and private codes mean nothing.
+    codes = np.where(np.isin(codes, (0x02, 0xAD, 0xFFFE)), np.uint32(ord("-")), codes)
     no_character = (codes == 0) | ((codes >= 0xD800) & (codes < 0xF900)) | (codes >= 0xF0000)
     codes = np.where(no_character, np.uint32(ord(UNMAPPED)), codes)
     space = _is_space(codes)
@@ -136,9 +136,7 @@ def _arranged(
 
 
 def _is_space(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    spaces: NDArray[np.bool_] = (codes <= 0x20) | np.isin(
-        codes, (0x7F, 0xA0, 0xAD, 0x3000, 0xFEFF, 0xFFFE)
-    )
+    spaces: NDArray[np.bool_] = (codes <= 0x20) | np.isin(codes, (0x7F, 0xA0, 0x3000, 0xFEFF))
     return (
         spaces | ((codes >= 0x2000) & (codes <= 0x200F)) | ((codes >= 0x2028) & (codes <= 0x202F))
     )
