@@ -58,7 +58,7 @@ def fonts() -> list[str]:
 
 
 def config(work: Path) -> Path:
-    """The settings of the build. Every web page is a source, so that the report tells them apart."""
+    """The settings of the build. Each web page is a source: some have the same name."""
     demo, places, named = demo_inputs(), inputs(work), fonts()
     sources: list[dict[str, Any]] = [
         {

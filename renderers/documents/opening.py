@@ -159,8 +159,9 @@ class Opener:
         data = self._read(ref.uri)
         suffix = Path(ref.uri).suffix.lower()
         # Opening has more time than a page.
-        pdf = self._libreoffice().pdf(data, suffix, timeout_s=4 * self._tools.timeout_s)
-        return open_pdf(pdf, len(pdf), self._fonts)
+        made = self._libreoffice().pdf(data, suffix, timeout_s=4 * self._tools.timeout_s)
+        # LibreOffice draws boxes for what its fonts do not have, and says the characters.
+        return replace(open_pdf(made, len(made), self._fonts), written_by=self._fonts.faces)
 
     def _open_html(self, ref: FileRef) -> Document:
         from renderers.documents.web.html import open_html

@@ -16,6 +16,7 @@ from vae_corpus.characters import Characters
 
 _UNMAPPED = "�"
 # Wide tables run off pages; a text layer that is mostly beside its page is not of this page.
+_LEAST_EM_PX = 2.5
 _MOST_UNMAPPED, _MOST_OFF_PAGE, _MOST_UNSEEN = 0.02, 0.5, 0.1
 # How often English has the letters from a to z, in per mille; other languages of Europe, and code,
 # are near: on 744 pages of manuals 99 % have a cosine of .6 and more, shifted letters half below.
@@ -64,8 +65,9 @@ def verified(characters: Characters, rgb: NDArray[np.uint8]) -> tuple[Characters
     height, width = rgb.shape[:2]
     middle = (characters.boxes[:, :2] + characters.boxes[:, 2:]) / 2
     on_page = np.all((middle >= 0) & (middle < (width, height)), axis=1)
-    # What has no box stays: spaces, and text whose place nobody tells.
-    kept = select(characters, ~inked | (visible & on_page))
+    # What has no box stays: spaces, and text whose place nobody tells. Dust is no letter.
+    legible = characters.em_px >= _LEAST_EM_PX
+    kept = select(characters, ~inked | (visible & on_page & legible))
     off_page = float((~on_page[inked]).mean())
     unseen = float((~visible & on_page)[inked].mean())
     unmapped = sum(c == _UNMAPPED for c in characters.text) / count

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renderers.documents.pdf.glyphs import leaves_mark
+from renderers.documents.pdf.raw import Covers
 from vae_corpus.characters import Characters
 
 # pdfium marks so a code that the font does not map to a character.
@@ -24,11 +25,12 @@ _NO_NAME = ""
 _MAX_CHARACTERS = 200_000
 
 
-def characters(text_page: Any) -> tuple[Characters, int]:
-    """The drawn characters in points of the page's own space, and how many are not drawn.
+def characters(text_page: Any, covers: Covers) -> tuple[Characters, int]:
+    """The drawn characters in points of the page's own space, and how many are hidden.
 
-    Boxes are left, bottom, right, top: the vertical axis points up. Text that a scan carries for
-    searching is not drawn. What a font does not map to a character is U+FFFD.
+    Boxes are left, bottom, right, top: the vertical axis points up. Hidden are those that are not
+    drawn, such as what a scan carries for searching, and those under an image that was drawn later.
+    What a font does not map to a character is U+FFFD.
     """
     import pypdfium2.raw as pdfium
 
@@ -40,7 +42,7 @@ def characters(text_page: Any) -> tuple[Characters, int]:
     codes = np.zeros(count, np.uint32)
     boxes = np.zeros((count, 4), np.float32)
     style = np.zeros(count, np.int32)
-    styles = _Styles(raw)
+    styles = _Styles(raw, covers)
     get_box, get_code = pdfium.FPDFText_GetCharBox, pdfium.FPDFText_GetUnicode
     get_object = pdfium.FPDFText_GetTextObject
     at = ctypes.addressof
@@ -61,8 +63,10 @@ def characters(text_page: Any) -> tuple[Characters, int]:
 class _Styles:
     """What characters of one text object share: font, em, whether they are drawn."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, covers: Covers) -> None:
         self._raw = raw
+        self.covers = covers
+        self.place: list[int] = [0]
         self.em: list[float] = [0.0]
         self.font: list[int] = [0]
         self.drawn: list[bool] = [True]
@@ -78,6 +82,7 @@ class _Styles:
         self.em.append(abs(size) * float(np.hypot(matrix.c, matrix.d)))
         self.font.append(self._font(pdfium.FPDFTextObj_GetFont(item)))
         self.drawn.append(leaves_mark(item, darkest=256))
+        self.place.append(self.covers.order.get(ctypes.addressof(item.contents), 0))
         return len(self.em) - 1
 
     def _font(self, font: Any) -> int:
@@ -111,14 +116,18 @@ def _arranged(
     style: NDArray[np.int32],
     styles: _Styles,
 ) -> tuple[Characters, int]:
-    # A hyphen at the end of a line comes as one of these; surrogates and private codes mean nothing.
+    # A hyphen at the end of a line comes as one of these; private codes mean nothing.
     codes = np.where(np.isin(codes, (0x02, 0xAD, 0xFFFE)), np.uint32(ord("-")), codes)
     no_character = (codes == 0) | ((codes >= 0xD800) & (codes < 0xF900)) | (codes >= 0xF0000)
     codes = np.where(no_character, np.uint32(ord(UNMAPPED)), codes)
+    # A control with an outline is a letter that nobody named.
+    control = (codes < 0x20) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    codes = np.where(control & ~np.isin(codes, (0x09, 0x0A, 0x0D)), np.uint32(ord(UNMAPPED)), codes)
     space = _is_space(codes)
     boxes[space] = 0
     boxes = np.nan_to_num(boxes, nan=0.0, posinf=0.0, neginf=0.0)
     drawn = np.array(styles.drawn)[style] | space
+    drawn &= space | ~_covered(boxes, np.array(styles.place)[style], styles.covers)
     all_ = _Kept(codes, boxes, style)
     kept = all_.where(drawn & ~_doubled(all_, space))
     em = np.array(styles.em, np.float32)[kept.style]
@@ -140,6 +149,18 @@ def _is_space(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
     return (
         spaces | ((codes >= 0x2000) & (codes <= 0x200F)) | ((codes >= 0x2028) & (codes <= 0x202F))
     )
+
+
+def _covered(
+    boxes: NDArray[np.float32], place: NDArray[np.int64], covers: Covers
+) -> NDArray[np.bool_]:
+    """bool[N]: over which of them an image lies."""
+    covered = np.zeros(len(boxes), bool)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    for at, (left, bottom, right, top) in zip(covers.places, covers.boxes, strict=True):
+        inside = (x > left) & (x < right) & (y > bottom) & (y < top)
+        covered |= inside & (place < at)
+    return covered
 
 
 def _doubled(all_: _Kept, space: NDArray[np.bool_]) -> NDArray[np.bool_]:

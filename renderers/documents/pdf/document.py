@@ -16,13 +16,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fonts.faces import Face
 from renderers.documents.page import Box, DocumentFault, PageImage, Region, RendererMissing
 from renderers.documents.pdf import fonts as pdf_fonts
-from renderers.documents.pdf.characters import characters
+from renderers.documents.pdf.characters import UNMAPPED, characters
 from renderers.documents.pdf.fields import Filled, filled_in
 from renderers.documents.pdf.glyphs import missing_glyphs
 from renderers.documents.pdf.raw import pieces
-from renderers.documents.pdf.regions import pictures, regions
+from renderers.documents.pdf.regions import covering_images, pictures, regions
 from renderers.documents.recipe import PageRecipe
 from renderers.documents.scale import most_scale, page_scale
 from renderers.documents.soundness import verified
@@ -34,6 +35,7 @@ VERSION = "3"
 
 # Less than any page takes of its file.
 _LEAST_PAGE_BYTES = 64
+_LOOK_FOR_LOCK_BYTES = 64 * 1024**2
 
 
 def render_version(fonts: pdf_fonts.PdfFonts) -> str:
@@ -63,8 +65,8 @@ def open_pdf(data: str | bytes | IO[bytes], size_bytes: int, fonts: pdf_fonts.Pd
     try:
         raw = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        locked = "password" in str(error).lower() or "security" in str(error).lower()
-        slug = "locked_document" if locked else "broken_document"
+        # What pdfium says of the reason may be of the document before.
+        slug = "locked_document" if _names_a_lock(data) else "broken_document"
         raise DocumentFault(slug, f"the file does not open: {error}") from None
     # Right after it is opened: pages that were loaded before would have no fields.
     raw.init_forms()
@@ -78,13 +80,15 @@ def open_pdf(data: str | bytes | IO[bytes], size_bytes: int, fonts: pdf_fonts.Pd
 class Pdf:
     """An open document; of `pages` all may be there, or the last stands for all that are not.
 
-    `facts` are told with every page.
+    `facts` are told with every page. Where another program set the text in the faces `written_by`,
+    what none of them writes is missing, whatever that program put in its place.
     """
 
     raw: Any
     pages: int
     build: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    written_by: tuple[Face, ...] = ()
 
     def render(self, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
         """See `Document.render`.
@@ -94,18 +98,19 @@ class Pdf:
         """
         with self._page(number) as page, _text_page(page) as text_page:
             _refuse_missing(page, text_page, number)
-            said, hidden = characters(text_page)
+            found = list(pieces(page))
+            said, hidden = characters(text_page, covering_images(found))
             width, height = size = page.get_size()
             if not (0 < width < math.inf and 0 < height < math.inf):
                 raise DocumentFault("broken_document", f"the page is {width} x {height} points")
             scale = page_scale(said, size, recipe, most=most_scale(size, limits))
-            found = list(pieces(page))
             filled = filled_in(page)
             rgb = _pixels(page, scale)
             place = _Place.of(page, rgb)
             areas = [Region(r.kind, place.box(r.box)) for r in regions(page, found, said)]
             images = [place.box(box) for box in (*pictures(found), *filled.boxes)]
         seen, doubt = verified(replace(said, **place.characters(said)), rgb)
+        self._refuse_unwritten(seen, number)
         return PageImage(
             rgb=rgb,
             characters=_with_filled(seen, filled),
@@ -119,6 +124,17 @@ class Pdf:
                 **self.facts,
             },
         )
+
+    def _refuse_unwritten(self, seen: Characters, number: int) -> None:
+        if not self.written_by:
+            return
+        inked = {c for c, has in zip(seen.text, seen.inked.tolist(), strict=True) if has}
+        text = "".join(sorted(inked - {UNMAPPED}))
+        written = np.zeros(len(text), bool)
+        for face in self.written_by:
+            written |= face.coverage.of_text(text)
+        if lost := [c for c, has in zip(text, written.tolist(), strict=True) if not has]:
+            raise _missing(lost, number)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -151,12 +167,15 @@ def _text_page(page: Any) -> Iterator[Any]:
 def _refuse_missing(page: Any, text_page: Any, number: int) -> None:
     missing = sorted(missing_glyphs(page, text_page))
     if missing:
-        shown = "".join(missing[:10])
-        raise DocumentFault(
-            "missing_glyphs",
-            f"page {number + 1} has {len(missing)} characters that no font here draws"
-            f" ({shown}): name folders with such fonts in the source's `fonts`",
-        )
+        raise _missing(missing, number)
+
+
+def _missing(characters: list[str], number: int) -> DocumentFault:
+    return DocumentFault(
+        "missing_glyphs",
+        f"page {number + 1} has {len(characters)} characters that no font here draws"
+        f" ({''.join(characters[:10])}): name folders with such fonts in the source's `fonts`",
+    )
 
 
 def _pixels(page: Any, scale: float) -> NDArray[np.uint8]:
@@ -231,6 +250,16 @@ class _Place:
         boxes = self.boxes(said.boxes)
         boxes[~said.inked] = 0
         return {"boxes": boxes, "em_px": said.em_px * np.float32((self.across + self.down) / 2)}
+
+
+def _names_a_lock(data: str | bytes | IO[bytes]) -> bool:
+    if isinstance(data, bytes):
+        return b"/Encrypt" in data
+    if isinstance(data, str):
+        with open(data, "rb") as file:
+            return b"/Encrypt" in file.read(_LOOK_FOR_LOCK_BYTES)
+    data.seek(0)
+    return b"/Encrypt" in data.read(_LOOK_FOR_LOCK_BYTES)
 
 
 def _count(document: Any, size_bytes: int) -> int:

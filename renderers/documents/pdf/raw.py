@@ -6,6 +6,9 @@ import ctypes
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Forms inside forms are looked into so deep, and so many objects of a page.
 _MAX_DEPTH = 8
 _MAX_OBJECTS = 20_000
@@ -17,6 +20,17 @@ class Piece(NamedTuple):
     raw: Any
     kind: int
     on_page: bool
+
+
+class Covers(NamedTuple):
+    """Images that hide what was drawn before: `places` int64[M] in the drawing, and their `boxes`.
+
+    `order` gives the place of an object by its address.
+    """
+
+    order: dict[int, int]
+    places: NDArray[np.int64]
+    boxes: NDArray[np.float32]
 
 
 def pieces(page: Any) -> Iterator[Piece]:

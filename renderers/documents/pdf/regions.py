@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renderers.documents.page import Box, Region, RegionKind
-from renderers.documents.pdf.raw import Piece, bounds
+from renderers.documents.pdf.raw import Covers, Piece, bounds
 from vae_corpus.characters import Characters
 
 _TAGS = {"Figure": "figure", "Table": "table", "Formula": "formula"}
@@ -52,6 +52,22 @@ def pictures(found: Sequence[Piece]) -> list[Box]:
 
     boxes = (bounds(p.raw) for p in found if p.kind == pdfium.FPDF_PAGEOBJ_IMAGE)
     return [box for box in boxes if box is not None and _is_large(box)]
+
+
+def covering_images(found: Sequence[Piece]) -> Covers:
+    """The images through which nothing is seen, and the place of every object in the drawing."""
+    import pypdfium2.raw as pdfium
+
+    order = {ctypes.addressof(piece.raw.contents): n for n, piece in enumerate(found)}
+    places, boxes = [], []
+    for n, piece in enumerate(found):
+        opaque = piece.kind == pdfium.FPDF_PAGEOBJ_IMAGE and not pdfium.FPDFPageObj_HasTransparency(
+            piece.raw
+        )
+        if opaque and (box := bounds(piece.raw)) is not None:
+            places.append(n)
+            boxes.append(box)
+    return Covers(order, np.array(places, np.int64), np.array(boxes, np.float32).reshape(-1, 4))
 
 
 def _tagged(page: Any, boxes: Sequence[tuple[Piece, Box]]) -> Iterator[Region]:

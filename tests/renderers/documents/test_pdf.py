@@ -143,6 +143,28 @@ def test_codes_without_characters_are_doubted() -> None:
     assert drawn(data).doubt == "unmapped"
 
 
+def test_text_under_an_image_is_not_said() -> None:
+    words = pdfs.text(LINES)
+    picture = "q 400 0 0 300 0 0 cm BI /W 2 /H 2 /CS /G /BPC 8 ID " + "\x10\xf0\xf0\x10" + " EI Q"
+    assert drawn(pdfs.page(f"{words} {picture}")).characters.text.strip() == ""
+    assert drawn(pdfs.page(f"{picture} {words}")).characters.text.split() == " ".join(LINES).split()
+
+
+def test_letters_that_are_controls_are_doubted() -> None:
+    cmap = (
+        "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF>"
+        " endcodespacerange 1 beginbfrange <41> <5A> <0003> endbfrange endcmap"
+    )
+    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 10 0 R>>"
+    data = pdfs.page(pdfs.text(["ABCD"]), fonts={"F": font}, more=[pdfs.stream(cmap)])
+    assert drawn(data).doubt == "unmapped"
+
+
+def test_letters_like_dust_are_not_said() -> None:
+    page = drawn(pdfs.page(pdfs.text(LINES) + " " + pdfs.text(["dust"], size=1, top=50)), 12)
+    assert "dust" not in page.characters.text
+
+
 def test_a_text_layer_that_shows_nothing_is_doubted() -> None:
     cover = " 1 1 1 rg 0 0 400 300 re f"
     assert drawn(pdfs.page(pdfs.text(LINES) + cover)).doubt == "unseen"
