@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 RENDERED = frozenset({"rendered"})
-BROKEN = frozenset({"broken_document"})
+# Also of a record of a WARC file.
+BROKEN = frozenset({"broken_document", "damaged"})
 LOCKED = frozenset({"locked_document"})
 EMPTY = frozenset({"empty"})
-BOMB = frozenset({"zip_bomb"})
+BOMB = frozenset({"zip_bomb", "document_too_large", "page_too_large"})
 TOO_LARGE = frozenset({"side_too_long", "too_many_pixels"})
 # What asks for more time or memory than it may have. Its name depends on which limit it meets.
 TOO_MUCH = frozenset(

@@ -45,12 +45,16 @@ def _documents(path: Path) -> Iterator[FileRef | Page]:
         yield FileRef(uri=str(path), recipe=_DOCUMENT)
         return
     begun = time.monotonic()
+    found_any = False
     with path.open("rb") as file:
         for found in warc_pages(file):
+            found_any = True
             if isinstance(found, WarcFault):
                 yield Page(found.slug, round(time.monotonic() - begun, 3), found.why)
             else:
                 yield FileRef(uri=str(path), recipe=_DOCUMENT, record=found.offset)
+    if not found_any:
+        yield Page("no_pages", round(time.monotonic() - begun, 3))
 
 
 def _pages(renderings: Renderings, ref: FileRef | Page) -> Iterator[Page]:

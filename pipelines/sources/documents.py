@@ -151,9 +151,11 @@ class DocumentSource(DrawnSource):
         size = size_bytes(uri) or 0
         start, stop = size * part // parts, size * (part + 1) // parts
         each = MOST_SCALES * _RECORD_PAGES
+        found_any = False
         try:
             with open_read(uri) as file:
                 for found in warc_pages(cast(BinaryIO, file), start=start):
+                    found_any = True
                     if found.offset >= stop:
                         return
                     first = found.offset * each
@@ -172,6 +174,10 @@ class DocumentSource(DrawnSource):
         except RendererMissing as missing:
             if part == 0:
                 yield faulty(name, uri, 0, missing)
+            return
+        if parts == 1 and not found_any:
+            fault = DocumentFault("no_pages" if size else "empty", "no record of it is a web page")
+            yield faulty(name, uri, 0, fault)
 
     def weight(self, unit: Unit) -> int:
         return _WEIGHT * unit.bytes

@@ -134,8 +134,11 @@ def _check_lock(archive: Archive) -> None:
     methods: list[str] = []
 
     def element(name: str, attributes: dict[str, str]) -> None:
-        if name == "EncryptionMethod":
-            methods.append(attributes.get("Algorithm", ""))
+        # The method, if it is told, stands inside of what is encrypted by it.
+        if name == "EncryptedData":
+            methods.append("a method that it does not tell")
+        elif name == "EncryptionMethod" and methods:
+            methods[-1] = attributes.get("Algorithm", methods[-1])
 
     _read_xml(lock, element)
     if locked := [method for method in methods if method not in _FONT_SCRAMBLERS]:
