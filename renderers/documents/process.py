@@ -46,6 +46,14 @@ class Bounds:
     memory_bytes: int = 3 * 1024**3
 
 
+class _TooMuch(Exception):
+    """Memory ran over; `fresh`: of a process that had done nothing before."""
+
+    def __init__(self, used: int, allowed: int, fresh: bool) -> None:
+        super().__init__(f"{used / 1e9:.1f} GB, {allowed / 1e9:.1f} are allowed")
+        self.fresh = fresh
+
+
 class Renderings:
     """Pages of documents, drawn by one process that is started when it is needed."""
 
@@ -98,6 +106,11 @@ class Renderings:
                 if not left:
                     raise DocumentFault("page_crashed", f"its process {how}, twice") from None
                 continue
+            except _TooMuch as error:
+                # Programs keep a little of every page: it may not be the fault of this one.
+                if error.fresh or not left:
+                    raise DocumentFault("too_much_memory", str(error)) from None
+                continue
             if kind == "done":
                 return content
             if kind == "fault":
@@ -116,9 +129,9 @@ class Renderings:
             assert self._child is not None
             used = _private_bytes(self._child.pid)
             if used > self._bounds.memory_bytes:
+                fresh = self._fresh
                 self.close()
-                why = f"{used / 1e9:.1f} GB, {self._bounds.memory_bytes / 1e9:.1f} are allowed"
-                raise DocumentFault("too_much_memory", why)
+                raise _TooMuch(used, self._bounds.memory_bytes, fresh)
             if time.monotonic() - began > limit_s:
                 self.close()
                 what = "page" if request[0] == "render" else "document"

@@ -89,6 +89,7 @@ class HtmlDocument:
         self._world = 0
         self._generated: list[Run] | None = None
         self._pieces: list[tuple[int, int]] = []
+        self._drawn = False
         self._face = browser.fonts.pick(recipe.face)
         try:
             with self._opened():
@@ -103,13 +104,25 @@ class HtmlDocument:
 
     def render(self, number: int, recipe: PageRecipe, limits: Limits) -> PageImage:
         with self._opened():
-            return self._render(number, recipe, limits)
+            if self._drawn and self._served.has_pictures:
+                # Chromium draws a small image out of a larger one that it has at hand: pages would
+                # depend on those before.
+                self._give_back()
+                self._open()
+            page = self._render(number, recipe, limits)
+            self._drawn = True
+            return page
 
     def close(self) -> None:
-        window, self._window = self._window, None
-        if window is not None and self._browser.holds(window.generation):
+        if self._window is not None and self._browser.holds(self._window.generation):
             with self._browser.within(self._timeout_s):
-                self._browser.take_back(window)
+                self._give_back()
+        self._window = None
+
+    def _give_back(self) -> None:
+        window, self._window = self._window, None
+        assert window is not None
+        self._browser.take_back(window)
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
@@ -133,6 +146,7 @@ class HtmlDocument:
         lines = self._ask(f"corpus.lines({MAX_PIECES * MOST_PX})")
         self._pieces = cut(_height(lines), floats(lines["rows"]))
         self._generated = None
+        self._drawn = False
 
     def _wait(self) -> None:
         """Until all is loaded; a script can keep its page from that, so half the time is enough."""

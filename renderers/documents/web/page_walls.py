@@ -12,6 +12,7 @@ from renderers.documents.web.resources import MAX_TOTAL_BYTES, Resources, conten
 # that nothing which was kept of another is taken for what it asks for.
 _ORIGIN = "https://d{number}.document.invalid"
 MAX_FILES = 2000
+_PICTURE_INSIDE = b"data:image"
 # No window, form, download or other page; scripts are a matter of the browser.
 _SANDBOX = "sandbox allow-same-origin allow-scripts"
 
@@ -26,6 +27,11 @@ class Served:
     xhtml: bool
     javascript: bool
     resources: Resources | None
+    # Whether raster images were asked for, or stand in what was given out.
+    has_pictures: bool = False
+
+    def __post_init__(self) -> None:
+        self.has_pictures = _PICTURE_INSIDE in self.html
 
 
 class Guard:
@@ -83,4 +89,6 @@ class Guard:
         if data is None or self._bytes + len(data) > MAX_TOTAL_BYTES:
             return None
         self._bytes += len(data)
+        picture = content_type(place).startswith("image/")
+        self._served.has_pictures |= picture or _PICTURE_INSIDE in data
         return data
