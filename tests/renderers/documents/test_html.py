@@ -172,12 +172,24 @@ def test_scripts_run_only_when_they_are_asked_to(chromium: Browser) -> None:
     assert show(chromium, html, javascript=True).characters.text == "text and script"
 
 
-def test_too_large_is_said_before_it_is_drawn(chromium: Browser) -> None:
-    with pytest.raises(DocumentFault) as side:
-        show(chromium, "<p>text", limits=Limits(max_side_px=500))
-    with pytest.raises(DocumentFault) as area:
-        show(chromium, "<p>text", limits=Limits(max_pixels=1000))
-    assert (side.value.slug, area.value.slug) == ("side_too_long", "too_many_pixels")
+def test_pages_keep_to_the_limits_of_pixels(chromium: Browser) -> None:
+    side = show(chromium, "<p>text", limits=Limits(max_side_px=500))
+    area = show(chromium, "<p>text", limits=Limits(max_pixels=40_000))
+    assert max(side.rgb.shape) <= 500 and area.rgb[:, :, 0].size <= 40_000
+
+
+def test_pages_are_the_same_in_any_order(chromium: Browser, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (600, 600, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "noise.png"), noise)
+    html = "<p>text<img src=noise.png>" * 8
+
+    def drawn(order: tuple[int, ...]) -> dict[int, bytes]:
+        document = open_html(html.encode(), resources=tmp_path, recipe=RECIPE, browser=chromium)
+        with closing(document):
+            sizes = {0: 15.0, 1: 9.0, 2: 6.0}
+            return {n: document.render(n, look(sizes[n]), Limits()).rgb.tobytes() for n in order}
+
+    assert drawn((0, 1, 2)) == drawn((2, 1, 0)) == drawn((1,)) | drawn((2,)) | drawn((0,))
 
 
 def test_a_blank_page_is_a_page(chromium: Browser) -> None:
