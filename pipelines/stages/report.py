@@ -14,6 +14,7 @@ from pipelines.planning.phases import make_curriculum, write_curriculum
 from pipelines.planning.shards import Shard
 from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
+from pipelines.report.text_layers import text_layers
 from pipelines.report.times import run_script
 from pipelines.sources import Unit
 from pipelines.sources.passed_over import count_passed_over
@@ -68,7 +69,8 @@ def finish(
         problems.append(
             "the corpus holds no samples: the table above says why images were left out"
         )
-    told = [*notices, *lost, *empty, *_failed_images(images["rejected"])]
+    failed = _failed_images(images["rejected"])
+    told = [*notices, *lost, *empty, *failed, *text_layers(plan)]
     facts = {
         "version": VERSION,
         "seed": config.seed,
