@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -76,14 +75,14 @@ def ink_cells(rgb: NDArray[np.uint8]) -> dict[str, Any]:
     hold what is left. The colour that differs most counts, so that red on green is ink.
     """
     height, width = rgb.shape[:2]
-    rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
-    # Repeating the last row and column adds no level.
-    below, right = rows * CELL_PX - height, columns * CELL_PX - width
-    whole = cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REPLICATE)
-    strips = whole.reshape(rows, CELL_PX, columns * CELL_PX, 3)
+    whole = height // CELL_PX * CELL_PX
+    strips = rgb[:whole].reshape(-1, CELL_PX, width, 3)
     # Down the rows first, in the order of memory; what is left is small.
-    high, low = (
-        edge.reshape(rows, columns, CELL_PX, 3) for edge in (strips.max(axis=1), strips.min(axis=1))
-    )
-    levels = (high.max(axis=2) - low.min(axis=2)).max(axis=2)
+    high, low = strips.max(axis=1), strips.min(axis=1)
+    if whole < height:
+        high = np.concatenate([high, rgb[whole:].max(axis=0, keepdims=True)])
+        low = np.concatenate([low, rgb[whole:].min(axis=0, keepdims=True)])
+    across = np.arange(0, width, CELL_PX)
+    levels = np.maximum.reduceat(high, across, axis=1) - np.minimum.reduceat(low, across, axis=1)
+    levels = levels.max(axis=2)
     return {"ink_cells": levels.ravel().tolist()}

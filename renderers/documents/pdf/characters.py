@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from renderers.documents.pdf.glyphs import leaves_mark
-from renderers.documents.pdf.raw import Covers
+from renderers.documents.pdf.raw import Covers, by_numbers
 from vae_corpus.characters import Characters
 
 # pdfium marks so a code that the font does not map to a character.
@@ -34,30 +34,28 @@ def characters(text_page: Any, covers: Covers) -> tuple[Characters, int]:
     """
     import pypdfium2.raw as pdfium
 
-    raw = text_page.raw
-    count = min(pdfium.FPDFText_CountChars(raw), _MAX_CHARACTERS)
-    sides = [ctypes.c_double() for _ in range(4)]
-    left, right, bottom, top = sides
-    to_left, to_right, to_bottom, to_top = (ctypes.byref(side) for side in sides)
-    codes = np.zeros(count, np.uint32)
-    boxes = np.zeros((count, 4), np.float32)
-    style = np.zeros(count, np.int32)
-    styles = _Styles(raw, covers)
-    get_box, get_code = pdfium.FPDFText_GetCharBox, pdfium.FPDFText_GetUnicode
-    get_object = pdfium.FPDFText_GetTextObject
-    at = ctypes.addressof
+    raw = ctypes.cast(text_page.raw, ctypes.c_void_p).value
+    address, number = ctypes.c_void_p, ctypes.c_int
+    get_code = by_numbers(pdfium.FPDFText_GetUnicode, ctypes.c_uint, address, number)
+    get_object = by_numbers(pdfium.FPDFText_GetTextObject, address, address, number)
+    get_box = by_numbers(pdfium.FPDFText_GetCharBox, number, address, number, *[address] * 4)
+    count = min(pdfium.FPDFText_CountChars(text_page.raw), _MAX_CHARACTERS)
+    codes, style = [0] * count, [0] * count
+    # Left, right, bottom, top, as pdfium writes them.
+    sides = np.zeros((count, 4), np.float64)
+    to = sides.ctypes.data
+    styles = _Styles(text_page.raw, covers)
     before, current = 0, 0
     for i in range(count):
         codes[i] = get_code(raw, i)
-        get_box(raw, i, to_left, to_right, to_bottom, to_top)
-        boxes[i] = left.value, bottom.value, right.value, top.value
-        item = get_object(raw, i)
-        if item:
-            here = at(item.contents)
-            if here != before:
-                before, current = here, styles.of(item, i)
+        get_box(raw, i, to, to + 8, to + 16, to + 24)
+        to += 32
+        here = get_object(raw, i)
+        if here and here != before:
+            before, current = here, styles.of(here, i)
         style[i] = current
-    return _arranged(codes, boxes, style, styles)
+    boxes = sides[:, [0, 2, 1, 3]].astype(np.float32)
+    return _arranged(np.array(codes, np.uint32), boxes, np.array(style, np.int32), styles)
 
 
 class _Styles:
@@ -73,16 +71,18 @@ class _Styles:
         self.fonts: dict[str, int] = {_NO_NAME: 0}
         self._names: dict[int, int] = {}
 
-    def of(self, item: Any, index: int) -> int:
+    def of(self, address: int, index: int) -> int:
+        """The number of the style of a text object, which holds character `index`."""
         import pypdfium2.raw as pdfium
 
+        item = ctypes.cast(address, pdfium.FPDF_PAGEOBJECT)
         matrix = pdfium.FS_MATRIX()
         pdfium.FPDFText_GetMatrix(self._raw, index, ctypes.byref(matrix))
         size = pdfium.FPDFText_GetFontSize(self._raw, index)
         self.em.append(abs(size) * float(np.hypot(matrix.c, matrix.d)))
         self.font.append(self._font(pdfium.FPDFTextObj_GetFont(item)))
         self.drawn.append(leaves_mark(item, darkest=256))
-        self.place.append(self.covers.order.get(ctypes.addressof(item.contents), 0))
+        self.place.append(self.covers.order.get(address, 0))
         return len(self.em) - 1
 
     def _font(self, font: Any) -> int:
@@ -179,13 +179,11 @@ def _doubled(all_: _Kept, space: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _plausible(em: NDArray[np.float32], kept: _Kept) -> NDArray[np.float32]:
     """Type 3 fonts have an em of any size: then that of print whose tallest letter is as tall."""
     height = kept.boxes[:, 3] - kept.boxes[:, 1]
-    for one in np.unique(kept.style):
-        mine = kept.style == one
-        tall = float(np.percentile(height[mine], 95))
-        ratio = float(em[mine][0]) / tall if tall > 0 else 1.0
-        if tall > 0 and not 0.6 <= ratio <= 8:
-            em[mine] = 1.2 * tall
-    return em
+    tallest = np.zeros(int(kept.style.max(initial=0)) + 1, np.float32)
+    np.maximum.at(tallest, kept.style, height)
+    tall = tallest[kept.style]
+    odd = (tall > 0) & ((em < 0.6 * tall) | (em > 8 * tall))
+    return np.where(odd, np.float32(1.2) * tall, em)
 
 
 def _lines(kept: _Kept, em: NDArray[np.float32]) -> NDArray[np.int32]:

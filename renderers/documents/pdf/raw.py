@@ -51,6 +51,16 @@ def pieces(page: Any) -> Iterator[Piece]:
             waiting += [(pdfium.FPDFFormObj_GetObject(item, i), depth + 1) for i in inside]
 
 
+def by_numbers(function: Any, gives: Any, *takes: Any) -> Any:
+    """A function of pdfium that takes and gives addresses as whole numbers.
+
+    Called for every character: wrapped pointers would cost more than what pdfium does.
+    """
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    return ctypes.PYFUNCTYPE(gives, *takes)(address)
+
+
 def bounds(item: Any) -> tuple[float, float, float, float] | None:
     """Left, bottom, right and top in points; None where pdfium does not know."""
     import pypdfium2.raw as pdfium
