@@ -38,6 +38,8 @@ from vae_corpus.seeds import generator
 
 _RESULTS = Path(__file__).parent / "results" / "html_documents.json"
 FONTS = ("fonts-noto-cjk", "fonts-dejavu-core", "fonts-liberation2", "fonts-lxgw-wenkai")
+# Windows up to this width would be below 256 px at small scales, so their letters stay larger.
+_PHONE_PX = 500
 _OFFICE = "usr/share/libreoffice/help"
 _EDU = "usr/share/doc/debian-edu-doc-zh-cn"
 # (language, package, folder that holds all a page needs, pages in it)
@@ -144,8 +146,10 @@ def _measure(file: HtmlFile, number: int, browser: Browser, pages: int) -> dict[
         javascript=False,
         resources=Folder(file.root),
     )
-    opened = _Measured(served, draw_document(rng), browser, 60)
+    recipe = draw_document(rng)
+    opened = _Measured(served, recipe, browser, 60)
     row: dict[str, Any] = {"place": file.place, "language": file.language, "pages": opened.pages}
+    row |= {"viewport_px": recipe.viewport_px}
     row |= {"open_cpu_s": _processor_s() - used, "drawn": 0, "in_band": 0, "with_text": 0}
     row |= {"said": 0, "told": 0, "ink_px": 0, "lost_px": 0, "mpx": 0.0}
     for page in range(min(pages, opened.pages)):
@@ -167,6 +171,10 @@ def _measure(file: HtmlFile, number: int, browser: Browser, pages: int) -> dict[
         row["lost_px"] += int((opened.ink & ~covered).sum())
     opened.close()
     return row | {"cpu_s": _processor_s() - used, "wall_s": time.perf_counter() - begun}
+
+
+def _in_band(rows: list[dict[str, Any]]) -> float:
+    return float(sum(row["in_band"] for row in rows) / sum(row["with_text"] for row in rows))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -198,7 +206,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "pages_per_core_s": total("drawn") / total("cpu_s"),
         "pages_per_core_s_without_opening": total("drawn") / (total("cpu_s") - total("open_cpu_s")),
         "mpx_per_page": total("mpx") / total("drawn"),
-        "share_in_band": total("in_band") / total("with_text"),
+        "share_in_band": _in_band(drawn),
+        "share_in_band_desks": _in_band([row for row in drawn if row["viewport_px"] > _PHONE_PX]),
         "share_told": total("told") / total("said"),
         "share_of_ink_lost": total("lost_px") / total("ink_px"),
     }

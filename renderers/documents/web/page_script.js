@@ -24,6 +24,7 @@
   let tops, bottoms;    // where each begins and ends, from the top of the document
   const sticky = [];    // elements that do not move as the document does
   const painted = [];   // elements with a picture as their ground
+  const lined = [];     // elements whose underline has the colour of their text
   const facts = new Map();    // by element: how its text looks
   const fonts = [];
   const ascents = new Map();
@@ -63,8 +64,13 @@
         const css = getComputedStyle(e);
         if (css.position === 'fixed' || css.position === 'sticky') sticky.push(e);
         if (css.backgroundImage.includes('url(')) painted.push(e);
+        if (css.textDecorationLine !== 'none' && css.textDecorationColor === css.color) {
+          lined.push([e, css.webkitTextFillColor]);
+        }
       }
     }
+    // It would go with the text, and be taken for ink of it.
+    for (const [e, colour] of lined) e.style.setProperty('text-decoration-color', colour, 'important');
   }
 
   // Where lines of text stand: pairs of top and bottom, sorted and merged, up to `limit`.

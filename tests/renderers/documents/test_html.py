@@ -44,6 +44,14 @@ def test_boxes_hold_the_ink_and_nothing_else(chromium: Browser) -> None:
     assert not (dark & ~covered).any()
 
 
+def test_underlines_are_no_ink_of_letters(chromium: Browser) -> None:
+    style = "text-underline-offset:4px;text-decoration-skip-ink:none"
+    lined = show(chromium, f"<p><u style='{style}'>text</u> <a href=x style='{style}'>text</a>")
+    plain = show(chromium, "<p>text <span style='color:#0000ee'>text</span>")
+    assert (lined.characters.boxes == plain.characters.boxes).all()
+    assert (lined.rgb != plain.rgb).any()
+
+
 @pytest.mark.parametrize("em_px", [5.5, 9.0, 13.0, 22.0])
 def test_letters_have_the_size_that_was_asked_for(chromium: Browser, em_px: float) -> None:
     image = show(chromium, _LONG, em_px=em_px)
