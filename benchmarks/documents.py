@@ -91,7 +91,9 @@ def kinds(work: Path) -> dict[str, Any]:
     for row in pq.read_table(plan / "dropped.parquet").to_pylist():
         figures[_kind(row)]["pages"] += 1
         figures[_kind(row)][f"dropped_{row['slug']}"] += 1
-    for row in pq.read_table(plan / "selected.parquet").to_pylist():
+    selected = pq.read_table(plan / "selected.parquet").to_pylist()
+    # In the order of documents, each opened once.
+    for row in sorted(selected, key=lambda row: (row["source"], row["uri"], row["offset"])):
         figure, source = figures[_kind(row)], sources[row["source"]]
         page = source.fetch_page(row["uri"], row["offset"])
         assert page is not None
