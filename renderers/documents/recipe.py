@@ -6,7 +6,7 @@ What is drawn for a document decides where its pages end; what is drawn for a pa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -61,11 +61,18 @@ class DocumentRecipe:
 class PageRecipe:
     """What is drawn for a page: the em in px that its median character is to have.
 
-    `glyph_px` and `band` by language, `en` or `zh` (pages of both count as `zh`).
+    `glyph_px` and `band` by language, `en` or `zh` (pages of both count as `zh`). `others` are bands
+    and sizes that were drawn next, in order: a page that is too small for one takes the next.
     """
 
     glyph_px: Mapping[str, float]
     band: Mapping[str, str]
+    others: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
+
+    def em_px(self, language: str, least: float) -> float:
+        """The first of the drawn sizes that is at least so large; `least` if none is."""
+        sizes = (self.glyph_px[language], *(px for _, px in self.others.get(language, ())))
+        return next((px for px in sizes if px >= least), least)
 
 
 def draw_document(rng: np.random.Generator) -> DocumentRecipe:
@@ -78,15 +85,19 @@ def draw_document(rng: np.random.Generator) -> DocumentRecipe:
 
 
 def draw_page(rng: np.random.Generator, settings: LookSettings) -> PageRecipe:
-    """A band by its weight and a size inside it, for each language."""
-    glyph_px, band = {}, {}
+    """Bands by their weights and a size inside each, for each language."""
+    drawn: dict[str, list[tuple[str, float]]] = {}
     for language in _LANGUAGES:
         weights = np.array(_weights(settings.glyph_px, language))
-        chosen = DOCUMENT_BANDS[int(rng.choice(len(weights), p=weights / weights.sum()))]
-        low, high = band_limits(chosen)
-        band[language] = chosen
-        glyph_px[language] = float(rng.uniform(low, high))
-    return PageRecipe(glyph_px=glyph_px, band=band)
+        count = int(np.count_nonzero(weights))
+        order = rng.choice(len(weights), size=count, replace=False, p=weights / weights.sum())
+        bands = [DOCUMENT_BANDS[place] for place in order.tolist()]
+        drawn[language] = [(band, float(rng.uniform(*band_limits(band)))) for band in bands]
+    return PageRecipe(
+        glyph_px={language: sizes[0][1] for language, sizes in drawn.items()},
+        band={language: sizes[0][0] for language, sizes in drawn.items()},
+        others={language: tuple(sizes[1:]) for language, sizes in drawn.items()},
+    )
 
 
 def band_limits(band: str) -> tuple[float, float]:

@@ -21,14 +21,15 @@ def page_scale(
 ) -> float:
     """px per unit of a page of `size` (width, height) whose characters are in units.
 
-    Never so small that a side is below 256 px, never above `most`: a poster of a few large
-    letters, or a slide with tiny ones, has another size of letter than was drawn.
+    Never so small that a side is below 256 px: a slide of a few large letters takes the next size
+    that was drawn. Never above `most`.
     """
     median = characters.median_em_px
     wanted = _TEXTLESS
     if median > 0:
         language = "en" if characters.language == "en" else "zh"
-        wanted = recipe.glyph_px[language] / median
+        least = median * _MIN_SIDE_PX / min(size)
+        wanted = recipe.em_px(language, least) / median
     return min(most, max(wanted, _MIN_SIDE_PX / min(size)))
 
 

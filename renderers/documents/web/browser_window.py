@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from renderers.documents.web.page_cuts import MOST_PX
-from renderers.documents.web.page_walls import Guard, Served
+from renderers.documents.web.page_walls import NO_PEERS, Guard, Served
 
 if TYPE_CHECKING:
     from renderers.documents.web.browser import Browser
@@ -34,6 +34,7 @@ class Window:
         if javascript:
             # WebSockets go round the other route.
             self._context.route_web_socket("**/*", lambda socket: socket.close())
+            self._context.add_init_script(NO_PEERS)
         self._page = self._context.new_page()
         self._cdp = self._context.new_cdp_session(self._page)
         fonts = browser.fonts

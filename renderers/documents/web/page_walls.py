@@ -13,8 +13,13 @@ from renderers.documents.web.resources import MAX_TOTAL_BYTES, Resources, conten
 _ORIGIN = "https://d{number}.document.invalid"
 MAX_FILES = 2000
 _PICTURE_INSIDE = b"data:image"
-# No window, form, download or other page; scripts are a matter of the browser.
-_SANDBOX = "sandbox allow-same-origin allow-scripts"
+# No window, form or download, and no connection elsewhere; without scripts, which the browser has
+# then turned off as well, no refreshing either.
+_POLICY = "sandbox allow-same-origin{scripts}; connect-src 'self'"
+# Peers are found by UDP, past every policy. Scripts find no such thing in any frame.
+NO_PEERS = """for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport']) {
+  delete globalThis[name];
+}"""
 
 
 @dataclass(kw_only=True)
@@ -76,10 +81,9 @@ class Guard:
             self._opened = True
             kind = "application/xhtml+xml" if self._served.xhtml else "text/html"
             kind += f"; charset={self._served.charset}"
-            route.fulfill(
-                body=self._served.html,
-                headers={"content-type": kind, "content-security-policy": _SANDBOX},
-            )
+            policy = _POLICY.format(scripts=" allow-scripts" if self._served.javascript else "")
+            headers = {"content-type": kind, "content-security-policy": policy}
+            route.fulfill(body=self._served.html, headers=headers)
 
     def _read(self, place: str) -> bytes | None:
         if self._served.resources is None or self._files >= MAX_FILES:

@@ -133,6 +133,17 @@ def test_nothing_reaches_the_network(
     assert "text" in said and "text" in again
 
 
+def test_scripts_find_no_way_to_peers(chromium: Browser) -> None:
+    html = """<body><script>
+        const frame = document.createElement('iframe');
+        document.body.append(frame);
+        for (const where of [window, frame.contentWindow]) document.body.append(
+          typeof where.RTCPeerConnection + ' ' + typeof where.WebTransport + ' ');
+        </script>"""
+    said = show(chromium, html, javascript=True).characters.text
+    assert said.split() == ["undefined"] * 4
+
+
 def test_no_file_outside_its_folder_is_shown(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "secret.css").write_text("p::before{content:'secret'}")
     inside = tmp_path / "inside"
