@@ -43,8 +43,7 @@ from filters.settings import ScoreSettings
 from filters.text_density import text_density
 from pipelines import build_corpus
 from pipelines.config import CorpusConfig
-from renderers.documents.recipe import (
-    band_limits,
+from renderers.documents.recipe import DOCUMENT_BANDS, band_limits
 )
 from renderers.documents.typeset.kinds import KINDS
 from renderers.page.preview import preview
@@ -101,11 +100,8 @@ def kinds(work: Path) -> dict[str, Any]:
         figure["pages_kept"] += 1
         figure["tiles"] += len(row["tiles"])
         said = page.characters
-        language = "en" if said.language == "en" else "zh"
-        recipe = source._recipe(Path(row["uri"]).name, row["offset"])  # type: ignore[attr-defined]
-        low, high = band_limits(recipe.band[language])
         figure["sized"] += 1
-        figure["in_band"] += bool(low - 0.05 <= said.median_em_px <= high + 0.05)
+        figure["in_band"] += _in_a_band(said.median_em_px)
         boxes = said.boxes[said.inked]
         for tile in row["tiles"]:
             touched, cut = _cut(boxes, tile)
@@ -153,6 +149,10 @@ def _scores(corpus: Path) -> list[dict[str, Any]]:
         for path in folder.glob("*.parquet")
         for row in pq.read_table(path, columns=columns).to_pylist()
     ]
+
+
+def _in_a_band(em_px: float) -> bool:
+    return any(low - 0.05 <= em_px <= high + 0.05 for low, high in map(band_limits, DOCUMENT_BANDS))
 
 
 def _cut(boxes: Any, tile: dict[str, Any]) -> tuple[int, int]:

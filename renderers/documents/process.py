@@ -8,10 +8,12 @@ from __future__ import annotations
 import atexit
 import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -61,6 +63,7 @@ class Renderings:
         self._tools, self._bounds = tools, bounds
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
+        self._folder: str | None = None
         self._fresh = True
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -95,6 +98,10 @@ class Renderings:
         if self._pipe is not None:
             self._pipe.close()
         self._child = self._pipe = None
+        if self._folder is not None:
+            # What programs that were killed have left behind.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
 
     def _ask(self, request: tuple[Any, ...], limit_s: float) -> Any:
         for left in reversed(range(_TRIES)):
@@ -143,12 +150,14 @@ class Renderings:
     def _running(self) -> Connection:
         if self._pipe is None:
             ours, theirs = socket.socketpair()
+            self._folder = tempfile.mkdtemp(prefix="vae-corpus-documents-")
+            paths = os.pathsep.join(path for path in sys.path if path)
             self._child = subprocess.Popen(
                 # Not from the folder in which we happen to be: it may shadow what we import.
                 [sys.executable, "-P", "-m", "renderers.documents.child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env=os.environ | {"PYTHONPATH": paths, "TMPDIR": self._folder},
             )
             theirs.close()
             self._pipe = Connection(ours.detach())

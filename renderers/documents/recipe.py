@@ -61,8 +61,8 @@ class DocumentRecipe:
 class PageRecipe:
     """What is drawn for a page: the em in px that its median character is to have.
 
-    `glyph_px` and `band` by language, `en` or `zh` (pages of both count as `zh`). `others` are bands
-    and sizes that were drawn next, in order: a page that is too small for one takes the next.
+    `glyph_px` and `band` by language, `en` or `zh` (pages of both count as `zh`). `others` are
+    bands and sizes that were drawn next: a page that is too small for one takes the next.
     """
 
     glyph_px: Mapping[str, float]
