@@ -44,7 +44,6 @@ from filters.text_density import text_density
 from pipelines import build_corpus
 from pipelines.config import CorpusConfig
 from renderers.documents.recipe import DOCUMENT_BANDS, band_limits
-)
 from renderers.documents.typeset.kinds import KINDS
 from renderers.page.preview import preview
 from vae_corpus.settings import load
