@@ -55,7 +55,21 @@ def characters(text_page: Any, covers: Covers) -> tuple[Characters, int]:
             before, current = here, styles.of(here, i)
         style[i] = current
     boxes = sides[:, [0, 2, 1, 3]].astype(np.float32)
-    return _arranged(np.array(codes, np.uint32), boxes, np.array(style, np.int32), styles)
+    return _arranged(*_joined(codes, boxes, style), styles)
+
+
+def _joined(
+    codes: list[int], boxes: NDArray[np.float32], style: list[int]
+) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int32]]:
+    """Characters beyond U+FFFF, such as letters of formulas, come as two halves of UTF-16."""
+    points = np.array(codes, np.uint32)
+    high = (points >= 0xD800) & (points < 0xDC00)
+    low = (points >= 0xDC00) & (points < 0xE000)
+    pair = np.flatnonzero(high[:-1] & low[1:])
+    points[pair] = 0x10000 + ((points[pair] - 0xD800) << 10) + (points[pair + 1] - 0xDC00)
+    keep = np.ones(len(points), bool)
+    keep[pair + 1] = False
+    return points[keep], boxes[keep], np.array(style, np.int32)[keep]
 
 
 class _Styles:

@@ -150,6 +150,16 @@ def test_text_under_an_image_is_not_said() -> None:
     assert drawn(pdfs.page(f"{picture} {words}")).characters.text.split() == " ".join(LINES).split()
 
 
+def test_letters_beyond_the_first_plane_are_one_character() -> None:
+    cmap = (
+        "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF>"
+        " endcodespacerange 1 beginbfchar <41> <D835DC65> endbfchar endcmap"
+    )
+    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 10 0 R>>"
+    page = drawn(pdfs.page(pdfs.text(["AA"]), fonts={"F": font}, more=[pdfs.stream(cmap)]))
+    assert (page.characters.text, page.doubt) == ("\U0001d465" * 2, None)
+
+
 def test_letters_that_are_controls_are_doubted() -> None:
     cmap = (
         "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF>"
