@@ -8,6 +8,7 @@ import pytest
 
 from renderers.documents.page import DocumentFault, PageImage, RendererMissing
 from renderers.documents.pdf import open_pdf
+from renderers.documents.pdf.characters import _joined
 from renderers.documents.pdf.fonts import pdf_fonts
 from renderers.documents.recipe import PageRecipe
 from tests.pipelines import pdfs
@@ -151,13 +152,11 @@ def test_text_under_an_image_is_not_said() -> None:
 
 
 def test_letters_beyond_the_first_plane_are_one_character() -> None:
-    cmap = (
-        "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF>"
-        " endcodespacerange 1 beginbfchar <41> <D835DC65> endbfchar endcmap"
-    )
-    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 10 0 R>>"
-    page = drawn(pdfs.page(pdfs.text(["AA"]), fonts={"F": font}, more=[pdfs.stream(cmap)]))
-    assert (page.characters.text, page.doubt) == ("\U0001d465" * 2, None)
+    units = np.frombuffer("a\U0001d465b\U00020000".encode("utf-16-le"), np.uint16).tolist()
+    boxes = np.arange(4 * len(units), dtype=np.float32).reshape(-1, 4)
+    points, kept, style = _joined(units, boxes, list(range(len(units))))
+    assert points.tolist() == [ord("a"), 0x1D465, ord("b"), 0x20000]
+    assert style.tolist() == [0, 1, 3, 4] and (kept == boxes[[0, 1, 3, 4]]).all()
 
 
 def test_letters_that_are_controls_are_doubted() -> None:
