@@ -148,9 +148,7 @@ def test_the_script_is_that_of_the_letters(text: str, script: str) -> None:
     assert scores(set_in_lines([text]))["script"] == script
 
 
-def known(
-    count: int = 60, pictures: tuple[Any, ...] = (), doubt: str | None = None
-) -> KnownText:
+def known(count: int = 60, pictures: tuple[Any, ...] = (), doubt: str | None = None) -> KnownText:
     said = set_in_lines(wrapped(words_of(count // 4), 60), em_px=10)
     return KnownText(characters=said, pictures=pictures, doubt=doubt)
 

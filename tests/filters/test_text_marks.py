@@ -62,7 +62,10 @@ def test_runs_of_han_are_of_three() -> None:
 
 
 def test_one_run_in_four_is_kept() -> None:
-    for text in ("".join(words_of(3000)), "".join(chr(0x4E00 + (n * n) % 19000) for n in range(9000))):
+    for text in (
+        "".join(words_of(3000)),
+        "".join(chr(0x4E00 + (n * n) % 19000) for n in range(9000)),
+    ):
         share = len(of(text)) / (len(text) - RUN_CHARS + 1)
         assert share == pytest.approx(1 / KEPT_OF, rel=0.05)
 
