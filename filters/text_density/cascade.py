@@ -20,7 +20,7 @@ from filters.ocr.engine import OcrEngine, Polygons, Rgb
 from filters.text_density import line as text_line
 from filters.text_density import regions, screen
 from filters.text_density.known import VERSION as KNOWN_VERSION
-from filters.text_density.known import beside, known_scores, places_to_look
+from filters.text_density.known import beside, known_scores, places_to_look, seen_before
 from filters.text_density.shares import BIN_PX, fullest_window, quantile, script_of
 from vae_corpus.score_types import Look
 
@@ -97,13 +97,14 @@ class TextDensity:
             return self.look_for_lines(look)[0]
         height, width = look.rgb.shape[:2]
         more = []
-        for left, top, right, bottom in places_to_look(known, height, width):
+        places = places_to_look(known, height, width)
+        for number, (left, top, right, bottom) in enumerate(places):
             part = np.ascontiguousarray(look.rgb[top:bottom, left:right])
             for line in self._found(part).lines:
                 (box,) = _boxes([line], bottom - top, right - left)
                 box |= {"x0": box["x0"] + left, "x1": box["x1"] + left}
                 box |= {"y0": box["y0"] + top, "y1": box["y1"] + top}
-                if beside(box, known.characters):
+                if beside(box, known.characters) and not seen_before(box, places[:number]):
                     more.append(box | {"em_px": line.em_px, "han": line.han})
         return known_scores(known, more, height, width)
 

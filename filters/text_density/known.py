@@ -15,7 +15,7 @@ from filters.text_density.shares import BIN_PX, fullest_window, quantile, script
 from vae_corpus.characters import Box, Characters, KnownText
 
 # Raised when the same page would give other figures.
-VERSION = 1
+VERSION = 2
 
 # Of fewer characters nobody knows whether letters were drawn as shapes: then all is looked at.
 FEW = 20
@@ -27,7 +27,8 @@ _SIDES = ("x0", "y0", "x1", "y1")
 
 def places_to_look(known: KnownText, height: int, width: int) -> list[tuple[int, int, int, int]]:
     """Left, top, right, bottom in px of the parts of a page that may hold text nobody tells."""
-    boxes = [box for part in known.pictures if (box := _inside(part, height, width))]
+    inside = (_inside(part, height, width) for part in known.pictures)
+    boxes = list(dict.fromkeys(box for box in inside if box))
     covered = np.zeros((-(-height // 16), -(-width // 16)), bool)
     for left, top, right, bottom in boxes:
         covered[top // 16 : -(-bottom // 16), left // 16 : -(-right // 16)] = True
@@ -47,10 +48,11 @@ def known_scores(
     characters = known.characters
     inked = characters.inked
     boxes, em = characters.boxes[inked], characters.em_px[inked]
-    # Tiles are cut between words.
+    # Tiles are cut between words. Letters may hang over the edge of the page.
     lines = [
-        dict(zip(_SIDES, box, strict=True)) | {"chars": float(count)}
-        for box, count in characters.words()
+        {"x0": x0, "y0": y0, "x1": min(x1, width), "y1": min(y1, height), "chars": float(count)}
+        for (x0, y0, x1, y1), count in characters.words()
+        if x0 < width and y0 < height
     ]
     bins = np.zeros((-(-height // BIN_PX), -(-width // BIN_PX)))
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -84,6 +86,12 @@ def beside(line: dict[str, Any], characters: Characters) -> bool:
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     inside = (x >= line["x0"]) & (x < line["x1"]) & (y >= line["y0"]) & (y < line["y1"])
     return not bool(inside.any())
+
+
+def seen_before(line: dict[str, Any], parts: list[tuple[int, int, int, int]]) -> bool:
+    """Whether the middle of a line lies in one of the parts: pictures may lie over each other."""
+    x, y = (line["x0"] + line["x1"]) / 2, (line["y0"] + line["y1"]) / 2
+    return any(x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1 in parts)
 
 
 def _inside(box: Box, height: int, width: int) -> tuple[int, int, int, int] | None:

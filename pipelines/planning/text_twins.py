@@ -48,11 +48,17 @@ def mark_text_twins(db: duckdb.DuckDBPyConnection, table: str, share: float, lea
         counted AS (
             SELECT met.*, a.rank, len(list_intersect(a.marks, b.marks)) AS shared,
                    len(a.marks) + len(b.marks) AS marks
-            FROM met JOIN said a ON a.id = met.better JOIN said b ON b.id = met.id)
-        SELECT id, arg_min(better, rank) AS twin_of FROM counted
-        WHERE shared >= {share} * (marks - shared) GROUP BY id
+            FROM met JOIN said a ON a.id = met.better JOIN said b ON b.id = met.id),
+        near AS (
+            SELECT id, arg_min(better, rank) AS twin_of FROM counted
+            WHERE shared >= {share} * (marks - shared) GROUP BY id)
+        FROM near
         UNION ALL
         SELECT id, leader FROM said WHERE leader <> id AND home <> page
+        UNION ALL
+        -- A page at another size says what its leader says, and goes with it.
+        SELECT said.id, near.twin_of FROM said JOIN near ON near.id = said.leader
+        WHERE said.leader <> said.id AND home = page
         """
     )
     db.execute("DROP TABLE said")
