@@ -54,7 +54,9 @@ def _documents(path: Path) -> Iterator[FileRef | Page]:
             else:
                 yield FileRef(uri=str(path), recipe=_DOCUMENT, record=found.offset)
     if not found_any:
-        yield Page("no_pages", round(time.monotonic() - begun, 3))
+        yield Page(
+            "no_pages" if path.stat().st_size else "empty", round(time.monotonic() - begun, 3)
+        )
 
 
 def _pages(renderings: Renderings, ref: FileRef | Page) -> Iterator[Page]:

@@ -35,7 +35,8 @@ def cases() -> Iterator[Hostile]:
             suffix=suffix,
             data=data,
             fates=RENDERED | BROKEN,
-            says="Seen",
+            # LibreOffice writes a name of its own into a frame whose document is not there.
+            says="Object 1" if name.startswith("frame_from") else "Seen",
             secret=_SECRET,
         )
 
