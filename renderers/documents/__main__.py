@@ -95,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(given: DocumentsSettings, documents: list[Named]) -> int:
+    tools = _tools(given)
     low, high = map(float, given.glyph_px.split("-"))
     look = Look(low=low, high=high, seed=given.seed, tile_px=given.tile, max_pages=given.max_pages)
     bounds = Bounds(page_timeout_s=given.page_timeout_s, open_timeout_s=4 * given.page_timeout_s)
@@ -104,7 +105,7 @@ def _draw(given: DocumentsSettings, documents: list[Named]) -> int:
     sheets = characters = 0
     began = told = time.monotonic()
     with page_writer(given.out, given.format) as write:
-        for found in draw(documents, _tools(given), bounds, look, given.workers):
+        for found in draw(documents, tools, bounds, look, given.workers):
             if isinstance(found, LeftOut):
                 left_out.append(found)
                 continue
@@ -208,6 +209,14 @@ def _records(file: Path) -> Iterator[int]:
 
 
 def _tools(given: DocumentsSettings) -> Tools:
+    for what, places in (
+        ("fonts", given.fonts),
+        ("texts", given.texts),
+        ("pictures", given.pictures),
+    ):
+        for place in places:
+            if not place.exists():
+                raise FileNotFoundError(f"no such file or folder: {place}, named by --{what}")
     fonts, texts, pictures = given.fonts, {}, given.pictures
     languages = ("en", "zh") if given.lang == "mixed" else (given.lang,)
     if not fonts or given.typeset:

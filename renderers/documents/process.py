@@ -33,6 +33,7 @@ _LOOK_S = 0.1
 _START_S = 60.0
 # A process may also die of something else, such as the kernel's want of memory.
 _TRIES = 2
+_DYING_S = 2.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -54,6 +55,10 @@ class _TooMuch(Exception):
     def __init__(self, used: int, allowed: int, fresh: bool) -> None:
         super().__init__(f"{used / 1e9:.1f} GB, {allowed / 1e9:.1f} are allowed")
         self.fresh = fresh
+
+
+class _Dead(Exception):
+    """The process is gone, and is put away; says how it ended."""
 
 
 class Renderings:
@@ -106,12 +111,12 @@ class Renderings:
     def _ask(self, request: tuple[Any, ...], limit_s: float) -> Any:
         for left in reversed(range(_TRIES)):
             try:
+                # A dead process is put away before another thread asks.
                 with self._lock:
-                    kind, content = self._answer(request, limit_s)
-            except (EOFError, OSError):
-                how = self._end()
+                    kind, content = self._answered(request, limit_s)
+            except _Dead as error:
                 if not left:
-                    raise DocumentFault("page_crashed", f"its process {how}, twice") from None
+                    raise DocumentFault("page_crashed", f"its process {error}, twice") from None
                 continue
             except _TooMuch as error:
                 # Programs keep a little of every page: it may not be the fault of this one.
@@ -126,6 +131,12 @@ class Renderings:
                 raise RendererMissing(content)
             raise OSError(*content)
         raise AssertionError("the last try returns or raises")
+
+    def _answered(self, request: tuple[Any, ...], limit_s: float) -> tuple[str, Any]:
+        try:
+            return self._answer(request, limit_s)
+        except (EOFError, OSError):
+            raise _Dead(self._end()) from None
 
     def _answer(self, request: tuple[Any, ...], limit_s: float) -> tuple[str, Any]:
         pipe = self._running()
@@ -166,7 +177,11 @@ class Renderings:
         return self._pipe
 
     def _end(self) -> str:
-        code = self._child.poll() if self._child is not None else None
+        code = None
+        if self._child is not None:
+            # Its end of the pipe closes a little before it is gone.
+            with suppress(subprocess.TimeoutExpired):
+                code = self._child.wait(_DYING_S)
         self.close()
         if code is not None and code < 0:
             return f"was ended by {signal.Signals(-code).name}"

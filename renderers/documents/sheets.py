@@ -119,13 +119,15 @@ def _recipe(look: Look, name: str, number: int) -> PageRecipe:
     return PageRecipe(glyph_px=sizes, band=dict.fromkeys(sizes, band))
 
 
-def _cut(name: str, page: PageImage, look: Look) -> Iterator[Sheet]:
+def _cut(name: str, page: PageImage, look: Look) -> Iterator[Sheet | LeftOut]:
     height, width = page.rgb.shape[:2]
     if look.tile_px is None:
         yield _sheet(name, page, 0, 0, width, height)
         return
     side = look.tile_px
     if min(width, height) < side:
+        why = f"the page is {width} x {height} px, a tile {side} x {side}"
+        yield LeftOut(name=name, slug="too_small", why=why)
         return
     bucket, lines = Bucket(side, side), _lines(page)
     judged = judge_tiles(
@@ -145,10 +147,12 @@ def _cut(name: str, page: PageImage, look: Look) -> Iterator[Sheet]:
             {"x0": box[0], "y0": box[1], "x1": box[2], "y1": box[3]} for _, box in page.regions
         ],
     }
-    for one in with_figures(judged, row, bucket, lines, _FIGURE_SHARE, look.seed):
-        if one.slug is None:
-            x, y = one.tile.x, one.tile.y
-            yield _sheet(f"{name}-x{x}y{y}", page, x, y, side, side)
+    cut = with_figures(judged, row, bucket, lines, _FIGURE_SHARE, look.seed)
+    kept = [one.tile for one in cut if one.slug is None]
+    if not kept:
+        yield LeftOut(name=name, slug="no_text", why="no tile has text enough, or a figure")
+    for tile in kept:
+        yield _sheet(f"{name}-x{tile.x}y{tile.y}", page, tile.x, tile.y, side, side)
 
 
 def _lines(page: PageImage) -> NDArray[np.float32]:
