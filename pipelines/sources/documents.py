@@ -156,14 +156,19 @@ class DocumentSource(DrawnSource):
             with open_read(uri) as file:
                 for found in warc_pages(cast(BinaryIO, file), start=start):
                     found_any = True
-                    if found.offset >= stop:
+                    # A part seldom begins where a record does: damage is told with the sound
+                    # record before it.
+                    of: int | None = found.offset
+                    if isinstance(found, WarcFault) and found.slug == "damaged":
+                        of = found.after
+                    if of is None and part > 0:
+                        continue
+                    if of is not None and of >= stop:
                         return
                     first = found.offset * each
                     if isinstance(found, WarcFault):
-                        # A part seldom begins where a record does.
-                        if found.offset > start or part == 0:
-                            fault = DocumentFault(found.slug, found.why)
-                            yield faulty(f"{name}#record={found.offset}", uri, first, fault)
+                        fault = DocumentFault(found.slug, found.why)
+                        yield faulty(f"{name}#record={found.offset}", uri, first, fault)
                         continue
                     places = self._places(f"{name}#record={found.offset}", uri, first)
                     if isinstance(places, Item):

@@ -12,6 +12,7 @@ import numpy as np
 from fonts.faces import discover
 from renderers.documents.page import RendererMissing
 from renderers.documents.typeset.drawing import TypesetSettings, draw_typeset
+from renderers.documents.typeset.families import NoFamily
 from renderers.documents.typeset.recipe import VERSION, TypesetRecipe
 from renderers.documents.typeset.typesetter import Typesetter
 from renderers.documents.typeset.typst import version
@@ -30,9 +31,12 @@ class Press:
     def draw(
         self, rng: np.random.Generator, kinds: dict[str, float], languages: dict[str, float]
     ) -> TypesetRecipe:
-        """The recipe of a document, by weights."""
+        """The recipe of a document, by weights. RendererMissing when no font writes it."""
         settings = TypesetSettings(kinds=kinds, languages=languages)
-        return draw_typeset(rng, self.typesetter.families, settings)
+        try:
+            return draw_typeset(rng, self.typesetter.families, settings)
+        except NoFamily as error:
+            raise RendererMissing(f"a document cannot be typeset: {error}") from None
 
     def pdf(self, recipe: TypesetRecipe) -> bytes:
         """The document of a recipe."""
@@ -51,7 +55,10 @@ def press(
         }
     except (OSError, ValueError) as error:
         raise RendererMissing(f"documents cannot be typeset: {error}") from None
-    found = sorted({path for folder in pictures for path in _pictures(Path(folder))})
+    if not faces:
+        raise RendererMissing("documents cannot be typeset: name folders of fonts")
+    # Figures are picked by number: it must not depend on where a node keeps the folders.
+    found = list(dict.fromkeys(path for folder in pictures for path in _pictures(Path(folder))))
     digest = hashlib.sha256(f"{VERSION} {version()}".encode())
     for face in sorted({face.digest for face in faces}):
         digest.update(face.encode())
@@ -67,4 +74,6 @@ def press(
 def _pictures(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
-    return [path for path in folder.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES]
+    if not folder.is_dir():
+        raise RendererMissing(f"documents cannot be typeset: no pictures at {folder}")
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURE_SUFFIXES)

@@ -40,11 +40,15 @@ class WarcPage:
 
 @dataclass(frozen=True, kw_only=True)
 class WarcFault:
-    """What gives no page: `damaged`, `page_too_large` or `one_gzip_member`."""
+    """What gives no page: `damaged`, `page_too_large` or `one_gzip_member`.
+
+    `after` is where the last sound record before it begins; None when none was read.
+    """
 
     offset: int
     slug: str
     why: str
+    after: int | None = None
 
 
 class _Damaged(Exception):
@@ -70,12 +74,14 @@ def warc_pages(file: BinaryIO, *, start: int = 0) -> Iterator[WarcPage | WarcFau
     """
     _archive_iterator()
     place: int | None = start
+    sound = None
     while place is not None:
         try:
             record = _cut_out(file, place)
             found = _page(record, place) if record is not None else None
         except _Damaged as error:
-            yield WarcFault(offset=place, slug="damaged", why=f"at {place}: {error}")
+            why = f"at {place}: {error}"
+            yield WarcFault(offset=place, slug="damaged", why=why, after=sound)
             place = _next_record(file, place + 1)
             continue
         if record is None:
@@ -85,7 +91,7 @@ def warc_pages(file: BinaryIO, *, start: int = 0) -> Iterator[WarcPage | WarcFau
         if not record.last:
             why = "records share a member of gzip: `warcio recompress` sets them apart"
             yield WarcFault(offset=place, slug="one_gzip_member", why=why)
-        place = record.end
+        place, sound = record.end, place
 
 
 def warc_page(file: BinaryIO, offset: int) -> WarcPage | WarcFault:
