@@ -128,7 +128,7 @@ def test_pages_without_text_give_no_tile_and_are_told(tmp_path: Path) -> None:
     assert left_out(out) == {"a_pdf-p0001": "no_text"}
 
 
-@pytest.mark.parametrize("flags", [[], ["--tile", "256"], ["--format", "webp"]])
+@pytest.mark.parametrize("flags", [[], ["--tile", "256", "--format", "webp"]])
 def test_the_same_bytes_with_any_number_of_workers_and_again(
     papers: Path, tmp_path: Path, flags: list[str]
 ) -> None:
