@@ -31,7 +31,9 @@ class DrawnSource(LookSettings, Source):
     _limits: Limits = PrivateAttr(default_factory=Limits)
     _seed: int = PrivateAttr(default=0)
 
-    content: Literal["auto", "document"] = "document"
+    content: Literal["auto", "document"] = Field(
+        "document", description="document: every image is a page; auto: decided by its text"
+    )
     scales_per_page: int = Field(
         1, ge=1, le=MOST_SCALES, description="how often each page is drawn, at sizes of its own"
     )
