@@ -6,6 +6,7 @@ A page that takes too long or too much is given up with a slug, and the next one
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import pickle
 import shutil
@@ -34,6 +35,8 @@ _START_S = 60.0
 # A process may also die of something else, such as the kernel's want of memory.
 _TRIES = 2
 _DYING_S = 2.0
+# Where programs that draw for us keep what they need.
+_PREFIX, _LOCK, _NEW_S = "vae-corpus-documents-", ".lock", 60
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -69,6 +72,7 @@ class Renderings:
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._folder: str | None = None
+        self._lock_file: int | None = None
         self._fresh = True
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -107,6 +111,9 @@ class Renderings:
             # What programs that were killed have left behind.
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
     def _ask(self, request: tuple[Any, ...], limit_s: float) -> Any:
         for left in reversed(range(_TRIES)):
@@ -161,7 +168,9 @@ class Renderings:
     def _running(self) -> Connection:
         if self._pipe is None:
             ours, theirs = socket.socketpair()
-            self._folder = tempfile.mkdtemp(prefix="vae-corpus-documents-")
+            _sweep(Path(tempfile.gettempdir()))
+            self._folder = tempfile.mkdtemp(prefix=_PREFIX)
+            self._lock_file = _locked(Path(self._folder) / _LOCK)
             paths = os.pathsep.join(path for path in sys.path if path)
             self._child = subprocess.Popen(
                 # Not from the folder in which we happen to be: it may shadow what we import.
@@ -186,6 +195,27 @@ class Renderings:
         if code is not None and code < 0:
             return f"was ended by {signal.Signals(-code).name}"
         return "ended" if code is None else f"ended with code {code}"
+
+
+def _sweep(place: Path) -> None:
+    """Remove the folders of those that were killed: nobody holds their locks any more."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            # A new folder may not have its lock yet.
+            if time.time() - folder.stat().st_mtime > _NEW_S:
+                os.close(_locked(folder / _LOCK))
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(path: Path) -> int:
+    """The file, held until it is closed or its process ends; OSError when another holds it."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _family(pid: int) -> list[int]:

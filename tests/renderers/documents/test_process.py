@@ -311,3 +311,16 @@ def test_a_closed_one_can_be_asked_again(tmp_path: Path) -> None:
         drawing.close()
         drawing.close()
         assert not is_alive(first) and says(drawing, path) == "a line of text"
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    old, held, new = (tmp_path / f"{process._PREFIX}{name}" for name in ("old", "held", "new"))
+    for folder in (old, held, new):
+        folder.mkdir()
+        (folder / "profile").write_text("of a browser")
+    lock = process._locked(held / process._LOCK)
+    for folder in (old, held):
+        os.utime(folder, (0, 0))
+    process._sweep(tmp_path)
+    os.close(lock)
+    assert not old.exists() and held.exists() and new.exists()
