@@ -31,6 +31,11 @@ class PackSettings(Settings):
     jpeg_quality: int = Field(
         96, ge=80, le=100, description="of general images that had to be made smaller (4:4:4)"
     )
+    neighbourhood_units: int = Field(
+        64,
+        ge=1,
+        description="units that are packed together at most; decides when units are first listed",
+    )
     lane: str = Field(
         "corpus",
         pattern=r"^[A-Za-z0-9_-]{1,40}$",

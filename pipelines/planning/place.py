@@ -1,4 +1,4 @@
-"""Where a kept image goes: its rung and bucket, the tiles of text, and whom a quota leaves out."""
+"""Where an image that is kept would go: its rung and bucket, and the tiles of text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.planning.settings import PlanSettings
-from pipelines.planning.text_twins import mark_text_twins
 from vae_corpus.tiles import CELL_PX, Judged, Tile, draw_bucket, judge_tiles, with_figures
 from vae_corpus.words import GENERAL, REST, TOP, Bucket, buckets
 
@@ -26,7 +25,6 @@ _TILE = pa.struct(
 )
 _TEXT_SCHEMA = pa.schema(
     [
-        ("id", pa.int64()),
         ("text_rung", pa.int32()),
         ("bucket", pa.string()),
         ("tiles", pa.list_(_TILE)),
@@ -38,66 +36,46 @@ _TEXT_SCHEMA = pa.schema(
 _BATCH_ROWS = 50_000
 _LINE = ("x0", "y0", "x1", "y1", "chars")
 _MARK = ("x", "y", "hash")
-# Tiles with fewer marks, of some 100 characters, say too little to be told apart.
-_LEAST_MARKS = 24
 _Number = TypeVar("_Number", bound=np.generic)
 
 
-def place_rows(db: duckdb.DuckDBPyConnection, s: PlanSettings, seed: int) -> None:
-    """`placed`: rung and bucket for all, tiles for text; text without any tile is dropped."""
-    db.execute(
-        f"""
-        CREATE TEMP TABLE with_rung AS
-        SELECT *, CASE WHEN slug IS NULL THEN {_rung_sql(s, seed)} END AS rung
-        FROM unique_rows
-        """
+def cut_texts(rows: pa.Table, s: PlanSettings, seed: int) -> pa.Table:
+    """`rows` with tiles, blank_tiles and said; rung and bucket of text are those of its tiles.
+
+    Text is what is no general image; rows that have a slug are not cut.
+    """
+    text = pc.and_(pc.is_null(rows["slug"]), pc.not_equal(rows["kind"], GENERAL))
+    at = np.flatnonzero(text.to_numpy())
+    # Where each row finds its own among those that were cut; null where it was not.
+    of = np.full(len(rows), -1)
+    of[at] = np.arange(len(at))
+    place = pa.array(of, mask=of < 0)
+    batches = (
+        rows.take(pa.array(part)) for part in np.split(at, range(_BATCH_ROWS, len(at), _BATCH_ROWS))
     )
-    db.register("every_tile", pa.Table.from_batches(_text_tiles(db, s, seed), _TEXT_SCHEMA))
-    _drop_twin_tiles(db, s)
-    db.execute(
-        f"""
-        CREATE TEMP TABLE placed AS
-        SELECT w.* EXCLUDE (slug, text_lines, ink_cells, page_regions, text_marks)
-                   REPLACE (coalesce(t.text_rung, w.rung) AS rung),
-               CASE WHEN w.slug IS NOT NULL THEN w.slug
-                    WHEN w.kind <> '{GENERAL}' AND len(t.tiles) = 0
-                    THEN CASE WHEN t.twin_tiles > 0 THEN 'near_duplicate'
-                              WHEN t.blank_tiles > 0 THEN 'blank' ELSE 'no_text' END
-                    END AS slug,
-               CASE WHEN w.slug IS NOT NULL THEN NULL
-                    WHEN w.kind = '{GENERAL}' THEN {_bucket_sql(s)}
-                    ELSE t.bucket END AS bucket,
-               t.tiles AS tiles, t.blank_tiles AS blank_tiles, t.twin_tiles AS twin_tiles
-        FROM with_rung w LEFT JOIN text_tiles t USING (id)
-        """
-    )
+    cut = pa.concat_tables([_TEXT_SCHEMA.empty_table(), *(_cut(b, s, seed) for b in batches)])
+    cut = cut.take(place)
+    for name, made in (("rung", "text_rung"), ("bucket", "bucket")):
+        column = pc.if_else(
+            text,
+            pc.coalesce(cut[made], rows[name] if name == "rung" else pa.scalar(None, pa.string())),
+            rows[name],
+        )
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    for name in ("tiles", "blank_tiles", "said"):
+        rows = rows.append_column(name, cut[name])
+    return rows
 
 
-def _drop_twin_tiles(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
-    """`text_tiles`: `every_tile` without tiles that say what a tile of another page says."""
-    db.execute(
-        """
-        CREATE TEMP TABLE cut_tiles AS
-        SELECT row_number() OVER (ORDER BY w.sha256, n, w.id) AS rank, w.id || '-' || n AS id,
-               w.id AS row_id, n, w.page, tile, said AS marks
-        FROM (SELECT id, unnest(tiles) AS tile, unnest(said) AS said,
-                     generate_subscripts(tiles, 1) AS n FROM every_tile)
-        JOIN (SELECT id, sha256, hash(uri, regexp_replace(member, '@[0-9]+$', '')) AS page
-              FROM with_rung) w USING (id)
-        """
-    )
-    mark_text_twins(db, "cut_tiles", s.duplicate_tile_share, _LEAST_MARKS)
-    db.execute(
-        """
-        CREATE TEMP TABLE text_tiles AS
-        SELECT e.id, e.text_rung, e.bucket, e.blank_tiles, coalesce(k.tiles, []) AS tiles,
-               (len(e.tiles) - coalesce(len(k.tiles), 0))::INTEGER AS twin_tiles
-        FROM every_tile e LEFT JOIN (
-            SELECT row_id AS id, list(tile ORDER BY n) AS tiles
-            FROM cut_tiles ANTI JOIN text_twins USING (id) GROUP BY row_id) k USING (id)
-        """
-    )
-    db.execute("DROP TABLE cut_tiles")
+def _cut(rows: pa.Table, s: PlanSettings, seed: int) -> pa.Table:
+    plain = rows.select(
+        ["sha256", "width", "height", "rung", "ink_cells", "page_regions"]
+    ).to_pylist()
+    lines = _structs(rows["text_lines"].combine_chunks(), _LINE, np.float32)
+    marks = _structs(rows["text_marks"].combine_chunks(), _MARK, np.int64)
+    for row, row_lines, row_marks in zip(plain, lines, marks, strict=True):
+        row |= {"text_lines": row_lines, "text_marks": row_marks}
+    return pa.Table.from_pylist([_tile_row(row, s, seed) for row in plain], schema=_TEXT_SCHEMA)
 
 
 def rung_shares(s: PlanSettings, side: int) -> list[tuple[int, float]]:
@@ -116,7 +94,7 @@ def rung_draw_sql(seed: int) -> str:
     return f"(md5_number_lower('{seed}' || sha256) / 18446744073709551616.0)"
 
 
-def _rung_sql(s: PlanSettings, seed: int) -> str:
+def rung_sql(s: PlanSettings, seed: int) -> str:
     """SQL that draws a rung from the hash of the bytes, among the rungs that the side can serve."""
     cases = []
     for top in sorted((r for r, weight in s.rung_weights.items() if weight > 0), reverse=True):
@@ -128,7 +106,7 @@ def _rung_sql(s: PlanSettings, seed: int) -> str:
     return f"CASE {' '.join(cases)} END"
 
 
-def _bucket_sql(s: PlanSettings) -> str:
+def bucket_sql(s: PlanSettings) -> str:
     """SQL for the bucket with the nearest aspect ratio. The square always fits."""
     per_rung = []
     for rung in sorted(s.rung_weights):
@@ -143,25 +121,6 @@ def _bucket_sql(s: PlanSettings) -> str:
 
 def _middle(low: Bucket, high: Bucket) -> float:
     return math.sqrt(low.width / low.height * high.width / high.height)
-
-
-def _text_tiles(
-    db: duckdb.DuckDBPyConnection, s: PlanSettings, seed: int
-) -> Iterator[pa.RecordBatch]:
-    rows: Any = db.sql(
-        f"""
-        SELECT id, sha256, width, height, rung, text_lines, ink_cells, page_regions, text_marks
-        FROM with_rung WHERE slug IS NULL AND kind <> '{GENERAL}' ORDER BY id
-        """
-    )
-    for batch in rows.to_arrow_reader(_BATCH_ROWS):
-        plain = batch.drop_columns(["text_lines", "text_marks"]).to_pylist()
-        lines = _structs(batch["text_lines"], _LINE, np.float32)
-        marks = _structs(batch["text_marks"], _MARK, np.int64)
-        for row, row_lines, row_marks in zip(plain, lines, marks, strict=True):
-            row |= {"text_lines": row_lines, "text_marks": row_marks}
-        tiled = [_tile_row(row, s, seed) for row in plain]
-        yield pa.RecordBatch.from_pylist(tiled, schema=_TEXT_SCHEMA)
 
 
 def _structs(
@@ -181,7 +140,7 @@ def _tile_row(row: dict[str, Any], s: PlanSettings, seed: int) -> dict[str, Any]
     cut = judge_row(row, s, seed)
     if cut.bucket is None:
         none: dict[str, Any] = {"tiles": [], "said": [], "blank_tiles": 0}
-        return {"id": row["id"], "text_rung": None, "bucket": None} | none
+        return {"text_rung": None, "bucket": None} | none
     top = s.top_chars_per_256 * cut.bucket.width * cut.bucket.height / CELL_PX**2
     measured = row["text_lines"] is not None
     kept = [
@@ -194,7 +153,6 @@ def _tile_row(row: dict[str, Any], s: PlanSettings, seed: int) -> dict[str, Any]
         if slug is None
     ]
     return {
-        "id": row["id"],
         "text_rung": cut.rung,
         "bucket": str(cut.bucket),
         "tiles": kept,
@@ -266,28 +224,3 @@ def line_table(lines: Any) -> NDArray[np.float32] | None:
         return lines
     table = [[line[name] for name in _LINE] for line in lines]
     return np.array(table, np.float32).reshape(-1, len(_LINE))
-
-
-def apply_quotas(db: duckdb.DuckDBPyConnection, s: PlanSettings) -> None:
-    """`within`: `placed` with what exceeds a kind's quota marked; the best stay.
-
-    Best is: clearest for general images, most characters in 256 px for text, whose `text_rank` is
-    its place in its kind, from 1.
-    """
-    limits = " ".join(f"WHEN '{kind}' THEN {count}" for kind, count in sorted(s.quotas.items()))
-    over = f"place > CASE kind {limits} END" if limits else "false"
-    db.execute(
-        f"""
-        CREATE TEMP TABLE within AS
-        WITH ranked AS (
-            SELECT *, row_number() OVER (
-                PARTITION BY kind, slug IS NULL
-                ORDER BY CASE kind WHEN '{GENERAL}' THEN clarity ELSE max_chars_per_256_tile END
-                         DESC NULLS LAST, sha256) AS place
-            FROM placed)
-        SELECT * EXCLUDE (place) REPLACE (
-                   CASE WHEN slug IS NOT NULL THEN slug WHEN {over} THEN 'over_quota' END AS slug),
-               CASE WHEN slug IS NULL AND kind <> '{GENERAL}' THEN place END AS text_rank
-        FROM ranked
-        """
-    )

@@ -79,6 +79,13 @@ class PlanSettings(_Thresholds):
         {}, description="at most this many images per kind, best first, e.g. {general: 1000000}"
     )
 
+    partitions: int | None = Field(
+        None,
+        ge=1,
+        description="tasks of each pass of the plan; none: one for some 10^6 images. Changes no"
+        " decision",
+    )
+
     @field_validator("rung_weights")
     @classmethod
     def _rungs(cls, weights: dict[int, float]) -> dict[int, float]:

@@ -1,20 +1,32 @@
-"""Which shard each kept image goes to, and a recipe hash over what each shard will hold."""
+"""Which shard each kept image goes to, and a recipe hash over what each shard will hold.
+
+Shards are fair draws of their neighbourhood: inside a lane (kind, rung, extension) a seeded hash
+decides who goes together. What fills no shard of even size is left for a second, smaller draw among
+all neighbourhoods of its generation, in pieces that stay together.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from filters.scores import COLUMNS
 from pipelines.config import PackSettings
+from pipelines.planning.job import Neighbourhood
+from pipelines.planning.ranks import hash_bytes, prefixes
 from renderers import documents
 from vae_corpus.pictures import decode
+from vae_corpus.seeds import generator, mixed
 from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
@@ -68,21 +80,54 @@ def is_labelled(row: Mapping[str, Any]) -> bool:
     return bool(row["kind"] != GENERAL and row["text_stage"] == KNOWN)
 
 
-def assign_shards(db: duckdb.DuckDBPyConnection, pack: PackSettings, seed: int) -> None:
-    """`selected`: what is kept, in packing order, with the name of its shard.
+# Shards that share a lane evenly are at most by so much larger or smaller than is asked.
+_UNEVEN = 0.15
+# What is left is cut into pieces of this share of a shard.
+_PIECE = 1 / 8
 
-    Inside a kind and rung the order is that of a seeded hash: any run of samples is a fair draw.
+# Rows of a lane that are left for the shards of a generation, piece by piece.
+LEFT_SCHEMA = pa.schema(
+    [
+        ("generation", pa.int32()),
+        ("lane", pa.string()),
+        ("neighbourhood", pa.int64()),
+        ("piece", pa.int32()),
+        ("size", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Where the kept rows of a neighbourhood go.
+
+    `ext` and `lane` of each row; `number` of its shard among those of its lane, or -1 where it is
+    left over; then `piece` says in which piece. `size` is its share of a shard.
+    """
+
+    ext: list[str]
+    lane: NDArray[np.object_]
+    number: NDArray[np.int64]
+    piece: NDArray[np.int64]
+    size: NDArray[np.float64]
+
+
+def draw_shards(rows: pa.Table, pack: PackSettings, seed: int, *, alone: bool) -> Draw:
+    """Deal kept rows to shards; `alone`: no other neighbourhood of the generation takes what is
+    left, and shards are as even as they can be.
+
     A shard holds images of one extension, because readers that build tables ask for that, and for
     the same reason labels with lines of text in all of its tiles, or in none.
     """
-    limit, samples = pack.shard_bytes, pack.shard_samples
     kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
-    db.execute(
-        f"""
-        CREATE TEMP TABLE selected AS
-        WITH sized AS (
-            SELECT * EXCLUDE (slug, duplicate_of),
-                md5(concat('{seed}', 'order', sha256)) AS place,
+    with duckdb.connect(config={"threads": 1}) as db:
+        db.register("rows", rows)
+        answer: Any = db.sql(
+            f"""
+            SELECT ext, format('{{}}-{{}}-{{}}{{}}', kind, rung, ext, labels) AS lane,
+                   greatest(samples / {pack.shard_samples}, stored_bytes / {pack.shard_bytes})
+                       AS size
+            FROM (SELECT kind, rung,
                 CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
                 CASE WHEN kind <> '{GENERAL}' THEN '{pack.text_format}'
                      WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
@@ -94,60 +139,111 @@ def assign_shards(db: duckdb.DuckDBPyConnection, pack: PackSettings, seed: int) 
                      THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}
                      WHEN side <= rung * {KEEP_ORIGINAL_UP_TO} THEN "bytes"
                      ELSE rung::BIGINT * rung * {_JPEG_BYTES_PER_PX} END AS stored_bytes
-            FROM within WHERE slug IS NULL),
-        filled AS (
-            SELECT *, greatest(floor((sum(stored_bytes) OVER lane - stored_bytes) / {limit}),
-                               floor((sum(samples) OVER lane - samples) / {samples})) AS raw
-            FROM sized
-            WINDOW lane AS (PARTITION BY kind, rung, ext, labels ORDER BY place, id
-                            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)),
-        numbered AS (
-            SELECT *, dense_rank() OVER (same ORDER BY raw) - 1 AS number FROM filled
-            WINDOW same AS (PARTITION BY kind, rung, ext, labels))
-        SELECT * EXCLUDE (raw, number, stored_bytes, samples, labels),
-            format('shards/{{}}/{{}}/{pack.lane}-{{}}-{{}}-{{}}{{}}-{{:06d}}',
-                   kind, rung, kind, rung, ext, labels, number) AS shard
-        FROM numbered
-        """
-    )
+            FROM rows)
+            """
+        )
+        made = answer.to_arrow_table()
+    lanes = np.array(made["lane"].to_pylist(), np.object_)
+    size = made["size"].to_numpy(zero_copy_only=False).astype(np.float64)
+    salt = generator(seed, "shards").integers(0, 1 << 63, dtype=np.uint64)
+    place = mixed(prefixes(hash_bytes(rows)) ^ salt)
+    number, piece = (np.full(len(rows), -1) for _ in range(2))
+    for lane in sorted(set(lanes.tolist())):
+        at = np.flatnonzero(lanes == lane)
+        at = at[np.argsort(place[at], kind="stable")]
+        number[at], piece[at] = _deal(size[at], alone=alone)
+    return Draw(ext=made["ext"].to_pylist(), lane=lanes, number=number, piece=piece, size=size)
+
+
+def _deal(size: NDArray[np.float64], *, alone: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number of the shard of each row in drawn order, or -1 and the number of its piece."""
+    ends = np.cumsum(size)
+    middle, total = ends - size / 2, float(ends[-1])
+    none = np.full(len(size), -1)
+    count = max(1, math.ceil(total - _UNEVEN)) if alone else max(1, round(total))
+    if alone or abs(total / count - 1) <= _UNEVEN:
+        return np.minimum(middle * count / total, count - 1).astype(np.int64), none
+    full = math.floor(total)
+    left = middle >= full
+    number = np.where(left, -1, middle.astype(np.int64))
+    return number, np.where(left, ((middle - full) / _PIECE).astype(np.int64), -1)
+
+
+def left_over(draw: Draw, neighbourhood: Neighbourhood) -> pa.Table:
+    """The pieces that are left of each lane, as `LEFT_SCHEMA`."""
+    left = draw.piece >= 0
+    found: dict[tuple[str, int], float] = {}
+    pairs = zip(draw.lane[left].tolist(), draw.piece[left].tolist(), strict=True)
+    for pair, size in zip(pairs, draw.size[left].tolist(), strict=True):
+        found[pair] = found.get(pair, 0.0) + size
+    rows = [
+        {"lane": lane, "piece": piece, "size": size}
+        for (lane, piece), size in sorted(found.items())
+    ]
+    same = {"generation": neighbourhood.generation, "neighbourhood": neighbourhood.number}
+    return pa.Table.from_pylist([row | same for row in rows], schema=LEFT_SCHEMA)
+
+
+def deal_left(left: pa.Table) -> pa.Table:
+    """`left` with the number of the shard of each piece among those of its generation and lane."""
+    rows = left.to_pylist()
+    rows.sort(key=lambda r: (r["generation"], r["lane"], r["neighbourhood"], r["piece"]))
+    numbers: list[int] = []
+    for _, group in itertools.groupby(rows, key=lambda r: (r["generation"], r["lane"])):
+        size = np.array([row["size"] for row in group])
+        numbers.extend(_deal(size, alone=True)[0].tolist())
+    table = pa.Table.from_pylist(rows, schema=LEFT_SCHEMA)
+    return table.append_column("number", pa.array(numbers, pa.int64()))
+
+
+def shard_name(pack: PackSettings, lane: str, neighbourhood: Neighbourhood, number: int) -> str:
+    """The path of a shard of a neighbourhood below the corpus, without extension."""
+    return _path(pack, lane, f"{neighbourhood.name}-{number:03d}")
+
+
+def shared_name(pack: PackSettings, lane: str, generation: int, number: int) -> str:
+    """The path of a shard of what is left over in a generation."""
+    return _path(pack, lane, f"rest{generation:03d}-{number:05d}")
+
+
+def part_name(pack: PackSettings, lane: str, neighbourhood: Neighbourhood) -> str:
+    """The path of a tar of what a neighbourhood leaves of a lane, from which shards are made."""
+    return f"parts/{neighbourhood.generation:03d}/{pack.lane}-{lane}-{neighbourhood.name}"
+
+
+def _path(pack: PackSettings, lane: str, last: str) -> str:
+    kind, rung, _ = lane.split("-", 2)
+    return f"shards/{kind}/{rung}/{pack.lane}-{lane}-{last}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One shard to be made: its path below the corpus without extension, and its recipe."""
+    """One shard to be made: its path below the corpus without extension, and its recipe.
+
+    It is packed with the others of its `neighbourhood`, or put together from `parts`.
+    """
 
     name: str
     recipe: str
     samples: int
+    neighbourhood: str = ""
+    parts: tuple[str, ...] = ()
 
 
-class Recipes:
-    """One hash per shard over what it will hold, built while the selected rows stream by."""
+def recipe_base(pack: PackSettings, seed: int) -> bytes:
+    """What decides the bytes of all shards alike."""
+    # How shards are filled shows in what they hold.
+    filled = {"shard_bytes", "shard_samples", "neighbourhood_units"}
+    base = [PACK_VERSION, pack.model_dump(exclude=filled), seed, _SCORES_PACKED]
+    return json.dumps(base, sort_keys=True).encode()
 
-    def __init__(self, pack: PackSettings, seed: int) -> None:
-        base = [PACK_VERSION, pack.model_dump(), seed, _SCORES_PACKED]
-        self._base = json.dumps(base, sort_keys=True).encode()
-        self._hashes: dict[str, Any] = {}
-        self._samples: dict[str, int] = {}
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        for row in batch.select(["shard", *PACKED]).to_pylist():
-            shard = row["shard"]
-            if shard not in self._hashes:
-                self._hashes[shard] = hashlib.sha256(self._base)
-                self._samples[shard] = 0
-            # Pixels are the decoder's; bytes that are kept are not.
-            by: Any = DECODED_BY if is_decoded(row) else None
-            by = [by, LABELLED_BY] if is_labelled(row) else by
-            whole = json.dumps([row, by], sort_keys=True, default=str)
-            self._hashes[shard].update(whole.encode())
-            self._samples[shard] += len(row["tiles"]) if row["tiles"] is not None else 1
-
-    def table(self) -> pa.Table:
-        return pa.table(
-            {
-                "shard": pa.array(self._hashes, pa.string()),
-                "recipe": pa.array([h.hexdigest()[:16] for h in self._hashes.values()]),
-                "samples": pa.array(self._samples.values(), pa.int64()),
-            }
-        )
+def recipe(base: bytes, rows: pa.Table) -> str:
+    """16 hex digits over what a shard will hold: these selected rows, in this order."""
+    whole = hashlib.sha256(base)
+    for row in rows.select([*PACKED, "shard"]).to_pylist():
+        # Pixels are the decoder's; bytes that are kept are not.
+        by: Any = DECODED_BY if is_decoded(row) else None
+        by = [by, LABELLED_BY] if is_labelled(row) else by
+        whole.update(json.dumps([row, by], sort_keys=True, default=str).encode())
+    return whole.hexdigest()[:16]

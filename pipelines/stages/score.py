@@ -5,74 +5,109 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from filters.scores import Scores
 from filters.settings import ScoreSettings
 from pipelines import engine
 from pipelines.config import CorpusConfig
-from pipelines.sources import Source, Unit
+from pipelines.sources import Source
+from pipelines.stages.list import Listed, read_unit
 from pipelines.stages.runner import BuildFailed, Runner, tell_failures
 from pipelines.workers import careful, scorer
 from vae_corpus import storage
 
+# Failed units that a message names.
+_MOST_TOLD = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """Where the rows lie, the units that have them, and those that were given up."""
+    """Where the rows lie, all units, and those of them that were given up and have none."""
 
     folder: str
-    units: tuple[Unit, ...]
+    listed: Listed
     given_up: tuple[engine.Failure, ...]
     versions: dict[str, Any]
 
 
+class UnitTasks:
+    """A task for each unit that has no rows yet, as the engine's `Tasks`."""
+
+    def __init__(self, listed: Listed, committed: NDArray[np.uint64]) -> None:
+        todo = np.flatnonzero(~np.isin(listed.ids, committed))
+        self._todo = todo[np.lexsort((listed.ids[todo], -listed.weights[todo]))]
+        self._listed = listed
+        self.total_weight = int(np.maximum(listed.weights[todo], 1).sum())
+        images = listed.images[todo]
+        self.images = None if (images < 0).any() else int(images.sum())
+
+    def __len__(self) -> int:
+        return len(self._todo)
+
+    def __iter__(self) -> Iterator[engine.Task]:
+        for number in self._todo.tolist():
+            images = int(self._listed.images[number])
+            yield engine.Task(
+                task_id=f"{int(self._listed.ids[number]):016x}",
+                payload=self._listed.ref(number),
+                weight=int(self._listed.weights[number]),
+                images=None if images < 0 else images,
+            )
+
+
 def score_units(
-    config: CorpusConfig, sources: dict[str, Source], units: Sequence[Unit], runner: Runner
+    config: CorpusConfig, sources: dict[str, Source], listed: Listed, runner: Runner
 ) -> Scored:
     """Score what is not committed; BuildFailed when more units fail than may be left out."""
     versions = scorer.versions(Scores(config.score))
     folder = storage.join(config.out, "scores", settings_hash(config.score))
-    committed = set(storage.names(folder, ".parquet"))
     job = scorer.ScoreJob(settings=config.score, versions=versions, sources=sources, folder=folder)
-    tasks = [
-        engine.Task(
-            task_id=unit.unit_id,
-            payload=unit,
-            weight=sources[unit.source].weight(unit),
-            images=sources[unit.source].images(unit),
-        )
-        for unit in units
-        if f"{unit.unit_id}.parquet" not in committed
-    ]
     make_careful = functools.partial(
         careful.make_careful_scorer,
         job,
         image_timeout_s=config.engine.image_timeout_s,
         start_timeout_s=config.engine.start_timeout_s,
     )
-    make_work = functools.partial(scorer.make_scorer, job)
     # Only scoring runs models: packing and rendering must not wait for GPUs.
     gpus = config.engine.gpus_per_worker
-    allowed = config.engine.quarantine(len(units))
-    failures = runner.run("score", tasks, make_work, make_careful, gpus, allowed).failures
+    count = len(listed.ids)
+    allowed = config.engine.quarantine(count)
+    failures = runner.run(
+        "score",
+        UnitTasks(listed, _committed(folder)),
+        functools.partial(_read_first, functools.partial(scorer.make_scorer, job)),
+        functools.partial(_read_first, make_careful),
+        gpus,
+        allowed,
+    ).failures
     if len(failures) > allowed:
+        units = [listed.unit(failure.task_id) for failure in failures[:_MOST_TOLD]]
         places = {u.unit_id: f"{u.source}: {u.uri} [{u.start}:{u.stop}]" for u in units}
         raise BuildFailed(
             tell_failures("units could not be scored", failures, places)
-            + f"\n{allowed} of the {len(units)} units may be left out"
+            + f"\n{allowed} of the {count} units may be left out"
             " (engine.max_quarantined). Mend the source and run again: only these units are left."
             " Or let more be left out with --engine.max_quarantined N."
         )
-    lost = {failure.task_id for failure in failures}
-    return Scored(
-        folder=folder,
-        units=tuple(unit for unit in units if unit.unit_id not in lost),
-        given_up=tuple(failures),
-        versions=versions,
-    )
+    return Scored(folder=folder, listed=listed, given_up=tuple(failures), versions=versions)
+
+
+def _committed(folder: str) -> NDArray[np.uint64]:
+    """The units that have rows, by one listing."""
+    names = (name.removesuffix(".parquet") for name in storage.names(folder, ".parquet"))
+    return np.fromiter((int(name, 16) for name in names), np.uint64)
+
+
+def _read_first(make: Callable[[], engine.Work]) -> engine.Work:
+    """Work for units of which the task says where they stand."""
+    work = make()
+    return lambda ref: work(read_unit(ref))
 
 
 def settings_hash(settings: ScoreSettings) -> str:

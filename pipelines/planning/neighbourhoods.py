@@ -1,0 +1,86 @@
+"""Neighbourhoods: fixed groups of units, dealt once, whose images are planned and packed together.
+
+A shard is a fair draw of its neighbourhood, so whatever changes elsewhere leaves it as it is. Units
+that are listed for the first time fill the places of units that are gone, whose shards change in
+any case; the others make neighbourhoods of a new generation, and shards of their own.
+
+Units are dealt in the order of their ids, which are hashes, so that each neighbourhood is a fair
+draw of all sources that came with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.planning.job import Neighbourhood
+from vae_corpus import storage
+
+# As many bytes of sources in a neighbourhood as would fill so many shards.
+_MOST_SHARDS = 32
+_NAME = re.compile(r"(\d{3})-(\d{6})-([0-9a-f]{16})\.parquet")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dealt:
+    """A neighbourhood and the ids of its units, uint64[N], in the order in which they came."""
+
+    number: int
+    generation: int
+    ids: NDArray[np.uint64]
+
+    @property
+    def file_name(self) -> str:
+        """Says all about the neighbourhood: it is another file when the units are others."""
+        digest = hashlib.sha256(self.ids.astype("<u8").tobytes()).hexdigest()[:16]
+        return f"{self.generation:03d}-{self.number:06d}-{digest}.parquet"
+
+
+def listed(folder: str) -> list[Neighbourhood]:
+    """The neighbourhoods whose tables of units lie in a folder, by number."""
+    found = [(_NAME.fullmatch(name), name) for name in storage.names(folder, ".parquet")]
+    return sorted(
+        (
+            Neighbourhood(
+                number=int(match[2]), generation=int(match[1]), units=storage.join(folder, name)
+            )
+            for match, name in found
+            if match
+        ),
+        key=lambda neighbourhood: neighbourhood.number,
+    )
+
+
+def deal(
+    before: Sequence[Dealt], found: NDArray[np.uint64], size: int, bytes_each: float = 0.0
+) -> list[Dealt]:
+    """Deal the units that were found, `size` of them to a neighbourhood at most.
+
+    `before` is what was dealt already. `bytes_each`: the share of a shard that a unit has on
+    average, as far as that is known.
+    """
+    found = np.sort(found)
+    known = np.concatenate([np.zeros(0, np.uint64), *(dealt.ids for dealt in before)])
+    fresh = found[~np.isin(found, known)]
+    dealt: list[Dealt] = []
+    for old in before:
+        ids = old.ids[np.isin(old.ids, found)]
+        gap = len(old.ids) - len(ids)
+        ids, fresh = np.concatenate([ids, fresh[:gap]]), fresh[gap:]
+        if len(ids):
+            dealt.append(Dealt(number=old.number, generation=old.generation, ids=ids))
+    if not len(fresh):
+        return dealt
+    count = max(math.ceil(len(fresh) / size), round(len(fresh) * bytes_each / _MOST_SHARDS))
+    count = min(count, len(fresh))
+    generation = 1 + max((old.generation for old in before), default=-1)
+    number = 1 + max((old.number for old in before), default=-1)
+    for n, ids in enumerate(np.array_split(fresh, count)):
+        dealt.append(Dealt(number=number + n, generation=generation, ids=ids))
+    return dealt

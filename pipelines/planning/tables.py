@@ -1,0 +1,33 @@
+"""Where the tables of a plan lie: one of each kind for every neighbourhood, and one of shards."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from vae_corpus import storage
+
+SELECTED, DROPPED, REJECTED = FATES = ("selected", "dropped", "rejected")
+SHARDS = "shards.parquet"
+# Written last: while it is there, the plan is whole.
+FACTS = "plan.json"
+
+
+def paths(plan: str, fate: str) -> list[str]:
+    """The tables of one fate, by neighbourhood."""
+    folder = storage.join(plan, fate)
+    return [storage.join(folder, name) for name in storage.names(folder, ".parquet")]
+
+
+def path(plan: str, fate: str, neighbourhood: str) -> str:
+    """The table of one fate of a neighbourhood."""
+    return storage.join(plan, fate, f"{neighbourhood}.parquet")
+
+
+def facts(plan: str) -> dict[str, Any] | None:
+    """What a plan says of itself; None while it is not whole."""
+    try:
+        said: dict[str, Any] = json.loads(storage.read_bytes(storage.join(plan, FACTS)))
+    except (FileNotFoundError, ValueError):
+        return None
+    return said
