@@ -40,7 +40,7 @@ _Number = TypeVar("_Number", bound=np.generic)
 
 
 def cut_texts(rows: pa.Table, s: PlanSettings, seed: int) -> pa.Table:
-    """`rows` with tiles, tile_count, blank_tiles and said; rung and bucket of text are those of its tiles.
+    """`rows` with tiles, tile_count, blank_tiles and said; text goes to the rung of its tiles.
 
     Text is what is no general image; rows that have a slug are not cut.
     """
