@@ -34,7 +34,7 @@ PHOTOGRAPHS = 40
 
 
 def photographs(size_px: int, seed: int = 0) -> list[bytes]:
-    """JPEGs of `size_px` square, each out of another photograph, scaled down as little as may be."""
+    """JPEGs of `size_px` square, each out of another photograph, as large as it may be."""
     rng = np.random.default_rng(seed)
     found = [path for path in demo_inputs().photos if path.suffix == ".jpg"]
     made = []
