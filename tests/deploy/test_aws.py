@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import start
 
 from pipelines.workers.socket_path import check_socket_path
-from tests.deploy.files import DEPLOY, documents, read
+from tests.deploy.files import DEPLOY, ROOT, documents, project, read
 
 Config = dict[str, Any]
 
@@ -127,6 +128,16 @@ def test_temporary_files_go_to_the_local_disk(cluster: Config) -> None:
     (mount,) = [c for c in cluster["initialization_commands"] if "mkfs" in c]
     # A disk with files on it is not formatted again.
     assert mount.index(f"mountpoint -q {volume} ||") < mount.index("mkfs")
+
+
+def test_what_is_installed_from_is_mounted(cluster: Config) -> None:
+    mounts = {k.removeprefix("/home/ray/vae-corpus/"): v for k, v in cluster["file_mounts"].items()}
+    assert all(remote == local and (ROOT / local).exists() for remote, local in mounts.items())
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    about = project()
+    needed = {name.split(".")[0] for name in packages["packages"]}
+    needed |= {"pyproject.toml", "constraints.txt", "deploy", about["readme"]}
+    assert set(mounts) == needed | set(about["license-files"])
 
 
 def test_shell_is_sound(cluster: Config) -> None:
