@@ -203,7 +203,8 @@ def _without(tiles: pa.ListArray, twins: pa.ListArray) -> pa.ListArray:
     left = np.add.reduceat(np.append(keep, False).astype(np.int64), starts) * (sizes > 0)
     ends = np.concatenate(([0], np.cumsum(left))).astype(np.int32)
     values = tiles.flatten().filter(pa.array(keep))
-    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array(~valid))
+    # As the column is named that it comes from: bytes must not tell who was cut.
+    return pa.ListArray.from_arrays(pa.array(ends), values, tiles.type, mask=pa.array(~valid))
 
 
 def _named(
