@@ -18,8 +18,6 @@ _NEAR_PX, _NEAR_SHARE, _ASIDE_COST = 3, 0.3, 0.05
 _TWICE_COST = 1.3
 # Of two places as good as each other, within this many characters, the first is taken.
 _SAME = 1e-9
-# Earlier strips are looked at by so many at once: the best of them may be too bad already.
-_RUN = 16
 # Densities are told as characters in a square of this side.
 CELL_PX = 256
 # Ink is told for squares of this side.
@@ -43,8 +41,9 @@ def place_strips(
     stands alone comes to the middle.
     """
     spans = np.stack([start, stop, chars, cut]).astype(np.float64)
-    room, came, found = np.empty((6, total + 1)), np.empty(total, np.int64), np.empty(total, np.int64)
-    count = _place(total, size, spans, len(start), room, came, found)
+    room, ways = np.empty((7, total + 1)), np.empty((3, total + 1), np.int64)
+    found = np.empty(total + 1, np.int64)
+    count = _place(total, size, spans, len(start), room, ways, found)
     return found[:count]
 
 
@@ -74,7 +73,7 @@ def place_tiles(
     end = _tiles(
         *(sizes.width, sizes.height, across, down, lines.starts, lines.stops, lines.values),
         *(ink.starts, ink.values, float(min_chars_per_256), max_tiles, stops, x, y, chars, why),
-        *(np.empty((6, side + 1)), np.empty((13, longest)), np.empty((3, side + 1), np.int64)),
+        *(np.empty((7, side + 1)), np.empty((13, longest)), np.empty((5, side + 1), np.int64)),
     )
     return Tiles(
         stops=stops,
@@ -100,11 +99,11 @@ def _tiles(  # type: ignore[no-untyped-def]
                         spans[8 + k, i] = lines[k, starts[n] + i]
                 end = _among_lines(
                     *(width[n], height[n], across[n], down[n], spans[8:], count, room),
-                    *(spans[:4], spans[4:8], places[0], places[1], places[2], x, y, chars, end),
+                    *(spans[:4], spans[4:8], places[:3], places[3], places[4], x, y, chars, end),
                 )
             else:
                 end = _side_by_side(
-                    *(width[n], height[n], across[n], down[n], places[1], places[2], x, y),
+                    *(width[n], height[n], across[n], down[n], places[3], places[4], x, y),
                     *(chars, end),
                 )
             floor = least * across[n] * down[n] / CELL_PX**2
@@ -127,7 +126,7 @@ def _tiles(  # type: ignore[no-untyped-def]
 
 @njit(**EXACT)
 def _among_lines(  # type: ignore[no-untyped-def]
-    width, height, across, down, lines, count, room, spans, seen, came, rows, columns, x, y, chars,
+    width, height, across, down, lines, count, room, spans, seen, ways, rows, columns, x, y, chars,
     end,
 ):  # fmt: skip
     """Write the tiles of a page from `end` on; the new end."""
@@ -137,7 +136,7 @@ def _among_lines(  # type: ignore[no-untyped-def]
         along = each if x1 - x0 >= y1 - y0 and y1 - y0 < down else 0.0
         spans[0, i], spans[1, i], spans[2, i] = y0, y1, each
         spans[3, i] = max(along, min(each, _CUT_CHARS))
-    for row in range(_place(height, down, spans, count, room, came, rows)):
+    for row in range(_place(height, down, spans, count, room, ways, rows)):
         top, inside = rows[row], 0
         for i in range(count):
             share = _covered(lines[1, i], lines[3, i], top, down)
@@ -148,7 +147,7 @@ def _among_lines(  # type: ignore[no-untyped-def]
                 seen[0, inside], seen[1, inside], seen[2, inside] = lines[0, i], lines[2, i], part
                 seen[3, inside] = max(along, min(part, _CUT_CHARS))
                 inside += 1
-        for column in range(_place(width, across, seen, inside, room, came, columns)):
+        for column in range(_place(width, across, seen, inside, room, ways, columns)):
             left = columns[column]
             for i in range(inside):
                 spans[0, i] = seen[2, i] * _covered(seen[0, i], seen[1, i], left, across)
@@ -258,9 +257,11 @@ def _leave_out(chars, why, first, end, most):  # type: ignore[no-untyped-def]
 
 
 @njit(**EXACT)
-def _place(total, size, spans, count, room, came, found):  # type: ignore[no-untyped-def]
+def _place(total, size, spans, count, room, ways, found):  # type: ignore[no-untyped-def]
     """Write the starts of strips to `found`; how many. `spans` is start, stop, chars and cut."""
-    before, cost, moment, gain, best, run = room[0], room[1], room[2], room[3], room[4], room[5]
+    before, cost, moment, gain = room[0], room[1], room[2], room[3]
+    best, worth, rise = room[4], room[5], room[6]
+    came, queue, close = ways[0], ways[1], ways[2]
     for px in range(total + 1):
         before[px] = cost[px] = 0.0
     # Characters before each px, and what an edge before it costs.
@@ -270,10 +271,12 @@ def _place(total, size, spans, count, room, came, found):  # type: ignore[no-unt
         if stop <= start:
             continue
         each, cut = spans[2, n] / (stop - start), spans[3, n]
-        for px in range(start + 1, stop + 1):
-            before[px] += each
-        for px in range(start + 1, stop):
-            cost[px] += cut
+        # Slices, because of them the compiler knows that no place is counted from the end.
+        held, through = before[start + 1 : stop + 1], cost[start + 1 : stop]
+        for px in range(len(held)):
+            held[px] += each
+        for px in range(len(through)):
+            through[px] += cut
         for away in range(_NEAR_PX):
             near = cut * _NEAR_SHARE * (1 - away / _NEAR_PX)
             cost[max(0, start - away)] += near
@@ -296,26 +299,42 @@ def _place(total, size, spans, count, room, came, found):  # type: ignore[no-unt
     slack = 1e-14 * (high + before[total])
     # The best of all strips that end where the next may begin.
     apart, apart_at = 0.0, -1
+    # Those that may overlap with the next, as far as none after them is worth more.
+    head = tail = 0
     for at in range(places):
         if at >= size and best[at - size] > apart:
             apart, apart_at = best[at - size], at - size
-        own = gain[at]
-        value, from_at = apart + own, apart_at
+        value, from_at = apart + gain[at], apart_at
         first, last = max(0, at - size + 1), at - size // 2
-        if last >= first:
-            level = own + _TWICE_COST * before[at] + slack - _SAME
-            for block in range(first // _RUN, last // _RUN + 1):
-                if run[block] + level <= value:
-                    continue
-                for other in range(max(first, block * _RUN), min(last, block * _RUN + _RUN - 1) + 1):
-                    twice = before[other + size] - before[at]
-                    joined = best[other] + own - _TWICE_COST * twice
-                    if joined > value + _SAME:
-                        value, from_at = joined, other
+        if last >= 0:
+            close[last], rise[last] = -1, 0.0
+            while tail > head and worth[queue[tail - 1]] < worth[last] - slack:
+                tail -= 1
+                if worth[queue[tail]] >= worth[last] - _SAME - slack:
+                    close[last] = max(close[last], queue[tail], close[queue[tail]])
+            if tail > head:
+                other = queue[tail - 1]
+                rise[last] = rise[other] + max(0.0, worth[last] - worth[other])
+            queue[tail] = last
+            tail += 1
+            while queue[head] < first:
+                head += 1
+            other = queue[head]
+            more = rise[last] - rise[other] + slack
+            if worth[other] + gain[at] + _TWICE_COST * before[at] + more > value + _SAME:
+                twice = before[other + size] - before[at]
+                joined = best[other] + gain[at] - _TWICE_COST * twice
+                if joined > value + _SAME and close[other] < first and more + slack < _SAME:
+                    value, from_at = joined, other
+                else:
+                    # As good as others before it, or as none: in order, as that decides.
+                    for other in range(first, last + 1):
+                        twice = before[other + size] - before[at]
+                        joined = best[other] + gain[at] - _TWICE_COST * twice
+                        if joined > value + _SAME:
+                            value, from_at = joined, other
         best[at], came[at] = value, from_at
-        alone = value - _TWICE_COST * before[at + size]
-        if at % _RUN == 0 or alone > run[at // _RUN]:
-            run[at // _RUN] = alone
+        worth[at] = value - _TWICE_COST * before[at + size]
     last, most = -1, 0.0
     for at in range(places):
         if best[at] > most + _SAME:
