@@ -1,4 +1,4 @@
-"""What is known of many pages, and their tiles, as flat arrays: compiled loops take nothing else."""
+"""What is known of many pages, and their tiles, as flat arrays: what compiled loops take."""
 
 from __future__ import annotations
 

@@ -98,12 +98,20 @@ def _add(  # type: ignore[no-untyped-def]
     for n in range(len(ends)):
         first, kept, shown = end, 0, 0
         for old in range(old_first, old_ends[n]):
-            x[end], y[end], chars[end], why[end] = old_x[old], old_y[old], old_chars[old], old_why[old]
+            x[end], y[end], chars[end], why[end] = (
+                old_x[old],
+                old_y[old],
+                old_chars[old],
+                old_why[old],
+            )
             end += 1
             if old_why[old] == 0:
                 kept += 1
                 for region in range(starts[n], stops[n]):
-                    if _covers(regions, region, old_x[old], old_y[old], across[n], down[n]) >= _SHOWS:
+                    if (
+                        _covers(regions, region, old_x[old], old_y[old], across[n], down[n])
+                        >= _SHOWS
+                    ):
                         shown += 1
                         break
         old_first = old_ends[n]
@@ -195,7 +203,7 @@ def _around(  # type: ignore[no-untyped-def]
 
 @njit(**EXACT)
 def _place(middle, size, total, start, stop, chars, count, room):  # type: ignore[no-untyped-def]
-    """Of the wanted place and those near to it the one that costs least, of equal ones the first."""
+    """Of the wanted place and those near it the one that costs least, of equal ones the first."""
     wanted = min(max(int(np.rint(middle - size / 2)), 0), total - size)
     low, high = max(0, wanted - _SHIFT_PX), min(total - size, wanted + _SHIFT_PX)
     best, best_at = np.inf, wanted
@@ -225,7 +233,7 @@ def _cut(edge, total, start, stop, chars, count, room):  # type: ignore[no-untyp
 def _sum(values, count):  # type: ignore[no-untyped-def]
     """In the order in which numpy adds: of more than 128 numbers first halves, then rests.
 
-    Without recursion: numba 0.68 crashes where it loads a function that calls itself from its cache.
+    Without recursion: numba 0.68 crashes when it loads a function that calls itself from a cache.
     """
     if count <= 128:
         return _short_sum(values, 0, count)

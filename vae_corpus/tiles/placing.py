@@ -41,8 +41,8 @@ def draw_bucket(seed: int, sha256: str, width: int, height: int, rung: int) -> B
 
     Tiles are free to take any shape, so they supply the mixed aspect ratios of all groups.
     """
-    sides = [np.array([side], np.int64) for side in (width, height)]
-    (place,) = draw_buckets(bucket_seeds(seed, [sha256]), *sides, rung)
+    seeds = bucket_seeds(seed, [sha256])
+    (place,) = draw_buckets(seeds, np.array([width]), np.array([height]), rung)
     return buckets(rung)[place] if place >= 0 else None
 
 
@@ -58,7 +58,7 @@ def draw_buckets(
     wide, high = np.array(buckets(rung)).T
     fits = (wide <= width[:, None]) & (high <= height[:, None])
     numbers = fits.cumsum(axis=1)
-    drawn = draws.integers(seeds, numbers[:, -1])
+    drawn = draws.integers(seeds, numbers[:, -1].copy())
     found = ((numbers == drawn[:, None] + 1) & fits).argmax(axis=1)
     return np.where(drawn >= 0, found, -1)
 

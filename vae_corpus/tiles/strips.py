@@ -77,8 +77,10 @@ def place_tiles(
     )
     return Tiles(
         stops=stops,
-        **{"x": x[:end].copy(), "y": y[:end].copy()},
-        **{"chars": chars[:end].copy(), "why": why[:end].copy()},
+        x=x[:end].copy(),
+        y=y[:end].copy(),
+        chars=chars[:end].copy(),
+        why=why[:end].copy(),
     )
 
 
@@ -167,7 +169,7 @@ def _covered(start, stop, at, size):  # type: ignore[no-untyped-def]
 def _sum(values, count):  # type: ignore[no-untyped-def]
     """In the order in which numpy adds: of more than 128 numbers first halves, then rests.
 
-    Without recursion: numba 0.68 crashes where it loads a function that calls itself from its cache.
+    Without recursion: numba 0.68 crashes when it loads a function that calls itself from a cache.
     """
     if count <= 128:
         return _short_sum(values, 0, count)
