@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -153,6 +153,15 @@ class Source(Settings):
     @abstractmethod
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         """The bytes of the item at this address, as `read` gave them."""
+
+    def fetch_many(self, addresses: Sequence[tuple[str, int, int]]) -> Iterator[bytes]:
+        """What `fetch` gives for each (uri, offset, bytes) of one unit, in their order.
+
+        Meant for addresses that ascend: then sources in an object store read runs of them with few
+        requests, many of these in flight, with a bounded number of bytes ahead of the caller.
+        """
+        for uri, offset, size in addresses:
+            yield self.fetch(uri, offset, size)
 
     def fetch_page(self, uri: str, offset: int) -> PageImage | None:
         """The page at this address drawn again, by sources that draw; None by others."""
