@@ -27,8 +27,8 @@ class EngineSettings(Settings):
     task_timeout_s: float = Field(
         3600,
         gt=0,
-        description="time limit of one try of one task; ten times that when it is tried image by"
-        " image",
+        description="time limit of one try of one unit or shard; ten times that when a unit is"
+        " tried image by image",
     )
     image_timeout_s: float = Field(
         120,
@@ -72,13 +72,15 @@ class EngineSettings(Settings):
 class Task:
     """One call: `payload` goes to the worker, `weight` (bytes, pages...) sets the order.
 
-    `images` is how many it holds, None where nobody knows before it is read.
+    `images` is how many it holds, None where nobody knows before it is read. A try that makes
+    several `pieces` may take the time of all of them.
     """
 
     task_id: str
     payload: Any
     weight: int = 0
     images: int | None = None
+    pieces: int = 1
 
 
 class Tasks(Protocol):
