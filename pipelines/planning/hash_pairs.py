@@ -100,6 +100,8 @@ def first_blocks(bits: int) -> range:
 def meet(rows: Hashed, near: Nearness, first: int) -> Met:
     """The pairs of rows whose first common block is number `first`."""
     count = len(rows.phash)
+    if not count:
+        return Met(twin=np.zeros(0, np.int64), looks=np.zeros((0, LOOKS), np.int64), capped=0)
     order = np.argsort(rows.phash, kind="stable")
     hashes, starts = np.unique(rows.phash[order], return_index=True)
     ends = np.append(starts[1:], count)

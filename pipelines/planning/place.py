@@ -40,7 +40,7 @@ _Number = TypeVar("_Number", bound=np.generic)
 
 
 def cut_texts(rows: pa.Table, s: PlanSettings, seed: int) -> pa.Table:
-    """`rows` with tiles, blank_tiles and said; rung and bucket of text are those of its tiles.
+    """`rows` with tiles, tile_count, blank_tiles and said; text goes to the rung of its tiles.
 
     Text is what is no general image; rows that have a slug are not cut.
     """
@@ -64,7 +64,7 @@ def cut_texts(rows: pa.Table, s: PlanSettings, seed: int) -> pa.Table:
         rows = rows.set_column(rows.schema.get_field_index(name), name, column)
     for name in ("tiles", "blank_tiles", "said"):
         rows = rows.append_column(name, cut[name])
-    return rows
+    return rows.append_column("tile_count", pc.list_value_length(rows["tiles"]))
 
 
 def _cut(rows: pa.Table, s: PlanSettings, seed: int) -> pa.Table:

@@ -29,6 +29,8 @@ CONTEST_SCHEMA = pa.schema(
         ("row", pa.uint64()),
     ]
 )
+# What a contest is about, besides the kind.
+CONTESTED = ("clarity", "max_chars_per_256_tile", "sha256")
 # The last place is first found among steps of quality of so many values.
 _STEP_BITS = np.uint64(16)
 

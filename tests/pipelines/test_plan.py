@@ -269,7 +269,7 @@ def test_shards_are_closed_at_their_size(tmp_path: Path) -> None:
     )
     sizes = [s["samples"] for s in made["shards"]]
     assert len(sizes) == 7 and sum(sizes) == 100 and set(sizes) <= {14, 15}
-    assert made["shards"][0]["shard"] == "shards/general/256/corpus-general-256-jpg-000000"
+    assert made["shards"][0]["shard"] == "shards/general/256/corpus-general-256-jpg-000000-000"
 
 
 def test_the_order_of_scores_changes_nothing(tmp_path: Path) -> None:

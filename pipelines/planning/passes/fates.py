@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from filters import layout
 from pipelines.planning import exchange
 from pipelines.planning.job import Neighbourhood, PlanJob, column, places
-from pipelines.planning.passes.judge import each_neighbourhood
+from pipelines.planning.passes.judge import rows_of
 from pipelines.planning.passes.near import LOOK
-from pipelines.planning.passes.show import compared, of_neighbourhood
-from pipelines.planning.quotas import contest
+from pipelines.planning.passes.show import NEEDED, compared, of_neighbourhood
+from pipelines.planning.quotas import CONTESTED, contest
 from pipelines.planning.texts import THINNED
 from vae_corpus import storage
 from vae_corpus.words import GENERAL
 
+_NEEDED = ("slug", "kind", "tile_count", "blank_tiles", *CONTESTED)
 # Runs that stand elsewhere by so much of the sides were set anew.
 _SET_ANEW = 0.02
 
@@ -51,11 +52,12 @@ def decide_batch(job: PlanJob, number: int) -> dict[str, Any]:
         for name in ("exact", "twins", "shown")
     }
     contests = []
-    for neighbourhood, rows in each_neighbourhood(job, number):
+    for neighbourhood in job.batches[number]:
+        rows = rows_of(job, neighbourhood, _NEEDED)
         exact = _best(job, of_neighbourhood(found["exact"], "row", neighbourhood), "row")
         near = _best(job, of_neighbourhood(found["twins"], "row", neighbourhood), "row")
         shown = of_neighbourhood(found["shown"], "worse", neighbourhood)
-        looked, texts, tiles = _look_closer(job, neighbourhood, rows, shown)
+        looked, texts, tiles = _look_closer(job, neighbourhood, shown)
         for place, twin in looked.items():
             near[place] = min(near.get(place, twin), twin)
         fates = _fates(rows, exact, texts | near, tiles)
@@ -68,12 +70,13 @@ def decide_batch(job: PlanJob, number: int) -> dict[str, Any]:
 
 
 def _look_closer(
-    job: PlanJob, neighbourhood: Neighbourhood, rows: pa.Table, shown: pa.Table
+    job: PlanJob, neighbourhood: Neighbourhood, shown: pa.Table
 ) -> tuple[dict[int, _Twin], dict[int, _Twin], dict[int, list[int]]]:
     """By place of the worse: twins by pixels or sketch, twins by text, and tiles with twins."""
     tiles: dict[int, list[int]] = {}
     if not len(shown):
         return {}, {}, tiles
+    rows = rows_of(job, neighbourhood, NEEDED)
     at = places(column(shown, "worse"))
     look = column(shown, "what") == LOOK
     mine = compared(job, neighbourhood, rows, at, look, column(shown, "worse_tile"))
@@ -107,7 +110,7 @@ def _fates(
     slugs = rows["slug"].to_pylist()
     of: list[str | None] = [None] * len(slugs)
     twins: list[list[int]] = [tiles.get(n, []) for n in range(len(slugs))]
-    cut = pc.list_value_length(rows["tiles"]).to_pylist()
+    cut = rows["tile_count"].to_pylist()
     blank, kinds = rows["blank_tiles"].to_pylist(), rows["kind"].to_pylist()
     for place, slug in enumerate(slugs):
         if slug is not None:

@@ -7,7 +7,7 @@ compare: rows by the hash of their bytes, and texts by what they say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -41,6 +41,7 @@ _READ = [
 ]
 # What is written of a row for later passes, besides what is made here.
 _CARRIED = [name for name in SCORE_SCHEMA.names if name not in _LARGE]
+CARRIED = tuple(name for name in _CARRIED if name not in ("slug", "why"))
 COMPARED = ("text_sketch", "text_marks")
 # The longer side is a rule's alone.
 DERIVED = tuple(name for name in rules.DERIVED if name != "long_side")
@@ -86,7 +87,7 @@ def judge_batch(job: PlanJob, number: int) -> dict[str, Any]:
         good = pc.is_null(rows["slug"]).to_numpy()
         images.append(_images(rows, ids, neighbourhood.generation, job.sources).filter(good))
         texts.append(texts_table(rows, ids, neighbourhood.generation))
-        kept = [*(n for n in _CARRIED if n != "why"), *COMPARED, *DERIVED, *_MADE]
+        kept = [*CARRIED, *COMPARED, *DERIVED, *_MADE]
         storage.commit_table(
             storage.join(job.work, "rows", f"{neighbourhood.name}.parquet"),
             rows.select(list(dict.fromkeys(kept))),
@@ -103,7 +104,7 @@ def judge_batch(job: PlanJob, number: int) -> dict[str, Any]:
 
 _MADE = (
     *("kind", "slug", "rung", "bucket", "page", "is_laid_out"),
-    *("tiles", "blank_tiles", "said"),
+    *("tiles", "tile_count", "blank_tiles", "said"),
 )
 
 
@@ -207,9 +208,9 @@ def _images(
     return pa.table({name: made[name] for name in IMAGES_SCHEMA.names}).cast(IMAGES_SCHEMA)
 
 
-def each_neighbourhood(job: PlanJob, number: int) -> Iterator[tuple[Neighbourhood, pa.Table]]:
-    """The neighbourhoods of a batch with the rows that were judged."""
-    for neighbourhood in job.batches[number]:
-        path = storage.join(job.work, "rows", f"{neighbourhood.name}.parquet")
-        with storage.open_read(path) as file:
-            yield neighbourhood, pq.read_table(file, use_threads=False)
+def rows_of(job: PlanJob, neighbourhood: Neighbourhood, columns: Sequence[str] = ()) -> pa.Table:
+    """The rows of a neighbourhood that were judged; with `columns` these alone."""
+    path = storage.join(job.work, "rows", f"{neighbourhood.name}.parquet")
+    with storage.open_read(path) as file:
+        table = pq.read_table(file, columns=list(columns) or None, use_threads=False)
+    return table.combine_chunks()

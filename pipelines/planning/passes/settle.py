@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipelines.planning import quotas
 from pipelines.planning.job import Neighbourhood, PlanJob, read_done
-from pipelines.planning.passes.judge import COMPARED, each_neighbourhood
+from pipelines.planning.passes.judge import CARRIED, DERIVED, rows_of
 from pipelines.planning.shards import (
     LEFT_SCHEMA,
     Draw,
@@ -32,7 +32,11 @@ from pipelines.planning.shards import (
 )
 from vae_corpus import storage
 
-_INNER = ("page", "is_laid_out", "said", *COMPARED)
+_MADE = ("kind", "slug", "rung", "bucket", "tiles", "tile_count", "blank_tiles")
+_WEIGHED = (
+    *("side", "bytes", "format", "colour_converted", "text_stage", *quotas.CONTESTED),
+    *("kind", "slug", "rung", "tiles", "tile_count"),
+)
 # A line for each shard, or part of one, of a neighbourhood.
 _SHARDS_SCHEMA = pa.schema(
     [
@@ -49,8 +53,9 @@ def weigh_batch(job: PlanJob, number: int) -> dict[str, Any]:
     """Write how large the pieces are that fill no shard of their neighbourhoods."""
     left = [LEFT_SCHEMA.empty_table()]
     last = read_done(job, "quotas", 0)["last"]
-    for neighbourhood, rows in each_neighbourhood(job, number):
+    for neighbourhood in job.batches[number]:
         if not job.is_alone(neighbourhood):
+            rows = rows_of(job, neighbourhood, _WEIGHED)
             kept, _ = _split(job, last, neighbourhood, rows)
             draw = draw_shards(kept, job.pack, job.seed, alone=False)
             left.append(left_over(draw, neighbourhood))
@@ -74,7 +79,8 @@ def settle_batch(job: PlanJob, number: int) -> dict[str, Any]:
     rest = _table(storage.join(job.work, "rest.parquet"))
     shards = [_SHARDS_SCHEMA.empty_table()]
     base = recipe_base(job.pack, job.seed)
-    for neighbourhood, rows in each_neighbourhood(job, number):
+    for neighbourhood in job.batches[number]:
+        rows = rows_of(job, neighbourhood, (*CARRIED, *DERIVED, *_MADE))
         kept, dropped = _split(job, last, neighbourhood, rows)
         draw = draw_shards(kept, job.pack, job.seed, alone=job.is_alone(neighbourhood))
         mine = rest.filter(pc.equal(rest["neighbourhood"], neighbourhood.number))
@@ -163,12 +169,12 @@ def _split(
     slug = pc.if_else(over, "over_quota", slug)
     twins = fates["twin_tiles"].combine_chunks()
     counts = pc.cast(pc.list_value_length(twins), pa.int32())
-    cut = pc.is_valid(rows["tiles"].combine_chunks())
+    cut = pc.is_valid(rows["tile_count"].combine_chunks())
     whole = rows.set_column(
         rows.column_names.index("tiles"), "tiles", _without(rows["tiles"].combine_chunks(), twins)
     )
     whole = whole.append_column("twin_tiles", pc.if_else(cut, counts, pa.scalar(None, pa.int32())))
-    whole = whole.drop_columns([*_INNER, "slug"])
+    whole = whole.drop_columns(["slug", "tile_count"])
     whole = whole.append_column("slug", slug).append_column("duplicate_of", fates["duplicate_of"])
     bad = pc.is_valid(slug)
     return (

@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 
 from pipelines.planning import exchange
 from pipelines.planning.job import Neighbourhood, PlanJob, column, exchange_name, places, row_ids
-from pipelines.planning.passes.judge import each_neighbourhood
+from pipelines.planning.passes.judge import rows_of
 from pipelines.planning.passes.near import ASKS_SCHEMA, LOOK
 from pipelines.planning.ranks import better, hash_bytes, prefixes
 from vae_corpus import storage
 
 # What is compared of a page or tile, besides its size.
 COMPARED = ("width", "height", "text_sketch", "layout", "text_marks", "said")
+# Of what it is found.
+NEEDED = (
+    *("width", "height", "text_sketch", "text_marks", "said"),
+    *("unit", "uri", "offset", "member", "is_laid_out"),
+)
 _ASKS = ("looks", "equals", "asks")
 
 
@@ -31,10 +36,11 @@ def show_batch(job: PlanJob, number: int) -> dict[str, Any]:
     """Hand what was asked for to the batches of the worse."""
     asks = asked(job, number)
     shown: list[pa.Table] = []
-    for neighbourhood, rows in each_neighbourhood(job, number) if len(asks) else ():
+    for neighbourhood in job.batches[number]:
         mine = of_neighbourhood(asks, "row", neighbourhood)
         if not len(mine):
             continue
+        rows = rows_of(job, neighbourhood, (*NEEDED, "sha256", "clarity", "source"))
         sources = {name: n for n, name in enumerate(job.sources)}
         first, second = better(rows, neighbourhood.generation, prefixes(hash_bytes(rows)))
         rows = rows.append_column("first", pa.array(first)).append_column(
