@@ -48,6 +48,7 @@ def build(
     BuildFailed when something could not be made, LeaseError when another build writes the corpus,
     SettingsError when its place is not for a corpus.
     """
+    storage.allow_requests(config.engine.requests_per_worker)
     check_folder(config.out, config.sources)
     with (
         lease.hold(config.out, console.say) as ticket,

@@ -22,6 +22,7 @@ from pipelines.sources.names import from_os, to_os
 from renderers.documents.page import PageImage
 from vae_corpus import storage
 from vae_corpus.pictures.decode import Limits
+from vae_corpus.redact import refuse_credentials
 from vae_corpus.settings import Settings
 
 # What an image costs besides its bytes: on the demo a small figure takes .2 s with the look for
@@ -109,7 +110,7 @@ class Source(Settings):
             raise ValueError("a source's uri is a folder, file, glob pattern or URL")
         path = uri.removeprefix("file://")
         if not storage.is_local(path):
-            return uri
+            return refuse_credentials(uri)
         return from_os(str(Path(os.path.expanduser(to_os(path))).absolute()))
 
     def for_build(self, limits: Limits, seed: int) -> Source:

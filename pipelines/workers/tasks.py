@@ -46,6 +46,12 @@ class EngineSettings(Settings):
     gpus_per_worker: float = Field(
         0, ge=0, description="GPUs (or a share of one) reserved for each worker that scores"
     )
+    requests_per_worker: int = Field(
+        64,
+        ge=1,
+        description="requests to object stores that each worker has in flight, for what it reads"
+        " and writes together",
+    )
     max_quarantined: float = Field(
         0.001,
         ge=0,

@@ -30,7 +30,7 @@ from vae_corpus.storage.files import (
     stream,
     sweep,
 )
-from vae_corpus.storage.flight import allow_requests
+from vae_corpus.storage.flight import allow_requests, in_order
 from vae_corpus.storage.local import DiskFull, sync_folder, told_if_full
 from vae_corpus.storage.parquet import (
     commit_table,
@@ -41,7 +41,6 @@ from vae_corpus.storage.parquet import (
 )
 from vae_corpus.storage.permission import guarded
 from vae_corpus.storage.place import Entry
-from vae_corpus.storage.redact import redacted, refuse_credentials
 from vae_corpus.storage.remote import forget
 
 __all__ = [
@@ -61,6 +60,7 @@ __all__ = [
     "folders",
     "forget",
     "guarded",
+    "in_order",
     "is_local",
     "join",
     "listing",
@@ -72,8 +72,6 @@ __all__ = [
     "read_bytes",
     "read_many",
     "read_ranges",
-    "redacted",
-    "refuse_credentials",
     "remove",
     "remove_folder",
     "size_bytes",

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from vae_corpus.storage.redact import redacted
+from vae_corpus.redact import redacted
 
 
 class StoreError(OSError):
@@ -31,8 +31,8 @@ _PASSING = (408, 425, 429)
 _STATUS = re.compile(r"status code: (\d{3})")
 # Whose errors are no OSError although the network made them.
 _CLIENTS = frozenset(
-    "adlfs aiohttp aiobotocore azure botocore fsspec gcsfs google httpcore httpx huggingface_hub"
-    " obstore requests urllib3".split()
+    ("adlfs", "aiohttp", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "google")
+    + ("httpcore", "httpx", "huggingface_hub", "obstore", "requests", "urllib3")
 )
 # Will be raised again, however often the call is made.
 _LASTING = (

@@ -14,12 +14,12 @@ from typing import IO, Any, TypeVar, cast
 import fsspec
 import pyarrow.fs
 
+from vae_corpus.redact import redacted
 from vae_corpus.storage import ahead, permission, ranges, upload
 from vae_corpus.storage.faults import status_of
 from vae_corpus.storage.patience import Patience
 from vae_corpus.storage.place import Entry
 from vae_corpus.storage.reader import FsspecReader, Reader, S3Reader
-from vae_corpus.storage.redact import redacted
 
 T = TypeVar("T")
 
