@@ -40,9 +40,7 @@ def pack_shards(
     shared = [shard for shard in todo if shard.parts]
     needed = {part for shard in shared for part in shard.parts}
     lacking = parts.missing(out, plan, needed)
-    job = PackJob(
-        settings=config.pack, score=config.score, sources=sources, plan=plan, out=out
-    )
+    job = PackJob(settings=config.pack, score=config.score, sources=sources, plan=plan, out=out)
     workers = _WORKERS if config.engine.workers is None else config.engine.workers
     tasks = PackTasks(todo, lacking, workers)
     if len(tasks) or not shared:
@@ -99,7 +97,7 @@ class PackTasks:
             made.setdefault(parts.neighbourhood_of(part.name), []).append(
                 _Piece(target=part, samples=each[part.name])
             )
-        ways = -(-workers // max(1, len(made)))
+        ways = max(1, -(-workers // max(1, len(made))))
         self._pieces = {
             f"{neighbourhood}.{way}": pieces[way::ways]
             for neighbourhood, pieces in made.items()
