@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipelines.planning import tables
 from pipelines.planning.job import Neighbourhood
+from pipelines.planning.passes.settle import in_address_order
 from vae_corpus import storage
 from vae_corpus.seeds import generator
 from vae_corpus.words import GENERAL
@@ -34,11 +35,13 @@ _TRIES = 64
 _TAKEN_DOWN = "taken_down"
 
 # A row of candidates.
-_ADDRESS = ("key", "source", "uri", "offset", "bytes", "width", "height", "sha256")
+_ADDRESS = ("key", "source", "uri", "offset", "member", "bytes", "width", "height", "sha256")
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("key", "source", "uri")),
-        *((name, pa.int64()) for name in ("offset", "bytes")),
+        ("offset", pa.int64()),
+        ("member", pa.string()),
+        ("bytes", pa.int64()),
         *((name, pa.int32()) for name in ("width", "height")),
         ("sha256", pa.string()),
         ("gone", pa.bool_()),
@@ -73,9 +76,7 @@ def _of(plan: str, neighbourhood: str, taken_down: bool) -> pa.Table:
     if not taken_down:
         return kept
     gone = _general(tables.path(plan, tables.DROPPED, neighbourhood), gone=True)
-    both = pa.concat_tables([kept, gone])
-    keys = [(name, "ascending") for name in ("source", "uri", "offset", "key")]
-    return both.take(pc.sort_indices(both, keys))
+    return in_address_order(pa.concat_tables([kept, gone]))
 
 
 def _general(path: str, *, gone: bool) -> pa.Table:
