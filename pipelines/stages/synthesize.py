@@ -56,7 +56,7 @@ from vae_corpus.words import (
 )
 
 # Raised when the same settings would make other images or labels.
-_VERSION = 7
+_VERSION = 6
 _SOURCE = "synth"
 # Backgrounds are crops of up to this many canvases across, so that one photograph gives both
 # detail and overview.

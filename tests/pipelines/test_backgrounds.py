@@ -1,4 +1,4 @@
-"""Backgrounds of synthetic shards: runs of neighbours, which only few changes of a corpus change."""
+"""Backgrounds of synthetic shards: runs of neighbours, most of them safe from changes."""
 
 from __future__ import annotations
 
