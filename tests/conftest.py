@@ -52,7 +52,14 @@ LONG_FILES = (
     *("test_lease", "test_processes", "test_other_user", "test_object_store", "test_report_page"),
     *("test_extending", "test_engine", "test_train", "test_build", "test_metrics", "test_locales"),
     *("test_last_words", "test_templates", "test_plan", "test_explain", "test_report_rules"),
-    *("test_place", "test_pool", "test_same_bytes", "test_synth_text", "test_text_density"),
+    *(
+        "test_place",
+        "test_pool",
+        "test_job",
+        "test_same_bytes",
+        "test_synth_text",
+        "test_text_density",
+    ),
 )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from vae_corpus import storage
 
 SELECTED, DROPPED, REJECTED = FATES = ("selected", "dropped", "rejected")
-SHARDS = "shards.parquet"
+# What each neighbourhood fills of which shard, and the list of all shards.
+FILLED, SHARDS = "filled", "shards.parquet"
 # Written last: while it is there, the plan is whole.
 FACTS = "plan.json"
 

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from vae_corpus import storage
 
+# Why a row is dropped that was taken down.
+TAKEN_DOWN = "taken_down"
 NAME = "taken_down.parquet"
 KEY, SHA256, SOURCE = "key", "sha256", "source"
 SCHEMA = pa.schema([("what", pa.string()), ("value", pa.string()), ("why", pa.string())])

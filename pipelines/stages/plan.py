@@ -15,7 +15,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from pipelines import engine
 from pipelines.config import CorpusConfig
 from pipelines.planning import tables, taken_down
+from pipelines.planning.editing import lets_in, take_out
 from pipelines.planning.job import Neighbourhood, PlanJob, done_path
 from pipelines.planning.passes.exact import find_exact
 from pipelines.planning.passes.fates import decide_batch
@@ -77,23 +78,26 @@ def plan_corpus(config: CorpusConfig, scored: Scored, runner: Runner) -> str:
     """The folder of the plan, which is made where it is not there."""
     given_up = frozenset(failure.task_id for failure in scored.given_up)
     gone = taken_down.read(config.out)
-    folder = storage.join(config.out, "plan", plan_hash(config, scored, given_up, gone))
-    if tables.facts(folder) is None:
+    folder = storage.join(config.out, "plan", plan_hash(config, scored))
+    facts = tables.facts(folder)
+    if facts and facts["taken_down"] != gone.digest and lets_in(folder, gone):
+        # The tables do not say what would have become of what comes back.
+        storage.remove_folder(folder)
+        facts = None
+    if facts is None:
         runner.worked.add("plan")
-        names = config.sources_by_name()
-        job = plan_job(config, scored.folder, folder, scored.listed.neighbourhoods, tuple(names))
+        names = tuple(config.sources_by_name())
+        job = plan_job(config, scored.folder, folder, scored.listed.neighbourhoods, names)
         job = replace(job, given_up=given_up, taken_down=gone)
         make_plan(job, functools.partial(_on_engine, runner))
+    elif facts["taken_down"] != gone.digest:
+        runner.worked.add("plan")
+        take_out(folder, gone, config.pack, config.seed)
     return folder
 
 
-def plan_hash(
-    config: CorpusConfig,
-    scored: Scored,
-    given_up: Iterable[str],
-    gone: taken_down.TakenDown,
-) -> str:
-    """16 hex digits over all that decides a plan."""
+def plan_hash(config: CorpusConfig, scored: Scored) -> str:
+    """16 hex digits over all that decides a plan, but for what was taken down since."""
     units = hashlib.sha256()
     for each in scored.listed.neighbourhoods:
         units.update(storage.name_of(each.units).encode())
@@ -104,8 +108,7 @@ def plan_hash(
         "pack": [PACK_VERSION, config.pack.model_dump()],
         "scores": storage.name_of(scored.folder),
         "units": units.hexdigest(),
-        "given_up": sorted(given_up),
-        "taken_down": gone.digest,
+        "given_up": sorted(failure.task_id for failure in scored.given_up),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -150,7 +153,8 @@ def make_plan(job: PlanJob, run: Run | None = None) -> None:
         elif todo:
             run(job, step, todo)
     said = {step.name: _sums(job, step) for step in PASSES if not step.single}
-    facts = {"capped": said["near"].get("capped", 0), "texts": said["leaders"].get("texts", 0)}
+    facts: dict[str, Any] = {"taken_down": job.taken_down.digest}
+    facts |= {"capped": said["near"].get("capped", 0), "texts": said["leaders"].get("texts", 0)}
     storage.commit_bytes(storage.join(job.folder, tables.FACTS), json.dumps(facts).encode())
     storage.remove_folder(job.work)
 

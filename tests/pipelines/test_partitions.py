@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines.config import CorpusConfig
 from pipelines.planning import tables
+from pipelines.planning.editing import lets_in, take_out
+from pipelines.planning.taken_down import SCHEMA, TakenDown
 from pipelines.stages import plan
 from tests.pipelines.plans import Row, job_of, make_all, read
 from tests.pipelines.test_plan import row, text_row
@@ -130,7 +134,9 @@ def test_new_neighbourhoods_leave_the_others_as_they_are(tmp_path: Path) -> None
     old, new = crowd(), crowd(seed=1, groups=3)
     # What comes later may be better than what is there, and has to go even so.
     better = [old[0][n] | {"width": 900, "height": 675, "unit": "late"} for n in range(10)]
-    better = [r | {"member": f"late{n}.jpg", "uri": f"/b/late{n}.jpg"} for n, r in enumerate(better)]
+    better = [
+        r | {"member": f"late{n}.jpg", "uri": f"/b/late{n}.jpg"} for n, r in enumerate(better)
+    ]
     better = [r | {"sha256": f"{n:064x}", "key": f"a-{n:016x}"} for n, r in enumerate(better)]
     make_all(tmp_path / "old", old, config(2))
     grown = [0] * len(old) + [1] * 4
@@ -161,3 +167,33 @@ def test_shards_are_of_even_size_and_hold_what_is_kept_once(tmp_path: Path) -> N
     for shard in made["shards"]:
         parts = {r["part"] for r in made["selected"] if r["shard"] == shard["shard"]}
         assert parts == (set(shard["parts"]) or {None})
+
+
+@pytest.mark.parametrize("what", ["key", "sha256", "source"])
+def test_what_is_taken_down_changes_its_own_shards_alone(tmp_path: Path, what: str) -> None:
+    rows = crowd(each=40)
+    for n in range(0, len(rows[2]), 9):
+        rows[2][n] |= {"source": "b", "key": rows[2][n]["key"].replace("a-", "b-")}
+    before = make_all(tmp_path / "edited", rows, config(2))
+    chosen = [r[what] for r in before["selected"][::40]] if what != "source" else ["b"]
+    table = [{"what": what, "value": value, "why": "asked for"} for value in chosen]
+    gone = TakenDown(pa.Table.from_pylist(table, schema=SCHEMA))
+    job = job_of(tmp_path / "remade", rows, config(2))
+    plan.make_plan(replace(job, taken_down=gone))
+    edited = str(tmp_path / "edited" / "plan")
+    count = take_out(edited, gone, job.pack, job.seed)
+    assert tables_of(tmp_path / "edited") == tables_of(tmp_path / "remade")
+    assert tables.facts(edited) == tables.facts(job.folder)
+    assert take_out(edited, gone, job.pack, job.seed) == 0
+
+    after = read(edited)
+    out = [r for r in before["selected"] if r[what] in chosen]
+    assert len(out) == count > 3
+    assert not any(r[what] in chosen for r in after["selected"])
+    assert sum(r["slug"] == "taken_down" for r in after["dropped"]) == count
+    recipes = {shard["shard"]: shard["recipe"] for shard in after["shards"]}
+    concerned = {r["shard"] for r in out}
+    for shard in before["shards"]:
+        same = recipes.get(shard["shard"]) == shard["recipe"]
+        assert same == (shard["shard"] not in concerned)
+    assert not lets_in(edited, gone) and lets_in(edited, TakenDown())

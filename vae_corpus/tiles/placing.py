@@ -13,16 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vae_corpus.seeds import generator
-from vae_corpus.tiles.strips import place_strips
+from vae_corpus.tiles import draws
+from vae_corpus.tiles.arrays import WHY, Lists, Sizes, Tiles
+from vae_corpus.tiles.strips import INK_PX, place_tiles
 from vae_corpus.words import Bucket, buckets
-
-# Densities are told as characters in a square of this side.
-CELL_PX = 256
-# Ink is told for squares of this side.
-INK_PX = 32
-# What an edge through a line costs, in characters.
-_CUT_CHARS = 1.5
 
 
 class Tile(NamedTuple):
@@ -47,10 +41,26 @@ def draw_bucket(seed: int, sha256: str, width: int, height: int, rung: int) -> B
 
     Tiles are free to take any shape, so they supply the mixed aspect ratios of all groups.
     """
-    fitting = [b for b in buckets(rung) if b.width <= width and b.height <= height]
-    if not fitting:
-        return None
-    return fitting[int(generator(seed, "bucket", sha256).integers(len(fitting)))]
+    seeds = bucket_seeds(seed, [sha256])
+    (place,) = draw_buckets(seeds, np.array([width]), np.array([height]), rung)
+    return buckets(rung)[place] if place >= 0 else None
+
+
+def bucket_seeds(seed: int, sha256: list[str]) -> NDArray[np.uint32]:
+    """What the buckets of images are drawn from, at any rung."""
+    return draws.digests(seed, "bucket", sha256)
+
+
+def draw_buckets(
+    seeds: NDArray[np.uint32], width: NDArray[np.int64], height: NDArray[np.int64], rung: int
+) -> NDArray[np.int64]:
+    """Of many images the place of the drawn bucket in `buckets(rung)`; -1 if none fits."""
+    wide, high = np.array(buckets(rung)).T
+    fits = (wide <= width[:, None]) & (high <= height[:, None])
+    numbers = fits.cumsum(axis=1)
+    drawn = draws.integers(seeds, numbers[:, -1].copy())
+    found = ((numbers == drawn[:, None] + 1) & fits).argmax(axis=1)
+    return np.where(drawn >= 0, found, -1)
 
 
 def judge_tiles(
@@ -72,75 +82,29 @@ def judge_tiles(
     characters stay. `inked` is bool[ceil(H/32) * ceil(W/32)]: a tile without any such cell wholly
     inside is blank. None: nothing is known of ink.
     """
-    if lines is None:
-        tiles = [
-            Tile(x, y, bucket.width, bucket.height, float("inf"))
-            for y in _side_by_side(height, bucket.height)
-            for x in _side_by_side(width, bucket.width)
-        ]
-    else:
-        tiles = _among_lines(width, height, bucket, np.asarray(lines, np.float64).reshape(-1, 5))
-    floor = min_chars_per_256 * bucket.width * bucket.height / CELL_PX**2
-    slugs: dict[Tile, str] = {tile: "few_chars" for tile in tiles if tile.chars < floor}
-    if inked is not None:
-        ink = inked.reshape(-(-height // INK_PX), -(-width // INK_PX))
-        for tile in tiles:
-            if tile not in slugs and not _has_ink(ink, tile, width, height):
-                slugs[tile] = "blank"
-    printed = [tile for tile in tiles if tile not in slugs]
-    densest = sorted(printed, key=lambda tile: -tile.chars)
-    slugs |= dict.fromkeys(densest[max_tiles:], "too_many")
-    return [Judged(tile, slugs.get(tile)) for tile in tiles]
+    cells = -(-height // INK_PX) * -(-width // INK_PX)
+    if inked is not None and inked.size != cells:
+        raise ValueError(f"{width} x {height} px have {cells} cells of ink; got {inked.size}")
+    tiles = place_tiles(
+        Sizes.of_one(width, height, *bucket),
+        one_page(lines),
+        Lists[np.bool_].of_one(None if inked is None else inked.ravel(), np.bool_),
+        min_chars_per_256=min_chars_per_256,
+        max_tiles=max_tiles,
+    )
+    return as_judged(tiles, bucket)
 
 
-def _among_lines(width: int, height: int, bucket: Bucket, lines: NDArray[np.float64]) -> list[Tile]:
-    x0, y0, x1, y1, chars = lines.T
-    across, down = x1 - x0, y1 - y0
-    tiles = []
-    # An edge along a line cuts all of its letters, one through it a letter or a word.
-    along = np.where((across >= down) & (down < bucket.height), chars, 0)
-    for y in place_strips(height, bucket.height, y0, y1, chars, np.maximum(along, _one(chars))):
-        share = _covered(y0, y1, y, bucket.height)
-        seen = share > 0
-        part = chars[seen] * share[seen]
-        along = np.where((down > across) & (across < bucket.width), chars, 0)[seen]
-        cut = np.maximum(along, _one(part))
-        for x in place_strips(width, bucket.width, x0[seen], x1[seen], part, cut):
-            inside = _covered(x0[seen], x1[seen], x, bucket.width)
-            count = float((part * inside).sum())
-            tiles.append(Tile(int(x), int(y), bucket.width, bucket.height, count))
-    return tiles
+def one_page(lines: NDArray[np.float32] | None) -> Lists[np.float32]:
+    """float32[N, 5] of one page, as loops take it."""
+    table = None if lines is None else np.asarray(lines, np.float32).reshape(-1, 5).T
+    return Lists[np.float32].of_one(table, np.float32, fields=5)
 
 
-def _one(chars: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.minimum(chars, _CUT_CHARS)
-
-
-def _covered(
-    start: NDArray[np.float64], stop: NDArray[np.float64], at: int, size: int
-) -> NDArray[np.float64]:
-    """How much of each span lies in [at, at + size), as a share of it."""
-    inside = np.minimum(stop, at + size) - np.maximum(start, at)
-    share: NDArray[np.float64] = np.clip(inside / np.maximum(stop - start, 1e-6), 0, 1)
-    return share
-
-
-def _has_ink(ink: NDArray[np.bool_], tile: Tile, width: int, height: int) -> bool:
-    down = _inside(tile.y, tile.height, height)
-    across = _inside(tile.x, tile.width, width)
-    return bool(ink[down, across].any())
-
-
-def _inside(start: int, size: int, total: int) -> slice:
-    """The cells of ink that lie wholly in a tile; the last one ends with the image."""
-    stop = start + size
-    return slice(-(-start // INK_PX), -(-stop // INK_PX) if stop == total else stop // INK_PX)
-
-
-def _side_by_side(total: int, size: int) -> list[int]:
-    """Starts from 0 on; the last is moved back to the edge when at least half of it is new."""
-    starts = list(range(0, total - size + 1, size))
-    rest = total - (starts[-1] + size)
-    if rest >= size // 2:
-        starts.append(total - size)
-    return starts
+def as_judged(tiles: Tiles, bucket: Bucket) -> list[Judged]:
+    """The tiles of one page as objects."""
+    columns = (tiles.x, tiles.y, tiles.chars, tiles.why)
+    return [
+        Judged(Tile(x, y, bucket.width, bucket.height, chars), WHY[why])
+        for x, y, chars, why in zip(*(column.tolist() for column in columns), strict=True)
+    ]

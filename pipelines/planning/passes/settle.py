@@ -7,6 +7,7 @@ generation, `settle_batch` writes the tables of each neighbourhood, `list_shards
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.planning import quotas
+from pipelines.planning import quotas, tables
 from pipelines.planning.job import Neighbourhood, PlanJob, read_done
-from pipelines.planning.passes.judge import CARRIED, DERIVED, rows_of
+from pipelines.planning.passes.judge import CARRIED, DERIVED, in_order, rows_of
 from pipelines.planning.shards import (
     LEFT_SCHEMA,
     Draw,
@@ -30,6 +31,7 @@ from pipelines.planning.shards import (
     shard_name,
     shared_name,
 )
+from pipelines.planning.taken_down import TAKEN_DOWN
 from vae_corpus import storage
 
 _MADE = ("kind", "slug", "rung", "bucket", "tiles", "tile_count", "blank_tiles")
@@ -37,6 +39,7 @@ _WEIGHED = (
     *("side", "bytes", "format", "colour_converted", "text_stage", *quotas.CONTESTED),
     *("kind", "slug", "rung", "tiles", "tile_count"),
 )
+_READS_AT_ONCE = 32
 # A line for each shard, or part of one, of a neighbourhood.
 _SHARDS_SCHEMA = pa.schema(
     [
@@ -77,7 +80,6 @@ def settle_batch(job: PlanJob, number: int) -> dict[str, Any]:
     """Write `selected` and `dropped` of each neighbourhood, and what shards it fills."""
     last = read_done(job, "quotas", 0)["last"]
     rest = _table(storage.join(job.work, "rest.parquet"))
-    shards = [_SHARDS_SCHEMA.empty_table()]
     base = recipe_base(job.pack, job.seed)
     for neighbourhood in job.batches[number]:
         rows = rows_of(job, neighbourhood, (*CARRIED, *DERIVED, *_MADE))
@@ -86,27 +88,31 @@ def settle_batch(job: PlanJob, number: int) -> dict[str, Any]:
         mine = rest.filter(pc.equal(rest["neighbourhood"], neighbourhood.number))
         kept = _named(job, kept, draw, neighbourhood, mine)
         kept, gone = job.taken_down.split(kept)
-        dropped = pa.concat_tables([dropped, _as_dropped(gone)]).combine_chunks()
-        shards.append(shards_of(base, neighbourhood, kept))
-        for name, table in (("selected", kept), ("dropped", in_address_order(dropped))):
-            path = storage.join(job.folder, name, f"{neighbourhood.name}.parquet")
-            storage.commit_table(path, table)
-    path = storage.join(job.work, "shards", f"{number:06d}.parquet")
-    storage.commit_table(path, pa.concat_tables(shards))
+        made = {
+            tables.SELECTED: kept,
+            tables.DROPPED: with_taken_down(dropped, gone),
+            tables.FILLED: filled(base, neighbourhood.name, kept),
+        }
+        for name, table in made.items():
+            storage.commit_table(tables.path(job.folder, name, neighbourhood.name), table)
     return {}
 
 
 def list_shards(job: PlanJob, number: int) -> dict[str, Any]:
     """Write `shards`: each with its recipe, where it is packed, or from which parts."""
-    found = [
-        _table(storage.join(job.work, "shards", f"{n:06d}.parquet")) for n in range(job.partitions)
-    ]
-    lines = pa.concat_tables(found).to_pylist()
-    storage.commit_table(storage.join(job.folder, "shards.parquet"), joined(lines))
+    write_shards(job.folder)
     return {}
 
 
-def joined(lines: list[dict[str, Any]]) -> pa.Table:
+def write_shards(plan: str) -> None:
+    """Write the list of all shards of a plan from what each neighbourhood fills."""
+    paths = tables.paths(plan, tables.FILLED)
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        lines = pa.concat_tables(pool.map(_table, paths)).to_pylist()
+    storage.commit_table(storage.join(plan, tables.SHARDS), _joined(lines))
+
+
+def _joined(lines: list[dict[str, Any]]) -> pa.Table:
     """Shards of several neighbourhoods get one line, with one recipe over those of their parts."""
     by_name: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
@@ -136,7 +142,7 @@ LISTED_SCHEMA = pa.schema(
 )
 
 
-def shards_of(base: bytes, neighbourhood: Neighbourhood, kept: pa.Table) -> pa.Table:
+def filled(base: bytes, neighbourhood: str, kept: pa.Table) -> pa.Table:
     """A line for each shard or part of one that these selected rows fill."""
     # One pass over the rows, shard by shard.
     ordered = kept.take(pc.sort_indices(kept, [("shard", "ascending")])).combine_chunks()
@@ -151,7 +157,7 @@ def shards_of(base: bytes, neighbourhood: Neighbourhood, kept: pa.Table) -> pa.T
                 "shard": name,
                 "recipe": recipe(base, rows),
                 "samples": pc.sum(tiles).as_py(),
-                "neighbourhood": neighbourhood.name,
+                "neighbourhood": neighbourhood,
                 "part": rows["part"][0].as_py(),
             }
         )
@@ -197,7 +203,8 @@ def _without(tiles: pa.ListArray, twins: pa.ListArray) -> pa.ListArray:
     left = np.add.reduceat(np.append(keep, False).astype(np.int64), starts) * (sizes > 0)
     ends = np.concatenate(([0], np.cumsum(left))).astype(np.int32)
     values = tiles.flatten().filter(pa.array(keep))
-    return pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array(~valid))
+    # As the column is named that it comes from: bytes must not tell who was cut.
+    return pa.ListArray.from_arrays(pa.array(ends), values, tiles.type, mask=pa.array(~valid))
 
 
 def _named(
@@ -225,16 +232,13 @@ def _named(
     return kept.append_column("part", pa.array(part, pa.string()))
 
 
-def _as_dropped(gone: pa.Table) -> pa.Table:
+def with_taken_down(dropped: pa.Table, gone: pa.Table) -> pa.Table:
+    """The dropped rows and the selected ones that were taken down, in order of address."""
     rows = gone.drop_columns(["tiles", "ext", "shard", "part"])
+    slug = pa.array([TAKEN_DOWN] * len(rows), pa.string())
     none = pa.nulls(len(rows), pa.string())
-    slug = pa.array(["taken_down"] * len(rows), pa.string())
-    return rows.append_column("slug", slug).append_column("duplicate_of", none)
-
-
-def in_address_order(rows: pa.Table) -> pa.Table:
-    keys = [(name, "ascending") for name in ("source", "uri", "offset", "member")]
-    return rows.take(pc.sort_indices(rows, keys)).combine_chunks()
+    rows = rows.append_column("slug", slug).append_column("duplicate_of", none)
+    return in_order(pa.concat_tables([dropped, rows.select(dropped.column_names)]))
 
 
 def _table(path: str) -> pa.Table:
