@@ -258,7 +258,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     assert run(folder / "c.yaml", folder / "corpus") == 0
     (plan,) = (folder / "corpus" / "plan").iterdir()
     return {
-        name: {row["member"]: row for row in pq.read_table(plan / f"{name}.parquet").to_pylist()}
+        name: {row["member"]: row for row in pq.read_table(plan / name).to_pylist()}
         for name in ("selected", "dropped")
     }
 
