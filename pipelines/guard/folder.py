@@ -13,7 +13,7 @@ from vae_corpus.settings import SettingsError
 
 # What a build writes before it removes or replaces anything, and the folders in which it does.
 _MARKS = {"corpus.json", "curriculum.json"}
-_CHANGED = {"plan", "shards", "parts", "report"}
+_CHANGED = {"units", "plan", "shards", "parts", "report"}
 
 
 def check_folder(out: str, sources: Iterable[Source]) -> None:

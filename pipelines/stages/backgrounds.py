@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pipelines.planning import tables
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.passes.settle import in_address_order
+from pipelines.planning.taken_down import SLUG
 from vae_corpus import storage
 from vae_corpus.seeds import generator
 from vae_corpus.words import GENERAL
@@ -32,7 +33,6 @@ _RUN = 16
 _NEIGHBOURHOODS = 8
 # Runs that are tried for a shard: those of a few candidates overlap.
 _TRIES = 64
-_TAKEN_DOWN = "taken_down"
 
 # A row of candidates.
 _ADDRESS = ("key", "source", "uri", "offset", "member", "bytes", "width", "height", "sha256")
@@ -85,7 +85,7 @@ def _general(path: str, *, gone: bool) -> pa.Table:
     rows = pq.read_table(io.BytesIO(data), columns=columns, use_threads=False)
     wanted = pc.equal(rows["kind"], GENERAL)
     if gone:
-        wanted = pc.and_(wanted, pc.equal(rows["slug"], _TAKEN_DOWN))
+        wanted = pc.and_(wanted, pc.equal(rows["slug"], SLUG))
     rows = rows.filter(wanted).select(_ADDRESS)
     return rows.append_column("gone", pa.array([gone] * len(rows), pa.bool_())).cast(SCHEMA)
 

@@ -66,7 +66,9 @@ def read(folder: str) -> Tables:
     """The tables of a finished plan; rows in the order of neighbourhoods."""
     assert tables.facts(folder) is not None
     made = {
-        fate: [row for path in tables.paths(folder, fate) for row in pq.read_table(path).to_pylist()]
+        fate: [
+            row for path in tables.paths(folder, fate) for row in pq.read_table(path).to_pylist()
+        ]
         for fate in tables.FATES
     }
     made["shards"] = pq.read_table(storage.join(folder, tables.SHARDS)).to_pylist()
