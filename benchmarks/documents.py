@@ -84,12 +84,12 @@ def kinds(work: Path) -> dict[str, Any]:
     (plan,) = (corpus / "plan").iterdir()
     figures: dict[str, Counter[str]] = defaultdict(Counter)
     scored = _scores(corpus)
-    for row in pq.read_table(plan / "rejected.parquet").to_pylist():
+    for row in pq.read_table(plan / "rejected").to_pylist():
         figures[_kind(row)][f"rejected_{row['slug']}"] += 1
-    for row in pq.read_table(plan / "dropped.parquet").to_pylist():
+    for row in pq.read_table(plan / "dropped").to_pylist():
         figures[_kind(row)]["pages"] += 1
         figures[_kind(row)][f"dropped_{row['slug']}"] += 1
-    selected = pq.read_table(plan / "selected.parquet").to_pylist()
+    selected = pq.read_table(plan / "selected").to_pylist()
     # In the order of documents, each opened once.
     for row in sorted(selected, key=lambda row: (row["source"], row["uri"], row["offset"])):
         figure, source = figures[_kind(row)], sources[row["source"]]

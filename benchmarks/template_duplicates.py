@@ -122,8 +122,8 @@ def _measure(place: Path, kind: str, ocr: bool, flags: list[str]) -> dict[str, A
     if build_corpus.main(["--config", str(path), "--out", str(corpus), *flags]):
         raise SystemExit("the build failed")
     (plan,) = (corpus / "plan").iterdir()
-    selected = pq.read_table(plan / "selected.parquet").to_pylist()
-    dropped = pq.read_table(plan / "dropped.parquet").to_pylist()
+    selected = pq.read_table(plan / "selected").to_pylist()
+    dropped = pq.read_table(plan / "dropped").to_pylist()
     return _count(kind, selected, dropped)
 
 

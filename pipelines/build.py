@@ -48,6 +48,7 @@ def build(
     BuildFailed when something could not be made, LeaseError when another build writes the corpus,
     SettingsError when its place is not for a corpus.
     """
+    storage.allow_requests(config.engine.requests_per_worker)
     check_folder(config.out, config.sources)
     with (
         lease.hold(config.out, console.say) as ticket,
@@ -69,18 +70,20 @@ def build(
 def _build(config: CorpusConfig, runner: Runner) -> Built:
     sources = config.sources_by_name()
     with runner.stage("list"):
-        units = list_units(list(sources.values()), config.out, runner)
+        listed = list_units(config, list(sources.values()), runner)
     stock = Stock(config.out)
     with runner.start_engine(config.engine):
         with runner.stage("score"):
-            scored = score_units(config, sources, units, runner)
+            scored = score_units(config, sources, listed, runner)
         with runner.stage("plan"):
             plan = plan_corpus(config, scored, runner)
         with runner.stage("pack"):
             packed = pack_shards(config, sources, plan, stock, runner)
         with runner.stage("synthesize"):
-            rendered, notices = synthesize_shards(config, sources, plan, stock, runner)
+            rendered, notices = synthesize_shards(
+                config, sources, plan, listed.neighbourhoods, stock, runner
+            )
     shards = [*packed, *rendered]
     with runner.stage("report"):
-        reported = finish(config, units, scored, plan, shards, notices, stock, runner)
+        reported = finish(config, scored, plan, shards, notices, stock, runner)
     return Built(config=config, scored=scored, shards=shards, reported=reported, runner=runner)

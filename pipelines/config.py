@@ -14,6 +14,7 @@ from pipelines.planning.settings import PlanSettings
 from pipelines.sources import AnySource, Source
 from pipelines.workers.tasks import EngineSettings
 from renderers.effects.extras import Extras
+from vae_corpus.redact import refuse_credentials
 from vae_corpus.settings import Settings
 from vae_corpus.words import BAND_KEYS, LANGUAGES, RUNGS, SIZE_BANDS, band_key
 
@@ -154,7 +155,11 @@ class CorpusConfig(Settings):
         if not out.strip():
             raise ValueError("a corpus needs a place: a folder or URL")
         local = out.removeprefix("file://")
-        return local if "://" in local else os.path.abspath(os.path.expanduser(local))
+        return (
+            refuse_credentials(local)
+            if "://" in local
+            else os.path.abspath(os.path.expanduser(local))
+        )
 
     @model_validator(mode="after")
     def _gpus(self) -> CorpusConfig:

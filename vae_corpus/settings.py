@@ -21,6 +21,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from vae_corpus.redact import redacted
+
 # Lines of a help are no longer, however wide the terminal.
 _WIDE = 100
 # Longer choices are named by what they are, and listed in the text.
@@ -320,4 +322,5 @@ def _readable(error: ValidationError, positional: Sequence[str] = ()) -> str:
             continue
         got = f"; got {fault['input']!r}" if not isinstance(fault["input"], dict) else ""
         lines.append(f"{name}: {said}{got}" if name else said)
-    return "; ".join(lines)
+    # What was got may be a URL with a password.
+    return redacted("; ".join(lines))

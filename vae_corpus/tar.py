@@ -17,6 +17,7 @@ from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.words import Group
 
 _BLOCK = 512
+_BATCH_ROWS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,23 +64,24 @@ class TarWriter:
 
 
 class ShardWriter:
-    """Adds samples to an open tar; `index` is then the table of what lies where."""
+    """Adds samples to an open tar; `close` then gives the table of what lies where."""
 
     def __init__(self, file: IO[bytes], shard: str, schema: pa.Schema = INDEX_SCHEMA) -> None:
         self._tar = TarWriter(file)
         self._shard = shard
         self._schema = schema
         self._rows: list[dict[str, Any]] = []
+        self._index: list[pa.RecordBatch] = []
 
-    def add(self, sample: Stored) -> None:
-        """Write `<key>.<ext>` and `<key>.json`."""
+    def add(self, sample: Stored, shard: str | None = None) -> None:
+        """Write `<key>.<ext>` and `<key>.json`; the index names this shard, or the writer's."""
         text = sample.label_bytes()
         offset = self._tar.add(f"{sample.key}.{sample.ext}", sample.data)
         json_offset = self._tar.add(f"{sample.key}.json", text)
         self._rows.append(
             asdict(sample.group)
             | {
-                "shard": f"{self._shard}.tar",
+                "shard": f"{shard or self._shard}.tar",
                 "key": sample.key,
                 "ext": sample.ext,
                 "offset": offset,
@@ -93,11 +95,19 @@ class ShardWriter:
             }
             | sample.scores
         )
+        if len(self._rows) == _BATCH_ROWS:
+            self._put_by()
 
     def close(self) -> pa.Table:
         """End the tar and return its index, of the writer's schema."""
         self._tar.close()
-        return pa.Table.from_pylist(self._rows, schema=self._schema)
+        self._put_by()
+        return pa.Table.from_batches(self._index, schema=self._schema).combine_chunks()
+
+    def _put_by(self) -> None:
+        # Dozens of shards are written at once: rows as Python has them would be most of the memory.
+        self._index.append(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
 
 
 def commit_index(out: str, shard: str, recipe: str, index: pa.Table) -> None:

@@ -51,12 +51,12 @@ def fates(corpus: Path) -> dict[str, Fate]:
     (plan,) = corpus.glob("plan/*")
     found: dict[str, Fate] = {}
     for table in ("dropped", "rejected"):
-        for row in pq.read_table(plan / f"{table}.parquet").to_pylist():
+        for row in pq.read_table(plan / table).to_pylist():
             found[row["member"]] = Fate(row["slug"], row.get("why") or "", row=row)
     places: dict[str, dict[str, Any]] = {}
     for index in corpus.glob("shards/**/*.parquet"):
         places |= {row["parent"]: row for row in pq.read_table(index).to_pylist()}
-    for row in pq.read_table(plan / "selected.parquet").to_pylist():
+    for row in pq.read_table(plan / "selected").to_pylist():
         place = places[row["key"]]
         with open(corpus / f"{row['shard']}.tar", "rb") as tar:
             tar.seek(place["offset"])

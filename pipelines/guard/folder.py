@@ -6,13 +6,14 @@ import fnmatch
 import os
 from collections.abc import Iterable
 
+from pipelines.planning import neighbourhoods
 from pipelines.sources.base import Source
 from vae_corpus import storage
 from vae_corpus.settings import SettingsError
 
 # What a build writes before it removes or replaces anything, and the folders in which it does.
-_MARKS = {"units.parquet", "corpus.json", "curriculum.json"}
-_CHANGED = {"plan", "shards", "report"}
+_MARKS = {"corpus.json", "curriculum.json"}
+_CHANGED = {"units", "plan", "shards", "parts", "report"}
 
 
 def check_folder(out: str, sources: Iterable[Source]) -> None:
@@ -26,7 +27,7 @@ def check_folder(out: str, sources: Iterable[Source]) -> None:
         raise SettingsError(f"{out} is a file: name a folder with --out")
     held = {*storage.names(out), *storage.folders(out)}
     others = sorted(held & _CHANGED)
-    if others and not held & _MARKS:
+    if others and not held & _MARKS and not neighbourhoods.listed(storage.join(out, "units")):
         raise SettingsError(
             f"{out} holds {', '.join(others)}, and is no corpus: a build would change what lies"
             " there. Name another folder with --out"

@@ -1,4 +1,4 @@
-"""Where every listed image went: counted by query over the score table and the plan."""
+"""Where every listed image went: counted by query over the plan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from pipelines.planning.asked import ask
+from pipelines.planning.tables import DROPPED, FATES, REJECTED, SELECTED
+from pipelines.report import counts
 from vae_corpus.progress import clock
 
 
@@ -16,48 +17,38 @@ def count_images(plan_folder: str) -> dict[str, Any]:
 
     `tiles_left_out` counts, by slug, what was not cut out of images of text.
     """
-    selected = _counts(plan_folder, "selected", "kind")
-    dropped = _counts(plan_folder, "dropped", "slug")
-    rejected = _counts(plan_folder, "rejected", "slug")
-    listed = sum(sum(counts.values()) for counts in (selected, dropped, rejected))
-    counts = {"listed": listed, "selected": selected, "dropped": dropped, "rejected": rejected}
-    return counts | {"tiles_left_out": _tiles_left_out(plan_folder)}
+    rows = {fate: counts.count(plan_folder, fate) for fate in FATES}
+    by = {SELECTED: "kind", DROPPED: "slug", REJECTED: "slug"}
+    images: dict[str, Any] = {
+        fate: {str(row[by[fate]]): row["images"] for row in counts.summed(rows[fate], by[fate])}
+        for fate in FATES
+    }
+    decoded = [*rows[SELECTED], *rows[DROPPED]]
+    left_out = {
+        slug: sum(int(row[slug]) for row in decoded) for slug in ("blank", "near_duplicate")
+    }
+    listed = sum(sum(of.values()) for of in images.values())
+    return {"listed": listed} | images | {"tiles_left_out": left_out}
 
 
-def _tiles_left_out(folder: str) -> dict[str, int]:
-    sums = (f"coalesce(sum({name}), 0)::BIGINT" for name in ("blank_tiles", "twin_tiles"))
-    sql = "SELECT {} AS blank, {} AS near_duplicate FROM stored".format(*sums)
-    (row,) = ask(folder, ["selected", "dropped"], sql)
-    return {name: int(count) for name, count in row.items()}
-
-
-def _counts(folder: str, name: str, column: str) -> dict[str, int]:
-    rows = ask(
-        folder,
-        [name],
-        f"SELECT {column} AS name, count(*) AS n FROM stored GROUP BY 1 ORDER BY 2 DESC, 1",
-    )
-    return {str(row["name"]): int(row["n"]) for row in rows}
-
-
-def images_table(counts: dict[str, Any]) -> Table:
+def images_table(images: dict[str, Any]) -> Table:
     """listed / rejected by slug / dropped by slug / selected by kind."""
     table = Table(title="Where every listed image went", title_justify="left")
     table.add_column("fate")
     table.add_column("why / kind")
     table.add_column("images", justify="right")
-    table.add_row("listed", "", f"{counts['listed']:,}")
-    scored = counts["listed"] - sum(counts["rejected"].values())
+    table.add_row("listed", "", f"{images['listed']:,}")
+    scored = images["listed"] - sum(images["rejected"].values())
     table.add_row("scored", "", f"{scored:,}", end_section=True)
     for fate in ("rejected", "dropped", "selected"):
-        rows = list(counts[fate].items()) or [("-", 0)]
+        rows = list(images[fate].items()) or [("-", 0)]
         for i, (reason, count) in enumerate(rows):
             table.add_row(
                 fate if i == 0 else "", reason, f"{count:,}", end_section=i == len(rows) - 1
             )
-    for reason, count in counts["tiles_left_out"].items():
+    for reason, count in images["tiles_left_out"].items():
         table.add_row("tiles left out", reason, f"{count:,}")
-    for reason, count in counts["passed_over"].items():
+    for reason, count in images["passed_over"].items():
         table.add_row("not images, in tars", reason, f"{count:,}")
     return table
 

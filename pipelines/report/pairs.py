@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.planning import tables
 from pipelines.report.strata import TABLE_COLUMNS
 from vae_corpus import storage
 
@@ -46,7 +47,7 @@ def _rows_of(plan_folder: str, keys: Sequence[str]) -> list[dict[str, Any]]:
         # Keys hold letters, digits, `_` and `-` only.
         named = ", ".join(f"'{key}'" for key in wanted)
         for row in storage.query(
-            [storage.join(plan_folder, f"{fate}.parquet")],
+            tables.paths(plan_folder, fate),
             f"SELECT {', '.join(TABLE_COLUMNS[fate])} FROM stored WHERE key IN ({named})"
             ' ORDER BY key, uri, "offset", member',
             [column.strip('"') for column in TABLE_COLUMNS[fate]],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipelines.planning.asked import ask
+from pipelines.planning.tables import DROPPED, REJECTED, SELECTED
+from pipelines.report import counts
 
 # Rows that stand for no image: a source may have one beside images that all fail in one way.
 _NO_IMAGE = ("count_differs",)
-# Images that are not missed: others like them, or better ones, are in the corpus.
-_NOT_MISSED = {"duplicate", "near_duplicate", "over_quota"}
+# Images that are not missed: others like them, or better ones, are in the corpus, or they must not
+# be there.
+_NOT_MISSED = {"duplicate", "near_duplicate", "over_quota", "taken_down"}
 _WAY_OUT = {
     "empty": "check how they were written or downloaded",
     "unsupported_format": "convert them, for example to PNG",
@@ -35,9 +37,9 @@ def shortfalls(
     A problem is a source without a row, or of which every image was rejected under one slug: it is
     not what its settings say. `units` counts the units of each source.
     """
-    rejected = _by_slug(plan_folder, "rejected")
-    dropped = _by_slug(plan_folder, "dropped")
-    selected = _by_slug(plan_folder, "selected")
+    rejected = _by_source(counts.count(plan_folder, REJECTED))
+    dropped = _by_source(counts.summed(counts.count(plan_folder, DROPPED), "source", "slug"))
+    selected = _by_source(counts.count(plan_folder, SELECTED))
     problems, notices = [], []
     for source in sorted(set(units) - set(selected)):
         failed = [r for r in rejected.get(source, []) if r["slug"] not in _NO_IMAGE]
@@ -47,7 +49,7 @@ def shortfalls(
         elif len(failed) == 1 and not left_out:
             problems.append(_all_failed(source, failed[0]))
         elif not {row["slug"] for row in left_out} & _NOT_MISSED:
-            reasons = ", ".join(f"{row['n']} {row['slug']}" for row in [*failed, *left_out])
+            reasons = ", ".join(f"{row['images']} {row['slug']}" for row in [*failed, *left_out])
             notices.append(f"source {source}: none of its images is in the corpus ({reasons})")
     return problems, notices
 
@@ -65,27 +67,16 @@ def _all_failed(source: str, row: dict[str, Any]) -> str:
     slug = row["slug"]
     way_out = _WAY_OUT.get(slug)
     return (
-        f"source {source}: all of its {row['n']} images were rejected as {slug}; for example"
+        f"source {source}: all of its {row['images']} images were rejected as {slug}; for example"
         f" {row['member']}: {row['why']}"
         + (f"; {way_out}" if way_out else "")
         + "; mend the source and run again, or take it out of the settings"
     )
 
 
-def _by_slug(folder: str, name: str) -> dict[str, list[dict[str, Any]]]:
-    """Counts by source and slug, most first, with the first image of each."""
-    slug, why = {
-        "rejected": ("slug", "arg_min(why, member)"),
-        "dropped": ("slug", "NULL"),
-        "selected": ("NULL", "NULL"),
-    }[name]
-    rows = ask(
-        folder,
-        [name],
-        f"SELECT source, {slug} AS slug, count(*) AS n, min(member) AS member, {why} AS why"
-        " FROM stored GROUP BY 1, 2 ORDER BY 3 DESC, 2",
-    )
+def _by_source(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each source, most images first."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault(str(row["source"]), []).append(row)
+    for row in sorted(rows, key=lambda row: (-row["images"], row.get("slug") or "")):
+        found.setdefault(row["source"], []).append(row)
     return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filters.scores import COLUMNS
-from pipelines.planning import rules
+from pipelines.planning import rules, tables
 from vae_corpus import storage
 from vae_corpus.tables import PICTURE_COLUMNS
 from vae_corpus.words import TEXT_SYNTH
@@ -72,7 +72,7 @@ def draw_sample(plan_folder: str, out: str, shards: Sequence[str], seed: int, li
     """Up to `limit` rows of the plan's tables and of the rendered shards, in a fixed order."""
     synth = [storage.join(out, f"{s}.parquet") for s in shards if f"/{TEXT_SYNTH}/" in f"/{s}"]
     parts = [
-        ([storage.join(plan_folder, f"{name}.parquet")], stratum, TABLE_COLUMNS[name], name)
+        (tables.paths(plan_folder, name), stratum, TABLE_COLUMNS[name], name)
         for name, stratum in _TABLES.items()
     ]
     if synth:

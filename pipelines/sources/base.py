@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,6 +22,7 @@ from pipelines.sources.names import from_os, to_os
 from renderers.documents.page import PageImage
 from vae_corpus import storage
 from vae_corpus.pictures.decode import Limits
+from vae_corpus.redact import refuse_credentials
 from vae_corpus.settings import Settings
 
 # What an image costs besides its bytes: on the demo a small figure takes .2 s with the look for
@@ -109,7 +110,7 @@ class Source(Settings):
             raise ValueError("a source's uri is a folder, file, glob pattern or URL")
         path = uri.removeprefix("file://")
         if not storage.is_local(path):
-            return uri
+            return refuse_credentials(uri)
         return from_os(str(Path(os.path.expanduser(to_os(path))).absolute()))
 
     def for_build(self, limits: Limits, seed: int) -> Source:
@@ -153,6 +154,15 @@ class Source(Settings):
     @abstractmethod
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         """The bytes of the item at this address, as `read` gave them."""
+
+    def fetch_many(self, addresses: Sequence[tuple[str, int, int]]) -> Iterator[bytes]:
+        """What `fetch` gives for each (uri, offset, bytes) of one unit, in their order.
+
+        Meant for addresses that ascend: then sources in an object store read runs of them with few
+        requests, many of these in flight, with a bounded number of bytes ahead of the caller.
+        """
+        for uri, offset, size in addresses:
+            yield self.fetch(uri, offset, size)
 
     def fetch_page(self, uri: str, offset: int) -> PageImage | None:
         """The page at this address drawn again, by sources that draw; None by others."""

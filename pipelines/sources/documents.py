@@ -153,7 +153,7 @@ class DocumentSource(DrawnSource):
         each = MOST_SCALES * _RECORD_PAGES
         found_any = False
         try:
-            with open_read(uri) as file:
+            with open_read(uri, [(start, stop - start)]) as file:
                 for found in warc_pages(cast(BinaryIO, file), start=start):
                     found_any = True
                     # A part seldom begins where a record does: damage is told with the sound

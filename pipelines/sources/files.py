@@ -14,7 +14,8 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -73,9 +74,26 @@ def read_bytes(uri: str, offset: int = 0, size: int | None = None) -> bytes:
     return storage.read_bytes(real_path(uri), offset, size)
 
 
-def open_read(uri: str) -> IO[bytes]:
+def read_ranges(uri: str, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """`storage.read_ranges` for the address of a `FileInfo`."""
+    return storage.read_ranges(real_path(uri), ranges)
+
+
+def read_many(
+    uris: Iterable[str], *, max_bytes: int = sys.maxsize, sizes: Sequence[int] | None = None
+) -> Iterator[bytes | OSError]:
+    """`storage.read_many` for the addresses of `FileInfo`s of one source."""
+    return storage.read_many([real_path(uri) for uri in uris], max_bytes=max_bytes, sizes=sizes)
+
+
+def open_read(uri: str, ranges: Sequence[tuple[int, int]] = ()) -> IO[bytes]:
     """`storage.open_read` for the address of a `FileInfo`."""
-    return storage.open_read(real_path(uri))
+    return storage.open_read(real_path(uri), ranges)
+
+
+def stream(uri: str) -> IO[bytes]:
+    """`storage.stream` for the address of a `FileInfo`."""
+    return storage.stream(real_path(uri))
 
 
 def size_bytes(uri: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -17,7 +17,7 @@ from pipelines.sources.files import (
     matches,
     name_hash,
     read_bytes,
-    size_bytes,
+    read_many,
 )
 from pipelines.sources.members import SIDECAR_EXTENSIONS, extension_of
 from pipelines.sources.tar_files import TAR_SUFFIXES, hidden_suffix, suffix_of
@@ -30,6 +30,9 @@ _COLLECTIONS = (
     ((".pdf",), "PDF documents", "documents"),
 )
 _TAR_HEADER_BYTES = 512
+
+# Slug and why.
+Fault = tuple[str, str]
 
 
 class FolderSource(Source):
@@ -84,26 +87,33 @@ class FolderSource(Source):
         )
 
     def read(self, unit: Unit) -> Iterator[Item]:
-        # Where all files together are small enough, none has to be asked for its size.
-        ask = unit.bytes > self.max_file_bytes
-        for member in unit.members:
-            uri = storage.join(unit.uri, member)
-            data, fault = b"", None
-            try:
-                size = (size_bytes(uri) or 0) if ask else 0
-                if suffix_of(member) and _is_tar(uri):
-                    fault = ("not_an_image", "a tar: a source of type webdataset reads its images")
-                elif size > self.max_file_bytes:
-                    why = f"{size} bytes, max_file_bytes is {self.max_file_bytes}"
-                    fault = ("file_too_large", why)
-                else:
-                    data = read_bytes(uri)
-            except OSError as error:
-                # Any other error may pass; a fault would be committed and stay.
-                if not is_gone(error):
-                    raise
-                fault = ("unreadable", str(error.strerror or error))
+        uris = [storage.join(unit.uri, member) for member in unit.members]
+        # What may be a tar is looked at before it is read.
+        images = (uri for uri in uris if not suffix_of(uri))
+        contents = read_many(images, max_bytes=self.max_file_bytes)
+        for member, uri in zip(unit.members, uris, strict=True):
+            got = self._tar_or_bytes(uri) if suffix_of(uri) else next(contents)
+            data, fault = (got, None) if isinstance(got, bytes) else (b"", self._fault(got))
             yield Item(member=member, uri=uri, offset=0, data=data, fault=fault)
+
+    def _tar_or_bytes(self, uri: str) -> bytes | OSError | Fault:
+        try:
+            if _is_tar(uri):
+                return "not_an_image", "a tar: a source of type webdataset reads its images"
+        except OSError as error:
+            return error
+        return next(read_many([uri], max_bytes=self.max_file_bytes))
+
+    def _fault(self, error: OSError | Fault) -> Fault:
+        if isinstance(error, tuple):
+            return error
+        if isinstance(error, storage.TooLarge):
+            why = f"{error.size_bytes} bytes, max_file_bytes is {self.max_file_bytes}"
+            return "file_too_large", why
+        # Any other error may pass; a fault would be committed and stay.
+        if not is_gone(error):
+            raise error
+        return "unreadable", str(error.strerror or error)
 
     def images(self, unit: Unit) -> int:
         return len(unit.members)
@@ -119,6 +129,14 @@ class FolderSource(Source):
 
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
         return read_bytes(uri)
+
+    def fetch_many(self, addresses: Sequence[tuple[str, int, int]]) -> Iterator[bytes]:
+        """Files with many requests in flight."""
+        uris = [uri for uri, _, _ in addresses]
+        for got in read_many(uris, sizes=[size for _, _, size in addresses]):
+            if isinstance(got, OSError):
+                raise got
+            yield got
 
 
 def _refuse_collections(uri: str, names: list[str]) -> None:

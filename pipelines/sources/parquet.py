@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -22,11 +24,18 @@ from pipelines.sources.parquet_rows import (
     BrokenParquet,
     Forward,
     batches,
+    group_of,
+    group_starts,
     is_damage,
     open_parquet,
     python_value,
+    read_ahead,
     telling_damage,
 )
+from vae_corpus import storage
+
+# Of files in a store footers are read side by side; few are larger.
+_FOOTER_BYTES = 1024**2
 
 
 class ParquetSource(Source):
@@ -61,15 +70,12 @@ class ParquetSource(Source):
         A broken file is one unit of no row groups, and that gives one item with the fault.
         """
         empty = True
-        for file in find_files(self.uri, suffix=".parquet"):
-            try:
-                sizes = self._group_sizes(file.uri)
-            except BrokenParquet:
+        files = find_files(self.uri, suffix=".parquet")
+        for file, sizes in zip(files, self._sizes_of_all(files), strict=True):
+            if sizes is None:
                 empty = False
                 yield self._unit(file, 0, 0, file.bytes)
                 continue
-            except OSError as error:
-                raise SourceError(f"cannot read {file.uri}: {error.strerror or error}") from None
             start = 0
             while start < len(sizes):
                 stop, total = start + 1, sizes[start]
@@ -92,6 +98,21 @@ class ParquetSource(Source):
             stop=stop,
             bytes=size,
         )
+
+    def _sizes_of_all(self, files: Sequence[FileInfo]) -> Iterator[list[int] | None]:
+        """Bytes of each row group of each file; None where the footer does not make sense."""
+
+        def sizes(file: FileInfo) -> list[int] | None:
+            try:
+                return self._group_sizes(file.uri)
+            except BrokenParquet:
+                return None
+            except OSError as error:
+                raise SourceError(f"cannot read {file.uri}: {error.strerror or error}") from None
+
+        if storage.is_local(self.uri):
+            return map(sizes, files)
+        return storage.in_order((_FOOTER_BYTES, partial(sizes, file)) for file in files)
 
     def _group_sizes(self, uri: str) -> list[int]:
         """Bytes of each row group; BrokenParquet when the footer does not make sense."""
@@ -118,25 +139,29 @@ class ParquetSource(Source):
         if unit.start == unit.stop:
             yield self._fault_item(unit.uri)
             return
+        groups = range(unit.start, unit.stop)
         with open_parquet(unit.uri) as parquet:
             columns = self.columns_of(unit.uri, parquet)
             leaves = leaves_of(parquet.schema_arrow, columns)
-            metadata = parquet.metadata
-            row = sum(metadata.row_group(i).num_rows for i in range(unit.start))
-            for group in range(unit.start, unit.stop):
-                end = row + metadata.row_group(group).num_rows
-                try:
-                    for batch in batches(parquet, group, leaves, self.batch_bytes):
-                        for in_batch in range(batch.num_rows):
-                            for place, name in enumerate(columns):
-                                value = python_value(batch.column(name)[in_batch])
-                                yield self._item(unit.uri, row, place, name, value)
-                            row += 1
-                except (pa.ArrowException, OSError) as error:
-                    if not is_damage(error, unit.uri):
-                        raise
-                    yield _rest_of_group(unit.uri, group, row, end, len(columns), error)
-                row = end
+            with read_ahead(unit.uri, parquet, groups, leaves) as file:
+                for group in groups:
+                    yield from self._group(unit.uri, file, group, columns, leaves)
+
+    def _group(
+        self, uri: str, file: pq.ParquetFile, group: int, columns: list[str], leaves: list[str]
+    ) -> Iterator[Item]:
+        row, end = group_starts(file.metadata)[group : group + 2]
+        try:
+            for batch in batches(file, group, leaves, self.batch_bytes):
+                for in_batch in range(batch.num_rows):
+                    for place, name in enumerate(columns):
+                        value = python_value(batch.column(name)[in_batch])
+                        yield self._item(uri, row, place, name, value)
+                    row += 1
+        except (pa.ArrowException, OSError) as error:
+            if not is_damage(error, uri):
+                raise
+            yield _rest_of_group(uri, group, row, end, len(columns), error)
 
     def _item(self, uri: str, row: int, place: int, column: str, value: Any) -> Item:
         data, path = _bytes_of(value)
@@ -155,33 +180,63 @@ class ParquetSource(Source):
         )
 
     def fetch(self, uri: str, offset: int, size: int) -> bytes:
-        # Packing asks in order of address, so the row group last open serves most calls.
-        row, place = divmod(offset, max(1, len(self.columns)))
-        starts = _group_starts(uri)
-        group = max(i for i, start in enumerate(starts) if start <= row)
-        columns, reader = _open_group.get(self, uri, group)
-        return _bytes_of(reader.value(row - starts[group], columns[place]))[0]
+        return _open_group.fetch(self, uri, offset)
+
+    def fetch_many(self, addresses: Sequence[tuple[str, int, int]]) -> Iterator[bytes]:
+        """One pass over the row groups that hold these rows, forwards where addresses ascend."""
+        for uri, part in itertools.groupby(addresses, key=lambda address: address[0]):
+            yield from self._rows(uri, [offset for _, offset, _ in part])
+
+    def _rows(self, uri: str, offsets: list[int]) -> Iterator[bytes]:
+        with open_parquet(uri) as parquet:
+            columns = self.columns_of(uri, parquet)
+            leaves = leaves_of(parquet.schema_arrow, columns)
+            starts = group_starts(parquet.metadata)
+            rows = [offset // len(columns) for offset in offsets]
+            groups = [group_of(starts, row) for row in rows]
+            with read_ahead(uri, parquet, sorted(set(groups)), leaves) as file:
+                opened = None
+                for row, group, offset in zip(rows, groups, offsets, strict=True):
+                    if opened is None or opened.group != group:
+                        opened = Forward(uri, file, group, leaves, self.batch_bytes)
+                    column = columns[offset % len(columns)]
+                    yield _bytes_of(opened.value(row - starts[group], column))[0]
 
 
 class _OpenGroup:
-    """The row group that was read last, and its image columns."""
+    """The row group that was read last: who asks in order of address finds it still open."""
 
     def __init__(self) -> None:
         self._key: tuple[Any, ...] = ()
-        self._open: tuple[list[str], Forward] | None = None
+        self._columns: list[str] = []
+        self._starts: list[int] = []
+        self._forward: Forward | None = None
+        self._files = ExitStack()
 
-    def get(self, source: ParquetSource, uri: str, group: int) -> tuple[list[str], Forward]:
-        key = (uri, group, source.column, source.columns, source.batch_bytes)
-        if self._open is None or key != self._key:
-            if self._open is not None:
-                self._open[1].close()
-                self._open = None
-            with open_parquet(uri) as parquet:
-                columns = source.columns_of(uri, parquet)
-                leaves = leaves_of(parquet.schema_arrow, columns)
-            self._open = columns, Forward(uri, group, leaves, source.batch_bytes)
+    def fetch(self, source: ParquetSource, uri: str, offset: int) -> bytes:
+        key = (uri, source.column, source.columns, source.batch_bytes)
+        width = max(1, len(source.columns))
+        row = offset // width
+        if self._forward is None or key != self._key:
+            self._open(source, uri, row)
             self._key = key
-        return self._open
+        group = group_of(self._starts, row)
+        if self._forward is None or self._forward.group != group:
+            self._open(source, uri, row)
+        assert self._forward is not None
+        value = self._forward.value(row - self._starts[group], self._columns[offset % width])
+        return _bytes_of(value)[0]
+
+    def _open(self, source: ParquetSource, uri: str, row: int) -> None:
+        self._files.close()
+        self._forward = None
+        parquet = self._files.enter_context(open_parquet(uri))
+        self._columns = source.columns_of(uri, parquet)
+        leaves = leaves_of(parquet.schema_arrow, self._columns)
+        self._starts = group_starts(parquet.metadata)
+        group = group_of(self._starts, row)
+        file = self._files.enter_context(read_ahead(uri, parquet, [group], leaves))
+        self._forward = Forward(uri, file, group, leaves, source.batch_bytes)
 
 
 _open_group = _OpenGroup()
@@ -204,14 +259,3 @@ def _bytes_of(value: Any) -> tuple[bytes, str]:
     if isinstance(value, dict):
         return value.get("bytes") or b"", str(value.get("path") or "")
     return value or b"", ""
-
-
-@lru_cache(maxsize=64)
-def _group_starts(uri: str) -> list[int]:
-    with open_parquet(uri) as parquet:
-        metadata = parquet.metadata
-    starts, row = [], 0
-    for group in range(metadata.num_row_groups):
-        starts.append(row)
-        row += metadata.row_group(group).num_rows
-    return starts

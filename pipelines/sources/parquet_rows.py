@@ -7,9 +7,11 @@ least that can be decompressed, and holds as many values as its writer chose.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +50,21 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
 
 
 @contextmanager
+def read_ahead(
+    uri: str, parquet: pq.ParquetFile, groups: Iterable[int], leaves: Sequence[str]
+) -> Iterator[pq.ParquetFile]:
+    """The same file for who reads these columns of these row groups: a store gives them ahead."""
+    if storage.is_local(uri):
+        yield parquet
+        return
+    metadata = parquet.metadata
+    chunks = (chunk for group in groups for chunk in _chunks_of(metadata.row_group(group), leaves))
+    ranges = [(_start_of(chunk), chunk.total_compressed_size) for chunk in chunks]
+    with open_read(uri, ranges) as handle:
+        yield pq.ParquetFile(handle, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+
+
+@contextmanager
 def telling_damage(uri: str) -> Iterator[None]:
     """BrokenParquet for what arrow says of a damaged footer: of a flipped bit it says anything."""
     try:
@@ -67,21 +84,45 @@ def is_damage(error: Exception, uri: str) -> bool:
     return type(error) is OSError and error.errno is None and storage.is_local(uri)
 
 
+def group_starts(metadata: pq.FileMetaData) -> list[int]:
+    """The number of the first row of each row group, and of the first that is not there."""
+    groups = range(metadata.num_row_groups)
+    rows: list[int] = [metadata.row_group(i).num_rows for i in groups]
+    return [0, *itertools.accumulate(rows)]
+
+
+def group_of(starts: Sequence[int], row: int) -> int:
+    """The row group that holds a row."""
+    return min(bisect.bisect_right(starts, row) - 1, len(starts) - 2)
+
+
 def batches(
     parquet: pq.ParquetFile, group: int, leaves: Sequence[str], batch_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a group in order, in batches of about `batch_bytes` or less."""
     whole = parquet.metadata.row_group(group)
-    chunks = (whole.column(i) for i in range(whole.num_columns))
-    size = sum(
-        chunk.total_uncompressed_size
-        for chunk in chunks
-        if any(f"{chunk.path_in_schema}.".startswith(f"{leaf}.") for leaf in leaves)
-    )
+    size = sum(chunk.total_uncompressed_size for chunk in _chunks_of(whole, leaves))
     rows = max(1, min(_MAX_BATCH_ROWS, batch_bytes * whole.num_rows // max(size, 1)))
     yield from parquet.iter_batches(
         rows, row_groups=[group], columns=list(leaves), use_threads=False
     )
+
+
+def _chunks_of(group: Any, leaves: Sequence[str]) -> list[Any]:
+    """The column chunks of a row group that hold these leaves."""
+    chunks = (group.column(i) for i in range(group.num_columns))
+    return [
+        chunk
+        for chunk in chunks
+        if any(f"{chunk.path_in_schema}.".startswith(f"{leaf}.") for leaf in leaves)
+    ]
+
+
+def _start_of(chunk: Any) -> int:
+    # Some writers name a dictionary that is not there at place 0.
+    pages = (chunk.dictionary_page_offset, chunk.data_page_offset)
+    start: int = min(page for page in pages if page)
+    return start
 
 
 def python_value(value: pa.Scalar) -> Any:
@@ -108,11 +149,13 @@ class Forward:
     step back behind them starts at the beginning of the group.
     """
 
-    def __init__(self, uri: str, group: int, leaves: Sequence[str], batch_bytes: int) -> None:
+    def __init__(
+        self, uri: str, parquet: pq.ParquetFile, group: int, leaves: Sequence[str], batch_bytes: int
+    ) -> None:
+        self.group = group
         self._args = (group, leaves, batch_bytes)
         self._uri, self._limit = uri, batch_bytes
-        self._file = open_parquet(uri)
-        self._parquet = self._file.__enter__()
+        self._parquet = parquet
         self._start()
 
     def _start(self) -> None:
@@ -145,7 +188,3 @@ class Forward:
         self._stop += batch.num_rows
         while len(self._kept) > 1 and sum(b.nbytes for b in self._kept) > self._limit:
             self._first += self._kept.popleft().num_rows
-
-    def close(self) -> None:
-        self._batches = iter(())
-        self._file.__exit__(None, None, None)

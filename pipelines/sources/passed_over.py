@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from vae_corpus import storage
 
@@ -19,18 +23,32 @@ def mark(counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def count_passed_over(
-    plan_folder: str, score_folder: str, unit_ids: Sequence[str]
+    plan_folder: str, score_folder: str, unit_tables: Iterable[str], sources: Sequence[str]
 ) -> dict[str, int]:
-    """Members by extension over these units, most first; kept beside the plan, asked for once."""
+    """Members by extension over the units of these sources, most first.
+
+    Kept beside the plan: the tables of units, one for each neighbourhood, are asked for once.
+    """
     path = storage.join(plan_folder, "passed_over.json")
-    if storage.exists(path):
+    try:
         kept: dict[str, int] = json.loads(storage.read_bytes(path))
         return kept
+    except FileNotFoundError:
+        pass
     total: Counter[str] = Counter()
-    paths = [storage.join(score_folder, f"{unit_id}.parquet") for unit_id in unit_ids]
     with ThreadPoolExecutor(_READERS) as pool:
-        for marks in pool.map(storage.parquet_metadata, paths):
-            total.update(json.loads((marks or {}).get(_MARK, "{}")))
+        for table in unit_tables if sources else ():
+            paths = (storage.join(score_folder, f"{unit}.parquet") for unit in _ids(table, sources))
+            for marks in pool.map(storage.parquet_metadata, paths):
+                total.update(json.loads((marks or {}).get(_MARK, "{}")))
     counts = dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0])))
     storage.commit_bytes(path, json.dumps(counts).encode())
     return counts
+
+
+def _ids(table: str, sources: Sequence[str]) -> list[str]:
+    with storage.open_read(table) as file:
+        units = pq.read_table(file, columns=["unit_id", "source"], use_threads=False)
+    mine = pc.is_in(units["source"], pa.array(sources, pa.string()))
+    ids: list[str] = units.filter(mine)["unit_id"].to_pylist()
+    return ids

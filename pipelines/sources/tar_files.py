@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from pipelines.sources.files import open_read
+from pipelines.sources.files import open_read, stream
 
 _SUFFIXES = {
     ".tar": "",
@@ -55,14 +55,14 @@ def hidden_suffix(head: bytes) -> str | None:
     return next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def open_tar(uri: str) -> IO[bytes]:
-    """The bytes of the tar inside the file, seekable.
+def open_tar(uri: str, *, whole: bool = True) -> IO[bytes]:
+    """The bytes of the tar inside the file, seekable; `whole`: they will be read to the end.
 
     Of a compressed one they are read forwards, and a step back starts anew at the beginning. Bytes
     that do not decompress are a tarfile.ReadError.
     """
     compression = compression_of(uri)
-    file = open_read(uri)
+    file = stream(uri) if whole or compression else open_read(uri)
     return io.BufferedReader(_Inflated(file, compression), _BUFFER_BYTES) if compression else file
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes
+from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes, read_ranges
 from pipelines.sources.tar_files import TAR_SUFFIXES, OpenTar, compression_of, open_tar, suffix_of
 from pipelines.sources.tar_images import TarListing, TarReading, rest_of
 from vae_corpus import storage
@@ -69,7 +70,7 @@ class WebDatasetSource(Source):
         Of a plain tar headers alone are read, found by seeking.
         """
         listing = TarListing(uri=file.uri, wanted=self._wants, max_bytes=self.max_file_bytes)
-        with open_tar(file.uri) as opened:
+        with open_tar(file.uri, whole=False) as opened:
             size = None if compression_of(file.uri) else file.bytes
             return [(item, listing.sizes.get(i, 0)) for i, item in listing.numbered(opened, size)]
 
@@ -112,6 +113,18 @@ class WebDatasetSource(Source):
         if compression_of(uri):
             return _open_tar.read(uri, offset, size)
         return read_bytes(uri, offset, size)
+
+    def fetch_many(self, addresses: Sequence[tuple[str, int, int]]) -> Iterator[bytes]:
+        """Of a plain tar runs of members come together; a compressed one is read forwards once."""
+        for uri, part in itertools.groupby(addresses, key=lambda address: address[0]):
+            wanted = ((offset, size) for _, offset, size in part)
+            if not compression_of(uri):
+                yield from read_ranges(uri, wanted)
+                continue
+            with open_tar(uri) as file:
+                for offset, size in wanted:
+                    file.seek(offset)
+                    yield file.read(size)
 
     def _wants(self, name: str) -> bool:
         return matches(name, self.include, self.exclude)

@@ -85,27 +85,33 @@ class Stock:
         return self.ledger.group_counts(shards)
 
 
-def make_shards(
-    runner: Runner,
-    stock: Stock,
-    stage: str,
-    shards: Sequence[Shard],
-    make_work: Callable[[], engine.Work],
-) -> None:
-    """Make those that are not committed; BuildFailed when one cannot be made."""
+def find_todo(stock: Stock, shards: Sequence[Shard]) -> list[Shard]:
+    """Those of these shards that are to be made; where there are any, the corpus is not whole."""
     todo = stock.not_committed(shards)
     stock.ledger.save()
     if todo:
         stock.forget()
         # While shards are replaced the corpus is not whole: its commit mark must not stand.
         storage.remove(storage.join(stock.out, "curriculum.json"))
-    tasks = [
-        engine.Task(task_id=s.name, payload=s, weight=s.samples, images=s.samples) for s in todo
-    ]
+    return todo
+
+
+def make_shards(
+    runner: Runner,
+    stage: str,
+    tasks: engine.Tasks | Sequence[engine.Task],
+    make_work: Callable[[], engine.Work],
+    names: Callable[[str], str] = str,
+) -> None:
+    """Run tasks that make shards; BuildFailed, with the `names` of tasks, when one cannot."""
     failures = runner.run(stage, tasks, make_work).failures
     if failures:
         raise BuildFailed(
-            tell_failures("shards could not be made", failures)
+            tell_failures(
+                "shards could not be made",
+                failures,
+                {failure.task_id: names(failure.task_id) for failure in failures},
+            )
             + "\nRun the same command again: only these shards are left."
         )
 

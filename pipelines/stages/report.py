@@ -16,9 +16,9 @@ from pipelines.report import accounting, page
 from pipelines.report.shortfalls import shortfalls
 from pipelines.report.text_layers import text_layers
 from pipelines.report.times import run_script
-from pipelines.sources import Unit
 from pipelines.sources.passed_over import count_passed_over
 from pipelines.stages.committed import Stock
+from pipelines.stages.packing import parts
 from pipelines.stages.runner import BuildFailed, Runner
 from pipelines.stages.score import Scored
 from pipelines.workers import careful
@@ -43,7 +43,6 @@ class Reported:
 
 def finish(
     config: CorpusConfig,
-    units: Sequence[Unit],
     scored: Scored,
     plan: str,
     shards: Sequence[Shard],
@@ -63,8 +62,7 @@ def finish(
     whole, lost = make_curriculum(config.phases, config.seed, groups)
     passed_over = _passed_over(config, scored, plan)
     images = accounting.count_images(plan) | {"passed_over": passed_over}
-    by_source = Counter(unit.source for unit in scored.units)
-    problems, empty = shortfalls(plan, by_source, passed_over)
+    problems, empty = shortfalls(plan, Counter(scored.listed.by_source), passed_over)
     if not whole["phases"]:
         problems.append(
             "the corpus holds no samples: the table above says why images were left out"
@@ -76,7 +74,7 @@ def finish(
         "seed": config.seed,
         "scores": storage.name_of(scored.folder),
         "plan": storage.name_of(plan),
-        "units": len(units),
+        "units": len(scored.listed.ids),
         "quarantined": [asdict(failure) for failure in scored.given_up],
         "images": images,
         "problems": problems,
@@ -116,7 +114,7 @@ def _failed_images(rejected: dict[str, int]) -> list[str]:
     }
     counts = {what: sum(rejected.get(slug, 0) for slug in slugs) for what, slugs in ways.items()}
     return [
-        f"{count} images {what}: the column `why` of rejected.parquet says how"
+        f"{count} images {what}: the column `why` of the plan's rejected tables says how"
         for what, count in counts.items()
         if count
     ]
@@ -140,9 +138,9 @@ def _check_whole(stock: Stock, shards: Sequence[Shard]) -> None:
 
 
 def _passed_over(config: CorpusConfig, scored: Scored, plan: str) -> dict[str, int]:
-    counting = {source.name for source in config.sources if source.counts_others}
-    ids = [unit.unit_id for unit in scored.units if unit.source in counting]
-    return count_passed_over(plan, scored.folder, ids)
+    counting = [source.name for source in config.sources if source.counts_others]
+    tables = (each.units for each in scored.listed.neighbourhoods)
+    return count_passed_over(plan, scored.folder, tables, counting)
 
 
 def _write_page(subject: page.Subject, recipes: Sequence[str], runner: Runner) -> str:
@@ -181,7 +179,7 @@ def write_times(config: CorpusConfig, runner: Runner, command: str) -> None:
 
 
 def _tidy(stock: Stock, wanted: set[str], scores: str, plan: str) -> bool:
-    """Remove shards and plans of earlier settings, and drafts of writers that were killed.
+    """Remove shards, parts and plans of earlier settings, and drafts of killed writers.
 
     True when there were such shards.
     """
@@ -190,6 +188,7 @@ def _tidy(stock: Stock, wanted: set[str], scores: str, plan: str) -> bool:
         storage.remove(storage.join(out, "curriculum.json"))
     for stray in strays:
         stock.remove(stray)
+    parts.remove(out)
     for plan_hash in storage.folders(storage.join(out, "plan")):
         ours = re.fullmatch("[0-9a-f]{16}", plan_hash)
         if ours and plan_hash != storage.name_of(plan):

@@ -43,6 +43,7 @@ class Runner:
         self._log = log
         self._board = board
         self._engine: engine.Engine | None = None
+        self._requests = 1
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -55,6 +56,7 @@ class Runner:
     @contextmanager
     def start_engine(self, settings: engine.EngineSettings) -> Iterator[None]:
         """Start the engine for the stages of the block."""
+        self._requests = settings.requests_per_worker
         with ExitStack() as until_the_end:
             with self.console.stage("engine", engine.about(settings)):
                 self._engine = until_the_end.enter_context(engine.start(settings))
@@ -80,8 +82,9 @@ class Runner:
             self.worked.add(stage)
         else:
             self.console.say("  nothing to do: all is committed")
-        held = functools.partial(_while_held, make_work, self._ticket)
-        held_careful = make_careful and functools.partial(_while_held, make_careful, self._ticket)
+        while_held = functools.partial(_while_held, self._ticket, self._requests)
+        held = functools.partial(while_held, make_work)
+        held_careful = make_careful and functools.partial(while_held, make_careful)
         progress = Progress(tasks)
         self.console.show(progress.snapshot)
         listeners: list[engine.Listener] = [progress, self._log]
@@ -119,8 +122,12 @@ class Runner:
         return outcome
 
 
-def _while_held(make_work: Callable[[], engine.Work], ticket: Ticket) -> engine.Work:
-    """Work that neither begins nor commits anything once the lease is lost."""
+def _while_held(ticket: Ticket, requests: int, make_work: Callable[[], engine.Work]) -> engine.Work:
+    """Work that neither begins nor commits anything once the lease is lost.
+
+    At most so many of its `requests` to object stores are in flight.
+    """
+    storage.allow_requests(requests)
     work = make_work()
 
     def call(payload: Any) -> engine.Stats:

@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
+import itertools
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from filters.scores import PACKED_INDEX_SCHEMA
 from fonts.faces import discover
+from pipelines import engine
 from pipelines.config import CorpusConfig, PackSettings, SynthSettings
-from pipelines.planning.asked import ask
+from pipelines.planning import taken_down
+from pipelines.planning.job import Neighbourhood
 from pipelines.planning.shards import DECODED_BY, Shard
 from pipelines.sources import Source
-from pipelines.sources.originals import fetch_original
-from pipelines.stages.committed import Stock, make_shards
+from pipelines.sources.originals import fetch_originals, unchanged
+from pipelines.stages.backgrounds import SCHEMA, Backgrounds, candidates
+from pipelines.stages.committed import Stock, find_todo, make_shards
 from pipelines.stages.digests import Digests
 from pipelines.stages.runner import Runner
 from pipelines.workers import pulse
@@ -40,9 +44,8 @@ from renderers.renderer import Renderer
 from renderers.text.corpora import TextSource
 from vae_corpus import storage, tar
 from vae_corpus.pictures import decode as door
-from vae_corpus.seeds import generator, mixed
+from vae_corpus.seeds import generator
 from vae_corpus.words import (
-    GENERAL,
     SIZE_BANDS,
     TEXT_SYNTH,
     Bucket,
@@ -62,10 +65,6 @@ _CACHED_BACKGROUNDS = 16
 _PAGE_ATTEMPTS = 20
 # Size of a rendered page as PNG, to close shards at about the wanted size.
 _BYTES_PER_PX = 1.2
-_MASK_64 = (1 << 64) - 1
-# At most this many candidate backgrounds are kept in a plan, drawn by hash: enough for variety
-# at any scale of corpus, small enough for every worker to read.
-_MAX_CANDIDATES = 100_000
 
 
 class SynthError(RuntimeError):
@@ -85,16 +84,24 @@ class SynthJob:
 
 @dataclass(frozen=True, kw_only=True)
 class SynthShard(Shard):
-    """A synthetic shard: which rung, which number, and the backgrounds it draws from."""
+    """A synthetic shard: which rung, which number, and the backgrounds that it draws from.
+
+    Those are looked up when it is made: all shards together have too many.
+    """
 
     rung: int
     number: int
-    backgrounds: tuple[dict[str, Any], ...]
+    backgrounds: tuple[dict[str, Any], ...] = ()
 
 
 def synthesize_shards(
-    config: CorpusConfig, sources: dict[str, Source], plan: str, stock: Stock, runner: Runner
-) -> tuple[list[SynthShard], list[str]]:
+    config: CorpusConfig,
+    sources: dict[str, Source],
+    plan: str,
+    neighbourhoods: Sequence[Neighbourhood],
+    stock: Stock,
+    runner: Runner,
+) -> tuple[list[Shard], list[str]]:
     """Make the synthetic shards that are not there; all of them, and why there are none.
 
     BuildFailed when one cannot be made.
@@ -103,11 +110,12 @@ def synthesize_shards(
         return [], []
     if not config.synth.texts:
         return [], ["no synthetic text: synth.texts names no text files"]
-    backgrounds = background_rows(plan, config.seed)
-    if not backgrounds:
+    gone = bool(len(taken_down.read(config.out).table))
+    table = candidates(plan, neighbourhoods, config.seed, taken_down=gone)
+    if not len(table):
         return [], ["no synthetic text: no general image was kept as a background"]
     digests = Digests(config.out)
-    shards = synth_shards(config, backgrounds, digests)
+    drawn = SynthShards(config, table, digests)
     digests.save()
     job = SynthJob(
         settings=config.synth,
@@ -116,88 +124,94 @@ def synthesize_shards(
         limits=config.score.limits,
         out=config.out,
     )
-    make = functools.partial(make_synthesizer, job)
-    make_shards(runner, stock, "synthesize", shards, make)
+    shards: list[Shard] = list(drawn)
+    tasks = SynthTasks(drawn, [shard.name for shard in find_todo(stock, shards)])
+    make_shards(runner, "synthesize", tasks, functools.partial(make_synthesizer, job))
     return shards, []
 
 
-def background_rows(plan: str, seed: int) -> list[dict[str, Any]]:
-    """Addresses of the general images that may serve as backgrounds, in a seeded order."""
-    return ask(
-        plan,
-        ["selected"],
-        f"""
-        SELECT key, source, uri, "offset", "bytes", width, height, sha256
-        FROM stored WHERE kind = '{GENERAL}'
-        ORDER BY md5(concat('{seed}', 'background', sha256)) LIMIT {_MAX_CANDIDATES}
-        """,
-    )
+class SynthShards:
+    """The shards that the settings ask for, each with the recipe that decides its bytes.
 
+    `table` has the candidate backgrounds, as `backgrounds.candidates`.
+    """
 
-def synth_shards(
-    config: CorpusConfig, backgrounds: list[dict[str, Any]], digests: Digests
-) -> list[SynthShard]:
-    """The shards that the settings ask for, each with the recipe that decides its bytes."""
-    s = config.synth
-    base = (
-        _VERSION,
-        RENDERER_VERSION,
-        sorted(LAYOUTS),
-        DECODED_BY,
-        [[field.name, str(field.type)] for field in PACKED_INDEX_SCHEMA],
-        s.model_dump(exclude={"samples", "texts", "fonts"}),
-        config.seed,
-        {language: digests.of(paths) for language, paths in sorted(s.texts.items())},
-        digests.of(s.fonts),
-    )
-    recipe = tar.recipes(base)
-    ids = np.array([int(row["sha256"][:16], 16) for row in backgrounds], np.uint64)
-    sides = np.array([min(row["width"], row["height"]) for row in backgrounds])
-    shards = []
-    for rung, count in sorted(s.samples.items()):
-        large = np.flatnonzero(sides >= rung)
-        pool = large if len(large) else np.arange(len(ids))
-        pool_ids = ids[pool]
-        per_shard = _per_shard(config.pack, rung)
-        for number, start in enumerate(range(0, count, per_shard)):
-            chosen = _choose(pool_ids, rung, number, s.backgrounds)
-            rows = tuple(backgrounds[i] for i in pool[chosen])
-            samples = min(per_shard, count - start)
-            keys = [row["key"] for row in rows]
-            stem = f"{config.pack.lane}-{TEXT_SYNTH}-{rung}-{s.format}-{number:06d}"
-            shards.append(
-                SynthShard(
+    def __init__(self, config: CorpusConfig, table: pa.Table, digests: Digests) -> None:
+        s = self._s = config.synth
+        self._pack = config.pack
+        base = (
+            _VERSION,
+            RENDERER_VERSION,
+            sorted(LAYOUTS),
+            DECODED_BY,
+            [[field.name, str(field.type)] for field in PACKED_INDEX_SCHEMA],
+            s.model_dump(exclude={"samples", "texts", "fonts"}),
+            config.seed,
+            {language: digests.of(paths) for language, paths in sorted(s.texts.items())},
+            digests.of(s.fonts),
+        )
+        self._recipe = tar.recipes(base)
+        self._backgrounds = {
+            rung: Backgrounds(table, rung, config.seed) for rung, n in s.samples.items() if n
+        }
+
+    def __iter__(self) -> Iterator[SynthShard]:
+        s = self._s
+        for rung, count in sorted(s.samples.items()):
+            per_shard = _per_shard(self._pack, rung)
+            for number, start in enumerate(range(0, count, per_shard)):
+                samples = min(per_shard, count - start)
+                keys = self._backgrounds[rung].keys(number, s.backgrounds)
+                stem = f"{self._pack.lane}-{TEXT_SYNTH}-{rung}-{s.format}-{number:06d}"
+                yield SynthShard(
                     name=f"shards/{TEXT_SYNTH}/{rung}/{stem}",
-                    recipe=recipe(rung, number, samples, keys),
+                    recipe=self._recipe(rung, number, samples, keys),
                     samples=samples,
                     rung=rung,
                     number=number,
-                    backgrounds=rows,
                 )
+
+    def whole(self, shard: SynthShard) -> SynthShard:
+        """The shard with its backgrounds."""
+        rows = self._backgrounds[shard.rung].rows(shard.number, self._s.backgrounds)
+        return replace(shard, backgrounds=tuple(rows))
+
+
+class SynthTasks:
+    """A task for each of these shards, as the engine's `Tasks`."""
+
+    def __init__(self, drawn: SynthShards, todo: Collection[str]) -> None:
+        names = set(todo)
+        shards = [shard for shard in drawn if shard.name in names]
+        self._shards = sorted(shards, key=lambda shard: (-shard.samples, shard.name))
+        self._drawn = drawn
+        self.images = self.total_weight = sum(shard.samples for shard in shards)
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def __iter__(self) -> Iterator[engine.Task]:
+        for shard in self._shards:
+            yield engine.Task(
+                task_id=shard.name,
+                payload=self._drawn.whole(shard),
+                weight=shard.samples,
+                images=shard.samples,
             )
-    return shards
+
+
+def synth_shards(
+    config: CorpusConfig, backgrounds: Sequence[dict[str, Any]], digests: Digests
+) -> list[SynthShard]:
+    """The shards on these few backgrounds."""
+    rows = [{"gone": False} | row for row in backgrounds]
+    drawn = SynthShards(config, pa.Table.from_pylist(rows, schema=SCHEMA), digests)
+    return [drawn.whole(shard) for shard in drawn]
 
 
 def _per_shard(pack: PackSettings, rung: int) -> int:
     fitting = int(pack.shard_bytes / (rung * rung * _BYTES_PER_PX))
     return max(1, min(pack.shard_samples, fitting))
-
-
-def _choose(ids: NDArray[np.uint64], rung: int, number: int, count: int) -> NDArray[np.int64]:
-    """The shard's own backgrounds: places of the `count` ids with the smallest mixed hash.
-
-    One image more or less in the corpus changes the choice of few shards, so the others need
-    not be rendered again.
-    """
-    salt = np.uint64((rung << 32 | number) * 0x9E3779B97F4A7C15 & _MASK_64)
-    order_of = mixed(ids ^ salt)
-    # Hashes are spread evenly: those wanted lie below a cut, but once in a billion times. To sort
-    # a hundred thousand for each shard would take longer than all else that is done for it.
-    share = (count + 6 * math.sqrt(count) + 16) / max(1, len(ids))
-    near = np.flatnonzero(order_of <= np.uint64(min(_MASK_64, int(share * 2.0**64))))
-    if len(near) < min(count, len(ids)):
-        near = np.arange(len(ids))
-    return near[np.argsort(order_of[near], kind="stable")[:count]]
 
 
 def make_synthesizer(job: SynthJob) -> Callable[[SynthShard], dict[str, Any]]:
@@ -234,6 +248,7 @@ class _PageMaker:
         self._job = job
         self._renderer = renderer
         self._extras = job.settings.extras
+        self._originals = _Originals(job.sources)
         self._decoded: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
 
     def warm_up(self) -> None:
@@ -254,8 +269,9 @@ class _PageMaker:
         shapes = buckets(shard.rung)
         bucket = shapes[int(rng.integers(len(shapes)))]
         # Slots walk through the shard's backgrounds in order, so each is decoded about once.
-        row = shard.backgrounds[slot * len(shard.backgrounds) // shard.samples]
-        background = _crop(self._background(row), bucket.width, bucket.height, rng)
+        place = slot * len(shard.backgrounds) // shard.samples
+        row = shard.backgrounds[place]
+        background = _crop(self._background(shard, place), bucket.width, bucket.height, rng)
         rgb, labels = self._page(rng, language, band, bucket, background)
         ext, data = s.format, encode(rgb, s.format)
         key = sample_key(_SOURCE, hashlib.sha256(data).hexdigest())
@@ -306,10 +322,11 @@ class _PageMaker:
             " the fonts in synth.fonts write the texts in synth.texts?"
         )
 
-    def _background(self, row: dict[str, Any]) -> NDArray[np.uint8]:
+    def _background(self, shard: SynthShard, place: int) -> NDArray[np.uint8]:
+        row = shard.backgrounds[place]
         key = str(row["key"])
         if key not in self._decoded:
-            data = fetch_original(row, self._job.sources)
+            data = unchanged(row, self._originals.at(shard, place))
             picture = door.decode(data, self._job.limits)
             if isinstance(picture, door.Fault):
                 raise SynthError(f"background {key} does not decode any more: {picture.why}")
@@ -317,6 +334,24 @@ class _PageMaker:
             if len(self._decoded) > _CACHED_BACKGROUNDS:
                 self._decoded.popitem(last=False)
         return self._decoded[key]
+
+
+class _Originals:
+    """The backgrounds of a shard as their sources have them, read in runs as slots go by."""
+
+    def __init__(self, sources: dict[str, Source]) -> None:
+        self._sources = sources
+        self._shard, self._next = "", 0
+        self._read: Iterator[bytes] = iter(())
+
+    def at(self, shard: SynthShard, place: int) -> bytes:
+        if shard.name != self._shard or place < self._next:
+            rows = shard.backgrounds[place:]
+            self._read = fetch_originals(rows, self._sources)
+            self._shard, self._next = shard.name, place
+        data = next(itertools.islice(self._read, place - self._next, None))
+        self._next = place + 1
+        return data
 
 
 def _crop(

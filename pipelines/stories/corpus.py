@@ -13,13 +13,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipelines.config import CorpusConfig
-from pipelines.stages import committed, plan
+from pipelines.planning import neighbourhoods, tables, taken_down
+from pipelines.planning.tables import FATES
+from pipelines.stages import committed
 from vae_corpus import storage
 from vae_corpus.words import TEXT_SYNTH
 
 Row = dict[str, Any]
 
-FATES = ("selected", "dropped", "rejected")
+TAKEN_DOWN = "taken_down"
 # `<source>-<16 hex>`, and the place of a tile behind it.
 _KEY = re.compile(r"(?P<parent>.+-[0-9a-f]{16})(-x(?P<x>\d+)y(?P<y>\d+))?")
 _MAX_FOUND = 50
@@ -39,8 +41,22 @@ class Corpus:
     plan: str
     facts: dict[str, Any]
 
-    def table(self, fate: str) -> str:
-        return storage.join(self.plan, f"{fate}.parquet")
+    def tables(self, *fates: str) -> list[str]:
+        """The tables of the plan with the images of these fates."""
+        return [path for fate in fates for path in tables.paths(self.plan, fate)]
+
+    def generations(self, *fates: str) -> list[list[str]]:
+        """The same, those together whose images came together, the first ones first."""
+        generation = {n.name: n.generation for n in neighbourhoods.listed(self.units)}
+        found: dict[int, list[str]] = {}
+        for path in self.tables(*fates):
+            name = storage.name_of(path).removesuffix(".parquet")
+            found.setdefault(generation[name], []).append(path)
+        return [found[number] for number in sorted(found)]
+
+    @property
+    def units(self) -> str:
+        return storage.join(self.root, "units")
 
     def sources(self) -> dict[str, Any]:
         return self.config.sources_by_name()
@@ -79,10 +95,18 @@ def open_corpus(root: str) -> Corpus:
         plan=storage.join(root, "plan", facts["plan"]),
         facts=facts,
     )
-    written = storage.names(corpus.plan, ".parquet")
-    if lost := {f"{name}.parquet" for name in plan.TABLES} - set(written):
-        raise StoryError(f"{corpus.plan} has no {', '.join(sorted(lost))}: run the build again")
+    if lost := _lost(corpus.plan):
+        raise StoryError(f"{corpus.plan} has no {lost}: run the build again")
     return corpus
+
+
+def _lost(plan: str) -> str:
+    """The first file that a whole plan would have; empty where none is missing."""
+    if tables.facts(plan) is None:
+        return tables.FACTS
+    found = {fate: set(storage.names(storage.join(plan, fate), ".parquet")) for fate in FATES}
+    every = set().union(*found.values())
+    return min((f"{fate}/{name}" for fate in FATES for name in every - found[fate]), default="")
 
 
 def split_key(what: str) -> tuple[str, tuple[int, int] | None] | None:
@@ -113,7 +137,7 @@ def find_images(corpus: Corpus, what: str) -> list[Row]:
         {**row, "fate": fate}
         for fate in FATES
         for row in storage.query(
-            [corpus.table(fate)],
+            corpus.tables(fate),
             f"""SELECT * FROM stored WHERE {where}
                 ORDER BY source, uri, "offset", member LIMIT {_MAX_FOUND}""",
         )
@@ -167,6 +191,16 @@ def scored(corpus: Corpus, row: Row) -> Row:
     return rows[0]
 
 
+def why_taken_down(corpus: Corpus, row: Row) -> str:
+    """What the list of the corpus says of an image that was taken down."""
+    said = [
+        each["why"]
+        for each in taken_down.read(corpus.root).table.to_pylist()
+        if row.get(each["what"]) == each["value"] and each["why"]
+    ]
+    return "; ".join(dict.fromkeys(said)) or f"{taken_down.NAME} does not say why"
+
+
 def near(corpus: Corpus, what: str, slugs: Iterable[str]) -> list[str]:
     """Keys, names of files and slugs that look most like `what`, the best first."""
     last = quoted(what.rstrip("/").rpartition("/")[2])
@@ -175,7 +209,7 @@ def near(corpus: Corpus, what: str, slugs: Iterable[str]) -> list[str]:
     found: list[tuple[float, str]] = [(1.0, slug) for slug in meant]
     for fate in FATES:
         rows = storage.query(
-            [corpus.table(fate)],
+            corpus.tables(fate),
             f"""
             SELECT key, member,
                 jaro_winkler_similarity(key, {last}) AS by_key,

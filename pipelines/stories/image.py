@@ -10,6 +10,7 @@ from typing import Any
 from filters.scores import COLUMNS
 from pipelines.planning.place import judge_row, rung_draw_sql, rung_shares
 from pipelines.stories.corpus import (
+    TAKEN_DOWN,
     Corpus,
     Row,
     StoryError,
@@ -18,6 +19,7 @@ from pipelines.stories.corpus import (
     quoted,
     scored,
     stored_samples,
+    why_taken_down,
 )
 from pipelines.stories.spoken import Spoken, shown
 from pipelines.stories.twins import place, tell_twin
@@ -55,7 +57,7 @@ def tell_image(corpus: Corpus, row: Row, tile: tuple[int, int] | None) -> list[S
         if row.get("slug") in (None, "over_quota"):
             told.append(("quota", _quota(corpus, row)))
     if row["fate"] == "dropped":
-        return [*told, ("dropped", [f"as {row['slug']}: ask for {row['slug']} to see its setting"])]
+        return [*told, ("dropped", [_why_dropped(corpus, row)])]
     samples = stored_samples(corpus, row)
     if tile is not None:
         corner = f"x{tile[0]}y{tile[1]}"
@@ -107,6 +109,13 @@ def stored_at(corpus: Corpus, sample: Row) -> str:
     return f"{sample['key']}.{sample['ext']} in {sample['shard']} at {at}; {size}{density}"
 
 
+def _why_dropped(corpus: Corpus, row: Row) -> str:
+    slug = row["slug"]
+    if slug == TAKEN_DOWN:
+        return f"as {slug}: this image was taken down: {why_taken_down(corpus, row)}"
+    return f"as {slug}: ask for {slug} to see its setting"
+
+
 def _head(row: Row) -> list[str]:
     fate = row["fate"] if row["fate"] == "selected" else f"{row['fate']} as {row['slug']}"
     return [f"{row['key']}: {fate}"]
@@ -140,7 +149,8 @@ def _rules(spoken: Spoken) -> list[str]:
 
 
 def _no_twin(row: Row) -> list[str]:
-    if row.get("slug") in (None, "over_quota", "no_text", "blank") and row["rung"] is not None:
+    found = (None, "over_quota", "no_text", "blank", TAKEN_DOWN)
+    if row.get("slug") in found and row["rung"] is not None:
         return ["none that is better"]
     return ["not looked for: it was dropped before"]
 
@@ -148,7 +158,7 @@ def _no_twin(row: Row) -> list[str]:
 def _rung(corpus: Corpus, row: Row) -> list[str]:
     config = corpus.config
     (drawn,) = storage.query(
-        [corpus.table(row["fate"])],
+        [storage.join(corpus.scores, f"{row['unit']}.parquet")],
         f"""SELECT {rung_draw_sql(config.seed)} AS u FROM stored
             WHERE sha256 = {quoted(row["sha256"])} LIMIT 1""",
     )
@@ -198,15 +208,25 @@ def _quota(corpus: Corpus, row: Row) -> list[str]:
     if value is not None:
         ahead, tied = f"{column} > {value!r}::FLOAT", f"{column} = {value!r}::FLOAT"
     better = f"({ahead} OR ({tied} AND sha256 < {quoted(row['sha256'])}))"
-    kind = f"kind = {quoted(row['kind'])}"
-    counts: Counter[str] = Counter()
-    for fate, among in (("selected", kind), ("dropped", f"{kind} AND slug = 'over_quota'")):
-        sql = f"SELECT count(*) AS n, count(*) FILTER ({better}) AS better FROM stored"
-        counts.update(storage.query([corpus.table(fate)], f"{sql} WHERE {among}")[0])
+    this = " AND ".join(f"{n} = {quoted(row[n])}" for n in ("uri", "member"))
+    ahead_of_it, count, met = 0, 0, False
+    # Dropped ones first: the columns of the first table are those of all.
+    for paths in corpus.generations("dropped", "selected"):
+        (found,) = storage.query(
+            paths,
+            f"""SELECT count(*) AS n, count(*) FILTER ({better}) AS better,
+                       count(*) FILTER ({this} AND "offset" = {row["offset"]}) > 0 AS holds_it
+                FROM stored WHERE kind = {quoted(row["kind"])}
+                    AND (slug IS NULL OR slug IN ('over_quota', '{TAKEN_DOWN}'))""",
+        )
+        if not met:
+            ahead_of_it += found["better"] if found["holds_it"] else found["n"]
+        met |= found["holds_it"]
+        count += found["n"]
     quota = corpus.config.plan.quotas.get(row["kind"])
     allowed = "no quota" if quota is None else f"quota {quota:,}"
     return [
-        f"rank {counts['better'] + 1:,} of {counts['n']:,} of kind {row['kind']} by {column}"
+        f"rank {ahead_of_it + 1:,} of {count:,} of kind {row['kind']} by {column}"
         f" ({shown(value)}); {allowed}"
     ]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines.planning import rules
+from pipelines.planning import neighbourhoods, rules, taken_down
 from pipelines.planning.settings import PlanSettings
-from pipelines.stories.corpus import Corpus, Row, quoted
+from pipelines.stories.corpus import TAKEN_DOWN, Corpus, Row, quoted, why_taken_down
 from pipelines.stories.image import Section
 from pipelines.stories.spoken import shown
 from pipelines.stories.twins import place
@@ -24,6 +24,7 @@ _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _ELSEWHERE = {
     "duplicate": "no setting: files of the same bytes are kept once",
     "over_quota": "plan.quotas",
+    TAKEN_DOWN: f"no setting: {taken_down.NAME} of the corpus lists what must not be in it",
     "too_many_pixels": "score.max_pixels",
     "side_too_long": "score.max_side_px",
     "file_too_large": "max_file_bytes of its source",
@@ -54,7 +55,7 @@ def slugs(corpus: Corpus) -> dict[str, tuple[str, int]]:
         row["slug"]: (fate, row["n"])
         for fate in ("dropped", "rejected")
         for row in storage.query(
-            [corpus.table(fate)],
+            corpus.tables(fate),
             "SELECT slug, count(*) AS n FROM stored GROUP BY slug ORDER BY n DESC, slug",
         )
     }
@@ -97,13 +98,15 @@ def _by_file(fate: str) -> str:
 
 def _examples(corpus: Corpus, slug: str, fate: str) -> list[str]:
     rows = storage.query(
-        [corpus.table(fate)],
+        corpus.tables(fate),
         f"SELECT * FROM stored WHERE slug = {quoted(slug)} ORDER BY md5(key) LIMIT {_EXAMPLES}",
     )
-    return [f"{row['key']}  {place(row)}{_detail(row)}" for row in rows]
+    return [f"{row['key']}  {place(row)}{_detail(corpus, row)}" for row in rows]
 
 
-def _detail(row: Row) -> str:
+def _detail(corpus: Corpus, row: Row) -> str:
+    if row["slug"] == TAKEN_DOWN:
+        return f": {why_taken_down(corpus, row)}"
     if row.get("why"):
         return f": {row['why']}"
     return f", twin of {row['duplicate_of']}" if row.get("duplicate_of") else ""
@@ -180,9 +183,8 @@ def _others(s: PlanSettings, name: str, sign: int) -> list[Any]:
 
 
 def _score_paths(corpus: Corpus) -> list[str]:
-    units = storage.query(
-        [storage.join(corpus.root, "units.parquet")], "SELECT unit_id FROM stored ORDER BY unit_id"
-    )
+    listed = [neighbourhood.units for neighbourhood in neighbourhoods.listed(corpus.units)]
+    units = storage.query(listed, "SELECT unit_id FROM stored ORDER BY unit_id")
     lost = {failure["task_id"] for failure in corpus.facts["quarantined"]}
     ids = [row["unit_id"] for row in units if row["unit_id"] not in lost]
     return [storage.join(corpus.scores, f"{unit}.parquet") for unit in ids]
@@ -192,7 +194,7 @@ def _nearest_twins(corpus: Corpus) -> list[str]:
     """How many twins of one image lie just at the limit of each hash."""
     s = corpus.config.plan
     (found,) = storage.query(
-        [corpus.table("dropped"), corpus.table("selected")],
+        corpus.tables("dropped", "selected"),
         f"""
         WITH twins AS (SELECT key, any_value(phash) AS phash, any_value(phash_fine) AS phash_fine
                        FROM stored GROUP BY key),
@@ -219,15 +221,20 @@ def _next_in_quota(corpus: Corpus) -> list[str]:
     lines = []
     for kind, quota in sorted(corpus.config.plan.quotas.items()):
         column = "clarity" if kind == GENERAL else "max_chars_per_256_tile"
-        rows = storage.query(
-            [corpus.table("dropped")],
-            f"""SELECT key, {column} AS value, count(*) OVER () AS n FROM stored
-                WHERE slug = 'over_quota' AND kind = {quoted(kind)}
-                ORDER BY {column} DESC NULLS LAST, sha256 LIMIT 1""",
-        )
-        for row in rows:
+        rows = [
+            row
+            for paths in corpus.generations("dropped")
+            for row in storage.query(
+                paths,
+                f"""SELECT key, {column} AS value, count(*) OVER () AS n FROM stored
+                    WHERE slug = 'over_quota' AND kind = {quoted(kind)}
+                    ORDER BY {column} DESC NULLS LAST, sha256 LIMIT 1""",
+            )
+        ]
+        # Of each generation the best, those that came first before others.
+        for row in rows[:1]:
             lines.append(
-                f"{kind}: quota {quota:,}, {row['n']:,} over it; one more would keep {row['key']}"
-                f" ({column} {shown(row['value'])})"
+                f"{kind}: quota {quota:,}, {sum(each['n'] for each in rows):,} over it; one more"
+                f" would keep {row['key']} ({column} {shown(row['value'])})"
             )
     return lines

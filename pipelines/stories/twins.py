@@ -27,10 +27,13 @@ def tell_twin(corpus: Corpus, row: Row) -> list[str]:
     fate = "kept" if twin["fate"] == "selected" else f"dropped as {twin['slug']}"
     lines = [f"{key}, {fate}", f"  read at {place(twin)}"]
     if row["slug"] == "duplicate":
-        return [*lines, "  the same bytes: of equal files the first by source and path stays"]
+        first = "the first by neighbourhood, source and path"
+        return [*lines, f"  the same bytes: of equal files {first} stays"]
     mine, its = scored(corpus, row), scored(corpus, twin)
     lines += [f"  {line}" for line in distances(mine, its, row, twin, corpus.config.plan)]
     better = "more pixels, then higher clarity, then the smaller sha256"
+    if len(corpus.generations("selected")) > 1:
+        better = f"what came to the corpus first, then {better}"
     return [
         *lines,
         f"  of twins the better stays ({better}): {_size(twin)} before {_size(row)}",

@@ -166,7 +166,7 @@ class Pool:
             if self._can_be_careful and self._attempts.careful(task.task_id):
                 method, limit_s = "work_carefully", _CAREFUL_FACTOR * self._s.task_timeout_s
             else:
-                method, limit_s = "work", self._s.task_timeout_s
+                method, limit_s = "work", task.pieces * self._s.task_timeout_s
             ref = self._cluster.call(hired.actor, method, task.payload)
             limit = f"{limit_s:g} s (engine.task_timeout_s)"
             self._begin(ref, hired, "task", limit_s, limit, task)

@@ -27,8 +27,8 @@ class EngineSettings(Settings):
     task_timeout_s: float = Field(
         3600,
         gt=0,
-        description="time limit of one try of one task; ten times that when it is tried image by"
-        " image",
+        description="time limit of one try of one unit or shard; ten times that when a unit is"
+        " tried image by image",
     )
     image_timeout_s: float = Field(
         120,
@@ -45,6 +45,12 @@ class EngineSettings(Settings):
     cpus_per_worker: float = Field(1, gt=0, description="CPUs that Ray reserves for one worker")
     gpus_per_worker: float = Field(
         0, ge=0, description="GPUs (or a share of one) reserved for each worker that scores"
+    )
+    requests_per_worker: int = Field(
+        64,
+        ge=1,
+        description="requests to object stores that each worker has in flight, for what it reads"
+        " and writes together",
     )
     max_quarantined: float = Field(
         0.001,
@@ -72,13 +78,15 @@ class EngineSettings(Settings):
 class Task:
     """One call: `payload` goes to the worker, `weight` (bytes, pages...) sets the order.
 
-    `images` is how many it holds, None where nobody knows before it is read.
+    `images` is how many it holds, None where nobody knows before it is read. A try that makes
+    several `pieces` may take the time of all of them.
     """
 
     task_id: str
     payload: Any
     weight: int = 0
     images: int | None = None
+    pieces: int = 1
 
 
 class Tasks(Protocol):

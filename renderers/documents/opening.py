@@ -151,8 +151,8 @@ class Opener:
         return replace(pdf, facts={"typeset": recipe.to_json()})
 
     def _open_pdf(self, ref: FileRef) -> Document:
-        # pdfium reads those parts of a file that it needs.
-        file = ref.uri if storage.is_local(ref.uri) else storage.open_read(ref.uri)
+        # pdfium reads those parts of a file that it needs, of most files all.
+        file = ref.uri if storage.is_local(ref.uri) else storage.stream(ref.uri)
         return open_pdf(file, _size(ref.uri), self._fonts)
 
     def _open_office(self, ref: FileRef) -> Document:

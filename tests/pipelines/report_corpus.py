@@ -27,7 +27,7 @@ class Corpus:
         return self.folder / "report" / "index.html"
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        (path,) = self.folder.glob(f"plan/*/{table}.parquet")
+        (path,) = self.folder.glob(f"plan/*/{table}")
         rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
         return rows
 

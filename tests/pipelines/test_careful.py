@@ -196,7 +196,7 @@ def test_a_build_loses_the_poisonous_pictures_alone(tmp_path: Path) -> None:
     # Both folders have the same six besides.
     assert sum(images["selected"].values()) == 6 and images["dropped"] == {"duplicate": 6}
     assert "2 images killed or hung" in " ".join(done.reported.notices)
-    paths = tmp_path.glob("out/plan/*/rejected.parquet")
+    paths = tmp_path.glob("out/plan/*/rejected/*.parquet")
     rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
     assert {row["member"]: row["slug"] for row in rows} == {
         f"03-{poison}.jpg": slug for poison, slug in poisons.items()

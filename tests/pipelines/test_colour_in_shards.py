@@ -76,7 +76,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def rows(corpus: Path) -> dict[str, dict[str, Any]]:
     (plan,) = (corpus / "plan").iterdir()
-    tables = [pq.read_table(plan / f"{name}.parquet") for name in ("selected", "dropped")]
+    tables = [pq.read_table(plan / name) for name in ("selected", "dropped")]
     return {row["member"]: row for table in tables for row in table.to_pylist()}
 
 

@@ -46,7 +46,7 @@ def test_every_damage_is_called_what_it_is(tmp_path: Path, demo: DemoInputs) -> 
     found = {
         row["member"]: row["slug"]
         for name in ("dropped", "rejected")
-        for row in pq.read_table(next(tmp_path.glob(f"out/plan/*/{name}.parquet"))).to_pylist()
+        for row in pq.read_table(next(tmp_path.glob(f"out/plan/*/{name}"))).to_pylist()
     }
     for photo in ("a", "b"):
         fates = {name[2:]: slug for name, slug in found.items() if name.startswith(photo)}

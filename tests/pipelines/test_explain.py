@@ -66,7 +66,7 @@ def told(corpus: Path, what: str, capsys: pytest.CaptureFixture[str], *flags: st
 
 
 def rows(corpus: Path, table: str) -> list[dict[str, Any]]:
-    (path,) = corpus.glob(f"plan/*/{table}.parquet")
+    (path,) = corpus.glob(f"plan/*/{table}")
     return pq.read_table(path).to_pylist()
 
 

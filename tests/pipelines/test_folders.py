@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,10 @@ def test_an_error_that_may_pass_is_raised_not_committed(
 ) -> None:
     source = make_folder(tmp_path)
 
-    def refuse(*_: Any) -> bytes:
-        raise PermissionError(13, "Permission denied")
+    def refuse(paths: list[str], **_: Any) -> Iterator[OSError]:
+        return iter([PermissionError(13, "Permission denied") for _ in paths])
 
-    monkeypatch.setattr(storage, "read_bytes", refuse)
+    monkeypatch.setattr(storage, "read_many", refuse)
     with pytest.raises(PermissionError):
         read_all(source)
 

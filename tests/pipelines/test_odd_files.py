@@ -118,7 +118,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def table(corpus: Path, name: str) -> dict[str, dict[str, object]]:
     (plan,) = (corpus / "plan").iterdir()
-    return {row["member"]: row for row in pq.read_table(plan / f"{name}.parquet").to_pylist()}
+    return {row["member"]: row for row in pq.read_table(plan / name).to_pylist()}
 
 
 def test_every_file_ends_in_exactly_one_place(corpus: Path) -> None:

@@ -65,11 +65,13 @@ def test_a_small_group_is_read_once_whatever_the_order(
 ) -> None:
     images = [A + bytes([n]) for n in range(200)]
     pq.write_table(pa.table({"image": pa.array(images)}), tmp_path / "t.parquet")
-    reader = Forward(str(tmp_path / "t.parquet"), 0, ["image"], 100 * MB)
-    assert reader.value(199, "image") == images[199]
-    monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
-    assert [reader.value(row, "image") for row in (0, 150, 3)] == [images[n] for n in (0, 150, 3)]
-    reader.close()
+    uri = str(tmp_path / "t.parquet")
+    with open_parquet(uri) as parquet:
+        reader = Forward(uri, parquet, 0, ["image"], 100 * MB)
+        assert reader.value(199, "image") == images[199]
+        monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
+        values = [reader.value(row, "image") for row in (0, 150, 3)]
+    assert values == [images[n] for n in (0, 150, 3)]
 
 
 @pytest.mark.parametrize("struct", [False, True])

@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from pipelines.config import PackSettings
+from pipelines.config import CorpusConfig, PackSettings
+from pipelines.planning import taken_down
+from pipelines.planning.job import Neighbourhood
 from pipelines.planning.settings import PlanSettings
+from pipelines.planning.taken_down import TakenDown
+from pipelines.stages import plan
+from pipelines.stages.list import Listed
+from pipelines.stages.score import Scored
 from tests.pipelines.plans import make
 from vae_corpus.words import Bucket, buckets
 
@@ -282,14 +289,43 @@ def test_the_order_of_scores_changes_nothing(tmp_path: Path) -> None:
 def test_another_threshold_is_another_plan_and_units_are_part_of_it() -> None:
     config = CorpusConfig()
     stricter = CorpusConfig(plan=PlanSettings(min_clarity=0.9))
-    hashes = {
-        plan.plan_hash(config, "s", ["u"]),
-        plan.plan_hash(stricter, "s", ["u"]),
-        plan.plan_hash(config, "s", ["u", "v"]),
-        plan.plan_hash(config, "t", ["u"]),
-    }
-    assert len(hashes) == 4
-    assert plan.plan_hash(config, "s", ["v", "u"]) in hashes
+    none, gone = TakenDown(), TakenDown(pa.Table.from_pylist([GONE], schema=taken_down.SCHEMA))
+    hashes = [
+        plan.plan_hash(config, scored("s", "u"), (), none),
+        plan.plan_hash(stricter, scored("s", "u"), (), none),
+        plan.plan_hash(config, scored("s", "u", "v"), (), none),
+        plan.plan_hash(config, scored("t", "u"), (), none),
+        plan.plan_hash(config, scored("s", "u"), ("0a",), none),
+        plan.plan_hash(config, scored("s", "u"), (), gone),
+    ]
+    assert len(set(hashes)) == len(hashes)
+    # Neither the place of a corpus nor the order and number of tasks decide anything.
+    again = scored("s", "u", root="s3://b/c")
+    cut = CorpusConfig(plan=PlanSettings(partitions=7))
+    assert plan.plan_hash(cut, again, (), none) == hashes[0]
+    assert plan.plan_hash(config, scored("s", "u"), ("0a", "0b"), none) == plan.plan_hash(
+        config, scored("s", "u"), ("0b", "0a"), none
+    )
+
+
+GONE = {"what": "key", "value": "a-0", "why": "asked for"}
+
+
+def scored(scores: str, *units: str, root: str = "/c") -> Scored:
+    """Scores of neighbourhoods with these tables of units."""
+    none = np.zeros(0, np.int64)
+    listed = Listed(
+        neighbourhoods=tuple(
+            Neighbourhood(number=n, generation=0, units=f"{root}/units/{name}.parquet")
+            for n, name in enumerate(units)
+        ),
+        ids=none.astype(np.uint64),
+        weights=none,
+        images=none,
+        ends=none,
+        by_source={},
+    )
+    return Scored(folder=f"{root}/scores/{scores}", listed=listed, given_up=(), versions={})
 
 
 def test_the_bucket_is_the_nearest_that_fits(tmp_path: Path) -> None:
@@ -310,14 +346,11 @@ def nearest_bucket(width: int, height: int) -> Bucket:
     return min(fitting, key=lambda b: abs(math.log(b.width / b.height) - ratio))
 
 
-def test_dense_tiles_are_named_and_text_is_ranked(tmp_path: Path) -> None:
+def test_dense_tiles_are_named(tmp_path: Path) -> None:
     rows = [
         text_row(i, chars, max_chars_per_256_tile=chars) for i, chars in enumerate((60, 240, 120))
     ]
     made = make(tmp_path, [*rows, row(9)], plan=PlanSettings(rung_weights={256: 1}))
-    kept = {r["member"]: r for r in made["selected"]}
-    assert [kept[f"{i}.jpg"]["text_rank"] for i in range(3)] == [3, 1, 2]
-    assert kept["9.jpg"]["text_rank"] is None
     for r in made["selected"]:
         for tile in r["tiles"] or ():
             per_256 = tile["chars"] * 256**2 / (tile["width"] * tile["height"])

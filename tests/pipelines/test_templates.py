@@ -71,7 +71,7 @@ def build(folder: Path, **source: Any) -> dict[str, list[str]]:
     (plan,) = (folder / "corpus" / "plan").iterdir()
     members = {}
     for name in ("selected", "dropped"):
-        rows = pq.read_table(plan / f"{name}.parquet").to_pylist()
+        rows = pq.read_table(plan / name).to_pylist()
         members[name] = sorted(row["member"] for row in rows)
     return members
 

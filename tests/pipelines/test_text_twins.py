@@ -2,114 +2,189 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import duckdb
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from filters.text_marks import text_marks
-from pipelines.planning.text_twins import mark_text_twins
+from pipelines.config import CorpusConfig
 from tests.characters import set_in_lines, words_of, wrapped
 from tests.pipelines import pdfs
 from tests.pipelines.builds import run
-from tests.pipelines.test_plan import make, slugs, text_row
+from tests.pipelines.plans import make, make_all
+from tests.pipelines.test_plan import slugs, text_row
 
-SHARE, LEAST = 0.9, 6
+PLAN: dict[str, Any] = {"plan": {"rung_weights": {256: 1.0}, "min_clarity_text": 0}}
+# Of which texts, in how many neighbourhoods and how many partitions.
+Level = Literal["page", "tile"]
+CUTS = [("page", 1, 1), ("page", 5, 3), ("tile", 1, 1), ("tile", 5, 3)]
+# Of pages one mark in 8 counts: these are such for pages, and such as do not for tiles.
+STEP: dict[Level, tuple[int, int]] = {"page": (8, 0), "tile": (8, 1)}
+LEAST: dict[Level, int] = {"page": 6, "tile": 24}
+
+# Number, page, rank (the smaller is better) and marks.
+Text = tuple[str, str, int, list[int]]
 
 
 def text(count: int = 100, seed: int = 0, others: int = 0) -> list[int]:
-    """Hashes that a text has; `others` of them are not those of the same seed with none."""
+    """Numbers of hashes; `others` of them are not those of the same seed with none."""
     rng = np.random.default_rng(seed)
-    marks = rng.choice(2**31, count, replace=False)
-    marks[:others] = np.random.default_rng(seed + 1000).choice(2**31, others) + 2**31
+    marks = rng.choice(2**28, count, replace=False)
+    marks[:others] = np.random.default_rng(seed + 1000).choice(2**28, others) + 2**28
     return sorted(map(int, marks))
 
 
-def twins(rows: list[tuple[str, str, int, list[int]]], *, turn: int = 0) -> dict[str, str]:
-    """Who goes, and because of whom; rows are id, page, rank and marks."""
-    rng = np.random.default_rng(turn)
-    order = rng.permutation(len(rows)).tolist() if turn else range(len(rows))
-    columns = list(zip(*(rows[i] for i in order), strict=True))
-    types = (pa.string(), pa.string(), pa.int64(), pa.list_(pa.uint32()))
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-    table = pa.table(arrays, names=["id", "page", "rank", "marks"])
-    with duckdb.connect() as db:
-        db.register("given", table)
-        db.execute("CREATE TABLE texts AS SELECT * FROM given")
-        mark_text_twins(db, "texts", SHARE, LEAST)
-        found = db.execute("SELECT id, twin_of FROM text_twins").fetchall()
-    assert len({one for one, _ in found}) == len(found), "each goes once"
-    return dict(found)
+@dataclass(frozen=True)
+class Twins:
+    """Makes plans of made-up texts: each is a page that says it, or a page's only tile."""
+
+    folder: Path
+    level: Level = "page"
+    neighbourhoods: int = 1
+    partitions: int = 1
+
+    def of(self, texts: list[Text], *, turn: int = 0) -> dict[str, str | None]:
+        """Who goes, and because of whom, as far as that is told: not of tiles."""
+        rng = np.random.default_rng(turn)
+        order = rng.permutation(len(texts)).tolist() if turn else range(len(texts))
+        rows = [self._row(n, *texts[n]) for n in order]
+        dealt: list[list[Any]] = [[] for _ in range(self.neighbourhoods)]
+        for n, one in enumerate(rows):
+            dealt[n % self.neighbourhoods].append(one | {"unit": f"u{n % self.neighbourhoods}"})
+        sections = {**PLAN, "plan": {**PLAN["plan"], "partitions": self.partitions}}
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        made = make_all(folder, dealt, CorpusConfig(**sections))
+        assert len(made["selected"]) + len(made["dropped"]) == len(texts) and not made["rejected"]
+        assert {row["slug"] for row in made["dropped"]} <= {"near_duplicate"}
+        named = {row["key"]: texts[n][0] for row, n in zip(rows, order, strict=True)}
+        assert len(named) == len(texts)
+        return {named[row["key"]]: named.get(row["duplicate_of"]) for row in made["dropped"]}
+
+    def _row(self, n: int, name: str, page: str, rank: int, marks: list[int]) -> dict[str, Any]:
+        by, plus = STEP[self.level]
+        # Another place on each page: those that stand where they stood are for the eye to tell.
+        at = np.random.default_rng(n).integers(0, 256, (len(marks), 2)).tolist()
+        sha256 = f"{rank:016x}{n:048x}"
+        return text_row(
+            n,
+            chars=400.0,
+            sha256=sha256,
+            key=f"a-{sha256[:16]}",
+            uri=f"/{page}.pdf",
+            member=f"{page}.pdf#page=1@{n}",
+            content="document",
+            width=256,
+            height=256,
+            clarity=1 - rank / 10_000,
+            text_marks=[
+                {"x": x, "y": y, "hash": by * mark + plus}
+                for (x, y), mark in zip(at, marks, strict=True)
+            ],
+        )
 
 
-def test_the_better_of_two_texts_stays() -> None:
+@pytest.fixture(params=CUTS, ids=lambda cut: "{}-{}-{}".format(*cut))
+def twins(request: pytest.FixtureRequest, tmp_path: Path) -> Twins:
+    return Twins(tmp_path, *request.param)
+
+
+def test_the_better_of_two_texts_stays(twins: Twins) -> None:
     rows = [("a", "a", 2, text()), ("b", "b", 1, text()), ("c", "c", 3, text(others=3))]
-    assert twins(rows) == {"a": "b", "c": "b"}
+    found = twins.of(rows)
+    assert found.keys() == {"a", "c"}
+    assert set(found.values()) == {"b" if twins.level == "page" else None}
 
 
 @pytest.mark.parametrize(("others", "twin"), [(2, True), (5, True), (6, False), (20, False)])
-def test_texts_are_twins_from_a_share_on(others: int, twin: bool) -> None:
+def test_texts_are_twins_from_a_share_on(twins: Twins, others: int, twin: bool) -> None:
     # 95 of 105 are .905, 94 of 106 are .887. The keys are the smallest hashes: those stay.
-    found = [
-        twins([("a", "a", 1, text(seed=n)), ("b", "b", 2, text(seed=n, others=others))])
-        for n in range(20)
-    ]
-    assert sum(map(len, found)) >= 19 if twin else not any(found)
+    rows = []
+    for n in range(20):
+        rows.append((f"a{n}", f"a{n}", 1 + n, text(seed=n)))
+        rows.append((f"b{n}", f"b{n}", 101 + n, text(seed=n, others=others)))
+    found = twins.of(rows)
+    assert len(found) >= 19 if twin else not found
+    if twins.level == "page":
+        assert all(other == name.replace("b", "a") for name, other in found.items())
+    assert all(name.startswith("b") for name in found)
 
 
-def test_few_marks_say_nothing() -> None:
-    rows = [("a", "a", 1, text(5)), ("b", "b", 2, text(5)), ("c", "c", 3, text(6))]
-    assert twins(rows) == {}
-    assert twins([*rows, ("d", "d", 4, text(6))]) == {"d": "c"}
+def test_few_marks_say_nothing(twins: Twins) -> None:
+    least = LEAST[twins.level]
+    few, enough = text(least - 1), text(least)
+    rows = [("a", "a", 1, few), ("b", "b", 2, few), ("c", "c", 3, enough)]
+    assert twins.of(rows) == {}
+    assert twins.of([*rows, ("d", "d", 4, enough)]).keys() == {"d"}
 
 
-def test_a_running_header_makes_no_twins() -> None:
-    header = text(30, seed=99)
+def test_a_running_header_makes_no_twins(twins: Twins) -> None:
+    header = text(30, seed=999)
     rows = [(f"{n}", f"{n}", n, sorted({*header, *text(70, seed=n)})) for n in range(400)]
-    assert twins(rows) == {}
+    assert twins.of(rows) == {}
     again = [(f"{n}b", f"{n}b", 1000 + n, marks) for n, (_, _, _, marks) in enumerate(rows)]
-    assert twins(rows + again) == {f"{n}b": f"{n}" for n in range(400)}
+    found = twins.of(rows + again)
+    assert found.keys() == {f"{n}b" for n in range(400)}
+    if twins.level == "page":
+        assert all(name == f"{other}b" for name, other in found.items())
 
 
-def test_of_many_copies_one_stays() -> None:
+def test_of_many_copies_one_stays(twins: Twins) -> None:
     rows = [(f"{n}", f"{n}", n, text()) for n in range(300)]
-    assert twins(rows) == {f"{n}": "0" for n in range(1, 300)}
+    found = twins.of(rows)
+    assert found.keys() == {f"{n}" for n in range(1, 300)}
+    assert set(found.values()) == {"0" if twins.level == "page" else None}
 
 
-def test_of_many_texts_that_are_nearly_alike_the_best_stays() -> None:
-    rows = [(f"{n}", f"{n}", n, text()[: 99 - n % 3] + [2**31 + n]) for n in range(150)]
-    assert twins(rows) == {f"{n}": "0" for n in range(1, 150)}
+def test_of_many_texts_that_are_nearly_alike_the_best_stays(twins: Twins) -> None:
+    rows = [(f"{n}", f"{n}", n, text()[: 99 - n % 3] + [2**28 + n]) for n in range(150)]
+    found = twins.of(rows)
+    assert found.keys() == {f"{n}" for n in range(1, 150)}
+    assert set(found.values()) == {"0" if twins.level == "page" else None}
 
 
-def test_one_page_at_several_sizes_is_no_twin_of_itself() -> None:
+def test_one_page_at_several_sizes_is_no_twin_of_itself(twins: Twins) -> None:
     rows = [(f"a{n}", "a", n, text()) for n in range(3)]
-    assert twins(rows) == {}
+    assert twins.of(rows) == {}
     nearly = [("a3", "a", 3, text(others=1)), ("a4", "a", 4, text(others=2))]
-    assert twins(rows + nearly) == {}
+    assert twins.of(rows + nearly) == {}
 
 
 @pytest.mark.parametrize("others", [0, 1, 3])
-def test_all_sizes_of_a_page_go_when_a_better_one_says_the_same(others: int) -> None:
+def test_all_sizes_of_a_page_go_when_a_better_one_says_the_same(twins: Twins, others: int) -> None:
     rows = [(f"a{n}", "a", n, text()) for n in range(3)]
     rows += [(f"b{n}", "b", 10 + n, text(others=others)) for n in range(3)]
-    assert twins(rows).keys() == {"b0", "b1", "b2"}
+    assert twins.of(rows).keys() == {"b0", "b1", "b2"}
 
 
-def test_nothing_depends_on_the_order_of_rows() -> None:
+@pytest.mark.parametrize("level", ["page", "tile"])
+def test_nothing_depends_on_the_order_of_rows_or_who_looks_at_them(
+    level: Level, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(5)
     rows = []
     for n in range(240):
         marks = text(60, seed=int(rng.integers(20)), others=int(rng.integers(0, 9)))
         rows.append((f"{n}", f"{n % 200}", int(n), marks))
-    first = twins(rows)
+    first = Twins(tmp_path, level).of(rows)
     assert 50 < len(first) < 230
-    assert all(twins(rows, turn=turn) == first for turn in range(1, 4))
+    for turn, (neighbourhoods, partitions) in enumerate([(1, 1), (4, 1), (4, 2), (9, 9)], 1):
+        assert Twins(tmp_path, level, neighbourhoods, partitions).of(rows, turn=turn) == first
+
+
+def test_what_came_first_stays_although_it_is_worse(tmp_path: Path) -> None:
+    of = Twins(tmp_path)
+    old = [of._row(n, "old", f"old{n}", 500 + n, text(seed=n)) | {"unit": "u0"} for n in range(3)]
+    new = [of._row(9 + n, "new", f"new{n}", n, text(seed=n)) | {"unit": "u1"} for n in range(3)]
+    made = make_all(tmp_path, [old, new], CorpusConfig(**PLAN), generations=[0, 1])
+    assert {row["key"] for row in made["selected"]} == {row["key"] for row in old}
+    assert {row["duplicate_of"] for row in made["dropped"]} == {row["key"] for row in old}
 
 
 # Pages as rows of scores.
@@ -139,7 +214,6 @@ def said_by(
     }
 
 
-PLAN: dict[str, Any] = {"plan": {"rung_weights": {256: 1.0}}}
 WORDS = words_of(700)
 
 
@@ -258,7 +332,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     assert run(folder / "c.yaml", folder / "corpus") == 0
     (plan,) = (folder / "corpus" / "plan").iterdir()
     return {
-        name: {row["member"]: row for row in pq.read_table(plan / f"{name}.parquet").to_pylist()}
+        name: {row["member"]: row for row in pq.read_table(plan / name).to_pylist()}
         for name in ("selected", "dropped")
     }
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.s3_server import empty_bucket
 from vae_corpus import storage
-from vae_corpus.storage import upload
+from vae_corpus.storage import patience, upload
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
@@ -124,14 +124,15 @@ def test_a_part_that_cannot_be_sent_is_an_error(
     monkeypatch.setattr(upload, "PART_BYTES", PART)
     url = storage.join(bucket, "refused", "a")
     fs, _ = storage.filesystem(url)
-    send = fs._call_s3
+    send = fs.call_s3
 
-    async def refuse(method: str, *args: Any, **kwargs: Any) -> Any:
+    def refuse(method: str, *args: Any, **kwargs: Any) -> Any:
         if method == "upload_part" and kwargs["PartNumber"] == 2:
             raise OSError("the store is full")
-        return await send(method, *args, **kwargs)
+        return send(method, *args, **kwargs)
 
-    monkeypatch.setattr(fs, "_call_s3", refuse)
+    monkeypatch.setattr(fs, "call_s3", refuse)
+    monkeypatch.setattr(patience, "GIVE_UP_S", 0.0)
     with pytest.raises(OSError, match="full"), storage.commit(url) as file:
         file.write(bytes(6 * PART))
     assert not storage.exists(url)

@@ -6,6 +6,7 @@ stores make visible all at once. A second writer of the same path writes the sam
 comes last changes nothing.
 """
 
+from vae_corpus.storage.faults import StoreError, TooLarge
 from vae_corpus.storage.files import (
     commit,
     commit_bytes,
@@ -21,11 +22,15 @@ from vae_corpus.storage.files import (
     names,
     open_read,
     read_bytes,
+    read_many,
+    read_ranges,
     remove,
     remove_folder,
     size_bytes,
+    stream,
     sweep,
 )
+from vae_corpus.storage.flight import allow_requests, in_order
 from vae_corpus.storage.local import DiskFull, sync_folder, told_if_full
 from vae_corpus.storage.parquet import (
     commit_table,
@@ -41,6 +46,9 @@ from vae_corpus.storage.remote import forget
 __all__ = [
     "DiskFull",
     "Entry",
+    "StoreError",
+    "TooLarge",
+    "allow_requests",
     "commit",
     "commit_bytes",
     "commit_table",
@@ -52,6 +60,7 @@ __all__ = [
     "folders",
     "forget",
     "guarded",
+    "in_order",
     "is_local",
     "join",
     "listing",
@@ -61,9 +70,12 @@ __all__ = [
     "parquet_metadata",
     "query",
     "read_bytes",
+    "read_many",
+    "read_ranges",
     "remove",
     "remove_folder",
     "size_bytes",
+    "stream",
     "sweep",
     "sync_folder",
     "table_bytes",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, Any
 
@@ -57,10 +59,46 @@ def read_bytes(path: str, offset: int = 0, size: int | None = None) -> bytes:
     return place.read_bytes(inner, offset, size)
 
 
-def open_read(path: str) -> IO[bytes]:
-    """A seekable binary file, local or remote."""
+def read_ranges(path: str, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """What there is of each (offset, size) of a file, in their order.
+
+    Of a store neighbours come with one request where offsets ascend, and many requests are in
+    flight (`allow_requests`), with up to 256 MiB ahead of who takes the answers.
+    """
     place, inner = at(path)
-    return place.open_read(inner)
+    return place.read_ranges(inner, ranges)
+
+
+def read_many(
+    paths: Sequence[str], *, max_bytes: int = sys.maxsize, sizes: Sequence[int] | None = None
+) -> Iterator[bytes | OSError]:
+    """Each of these files of one place, whole and in order, with many requests in flight.
+
+    In place of one that cannot be read comes its error: FileNotFoundError, or TooLarge for more
+    than `max_bytes`. About 256 MiB are ahead at most; what is known of `sizes` makes that exact.
+    """
+    if not paths:
+        return iter(())
+    found = [at(path) for path in paths]
+    return found[0][0].read_many([inner for _, inner in found], max_bytes, sizes)
+
+
+def open_read(path: str, ranges: Sequence[tuple[int, int]] = ()) -> IO[bytes]:
+    """A seekable binary file, local or remote; of a store just what is asked for is read.
+
+    `ranges`: (offset, size) that will be read, each in order: these come ahead, in large pieces.
+    """
+    place, inner = at(path)
+    return place.open_read(inner, ranges)
+
+
+def stream(path: str) -> IO[bytes]:
+    """A seekable binary file for who reads it from start to end: of a store it comes ahead.
+
+    Large requests, several in flight, at most 96 MiB in memory. Far seeks are right and slow.
+    """
+    place, inner = at(path)
+    return place.stream(inner)
 
 
 def names(folder: str, suffix: str = "") -> list[str]:

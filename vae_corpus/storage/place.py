@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
@@ -27,7 +28,15 @@ class Place(Protocol):
 
     def read_bytes(self, path: str, offset: int, size: int | None) -> bytes: ...
 
-    def open_read(self, path: str) -> IO[bytes]: ...
+    def read_ranges(self, path: str, wanted: Iterable[tuple[int, int]]) -> Iterator[bytes]: ...
+
+    def read_many(
+        self, paths: Sequence[str], max_bytes: int, sizes: Sequence[int] | None
+    ) -> Iterator[bytes | OSError]: ...
+
+    def open_read(self, path: str, wanted: Sequence[tuple[int, int]]) -> IO[bytes]: ...
+
+    def stream(self, path: str) -> IO[bytes]: ...
 
     def listing(self, folder: str) -> dict[str, Entry]: ...
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from functools import partial
+from typing import IO, Any, TypeVar, cast
 
 import fsspec
 import pyarrow.fs
 
-from vae_corpus.storage import permission, upload
+from vae_corpus.redact import redacted
+from vae_corpus.storage import ahead, permission, ranges, upload
+from vae_corpus.storage.faults import status_of
+from vae_corpus.storage.patience import Patience
 from vae_corpus.storage.place import Entry
+from vae_corpus.storage.reader import FsspecReader, Reader, S3Reader
+
+T = TypeVar("T")
+
+# What pip is asked for, by scheme; others come with fsspec.
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
+_EXTRAS |= {"abfss": "az", "hf": "hf", "http": "http", "https": "http"}
 
 # What stores tell of a version of a file, each in its own words.
 _STAMPS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "updated", "created")
@@ -22,35 +34,49 @@ _STAMPS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "up
 class Remote:
     """One store of one process; see `Place`."""
 
-    def __init__(self, fs: Any) -> None:
+    def __init__(self, fs: Any, reader: Reader | None = None) -> None:
         self.fs = fs
         protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
         self._is_s3 = "s3" in protocols
+        self._reader = reader or FsspecReader(fs)
+        self._patience = Patience()
+
+    def ask(self, path: str, request: Callable[[], T]) -> T:
+        """The answer to a request about this path, which is made again while that may help."""
+        return self._patience.call(request, self.fs.unstrip_protocol(path))
+
+    def _get(self, path: str, start: int, stop: int | None) -> Any:
+        return self.ask(path, lambda: self._reader.get(path, start, stop))
 
     def exists(self, path: str) -> bool:
-        return bool(self.fs.exists(path))
+        return self.ask(path, lambda: bool(self.fs.exists(path)))
 
     def size_bytes(self, path: str) -> int:
-        return int(self.fs.info(path)["size"])
+        return self.ask(path, lambda: self._reader.size_bytes(path))
 
     def read_bytes(self, path: str, offset: int, size: int | None) -> bytes:
         if size == 0 and self.exists(path):
-            return b""  # HTTP has no words for a range of nothing
-        end = None if size is None else offset + size
-        try:
-            # The whole is a range too: without one, s3fs first asks for the size.
-            return bytes(self.fs.cat_file(path, start=offset, end=end))
-        except FileNotFoundError:
-            raise
-        except Exception:
-            # A range that starts at the end or after it: a local file has nothing there, an object
-            # store an error, each client in its own way.
-            if offset < self.size_bytes(path):
-                raise
             return b""
+        return bytes(self._get(path, offset, None if size is None else offset + size))
 
-    def open_read(self, path: str) -> IO[bytes]:
-        return self.fs.open(path, "rb")  # type: ignore[no-any-return]
+    def read_ranges(self, path: str, wanted: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        return ranges.read_ranges(partial(self._get, path), wanted)
+
+    def read_many(
+        self, paths: Sequence[str], max_bytes: int, sizes: Sequence[int] | None
+    ) -> Iterator[bytes | OSError]:
+        def whole(path: str, limit: int) -> tuple[Any | None, int]:
+            return self.ask(path, lambda: self._reader.whole(path, limit))
+
+        return ranges.read_many(whole, self._get, paths, max_bytes, sizes)
+
+    def open_read(self, path: str, wanted: Sequence[tuple[int, int]]) -> IO[bytes]:
+        size = self.size_bytes(path)
+        return ahead.open_file(partial(self._get, path), size, wanted, now=False)
+
+    def stream(self, path: str) -> IO[bytes]:
+        size = self.size_bytes(path)
+        return ahead.open_file(partial(self._get, path), size, [(0, size)], now=True)
 
     def listing(self, folder: str) -> dict[str, Entry]:
         return {
@@ -68,7 +94,7 @@ class Remote:
     def _entries(self, folder: str) -> list[dict[str, Any]]:
         try:
             # One request for a thousand files.
-            return list(self.fs.ls(folder, detail=True))
+            return self.ask(folder, lambda: list(self.fs.ls(folder, detail=True)))
         except FileNotFoundError:
             return []
 
@@ -76,9 +102,9 @@ class Remote:
     def commit(self, path: str) -> Iterator[IO[bytes]]:
         file: upload.Upload
         if self._is_s3:
-            file = upload.S3Upload(self.fs, path)
+            file = upload.S3Upload(self.fs, path, partial(self.ask, path))
         else:
-            file = upload.HandedOver(self.fs, path, self.fs.unstrip_protocol(path))
+            file = upload.HandedOver(self.fs, path, partial(self.ask, path))
         try:
             yield cast(IO[bytes], file)
             file.settle()
@@ -95,32 +121,34 @@ class Remote:
 
     def exchange(self, path: str, old: bytes, new: bytes | None) -> bool:
         # The tag comes first: should the content change before it is read, the tag is too old.
-        tag = self.fs.info(path).get("ETag")
+        tag = self.ask(path, lambda: self.fs.info(path)).get("ETag")
         if self.read_bytes(path, 0, None) != old:
             return False
         if new is None:
-            self.fs.rm_file(path)
+            self.ask(path, lambda: self.fs.rm_file(path))
             return True
         return self._put(path, new, IfMatch=tag)
 
     def _put(self, path: str, data: bytes, **condition: Any) -> bool:
-        try:
-            self.fs.pipe_file(path, data, **(condition if self._is_s3 else {}))
-        except OSError as error:
-            said = getattr(error.__cause__, "response", None) or {}
-            # 412: the condition does not hold; 409: another conditional PUT is under way.
-            if said.get("ResponseMetadata", {}).get("HTTPStatusCode") in (409, 412):
-                return False
-            raise
-        return True
+        def put() -> bool:
+            try:
+                self.fs.pipe_file(path, data, **(condition if self._is_s3 else {}))
+            except OSError as error:
+                # 412: the condition does not hold; 409: another conditional PUT is under way.
+                if status_of(error) in (409, 412):
+                    return False
+                raise
+            return True
+
+        return self.ask(path, put)
 
     def remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self.fs.rm_file(path)
+            self.ask(path, lambda: self.fs.rm_file(path))
 
     def remove_folder(self, folder: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self.fs.rm(folder, recursive=True)
+            self.ask(folder, lambda: self.fs.rm(folder, recursive=True))
 
     def sweep(self, folder: str) -> None:
         """Abort uploads that were begun directly in this folder and never ended."""
@@ -152,7 +180,8 @@ class Remote:
 def place_of(url: str) -> tuple[Remote, str]:
     """The store of a URL, the same object each time, and the path inside it."""
     if "::" in url:
-        fs, inner = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        with _told_of_extras(url.split("://", 1)[0]):
+            fs, inner = fsspec.core.url_to_fs(url, use_listings_cache=False)
         return Remote(fs), str(inner)
     scheme, _, rest = url.partition("://")
     place = _place(scheme, rest.split("/", 1)[0], os.getpid())
@@ -169,8 +198,37 @@ def forget() -> None:
 def _place(scheme: str, host: str, pid: int) -> Remote:
     # Without listings kept in memory: other processes commit files all the time, and a build that
     # looks into an old list would take their work for missing.
-    fs, _ = fsspec.core.url_to_fs(f"{scheme}://{host}", use_listings_cache=False)
-    return Remote(fs)
+    with _told_of_extras(scheme):
+        fs, _ = fsspec.core.url_to_fs(f"{scheme}://{host}", use_listings_cache=False)
+    is_s3 = _EXTRAS.get(scheme) == "s3"
+    if not is_s3 or pid != _first_process():
+        return Remote(fs)
+    if importlib.util.find_spec("obstore") is None:
+        raise ImportError(_missing(scheme))
+    url = f"{scheme}://{host}"
+    return Remote(fs, Patience().call(lambda: S3Reader(fs, host), url))
+
+
+@functools.cache
+def _first_process() -> int:
+    """Threads of obstore do not survive a fork: a child of a reader goes on without them."""
+    return os.getpid()
+
+
+@contextmanager
+def _told_of_extras(scheme: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        if scheme not in _EXTRAS:
+            raise
+        raise ImportError(_missing(scheme)) from error
+    except ValueError as error:
+        raise ValueError(redacted(str(error))) from None
+
+
+def _missing(scheme: str) -> str:
+    return f"{scheme}:// needs pip install 'vae-corpus[{_EXTRAS[scheme]}]'"
 
 
 def _name(entry: dict[str, Any]) -> str:

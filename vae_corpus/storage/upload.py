@@ -7,17 +7,22 @@ own client, from memory or from a temporary file on the local disk.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import tempfile
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vae_corpus.storage import flight
 from vae_corpus.storage.local import told_if_full
+
+# Makes a request, again while that may help.
+Ask = Callable[[Callable[[], Any]], Any]
 
 PART_BYTES = 8 * 1024**2
 # Of one file, besides the part that is being filled.
@@ -75,9 +80,9 @@ class Upload(io.RawIOBase):
 class S3Upload(Upload):
     """An upload through s3fs."""
 
-    def __init__(self, fs: Any, path: str) -> None:
+    def __init__(self, fs: Any, path: str, ask: Ask) -> None:
         super().__init__()
-        self._fs, self._path = fs, path
+        self._fs, self._path, self._ask = fs, path, ask
         bucket, key, _ = fs.split_path(path)
         self._where = {"Bucket": bucket, "Key": key}
         self._upload_id = ""
@@ -89,21 +94,22 @@ class S3Upload(Upload):
 
     def _spill(self) -> None:
         if not self._upload_id:
-            begun = self._fs.call_s3("create_multipart_upload", **self._where)
+            begun = self._call("create_multipart_upload")
             self._upload_id = begun["UploadId"]
         while len(self._under_way) >= _PARTS_UNDER_WAY:
             self._under_way.popleft().result()
         part, self._buffer = self._buffer, bytearray()
-        sending = self._fs._call_s3(
-            "upload_part",
-            **self._where,
-            UploadId=self._upload_id,
-            PartNumber=len(self._sent) + 1,
-            Body=part,
-        )
-        future = asyncio.run_coroutine_threadsafe(_tag_of(sending), self._fs.loop)
+        future = flight.submit(partial(self._send, len(self._sent) + 1, part))
         self._under_way.append(future)
         self._sent.append(future)
+
+    def _send(self, number: int, part: bytearray) -> Any:
+        """Only the tag of a part is kept: whatever else is kept of it would hold its bytes."""
+        sent = self._call("upload_part", UploadId=self._upload_id, PartNumber=number, Body=part)
+        return sent["ETag"]
+
+    def _call(self, method: str, **arguments: Any) -> Any:
+        return self._ask(lambda: self._fs.call_s3(method, **self._where, **arguments))
 
     def settle(self) -> None:
         if self._upload_id and self._buffer:
@@ -113,16 +119,24 @@ class S3Upload(Upload):
 
     def publish(self) -> None:
         if not self._upload_id:
-            self._fs.pipe_file(self._path, bytes(self._buffer))
+            self._ask(lambda: self._fs.pipe_file(self._path, bytes(self._buffer)))
             return
         tags = [sent.result() for sent in self._sent]
         parts = [{"PartNumber": i + 1, "ETag": tag} for i, tag in enumerate(tags)]
-        self._fs.call_s3(
-            "complete_multipart_upload",
-            **self._where,
-            UploadId=self._upload_id,
-            MultipartUpload={"Parts": parts},
-        )
+        self._complete(parts)
+
+    def _complete(self, parts: list[dict[str, Any]]) -> None:
+        try:
+            self._call(
+                "complete_multipart_upload",
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": parts},
+            )
+        except FileNotFoundError:
+            # The answer to an earlier try was lost: then the upload is gone and the file is there.
+            found = self._ask(lambda: self._fs.info(self._path))
+            if found["size"] != self._at:
+                raise
 
     def discard(self) -> None:
         self._buffer = bytearray()
@@ -138,15 +152,15 @@ class S3Upload(Upload):
 class HandedOver(Upload):
     """A file that is kept here until it is whole, and is then given to the store's own client."""
 
-    def __init__(self, fs: Any, path: str, url: str) -> None:
+    def __init__(self, fs: Any, path: str, ask: Ask) -> None:
         super().__init__()
-        self._fs, self._path, self._url = fs, path, url
+        self._fs, self._path, self._ask = fs, path, ask
         self._draft: Any = None
 
     def _spill(self) -> None:
         if self._draft is None:
             self._draft = tempfile.NamedTemporaryFile(prefix="vae-corpus-")  # noqa: SIM115
-        with told_if_full(self._url, Path(self._draft.name)):
+        with told_if_full(self._fs.unstrip_protocol(self._path), Path(self._draft.name)):
             self._draft.write(self._buffer)
             self._draft.flush()
         self._buffer = bytearray()
@@ -157,9 +171,9 @@ class HandedOver(Upload):
 
     def publish(self) -> None:
         if self._draft is None:
-            self._fs.pipe_file(self._path, bytes(self._buffer))
+            self._ask(lambda: self._fs.pipe_file(self._path, bytes(self._buffer)))
             return
-        self._fs.put_file(self._draft.name, self._path)
+        self._ask(lambda: self._fs.put_file(self._draft.name, self._path))
         self._draft.close()
 
     def discard(self) -> None:
@@ -171,8 +185,3 @@ class HandedOver(Upload):
 def abort(fs: Any, *, Bucket: str, Key: str, upload_id: str) -> None:  # noqa: N803
     """Forget a multipart upload and the parts that have arrived."""
     fs.call_s3("abort_multipart_upload", Bucket=Bucket, Key=Key, UploadId=upload_id)
-
-
-async def _tag_of(sending: Any) -> Any:
-    """Only the tag of a part is kept: the task that sent it would hold its bytes."""
-    return (await sending)["ETag"]

@@ -1,0 +1,169 @@
+"""Bytes of files in a store, one request a call: through fsspec, or for S3 through obstore.
+
+Measured against a local S3 server with 30 ms, 64 in flight: s3fs 820 requests a second at 1.2 ms
+CPU, obstore 1,860 at .18 ms.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from vae_corpus.storage.faults import CutShort, status_of
+
+CONNECT_S, SILENT_S, WHOLE_S = 10, 30, 600
+# Credentials that end are asked for again after so long; who keeps them renews them in time.
+_RENEW = timedelta(minutes=5)
+
+# Bytes, or what can be viewed as bytes without a copy.
+Buffer = Any
+
+
+class Reader(Protocol):
+    """Reads of one store. Errors are those of its client; nothing is tried twice here."""
+
+    def size_bytes(self, path: str) -> int: ...
+
+    def get(self, path: str, start: int, stop: int | None) -> Buffer:
+        """What there is of a range; CutShort when bytes are missing in between."""
+
+    def whole(self, path: str, limit: int) -> tuple[Buffer | None, int]:
+        """A file, or None if it has more than `limit` bytes, and its size."""
+
+
+class FsspecReader:
+    """Any store that fsspec knows."""
+
+    def __init__(self, fs: Any) -> None:
+        self._fs = fs
+
+    def size_bytes(self, path: str) -> int:
+        return int(self._fs.info(path)["size"])
+
+    def get(self, path: str, start: int, stop: int | None) -> Buffer:
+        if start == stop:
+            return b""  # HTTP has no words for a range of nothing
+        try:
+            # The whole is a range too: without one, s3fs first asks for the size.
+            data = self._fs.cat_file(path, start=start, end=stop)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            # A range that starts at the end or after it: a local file has nothing there, an object
+            # store an error, each client in its own way.
+            if status_of(error) not in (None, 416) or start < self.size_bytes(path):
+                raise
+            return b""
+        if stop is None:
+            return data
+        if len(data) > stop - start:
+            return data[start:stop]  # the server knows no ranges and gave all
+        if len(data) < stop - start and start + len(data) < self.size_bytes(path):
+            raise CutShort(f"{len(data)} of {stop - start} bytes")
+        return data
+
+    def whole(self, path: str, limit: int) -> tuple[Buffer | None, int]:
+        data = self.get(path, 0, limit + 1)
+        if len(data) <= limit:
+            return data, len(data)
+        return None, self.size_bytes(path)
+
+
+class S3Reader:
+    """S3 and what speaks like it; endpoint and credentials are those that s3fs found."""
+
+    def __init__(self, fs: Any, bucket: str) -> None:
+        self._fs, self._prefix = fs, f"{bucket}/"
+        self._slow = FsspecReader(fs)
+        self._store = _s3_store(fs, bucket)
+        self._process = os.getpid()
+
+    def size_bytes(self, path: str) -> int:
+        import obstore
+
+        if not self._knows(path):
+            return self._slow.size_bytes(path)
+        return int(obstore.head(self._store, self._key(path))["size"])
+
+    def get(self, path: str, start: int, stop: int | None) -> Buffer:
+        import obstore
+
+        if start == stop:
+            return b""
+        if not self._knows(path):
+            return self._slow.get(path, start, stop)
+        wanted: Any = {"offset": start} if stop is None else (start, stop)
+        try:
+            answer = obstore.get(self._store, self._key(path), options={"range": wanted})
+        except Exception as error:
+            if status_of(error) == 416:
+                return b""
+            raise
+        return _all_of(answer)
+
+    def whole(self, path: str, limit: int) -> tuple[Buffer | None, int]:
+        import obstore
+
+        if not self._knows(path):
+            return self._slow.whole(path, limit)
+        answer = obstore.get(self._store, self._key(path))
+        size = int(answer.meta["size"])
+        return (None if size > limit else _all_of(answer)), size
+
+    def _knows(self, path: str) -> bool:
+        # Its keys have no empty parts, and its threads do not survive a fork.
+        return "//" not in path and os.getpid() == self._process
+
+    def _key(self, path: str) -> str:
+        return path.removeprefix(self._prefix)
+
+
+def _all_of(answer: Any) -> Buffer:
+    start, stop = answer.range
+    data = answer.bytes()
+    if len(data) < stop - start:
+        raise CutShort(f"{len(data)} of {stop - start} bytes")
+    return data
+
+
+def _s3_store(fs: Any, bucket: str) -> Any:
+    """The same bucket for obstore: it knows neither profiles nor where a bucket lies."""
+    import fsspec.asyn
+    from obstore.store import S3Store
+
+    fs.connect()
+    client = fs.s3.meta
+    options: dict[str, Any] = {"region": client.region_name or "us-east-1"}
+    if ".amazonaws.com" not in client.endpoint_url:
+        options["endpoint"] = client.endpoint_url
+    else:
+        options["region"] = fs.call_s3("head_bucket", Bucket=bucket).get(
+            "BucketRegion", options["region"]
+        )
+    held = fsspec.asyn.sync(fs.loop, fs.session.get_credentials)
+    if fs.anon or held is None:
+        options["skip_signature"] = True
+
+    def credentials() -> Any:
+        now = fsspec.asyn.sync(fs.loop, held.get_frozen_credentials)
+        return {
+            "access_key_id": now.access_key,
+            "secret_access_key": now.secret_key,
+            "token": now.token,
+            "expires_at": datetime.now(UTC) + _RENEW if now.token else None,
+        }
+
+    return S3Store(
+        bucket,
+        client_options={
+            "allow_http": True,
+            "connect_timeout": timedelta(seconds=CONNECT_S),
+            "read_timeout": timedelta(seconds=SILENT_S),
+            "timeout": timedelta(seconds=WHOLE_S),
+        },
+        # Tried again by us, with all other stores.
+        retry_config={"max_retries": 0},
+        credential_provider=None if "skip_signature" in options else credentials,
+        **options,
+    )
