@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from pipelines.planning import neighbourhoods, rules, taken_down
 from pipelines.planning.settings import PlanSettings
-from pipelines.stories.corpus import TAKEN_DOWN, Corpus, Row, quoted, why_taken_down
+from pipelines.planning.taken_down import TAKEN_DOWN
+from pipelines.stories.corpus import Corpus, Row, quoted, why_taken_down
 from pipelines.stories.image import Section
 from pipelines.stories.spoken import shown
 from pipelines.stories.twins import place
