@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, find_files
+from pipelines.sources.files import FileInfo
+from pipelines.sources.listing import find_files
 from pipelines.sources.parquet_columns import (
     image_columns,
     leaves_of,
