@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
+from pipelines.sources.ahead import ahead
 from pipelines.sources.base import Item, Source, SourceError, Unit
 from pipelines.sources.files import FileInfo
 from pipelines.sources.listing import find_files
@@ -62,9 +63,10 @@ class ParquetSource(Source):
         A broken file is one unit of no row groups, and that gives one item with the fault.
         """
         empty = True
-        for file in find_files(self.uri, suffix=".parquet"):
+        files = find_files(self.uri, suffix=".parquet")
+        for file, footer in ahead(lambda file: self._group_sizes(file.uri), files):
             try:
-                sizes = self._group_sizes(file.uri)
+                sizes = footer.result()
             except BrokenParquet:
                 empty = False
                 yield self._unit(file, 0, 0, file.bytes)

@@ -28,7 +28,7 @@ def remote_files(uri: str) -> Iterator[FileInfo]:
     begun = False
     try:
         for page in _pages(fs, inner, root, pattern):
-            begun = True
+            begun = begun or bool(page)
             files = [_file(info, inner, root, scheme) for info in page]
             named = [file for file in files if file is not None]
             beat(files=len(named))
