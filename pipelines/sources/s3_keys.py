@@ -10,6 +10,7 @@ the other half is cut again.
 
 from __future__ import annotations
 
+import datetime
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -74,9 +75,28 @@ def _literal(part: str) -> int:
 
 
 def _widened(fs: Any) -> Any:
-    """The same store with as many connections as requests: the client's own limit is ten."""
+    """The same store, fit for many answers.
+
+    It has as many connections as requests, where the client's own limit is ten, and reads times
+    quickly: three quarters of what an answer costs the client go into them otherwise.
+    """
+    from aiobotocore.session import AioSession
+
+    session = AioSession(**fs.kwargs)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
     config = {"max_pool_connections": _REQUESTS} | fs.config_kwargs
-    return type(fs)(**fs.storage_options | {"config_kwargs": config})
+    own = {"config_kwargs": config, "session": session, "skip_instance_cache": True}
+    return type(fs)(**fs.storage_options | own)
+
+
+def _time(said: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromisoformat(said)
+    except (TypeError, ValueError):
+        from botocore.utils import parse_timestamp
+
+        parsed: datetime.datetime = parse_timestamp(said)
+        return parsed
 
 
 class _Listing:
