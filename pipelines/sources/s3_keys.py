@@ -11,6 +11,7 @@ the other half is cut again.
 from __future__ import annotations
 
 import datetime
+import functools
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,7 @@ def s3_objects(fs: Any, inner: str, root: str, pattern: Sequence[str]) -> Iterat
     bucket, _, folder = root.partition("/")
     stem = pattern[0][: _literal(pattern[0])] if inner != root else ""
     start = _Range(prefix=(f"{folder}/" if folder else "") + stem, delimiter="/")
-    listing = _Listing(_widened(fs), bucket, can_split=not bucket.endswith(_UNORDERED))
+    listing = _Listing(fs, bucket, can_split=not bucket.endswith(_UNORDERED))
     skipped = len(root) + 1
     for page in listing.pages(start, pattern, len(folder) + 1 if folder else 0):
         if tuple(pattern) != EVERYTHING:
@@ -74,11 +75,13 @@ def _literal(part: str) -> int:
     return next((i for i in range(len(part)) if glob.has_magic(part[: i + 1])), len(part))
 
 
+@functools.lru_cache(maxsize=1)
 def _widened(fs: Any) -> Any:
     """The same store, fit for many answers.
 
     It has as many connections as requests, where the client's own limit is ten, and reads times
-    quickly: three quarters of what an answer costs the client go into them otherwise.
+    quickly: three quarters of what an answer costs the client go into them otherwise. To make it
+    takes some tenths of a second, which one answer is not worth.
     """
     from aiobotocore.session import AioSession
 
@@ -121,6 +124,8 @@ class _Listing:
             yield from self._all([_Range(prefix=folder) for folder in below])
 
     def _all(self, waiting: list[_Range]) -> Iterator[list[Info]]:
+        if waiting:
+            self._fs = _widened(self._fs)
         asked: dict[Future[_Page], _Range] = {}
         pool = ThreadPoolExecutor(_REQUESTS)
         try:
