@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from pipelines.planning import tables
 from pipelines.planning.job import Neighbourhood
-from pipelines.planning.passes.settle import in_address_order
-from pipelines.planning.taken_down import SLUG
+from pipelines.planning.passes.judge import in_order
+from pipelines.planning.taken_down import TAKEN_DOWN
 from vae_corpus import storage
 from vae_corpus.seeds import generator
 from vae_corpus.words import GENERAL
@@ -56,8 +56,8 @@ def candidates(
 
     Without `taken_down` nothing was, and it is not looked for.
     """
-    in_order = sorted(neighbourhoods, key=lambda n: (n.generation, n.number))
-    for _, theirs in groupby(in_order, key=lambda n: n.generation):
+    oldest_first = sorted(neighbourhoods, key=lambda n: (n.generation, n.number))
+    for _, theirs in groupby(oldest_first, key=lambda n: n.generation):
         by_chance = sorted(theirs, key=lambda n: _chance(seed, n.number))[:_NEIGHBOURHOODS]
         names = [n.name for n in sorted(by_chance, key=lambda n: n.number)]
         with ThreadPoolExecutor(_NEIGHBOURHOODS) as pool:
@@ -76,7 +76,7 @@ def _of(plan: str, neighbourhood: str, taken_down: bool) -> pa.Table:
     if not taken_down:
         return kept
     gone = _general(tables.path(plan, tables.DROPPED, neighbourhood), gone=True)
-    return in_address_order(pa.concat_tables([kept, gone]))
+    return in_order(pa.concat_tables([kept, gone]))
 
 
 def _general(path: str, *, gone: bool) -> pa.Table:
@@ -85,7 +85,7 @@ def _general(path: str, *, gone: bool) -> pa.Table:
     rows = pq.read_table(io.BytesIO(data), columns=columns, use_threads=False)
     wanted = pc.equal(rows["kind"], GENERAL)
     if gone:
-        wanted = pc.and_(wanted, pc.equal(rows["slug"], SLUG))
+        wanted = pc.and_(wanted, pc.equal(rows["slug"], TAKEN_DOWN))
     rows = rows.filter(wanted).select(_ADDRESS)
     return rows.append_column("gone", pa.array([gone] * len(rows), pa.bool_())).cast(SCHEMA)
 
