@@ -7,7 +7,6 @@ all neighbourhoods of its generation, in pieces that stay together.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -18,12 +17,14 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from filters.scores import COLUMNS
 from pipelines.config import PackSettings
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.ranks import hash_bytes, prefixes
+from pipelines.planning.recipes import shard_recipe
 from renderers import documents
 from vae_corpus.pictures import decode
 from vae_corpus.seeds import generator, mixed
@@ -240,10 +241,15 @@ def recipe_base(pack: PackSettings, seed: int) -> bytes:
 
 def recipe(base: bytes, rows: pa.Table) -> str:
     """16 hex digits over what a shard will hold: these selected rows, in this order."""
-    whole = hashlib.sha256(base)
-    for row in rows.select([*PACKED, "shard"]).to_pylist():
-        # Pixels are the decoder's; bytes that are kept are not.
-        by: Any = DECODED_BY if is_decoded(row) else None
-        by = [by, LABELLED_BY] if is_labelled(row) else by
-        whole.update(json.dumps([row, by], sort_keys=True, default=str).encode())
-    return whole.hexdigest()[:16]
+    text = pc.not_equal(rows["kind"], GENERAL)
+    shorter = pc.min_element_wise(rows["width"], rows["height"])
+    large = pc.greater(shorter, pc.multiply(rows["rung"], KEEP_ORIGINAL_UP_TO))
+    kept = pc.is_in(rows["format"], pa.array(list(KEPT_FORMATS)))
+    decoded = pc.or_(pc.or_(text, large), pc.or_(rows["colour_converted"], pc.invert(kept)))
+    known = pc.and_(text, pc.fill_null(pc.equal(rows["text_stage"], KNOWN), False))
+    whole = rows.select([*PACKED, "shard"])
+    # Pixels are the decoder's; bytes that are kept are not.
+    for name, by, version in (("decoded", decoded, DECODED_BY), ("labelled", known, LABELLED_BY)):
+        said = pc.if_else(pc.fill_null(by, False), f"{version}", pa.scalar(None, pa.string()))
+        whole = whole.append_column(name, said)
+    return shard_recipe(base, whole)

@@ -144,7 +144,7 @@ def test_new_neighbourhoods_leave_the_others_as_they_are(tmp_path: Path) -> None
     before, after = tables_of(tmp_path / "old"), tables_of(tmp_path / "new")
     # All tables of the neighbourhoods that were there.
     names = set(before) - {tables.SHARDS}
-    assert len(names) == 3 * GROUPS and all(after[name] == before[name] for name in names)
+    assert len(names) == 4 * GROUPS and all(after[name] == before[name] for name in names)
     shards = [
         {r["shard"]: r for r in pq.read_table(tmp_path / name / "plan" / tables.SHARDS).to_pylist()}
         for name in ("old", "new")
@@ -188,7 +188,7 @@ def test_what_is_taken_down_changes_its_own_shards_alone(tmp_path: Path, what: s
 
     after = read(edited)
     out = [r for r in before["selected"] if r[what] in chosen]
-    assert len(out) == count > 3
+    assert len(out) == count >= 3
     assert not any(r[what] in chosen for r in after["selected"])
     assert sum(r["slug"] == "taken_down" for r in after["dropped"]) == count
     recipes = {shard["shard"]: shard["recipe"] for shard in after["shards"]}
