@@ -32,28 +32,39 @@ def submit(ask: Callable[[], T]) -> Future[T]:
     return _pool(os.getpid(), _requests).submit(ask)
 
 
-def in_order(asks: Iterable[tuple[int, Callable[[], T]]]) -> Iterator[T]:
-    """The answers to these requests, each given with the bytes that it may bring.
+def in_order(
+    asks: Iterable[tuple[int, Callable[[], T]]], weigh: Callable[[T], int] | None = None
+) -> Iterator[T]:
+    """The answers to these requests, each given with the bytes that it may bring at most.
 
-    Requests are taken from the iterator as those before are answered and taken. Of a request that
-    alone brings more than `MOST_BYTES`, nothing else is ahead.
+    `weigh` tells how many an answer has brought. Requests are taken from the iterator as those
+    before are answered and taken. Beside one that alone brings more than `MOST_BYTES`, nothing else
+    is ahead.
     """
     pending: deque[tuple[int, Future[T]]] = deque()
-    ahead = 0
     try:
         for size, ask in asks:
             # Twice as many as are in flight: a slow answer at the head stops none behind it.
-            while pending and (len(pending) >= 2 * _requests or ahead + size > MOST_BYTES):
-                taken, answer = pending.popleft()
-                yield answer.result()
-                ahead -= taken
+            while pending and (
+                len(pending) >= 2 * _requests or _ahead(pending, weigh) + size > MOST_BYTES
+            ):
+                yield pending.popleft()[1].result()
             pending.append((size, submit(ask)))
-            ahead += size
         while pending:
             yield pending.popleft()[1].result()
     finally:
         for _, answer in pending:
             answer.cancel()
+
+
+def _ahead(pending: Iterable[tuple[int, Future[T]]], weigh: Callable[[T], int] | None) -> int:
+    """Bytes that are here, or may come, and that nobody has taken."""
+    if weigh is None:
+        return sum(size for size, _ in pending)
+    return sum(
+        weigh(answer.result()) if answer.done() and not answer.exception() else size
+        for size, answer in pending
+    )
 
 
 # Threads do not survive a fork.
