@@ -274,6 +274,7 @@ def main() -> int:
         "date": datetime.date.today().isoformat(),
         "command": " ".join(["python", *sys.argv]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}",
+        "load_of_others_at_the_end": round(os.getloadavg()[0], 1),
         "latency_ms": given.latency_ms,
         "picture_bytes": round(size / given.images),
         **results,

@@ -113,7 +113,7 @@ def _blocks(ranges: Iterable[Range], size_bytes: int) -> list[Range]:
             spans[-1][1] = max(stop, spans[-1][1])
         elif stop > offset:
             spans.append([offset, stop])
-    blocks = []
+    blocks: list[Range] = []
     for start, stop in spans:
         while start < stop:
             end = min(start + part_bytes(len(blocks)), stop)

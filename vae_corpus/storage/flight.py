@@ -11,7 +11,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -41,30 +42,45 @@ def in_order(
     before are answered and taken. Beside one that alone brings more than `MOST_BYTES`, nothing else
     is ahead.
     """
-    pending: deque[tuple[int, Future[T]]] = deque()
+    pending: deque[_Pending[T]] = deque()
+    ahead = 0
     try:
         for size, ask in asks:
             # Twice as many as are in flight: a slow answer at the head stops none behind it.
-            while pending and (
-                len(pending) >= 2 * _requests or _ahead(pending, weigh) + size > MOST_BYTES
-            ):
-                yield pending.popleft()[1].result()
-            pending.append((size, submit(ask)))
+            while pending and (len(pending) >= 2 * _requests or ahead + size > MOST_BYTES):
+                if weigh is not None and ahead + size > MOST_BYTES:
+                    ahead -= sum(each.settle(weigh) for each in pending)
+                    if len(pending) < 2 * _requests and ahead + size <= MOST_BYTES:
+                        break
+                first = pending.popleft()
+                yield first.answer.result()
+                ahead -= first.size
+            pending.append(_Pending(size, submit(ask)))
+            ahead += size
         while pending:
-            yield pending.popleft()[1].result()
+            yield pending.popleft().answer.result()
     finally:
-        for _, answer in pending:
-            answer.cancel()
+        for each in pending:
+            each.answer.cancel()
 
 
-def _ahead(pending: Iterable[tuple[int, Future[T]]], weigh: Callable[[T], int] | None) -> int:
-    """Bytes that are here, or may come, and that nobody has taken."""
-    if weigh is None:
-        return sum(size for size, _ in pending)
-    return sum(
-        weigh(answer.result()) if answer.done() and not answer.exception() else size
-        for size, answer in pending
-    )
+@dataclass
+class _Pending(Generic[T]):
+    """A request whose answer nobody has taken yet, and the bytes that it holds or may bring."""
+
+    size: int
+    answer: Future[T]
+    settled: bool = False
+
+    def settle(self, weigh: Callable[[T], int]) -> int:
+        """Count what has come in place of what might; how many bytes fewer that is."""
+        if self.settled or not self.answer.done():
+            return 0
+        self.settled = True
+        if self.answer.cancelled() or self.answer.exception() is not None:
+            return 0
+        before, self.size = self.size, weigh(self.answer.result())
+        return before - self.size
 
 
 # Threads do not survive a fork.
