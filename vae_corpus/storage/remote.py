@@ -56,7 +56,8 @@ class Remote:
         return self.ask(path, lambda: self._reader.size_bytes(path))
 
     def read_bytes(self, path: str, offset: int, size: int | None) -> bytes:
-        if size == 0 and self.exists(path):
+        if size == 0:
+            self.size_bytes(path)  # FileNotFoundError, as for any other size
             return b""
         return bytes(self._get(path, offset, None if size is None else offset + size))
 
