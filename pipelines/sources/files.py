@@ -17,6 +17,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -226,7 +227,8 @@ def _remote_files(uri: str) -> Iterator[FileInfo]:
     inner = inner.rstrip("/")
     root, pattern = _split_pattern(inner)
     try:
-        listing = fs.glob(inner, detail=True) if pattern else fs.find(inner, detail=True)
+        look = partial(fs.glob if pattern else fs.find, inner, detail=True)
+        listing = storage.patiently(uri, look)
     except FileNotFoundError:
         return
     found = {str(i["name"]): i for i in listing.values() if i["type"] == "file"}
