@@ -5,10 +5,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.ray_cluster import free_port
+from tests.s3_server import pointed_to
+from tests.slow_store import SlowStore, slow_store
 from vae_corpus.demo import DemoInputs, demo_inputs
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +36,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of this run of tests have."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="module")
+def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowStore]:
+    root = tmp_path_factory.mktemp("store")
+    (root / "bucket").mkdir()
+    with slow_store(root, free_port()) as store, pointed_to(store.url):
+        yield store
+
+
+@pytest.fixture
+def slow_s3(_store: SlowStore) -> Iterator[SlowStore]:
+    """A store behind s3://bucket that is well until it is told otherwise."""
+    yield _store
+    _store.faults()
 
 
 @pytest.fixture(scope="session")

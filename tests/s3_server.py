@@ -25,20 +25,29 @@ def empty_bucket() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    try:
+        wait_until(lambda: answers(url), f"{url} answers", 60)
+        with pointed_to(url):
+            fsspec.filesystem("s3").mkdir("corpora")
+            yield "s3://corpora"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+@contextmanager
+def pointed_to(url: str) -> Iterator[None]:
+    """While the block lasts, s3:// leads to this server."""
     patch = pytest.MonkeyPatch()
     for name, value in environment(url).items():
         patch.setenv(name, value)
+    # File systems are kept by their arguments: one of an earlier server would be found again.
+    _forget()
     try:
-        wait_until(lambda: answers(url), f"{url} answers", 60)
-        # File systems are kept by their arguments: one of an earlier server would be found again.
-        _forget()
-        fsspec.filesystem("s3").mkdir("corpora")
-        yield "s3://corpora"
+        yield
     finally:
         _forget()
         patch.undo()
-        server.terminate()
-        server.wait(timeout=30)
 
 
 def environment(url: str) -> dict[str, str]:

@@ -50,6 +50,9 @@ class Store:
         self.busy_until, self.busy_status = 0.0, 503
         # Of so many answers with a body one is cut off, refused, reset, or never comes; 0: none.
         self.cut_every = self.busy_every = self.reset_every = self.hang_every = 0
+        # And one is lost on its way after all was done that was asked.
+        self.lose_every = 0
+        # Every request is answered with 403.
         self.denied = 0
         self._dice = random.Random(0)
 
@@ -115,6 +118,8 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         if "uploadId" in asked:
             folder = self._parts(asked["uploadId"])
+            if not folder.exists():
+                return 404, {}, _error("NoSuchUpload")
             draft = folder / "whole"
             with open(draft, "wb") as whole:
                 for part in sorted(folder.glob("[0-9]*")):
@@ -280,6 +285,10 @@ class _Connection(asyncio.Protocol):
                 self._transport.abort()
                 return
             status, told, answer = store.answer(method, target, headers, body)
+            if not is_ours and store.one_in(store.lose_every):
+                store.counts["lost"] += 1
+                self._transport.abort()
+                return
             told.setdefault("Content-Length", str(len(answer)))
             head = f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}\r\n"
             head += "".join(f"{name}: {value}\r\n" for name, value in told.items())
@@ -330,7 +339,8 @@ async def _serve(port: int, root: Path) -> None:
 class SlowStore:
     """A running server: its address, and what is asked of it beside S3."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, root: Path) -> None:
+        self.root = root
         self.url = f"http://127.0.0.1:{port}"
 
     def faults(self, **faults: float) -> None:
@@ -351,7 +361,7 @@ def slow_store(root: Path, port: int) -> Iterator[SlowStore]:
     """Serve the folders below `root` as buckets, from another process."""
     server = subprocess.Popen([sys.executable, __file__, str(port), str(root)])
     try:
-        store = SlowStore(port)
+        store = SlowStore(port, root)
         for _ in range(200):
             try:
                 store.counts()

@@ -56,8 +56,8 @@ def candidates(
 
     Without `taken_down` nothing was, and it is not looked for.
     """
-    ordered = sorted(neighbourhoods, key=lambda n: (n.generation, n.number))
-    for _, theirs in groupby(ordered, key=lambda n: n.generation):
+    oldest_first = sorted(neighbourhoods, key=lambda n: (n.generation, n.number))
+    for _, theirs in groupby(oldest_first, key=lambda n: n.generation):
         by_chance = sorted(theirs, key=lambda n: _chance(seed, n.number))[:_NEIGHBOURHOODS]
         names = [n.name for n in sorted(by_chance, key=lambda n: n.number)]
         with ThreadPoolExecutor(_NEIGHBOURHOODS) as pool:

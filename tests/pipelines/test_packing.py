@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.config import CorpusConfig
+from pipelines.planning import tables
 from pipelines.planning.shards import Shard
 from pipelines.sources import WebDatasetSource
 from pipelines.stages import pack
@@ -184,9 +186,17 @@ def test_parts_of_another_plan_are_not_used(packed: Built) -> None:
     with storage.commit(str(out / f"{name}.tar")) as file:
         writer = tar.ShardWriter(file, name)
         index = writer.close()
-    for recipe, lacks in (("0123456789abcdef", True), (storage.name_of(plan), False)):
-        tar.commit_index(str(out), name, recipe, index)
-        assert bool(parts.missing(str(out), plan, [name])) == lacks
+    mine = parts.recipe(plan)
+    tar.commit_index(str(out), name, mine, index)
+    assert parts.missing(str(out), plan, [name]) == []
+    # As after a take-down, which changes a plan and leaves its name.
+    facts = tables.facts(plan)
+    assert facts is not None
+    text = json.dumps(facts | {"taken_down": "0123456789abcdef"}).encode()
+    storage.commit_bytes(storage.join(plan, tables.FACTS), text)
+    assert parts.recipe(plan) != mine
+    (lacking,) = parts.missing(str(out), plan, [name])
+    assert lacking.name == name
 
 
 def test_a_changed_original_costs_its_own_shard_alone(packed: Built, tmp_path: Path) -> None:

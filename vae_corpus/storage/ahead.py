@@ -11,7 +11,7 @@ from functools import partial
 from typing import IO, Any, cast
 
 from vae_corpus.storage import flight
-from vae_corpus.storage.ranges import GAP_BYTES, PART_BYTES, Get, Range
+from vae_corpus.storage.ranges import GAP_BYTES, Get, Range, part_bytes
 
 # Blocks under way while one is read, and how many stay that were read before: columns of a row
 # group are read by turns.
@@ -23,7 +23,7 @@ _BUFFER_BYTES = 128 * 1024
 def open_file(get: Get, size_bytes: int, ranges: Iterable[Range], *, now: bool) -> IO[bytes]:
     """A seekable file over `get(start, stop)`, of which these ranges will be read, each in order.
 
-    What lies in them is read in blocks of `PART_BYTES` with some under way; all else as it is asked
+    What lies in them is read in blocks of up to 16 MiB with some under way; all else as it is asked
     for. `now`: the first are asked for before anybody reads. Memory: six blocks at most.
     """
     file = _File(get, size_bytes, _blocks(ranges, size_bytes))
@@ -113,8 +113,10 @@ def _blocks(ranges: Iterable[Range], size_bytes: int) -> list[Range]:
             spans[-1][1] = max(stop, spans[-1][1])
         elif stop > offset:
             spans.append([offset, stop])
-    return [
-        (at, min(at + PART_BYTES, stop))
-        for start, stop in spans
-        for at in range(start, stop, PART_BYTES)
-    ]
+    blocks: list[Range] = []
+    for start, stop in spans:
+        while start < stop:
+            end = min(start + part_bytes(len(blocks)), stop)
+            blocks.append((start, end))
+            start = end
+    return blocks

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from vae_corpus.storage import permission, remote
 from vae_corpus.storage.local import Local
 from vae_corpus.storage.place import Entry, Place
+
+T = TypeVar("T")
 
 _LOCAL = Local()
 
@@ -37,6 +39,12 @@ def filesystem(path: str) -> tuple[Any, str]:
     """The fsspec file system of a path or URL, and the path inside it."""
     place, inner = remote.place_of(f"file://{path}" if is_local(path) else path)
     return place.fs, inner
+
+
+def patiently(path: str, request: Callable[[], T]) -> T:
+    """The answer of a store's own client to a request, made again while that may help."""
+    place, inner = remote.place_of(path)
+    return place.ask(inner, request)
 
 
 def exists(path: str) -> bool:

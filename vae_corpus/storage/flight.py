@@ -11,7 +11,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -32,28 +33,54 @@ def submit(ask: Callable[[], T]) -> Future[T]:
     return _pool(os.getpid(), _requests).submit(ask)
 
 
-def in_order(asks: Iterable[tuple[int, Callable[[], T]]]) -> Iterator[T]:
-    """The answers to these requests, each given with the bytes that it may bring.
+def in_order(
+    asks: Iterable[tuple[int, Callable[[], T]]], weigh: Callable[[T], int] | None = None
+) -> Iterator[T]:
+    """The answers to these requests, each given with the bytes that it may bring at most.
 
-    Requests are taken from the iterator as those before are answered and taken. Of a request that
-    alone brings more than `MOST_BYTES`, nothing else is ahead.
+    `weigh` tells how many an answer has brought. Requests are taken from the iterator as those
+    before are answered and taken. Beside one that alone brings more than `MOST_BYTES`, nothing else
+    is ahead.
     """
-    pending: deque[tuple[int, Future[T]]] = deque()
+    pending: deque[_Pending[T]] = deque()
     ahead = 0
     try:
         for size, ask in asks:
             # Twice as many as are in flight: a slow answer at the head stops none behind it.
             while pending and (len(pending) >= 2 * _requests or ahead + size > MOST_BYTES):
-                taken, answer = pending.popleft()
-                yield answer.result()
-                ahead -= taken
-            pending.append((size, submit(ask)))
+                if weigh is not None and ahead + size > MOST_BYTES:
+                    ahead -= sum(each.settle(weigh) for each in pending)
+                    if len(pending) < 2 * _requests and ahead + size <= MOST_BYTES:
+                        break
+                first = pending.popleft()
+                yield first.answer.result()
+                ahead -= first.size
+            pending.append(_Pending(size, submit(ask)))
             ahead += size
         while pending:
-            yield pending.popleft()[1].result()
+            yield pending.popleft().answer.result()
     finally:
-        for _, answer in pending:
-            answer.cancel()
+        for each in pending:
+            each.answer.cancel()
+
+
+@dataclass
+class _Pending(Generic[T]):
+    """A request whose answer nobody has taken yet, and the bytes that it holds or may bring."""
+
+    size: int
+    answer: Future[T]
+    settled: bool = False
+
+    def settle(self, weigh: Callable[[T], int]) -> int:
+        """Count what has come in place of what might; how many bytes fewer that is."""
+        if self.settled or not self.answer.done():
+            return 0
+        self.settled = True
+        if self.answer.cancelled() or self.answer.exception() is not None:
+            return 0
+        before, self.size = self.size, weigh(self.answer.result())
+        return before - self.size
 
 
 # Threads do not survive a fork.

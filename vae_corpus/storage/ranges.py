@@ -14,6 +14,7 @@ from vae_corpus.storage.faults import TooLarge
 
 # A request brings up to so much: 1,000 images of 100 kB are then six requests.
 PART_BYTES = 16 * 1024**2
+FIRST_BYTES = 2 * 1024**2
 # Ranges that lie nearer to each other are read together with what lies between them.
 GAP_BYTES = 1024**2
 # Files of unknown size are read whole up to here; a larger one costs a second request.
@@ -65,18 +66,29 @@ def read_ranges(get: Get, ranges: Iterable[Range]) -> Iterator[bytes]:
 
 def _runs(ranges: Iterable[Range]) -> Iterator[_Run]:
     run: _Run | None = None
+    number = 0
     for offset, size in ranges:
         stop = offset + size
         if run is not None:
             near = run.start <= offset <= run.stop + GAP_BYTES
-            if near and max(stop, run.stop) - run.start <= PART_BYTES:
+            if near and max(stop, run.stop) - run.start <= part_bytes(number):
                 run.stop = max(stop, run.stop)
                 run.ranges.append((offset, size))
                 continue
             yield run
+            number += 1
         run = _Run(offset, stop, [(offset, size)])
     if run is not None:
         yield run
+
+
+def part_bytes(number: int) -> int:
+    """The size of the n-th request over a file: the first is small, so that it is soon there."""
+    return min(PART_BYTES, FIRST_BYTES << min(number, 8))
+
+
+def _brought(answer: tuple[Any | None, int] | OSError) -> int:
+    return len(answer[0] or b"") if isinstance(answer, tuple) else 0
 
 
 def read_many(
@@ -100,7 +112,8 @@ def read_many(
         (size or WHOLE_BYTES, partial(ask, path, limit))
         for path, limit, size in zip(paths, limits, sizes or limits, strict=True)
     )
-    for path, answer in zip(paths, flight.in_order(asks), strict=True):
+    answers = flight.in_order(asks, _brought)
+    for path, answer in zip(paths, answers, strict=True):
         if isinstance(answer, OSError):
             yield answer
             continue

@@ -12,6 +12,7 @@ from functools import partial
 from typing import IO, Any, TypeVar, cast
 
 import fsspec
+import pyarrow as pa
 import pyarrow.fs
 
 from vae_corpus.redact import redacted
@@ -55,7 +56,8 @@ class Remote:
         return self.ask(path, lambda: self._reader.size_bytes(path))
 
     def read_bytes(self, path: str, offset: int, size: int | None) -> bytes:
-        if size == 0 and self.exists(path):
+        if size == 0:
+            self.size_bytes(path)  # FileNotFoundError, as for any other size
             return b""
         return bytes(self._get(path, offset, None if size is None else offset + size))
 
@@ -174,7 +176,18 @@ class Remote:
                 }
 
     def arrow(self) -> Any:
-        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.fs))
+        return pyarrow.fs.PyFileSystem(_Handler(self))
+
+
+class _Handler(pyarrow.fs.FSSpecHandler):  # type: ignore[misc]
+    """Arrow's datasets read what they ask for, with patience."""
+
+    def __init__(self, place: Remote) -> None:
+        super().__init__(place.fs)
+        self._place = place
+
+    def open_input_file(self, path: str) -> Any:
+        return pa.PythonFile(self._place.open_read(path, ()), mode="r")
 
 
 def place_of(url: str) -> tuple[Remote, str]:

@@ -8,8 +8,11 @@ own client, from memory or from a temporary file on the local disk.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import os
 import tempfile
+import threading
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
@@ -25,8 +28,10 @@ from vae_corpus.storage.local import told_if_full
 Ask = Callable[[Callable[[], Any]], Any]
 
 PART_BYTES = 8 * 1024**2
-# Of one file, besides the part that is being filled.
+# Of one file, and of all files that a process writes at the same time, besides the part of each
+# that is being filled.
 _PARTS_UNDER_WAY = 3
+_ALL_UNDER_WAY = 8
 # A store takes 10,000 parts of a file. Parts double after so many of a size: room for 500 GB.
 _PARTS_OF_A_SIZE = 2000
 
@@ -99,7 +104,10 @@ class S3Upload(Upload):
         while len(self._under_way) >= _PARTS_UNDER_WAY:
             self._under_way.popleft().result()
         part, self._buffer = self._buffer, bytearray()
+        room = _room(os.getpid())
+        room.acquire()
         future = flight.submit(partial(self._send, len(self._sent) + 1, part))
+        future.add_done_callback(lambda _: room.release())
         self._under_way.append(future)
         self._sent.append(future)
 
@@ -180,6 +188,12 @@ class HandedOver(Upload):
         self._buffer = bytearray()
         if self._draft is not None:
             self._draft.close()
+
+
+# What other threads held does not survive a fork.
+@functools.lru_cache(maxsize=1)
+def _room(process: int) -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(_ALL_UNDER_WAY)
 
 
 def abort(fs: Any, *, Bucket: str, Key: str, upload_id: str) -> None:  # noqa: N803

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.scores import PACKED_INDEX_SCHEMA
+from pipelines.planning import tables
 from pipelines.planning.shards import Shard
 from pipelines.stages.packing.drafts import Drafts
 from pipelines.stages.packing.job import Target, is_committed
@@ -35,14 +36,17 @@ def neighbourhood_of(part: str) -> str:
 
 
 def missing(out: str, plan: str, parts: Collection[str]) -> list[Target]:
-    """Those of these parts of a plan that are not there.
-
-    Their recipe is the plan: they are made for it and removed when it is carried out.
-    """
-    targets = [Target(name=part, recipe=storage.name_of(plan)) for part in sorted(parts)]
+    """Those of these parts of a plan that are not there."""
+    made_by = recipe(plan)
+    targets = [Target(name=part, recipe=made_by) for part in sorted(parts)]
     with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
         there = list(pool.map(lambda target: is_committed(out, target), targets))
     return [target for target, is_there in zip(targets, there, strict=True) if not is_there]
+
+
+def recipe(plan: str) -> str:
+    """The recipe of all parts is the plan, and what was taken down: they do not outlive it."""
+    return tar.recipes(storage.name_of(plan))((tables.facts(plan) or {}).get("taken_down"))
 
 
 def remove(out: str) -> None:
