@@ -17,10 +17,12 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipelines.sources.base import SourceError
 from pipelines.sources.patterns import EVERYTHING, fits
+from vae_corpus import storage
 
 _REQUESTS = 32
 # Directory buckets know neither an order of keys nor start-after.
@@ -163,7 +165,8 @@ class _Listing:
         place = {"StartAfter": span.after} if span.after else {}
         if span.token is not None:
             place = {"ContinuationToken": span.token}
-        answer = self._fs.call_s3(
+        ask = partial(
+            self._fs.call_s3,
             "list_objects_v2",
             Bucket=self._bucket,
             Prefix=span.prefix,
@@ -171,6 +174,7 @@ class _Listing:
             **place,
             **self._fs.req_kw,
         )
+        answer = storage.patiently(f"s3://{self._bucket}/{span.prefix}", ask)
         keys = [found["Key"] for found in answer.get("Contents", ())]
         folders = [found["Prefix"] for found in answer.get("CommonPrefixes", ())]
         objects = [

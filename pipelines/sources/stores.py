@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from pipelines.sources.files import FileInfo
@@ -65,7 +66,8 @@ def _folders(fs: Any, top: str) -> Iterator[list[Info]]:
         while waiting or asked:
             while waiting and len(asked) < at_once:
                 folder = waiting.pop()
-                asked[pool.submit(_entries, fs, folder)] = folder
+                url = str(fs.unstrip_protocol(folder))
+                asked[pool.submit(storage.patiently, url, partial(_entries, fs, folder))] = folder
             for answer in wait(asked, return_when=FIRST_COMPLETED).done:
                 folder = asked.pop(answer)
                 entries = answer.result()
