@@ -21,7 +21,6 @@ from vae_corpus.words import TEXT_SYNTH
 
 Row = dict[str, Any]
 
-TAKEN_DOWN = "taken_down"
 # `<source>-<16 hex>`, and the place of a tile behind it.
 _KEY = re.compile(r"(?P<parent>.+-[0-9a-f]{16})(-x(?P<x>\d+)y(?P<y>\d+))?")
 _MAX_FOUND = 50
