@@ -166,9 +166,10 @@ def test_all_sizes_of_a_page_go_when_a_better_one_says_the_same(twins: Twins) ->
     rows = []
     for others in (0, 1, 3):
         for n in range(3):
-            rows.append((f"a{others}{n}", f"a{others}", n, text(seed=others)))
+            rank = 100 * others + n
+            rows.append((f"a{others}{n}", f"a{others}", rank, text(seed=others)))
             worse = text(seed=others, others=others)
-            rows.append((f"b{others}{n}", f"b{others}", 10 + n, worse))
+            rows.append((f"b{others}{n}", f"b{others}", 10 + rank, worse))
     assert twins.of(rows).keys() == {name for name, *_ in rows if name.startswith("b")}
 
 
