@@ -62,8 +62,8 @@ def write_pictures(root: Path, count: int) -> None:
         height, width = whole.shape[:2]
         side = int(np.exp(dice.uniform(np.log(260), np.log(900))))
         wanted = int(side * dice.uniform(1.0, 1.6)), side
-        scale = dice.uniform(max(wanted[0] / width, wanted[1] / height), 1.0)
-        scale = max(scale, wanted[0] / width, wanted[1] / height)
+        least = max(wanted[0] / width, wanted[1] / height)
+        scale = dice.uniform(least, max(1.0, least))
         w, h = (min(int(v / scale), limit) for v, limit in zip(wanted, (width, height), strict=True))
         x, y = int(dice.integers(width - w + 1)), int(dice.integers(height - h + 1))
         crop = cv2.resize(whole[y : y + h, x : x + w], wanted, interpolation=cv2.INTER_AREA)
@@ -92,7 +92,7 @@ def write_pages(root: Path, count: int) -> None:
     root.mkdir(parents=True)
     dice = np.random.default_rng(1)
     members: dict[str, bytes] = {}
-    documents = [path for path in demo_inputs().documents if path.suffix == ".pdf"]
+    documents = demo_inputs().pdfs
     each = -(-count // len(documents))
     for number, path in enumerate(documents):
         with pypdfium2.PdfDocument(path) as document:
