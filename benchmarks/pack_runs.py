@@ -62,11 +62,9 @@ def write_pictures(root: Path, count: int) -> None:
         height, width = whole.shape[:2]
         side = int(np.exp(dice.uniform(np.log(260), np.log(900))))
         wanted = int(side * dice.uniform(1.0, 1.6)), side
-        scale = dice.uniform(max(wanted[0] / width, wanted[1] / height), 1.0)
-        scale = max(scale, wanted[0] / width, wanted[1] / height)
-        w, h = (
-            min(int(v / scale), limit) for v, limit in zip(wanted, (width, height), strict=True)
-        )
+        least = max(wanted[0] / width, wanted[1] / height)
+        scale = dice.uniform(least, max(1.0, least))
+        w, h = (min(int(v / scale), limit) for v, limit in zip(wanted, (width, height), strict=True))
         x, y = int(dice.integers(width - w + 1)), int(dice.integers(height - h + 1))
         crop = cv2.resize(whole[y : y + h, x : x + w], wanted, interpolation=cv2.INTER_AREA)
         ext = _CODECS[int(dice.integers(len(_CODECS)))]
@@ -76,9 +74,7 @@ def write_pictures(root: Path, count: int) -> None:
             samp = "420" if dice.random() < 0.7 else "444"
             data = simplejpeg.encode_jpeg(rgb, quality=quality, colorsubsampling=samp)
         else:
-            options = (
-                [cv2.IMWRITE_WEBP_QUALITY, int(dice.integers(75, 97))] if ext == "webp" else []
-            )
+            options = [cv2.IMWRITE_WEBP_QUALITY, int(dice.integers(75, 97))] if ext == "webp" else []
             data = cv2.imencode(f".{ext}", crop, options)[1].tobytes()
         made[int(dice.integers(len(made)))].append((f"{at:06d}.{ext}", data))
     for number, members in enumerate(made):
@@ -96,15 +92,13 @@ def write_pages(root: Path, count: int) -> None:
     root.mkdir(parents=True)
     dice = np.random.default_rng(1)
     members: dict[str, bytes] = {}
-    documents = [path for path in demo_inputs().documents if path.suffix == ".pdf"]
+    documents = demo_inputs().pdfs
     each = -(-count // len(documents))
     for number, path in enumerate(documents):
         with pypdfium2.PdfDocument(path) as document:
             pages = dice.permutation(len(document))[:each].tolist()
             for page in pages:
-                rgb = (
-                    document[page].render(scale=float(dice.uniform(1.0, 2.2))).to_numpy()[:, :, :3]
-                )
+                rgb = document[page].render(scale=float(dice.uniform(1.0, 2.2))).to_numpy()[:, :, :3]
                 ext = "png" if dice.random() < 0.6 else "jpg"
                 options = [cv2.IMWRITE_JPEG_QUALITY, int(dice.integers(80, 97))]
                 data = cv2.imencode(f".{ext}", rgb, options if ext == "jpg" else [])[1].tobytes()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -157,3 +159,38 @@ def test_a_store_has_one_connection() -> None:
     second, inner = storage.filesystem("memory://x/b/c")
     assert first is second
     assert inner == "/x/b/c"
+
+
+class _Busy:
+    """As much of s3fs as an upload asks for: counts the parts that are under way at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def split_path(self, path: str) -> tuple[str, str, None]:
+        return "bucket", path, None
+
+    def call_s3(self, method: str, **arguments: Any) -> dict[str, str]:
+        if method == "upload_part":
+            with self._lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(0.005)
+            with self._lock:
+                self.now -= 1
+        return {"UploadId": "u", "ETag": "e"}
+
+
+def test_files_that_are_written_at_once_share_the_parts_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload, "PART_BYTES", 1000)
+    store = _Busy()
+    files = [upload.S3Upload(store, f"{n}", lambda request: request()) for n in range(30)]
+    for _ in range(4):
+        for file in files:
+            file.write(bytes(1000))
+    for file in files:
+        file.settle()
+    assert 1 < store.most <= upload._ALL_UNDER_WAY
