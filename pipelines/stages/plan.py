@@ -80,7 +80,9 @@ def plan_corpus(config: CorpusConfig, scored: Scored, runner: Runner) -> str:
     gone = taken_down.read(config.out)
     folder = storage.join(config.out, "plan", plan_hash(config, scored))
     facts = tables.facts(folder)
-    if facts and facts["taken_down"] != gone.digest and lets_in(folder, gone):
+    if facts and tables.lost(folder):
+        facts = None
+    elif facts and facts["taken_down"] != gone.digest and lets_in(folder, gone):
         # The tables do not say what would have become of what comes back.
         storage.remove_folder(folder)
         facts = None
