@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from filters.scores import COLUMNS
 from pipelines.config import PackSettings
+from pipelines.planning import database
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.ranks import hash_bytes, prefixes
 from pipelines.planning.recipes import shard_recipe
@@ -121,7 +121,7 @@ def draw_shards(rows: pa.Table, pack: PackSettings, seed: int, *, alone: bool) -
     the same reason labels with lines of text in all of its tiles, or in none.
     """
     kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
-    with duckdb.connect(config={"threads": 1}) as db:
+    with database.connect() as db:
         db.register("rows", rows)
         answer: Any = db.sql(
             f"""
