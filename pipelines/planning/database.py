@@ -17,6 +17,10 @@ _MEMORY = "1GB"
 def connect(memory: str = _MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database; what does not fit goes to the temporary folder (`TMPDIR`)."""
     spill = os.path.join(tempfile.gettempdir(), f"vae-corpus-spill-{os.getpid()}")
-    config = {"threads": 1, "memory_limit": memory, "temp_directory": spill}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 1,
+        "memory_limit": memory,
+        "temp_directory": spill,
+    }
     with duckdb.connect(config=config) as db:
         yield db

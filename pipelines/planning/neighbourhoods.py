@@ -70,6 +70,12 @@ def listed(folder: str) -> list[Neighbourhood]:
     )
 
 
+def are_tables(folder: str) -> bool:
+    """Whether a folder holds tables of units, or a list of them, as a build writes them first."""
+    names = storage.names(folder)
+    return LIST in names or any(_NAME.fullmatch(name) for name in names)
+
+
 def deal(
     before: Sequence[Dealt], found: NDArray[np.uint64], size: int, bytes_each: float = 0.0
 ) -> list[Dealt]:
