@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal
@@ -27,6 +28,9 @@ from pipelines.sources.parquet_rows import (
     python_value,
     telling_damage,
 )
+
+# What a file may unpack to, by its footer: so many times its size, or so much if that is more.
+_MAX_RATIO, _ALWAYS_BYTES = 200, 1 << 30
 
 
 class ParquetSource(Source):
@@ -63,7 +67,7 @@ class ParquetSource(Source):
         empty = True
         for file in find_files(self.uri, suffix=".parquet"):
             try:
-                sizes = self._group_sizes(file.uri)
+                sizes = self._group_sizes(file.uri, file.bytes)
             except BrokenParquet:
                 empty = False
                 yield self._unit(file, 0, 0, file.bytes)
@@ -93,16 +97,31 @@ class ParquetSource(Source):
             bytes=size,
         )
 
-    def _group_sizes(self, uri: str) -> list[int]:
+    def _group_sizes(self, uri: str, file_bytes: int) -> list[int]:
         """Bytes of each row group; BrokenParquet when the footer does not make sense."""
         with open_parquet(uri) as parquet, telling_damage(uri):
             self.columns_of(uri, parquet)
             metadata = parquet.metadata
-            return [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        if any(group.num_rows < 0 or group.total_byte_size < 0 for group in groups):
+            raise BrokenParquet(f"{uri}: its footer has row groups of less than nothing")
+        rows, unpacked = (
+            sum(getattr(group, name) for group in groups)
+            for name in ("num_rows", "total_byte_size")
+        )
+        # Rows of nothing, and one row again and again, take no bytes; zeros hardly any.
+        if rows > file_bytes:
+            raise BrokenParquet(f"{uri} has {rows} rows in {file_bytes} bytes: no images")
+        if unpacked > max(_ALWAYS_BYTES, _MAX_RATIO * file_bytes):
+            raise BrokenParquet(
+                f"{uri} has {file_bytes} bytes and unpacks to {unpacked}: no images, which hardly"
+                " compress"
+            )
+        return [group.total_byte_size for group in groups]
 
-    def _fault_item(self, uri: str) -> Item:
+    def _fault_item(self, uri: str, file_bytes: int) -> Item:
         try:
-            self._group_sizes(uri)
+            self._group_sizes(uri, file_bytes)
         except BrokenParquet as error:
             fault = ("broken_parquet", str(error))
         else:
@@ -114,9 +133,9 @@ class ParquetSource(Source):
         return image_columns(uri, parquet, wanted)
 
     def read(self, unit: Unit) -> Iterator[Item]:
-        """Every row of the row groups. What is damaged of a group is one item with a fault."""
+        """Every row of the row groups. What is damaged of a group, or missing, is one fault."""
         if unit.start == unit.stop:
-            yield self._fault_item(unit.uri)
+            yield self._fault_item(unit.uri, unit.bytes)
             return
         with open_parquet(unit.uri) as parquet:
             columns = self.columns_of(unit.uri, parquet)
@@ -132,6 +151,8 @@ class ParquetSource(Source):
                                 value = python_value(batch.column(name)[in_batch])
                                 yield self._item(unit.uri, row, place, name, value)
                             row += 1
+                    if row < end:
+                        raise pa.ArrowInvalid("fewer rows than its footer announces")
                 except (pa.ArrowException, OSError) as error:
                     if not is_damage(error, unit.uri):
                         raise
@@ -158,7 +179,7 @@ class ParquetSource(Source):
         # Packing asks in order of address, so the row group last open serves most calls.
         row, place = divmod(offset, max(1, len(self.columns)))
         starts = _group_starts(uri)
-        group = max(i for i, start in enumerate(starts) if start <= row)
+        group = bisect.bisect_right(starts, row) - 1
         columns, reader = _open_group.get(self, uri, group)
         return _bytes_of(reader.value(row - starts[group], columns[place]))[0]
 
