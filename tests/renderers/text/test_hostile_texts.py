@@ -17,6 +17,7 @@ import pytest
 from renderers.text import files
 from renderers.text.cleaning import clean, paragraphs
 from renderers.text.files import UnreadableText, documents
+from renderers.text.html import prose
 
 _PROSE = "The words of an English sentence come one after the other."
 _MOST_S = 3.0
@@ -125,3 +126,11 @@ def test_space_between_han_stays_where_no_line_ends() -> None:
     text = "\u4e2d\u6587\u3000\u5b57\n\u53e5\u5b50 \u8bcd\u8bed\u548c\u66f4\u591a"
     (found,) = paragraphs(text, "zh")
     assert found == "\u4e2d\u6587 \u5b57\u53e5\u5b50 \u8bcd\u8bed\u548c\u66f4\u591a"
+
+
+@pytest.mark.parametrize("mark", ["<a ", "<!--", "<!-- >", "</a ", "<![", "<", "<?"])
+def test_marks_without_end_are_no_page(mark: str) -> None:
+    begun = time.process_time()
+    assert prose(mark * 100_000) == ""
+    assert time.process_time() - begun < _MOST_S
+    assert _PROSE in prose(f"<p>{_PROSE}</p><p>{_PROSE} {mark}")
