@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, find_files
+from pipelines.sources.files import FileInfo, find_files, size_bytes
 from pipelines.sources.parquet_columns import (
     image_columns,
     leaves_of,
@@ -119,9 +119,9 @@ class ParquetSource(Source):
             )
         return [group.total_byte_size for group in groups]
 
-    def _fault_item(self, uri: str, file_bytes: int) -> Item:
+    def _fault_item(self, uri: str) -> Item:
         try:
-            self._group_sizes(uri, file_bytes)
+            self._group_sizes(uri, size_bytes(uri) or 0)
         except BrokenParquet as error:
             fault = ("broken_parquet", str(error))
         else:
@@ -135,7 +135,7 @@ class ParquetSource(Source):
     def read(self, unit: Unit) -> Iterator[Item]:
         """Every row of the row groups. What is damaged of a group, or missing, is one fault."""
         if unit.start == unit.stop:
-            yield self._fault_item(unit.uri, unit.bytes)
+            yield self._fault_item(unit.uri)
             return
         with open_parquet(unit.uri) as parquet:
             columns = self.columns_of(unit.uri, parquet)
