@@ -1,6 +1,6 @@
 """Guess bytes at the readers of foreign data, led by the coverage of their code.
 
-    pip install atheris
+    pip install 'vae-corpus[fuzz]'
     python benchmarks/fuzz_readers.py --seconds 600
     python benchmarks/fuzz_readers.py --target tar --seconds 60 --folder /tmp/fuzz
     python benchmarks/fuzz_readers.py --target tar --replay /tmp/fuzz/tar/findings/crash-...
