@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "date": datetime.date.today().isoformat(),
         "device": f"{platform.machine()}, {os.cpu_count()} cores",
         "fuzzer": f"atheris {version('atheris')}",
-        "command": "python " + " ".join(["benchmarks/fuzz_readers.py", *sys.argv[1:]]),
+        "command": f"python benchmarks/fuzz_readers.py --seconds {given.seconds}",
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
