@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from pipelines.sources.ahead import ahead
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo
+from pipelines.sources.files import FileInfo, size_bytes
 from pipelines.sources.listing import find_files
 from pipelines.sources.parquet_columns import (
     image_columns,
@@ -34,8 +34,8 @@ from pipelines.sources.parquet_rows import (
     telling_damage,
 )
 
-# Of files in a store footers are read side by side; few are larger.
-_FOOTER_BYTES = 1024**2
+# What a file may unpack to, by its footer: so many times its size, or so much if that is more.
+_MAX_RATIO, _ALWAYS_BYTES = 200, 1 << 30
 
 
 class ParquetSource(Source):
@@ -71,7 +71,7 @@ class ParquetSource(Source):
         """
         empty = True
         files = find_files(self.uri, suffix=".parquet")
-        for file, footer in ahead(lambda file: self._group_sizes(file.uri), files):
+        for file, footer in ahead(lambda file: self._group_sizes(file.uri, file.bytes), files):
             try:
                 sizes = footer.result()
             except BrokenParquet:
@@ -103,16 +103,31 @@ class ParquetSource(Source):
             bytes=size,
         )
 
-    def _group_sizes(self, uri: str) -> list[int]:
+    def _group_sizes(self, uri: str, file_bytes: int) -> list[int]:
         """Bytes of each row group; BrokenParquet when the footer does not make sense."""
         with open_parquet(uri) as parquet, telling_damage(uri):
             self.columns_of(uri, parquet)
             metadata = parquet.metadata
-            return [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        if any(group.num_rows < 0 or group.total_byte_size < 0 for group in groups):
+            raise BrokenParquet(f"{uri}: its footer has row groups of less than nothing")
+        rows, unpacked = (
+            sum(getattr(group, name) for group in groups)
+            for name in ("num_rows", "total_byte_size")
+        )
+        # Rows of nothing, and one row again and again, take no bytes; zeros hardly any.
+        if rows > file_bytes:
+            raise BrokenParquet(f"{uri} has {rows} rows in {file_bytes} bytes: no images")
+        if unpacked > max(_ALWAYS_BYTES, _MAX_RATIO * file_bytes):
+            raise BrokenParquet(
+                f"{uri} has {file_bytes} bytes and unpacks to {unpacked}: no images, which hardly"
+                " compress"
+            )
+        return [group.total_byte_size for group in groups]
 
     def _fault_item(self, uri: str) -> Item:
         try:
-            self._group_sizes(uri)
+            self._group_sizes(uri, size_bytes(uri) or 0)
         except BrokenParquet as error:
             fault = ("broken_parquet", str(error))
         else:
@@ -124,7 +139,7 @@ class ParquetSource(Source):
         return image_columns(uri, parquet, wanted)
 
     def read(self, unit: Unit) -> Iterator[Item]:
-        """Every row of the row groups. What is damaged of a group is one item with a fault."""
+        """Every row of the row groups. What is damaged of a group, or missing, is one fault."""
         if unit.start == unit.stop:
             yield self._fault_item(unit.uri)
             return
@@ -147,6 +162,8 @@ class ParquetSource(Source):
                         value = python_value(batch.column(name)[in_batch])
                         yield self._item(uri, row, place, name, value)
                     row += 1
+            if row < end:
+                raise pa.ArrowInvalid("fewer rows than its footer announces")
         except (pa.ArrowException, OSError) as error:
             if not is_damage(error, uri):
                 raise

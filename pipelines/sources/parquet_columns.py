@@ -16,6 +16,7 @@ from vae_corpus.pictures.decode import sniff
 
 _SAMPLE_ROWS = 8
 _HEAD_CHARS = 8192
+_MAX_CHARS = 1500
 
 _TO_BYTES = "write the bytes of the image files into a binary column"
 _NEXT_STEP = {
@@ -42,16 +43,22 @@ def image_columns(uri: str, parquet: pq.ParquetFile, wanted: Sequence[str]) -> l
     if not candidates or wanted:
         lost = [name for name in wanted if name not in candidates]
         which = [name for name in lost if name in schema.names] or schema.names
-        raise SourceError(
+        raise _error(
             f"{uri}: no image column{f' {lost[0]!r}' if lost else ''}; columns with bytes:"
             f" {candidates}; {_what_is_there(parquet, which)}"
         )
     if len(candidates) > 1:
-        raise SourceError(
+        raise _error(
             f"{uri}: set `column` of the source, or `columns` for several images a row:"
             f" {len(candidates)} columns can hold images {candidates} among {schema.names}"
         )
     return candidates
+
+
+def _error(message: str) -> SourceError:
+    """Names of columns, and how many there are, are the affair of whoever wrote the file."""
+    shown = message if len(message) <= _MAX_CHARS else f"{message[:_MAX_CHARS]}…"
+    return SourceError(shown)
 
 
 def leaves_of(schema: pa.Schema, columns: Sequence[str]) -> list[str]:
@@ -99,9 +106,13 @@ def _sample(parquet: pq.ParquetFile, name: str) -> list[Any]:
     if parquet.metadata.num_rows == 0:
         return []
     groups = [i for i in range(parquet.num_row_groups) if parquet.metadata.row_group(i).num_rows]
-    batch = next(
-        parquet.iter_batches(_SAMPLE_ROWS, row_groups=groups[:1], columns=[name], use_threads=False)
+    first = parquet.iter_batches(
+        _SAMPLE_ROWS, row_groups=groups[:1], columns=[name], use_threads=False
     )
+    # None at all where the footer announces rows that are not there.
+    batch = next(first, None)
+    if batch is None:
+        return []
     return [value for value in batch.column(0).to_pylist() if value is not None]
 
 

@@ -26,6 +26,8 @@ from vae_corpus import storage
 _BUFFER_BYTES = 1 << 20
 # Sizes vary inside a group: of few rows even the largest ones take little.
 _MAX_BATCH_ROWS = 64
+# Arrow quotes what it read.
+_MAX_SAID_CHARS = 500
 
 
 class BrokenParquet(SourceError):
@@ -73,7 +75,8 @@ def telling_damage(uri: str) -> Iterator[None]:
         # Through other files than its own arrow's errors of data look like those of a network.
         if not is_damage(error, uri) and "deserialize" not in str(error):
             raise
-        raise BrokenParquet(f"{uri} is not a readable Parquet file: {error}") from None
+        said = str(error)[:_MAX_SAID_CHARS]
+        raise BrokenParquet(f"{uri} is not a readable Parquet file: {said}") from None
 
 
 def is_damage(error: Exception, uri: str) -> bool:
@@ -100,9 +103,11 @@ def batches(
     parquet: pq.ParquetFile, group: int, leaves: Sequence[str], batch_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a group in order, in batches of about `batch_bytes` or less."""
+    # Of all columns together: to be asked of a column whose footer contradicts itself, arrow ends
+    # the process.
     whole = parquet.metadata.row_group(group)
-    size = sum(chunk.total_uncompressed_size for chunk in _chunks_of(whole, leaves))
-    rows = max(1, min(_MAX_BATCH_ROWS, batch_bytes * whole.num_rows // max(size, 1)))
+    fitting = batch_bytes * whole.num_rows // max(whole.total_byte_size, 1)
+    rows = max(1, min(_MAX_BATCH_ROWS, fitting))
     yield from parquet.iter_batches(
         rows, row_groups=[group], columns=list(leaves), use_threads=False
     )

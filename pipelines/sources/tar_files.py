@@ -36,6 +36,9 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": ".tar.zst",
     b"\x04\x22\x4d\x18": ".tar.lz4",
 }
+# What a tar may unpack to: so many times its size, or so much if that is more. Pictures hardly
+# compress, and ten megabytes of a bomb are ten gigabytes or more.
+_MAX_RATIO, _ALWAYS_BYTES = 200, 1 << 30
 _BUFFER_BYTES = 1 << 20
 _STEP_BYTES = 1 << 16
 
@@ -74,6 +77,8 @@ class _Inflated(io.RawIOBase):
         self._stream: Any = None
         self._failed: Exception | None = None
         self._at = self._wanted = 0
+        # By the whole file, so that a second reading ends at the same byte.
+        self._most = max(_ALWAYS_BYTES, _MAX_RATIO * file.seek(0, io.SEEK_END))
 
     def readable(self) -> bool:
         return True
@@ -92,7 +97,8 @@ class _Inflated(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            data = self._read(len(buffer))
+            # Asked for a gigabyte, it would hold that twice.
+            data = self._read(min(len(buffer), _BUFFER_BYTES))
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, pa.ArrowException) as error:
             raise tarfile.ReadError(f"cannot decompress: {error}") from None
         except OSError as error:
@@ -111,14 +117,22 @@ class _Inflated(io.RawIOBase):
         if self._failed is not None:
             raise self._failed
         while self._at < self._wanted:
+            self._check()
             skipped = len(self._stream.read(min(_BUFFER_BYTES, self._wanted - self._at)))
             if not skipped:
                 return b""
             self._at += skipped
+        self._check()
         data = self._up_to(size)
         self._at += len(data)
         self._wanted = self._at
         return data
+
+    def _check(self) -> None:
+        if self._at > self._most:
+            raise tarfile.ReadError(
+                f"it unpacks to more than {self._most} bytes: unpack it yourself if that is right"
+            )
 
     def _up_to(self, size: int) -> bytes:
         """As many bytes as come before the end or an error, which then waits for the next call."""

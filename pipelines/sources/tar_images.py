@@ -31,6 +31,14 @@ _READ_WHOLE = (
     tarfile.GNUTYPE_LONGLINK,
 )
 _MAX_HEADER_BYTES = 1 << 20
+# All headers of one member together: maps of sparse members, and long names one after the other.
+_MAX_HEADERS_BYTES = 4 << 20
+# Attributes for all members, which tarfile looks through at each.
+_MAX_GLOBAL_ATTRIBUTES = 1000
+# No file system holds more, and no program could seek there.
+_MAX_MEMBER_BYTES = 1 << 60
+# The end is filled up to a record of some kilobytes; a bomb can be all zeros.
+_MAX_ZEROS_BYTES, _ZEROS_BYTES = 256 << 20, 1 << 20
 
 
 @dataclass(kw_only=True)
@@ -61,23 +69,34 @@ class TarReading:
         self, file: IO[bytes], size_bytes: int | None, found: list[TarInfo]
     ) -> Iterator[Item]:
         end = 0
+        headers = _Headers(file, size_bytes)
         try:
             # Names by the locale would be other names elsewhere.
             with tarfile.open(
-                fileobj=file,
+                fileobj=headers,  # type: ignore[call-overload]
                 mode="r:",
                 encoding="utf-8",
                 errors="surrogateescape",
                 tarinfo=_Header,
             ) as tar:
                 while (member := tar.next()) is not None:
+                    headers.begin()
+                    if len(tar.pax_headers) > _MAX_GLOBAL_ATTRIBUTES:
+                        raise tarfile.ReadError(
+                            f"{len(tar.pax_headers)} attributes for all members, where"
+                            f" {_MAX_GLOBAL_ATTRIBUTES} are the most"
+                        )
+                    if not member.issparse():
+                        _check_size(member)
                     # tarfile would keep them all: a tar of some kilobytes may hold millions.
-                    tar.members.clear()  # type: ignore[attr-defined]
+                    tar.members.clear()
                     if _is_of_links(member):
                         member.pax_headers = {}
                         found.append(member)
                     if _is_file(member):
                         yield from self._image(file, member.name, member)
+                    elif not (member.isdir() or member.islnk() or member.issym()):
+                        self.passed_over["devices"] += 1
                     end = member.offset_data + (0 if member.issparse() else member.size)
                 if size_bytes is not None and size_bytes < end:
                     raise tarfile.ReadError("unexpected end of data")
@@ -178,6 +197,7 @@ class _Header(TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         header = super().frombuf(buf, encoding, errors)
+        _check_size(header)
         if header.type in _READ_WHOLE and header.size > _MAX_HEADER_BYTES:
             raise tarfile.ReadError(
                 f"a header of {header.size} bytes, where {_MAX_HEADER_BYTES} are the most"
@@ -185,10 +205,42 @@ class _Header(TarInfo):
         return header
 
 
+class _Headers:
+    """The file as tarfile reads headers from it: no more of them for one member than is sane."""
+
+    def __init__(self, file: IO[bytes], size_bytes: int | None) -> None:
+        self._file, self._size_bytes = file, size_bytes
+        self.tell = file.tell
+        self._left = _MAX_HEADERS_BYTES
+
+    def begin(self) -> None:
+        """The headers of another member follow."""
+        self._left = _MAX_HEADERS_BYTES
+
+    def seek(self, offset: int) -> int:
+        if self._size_bytes is not None and offset > self._size_bytes:
+            raise tarfile.ReadError("unexpected end of data")
+        return self._file.seek(offset)
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if self._left < 0:
+            raise tarfile.ReadError(
+                f"more than {_MAX_HEADERS_BYTES} bytes of headers for one member"
+            )
+        return self._file.read(size)
+
+
 def rest_of(uri: str, offset: int, fault: tuple[str, str]) -> Item:
     """Stands for what could not be read of a tar."""
     name = uri.rsplit("/", 1)[-1]
     return Item(member=f"(rest of {name})", uri=uri, offset=offset, data=b"", fault=fault)
+
+
+def _check_size(member: TarInfo) -> None:
+    if not 0 <= member.size <= _MAX_MEMBER_BYTES:
+        # Digits of a number may go on for pages.
+        raise tarfile.ReadError("a member of less than nothing or of more than any file has")
 
 
 def _is_file(member: TarInfo) -> bool:
@@ -231,7 +283,13 @@ def _read(file: IO[bytes], member: TarInfo, size: int) -> bytes:
 
 def _only_zeros(file: IO[bytes], start: int) -> bool:
     file.seek(start)
-    return not any(any(chunk) for chunk in iter(lambda: file.read(1 << 20), b""))
+    for _ in range(0, _MAX_ZEROS_BYTES, _ZEROS_BYTES):
+        chunk = file.read(_ZEROS_BYTES)
+        if chunk.count(0) < len(chunk):
+            return False
+        if not chunk:
+            return True
+    raise tarfile.ReadError(f"more than {_MAX_ZEROS_BYTES} zeros after the end")
 
 
 def _named_wrongly(file: IO[bytes]) -> str | None:

@@ -21,6 +21,7 @@ from vae_corpus import storage
 
 # What img2dataset writes beside 00000.tar.
 _STATS = "_stats.json"
+_MAX_STATS_BYTES = 1 << 20
 
 
 class WebDatasetSource(Source):
@@ -164,14 +165,15 @@ def _compare(uri: str, name: str, held: int) -> Iterator[Item]:
     """One item with a fault when img2dataset says that it wrote another number of images."""
     folder, _, tar = uri.rpartition("/")
     try:
-        said = json.loads(read_bytes(storage.join(folder, name)))["successes"]
+        text = read_bytes(storage.join(folder, name), 0, _MAX_STATS_BYTES)
+        said = json.loads(text)["successes"]
     except OSError as error:
         if not is_gone(error):
             raise
         return
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return  # a file of another tool, under the same name
-    if isinstance(said, int) and said != held:
+    if isinstance(said, int) and 0 <= said < 1 << 63 and said != held:
         why = f"{name} counts {said} images, {tar} holds {held}: it may have been cut or changed"
         place = storage.join(folder, name)
         yield Item(member=name, uri=place, offset=0, data=b"", fault=("count_differs", why))

@@ -9,13 +9,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 MIN_CHARS, MAX_CHARS = 6, 600
+# A block that is longer, such as a file in one line, is cleaned in parts.
+_MAX_BLOCK_CHARS = 1 << 20
+# More marks on one letter are noise, and bringing them in order takes the square of their number.
+# The limit is that of Unicode's Stream-Safe Text Format (UAX 15, section 13).
+_MAX_MARKS = 30
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OVERSTRIKE = re.compile(r".\x08")
 _WIDE = r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
-_BETWEEN_WIDE = re.compile(rf"(?<={_WIDE})\s*\n\s*(?={_WIDE})")
+_BETWEEN_WIDE = re.compile(rf"(?<={_WIDE})\s+(?={_WIDE})")
 _WHITE = re.compile(r"\s+")
 # Leaders, rules and ASCII boxes: no one reads them, and they crowd out words.
 _RULE = re.compile(r"([.\-_=*~#+|·—])(?:\s?\1){3,}")
@@ -32,9 +38,23 @@ def paragraphs(document: str, language: str) -> Iterator[str]:
     """The usable paragraphs of `document` in `language` ("en" or "zh"), 6 to 600 characters."""
     text = _OVERSTRIKE.sub("", _ANSI.sub("", document)).replace("\r\n", "\n")
     for block in re.split(r"\n[ \t]*\n", text):
-        line = clean(_BETWEEN_WIDE.sub("", block))
-        if line and is_language(line, language):
-            yield from _pieces(line)
+        for part in _parts(block):
+            line = clean(_BETWEEN_WIDE.sub(_joined, part))
+            if line and is_language(line, language):
+                yield from _pieces(line)
+
+
+def _parts(block: str) -> Iterator[str]:
+    start = 0
+    while len(block) - start > _MAX_BLOCK_CHARS:
+        end = block.rfind(" ", start, start + _MAX_BLOCK_CHARS) + 1 or start + _MAX_BLOCK_CHARS
+        yield block[start:end]
+        start = end
+    yield block[start:]
+
+
+def _joined(white: re.Match[str]) -> str:
+    return "" if "\n" in white[0] else white[0]
 
 
 def clean(text: str) -> str:
@@ -42,7 +62,10 @@ def clean(text: str) -> str:
 
     "" for mojibake, and for text with words that run from right to left: lines do not.
     """
-    text = unicodedata.normalize("NFC", text)
+    if text.isascii():
+        text = text.translate(_CONTROLS)
+        return _WHITE.sub(" ", _RULE.sub(" ", text)).strip()
+    text = unicodedata.normalize("NFC", _stacked().sub(r"\1", text))
     if _MOJIBAKE.search(text) or _RIGHT_TO_LEFT.search(text):
         return ""
     # Cf holds joiners and direction marks, Co private use, Cn unassigned, So emoji and dingbats.
@@ -53,7 +76,14 @@ def clean(text: str) -> str:
     return _WHITE.sub(" ", _RULE.sub(" ", text)).strip()
 
 
+_CONTROLS = dict.fromkeys([*range(32), 127], " ")
 _UNPRINTABLE = {"Cc", "Cf", "Co", "Cn", "Cs", "So", "Zl", "Zp"}
+
+
+@cache
+def _stacked() -> re.Pattern[str]:
+    marks = "".join(chr(c) for c in range(0x300, 0x1F000) if unicodedata.combining(chr(c)))
+    return re.compile(f"([{marks}]{{{_MAX_MARKS}}})[{marks}]+")
 
 
 def is_language(line: str, language: str) -> bool:

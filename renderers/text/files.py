@@ -9,14 +9,25 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from renderers.documents.web.warc import WarcPage, warc_pages
 from renderers.text.html import decode_html, prose
 
 # The column or key that holds the text, in order of preference.
 TEXT_FIELDS = ("text", "content", "document", "article", "body")
+# A file is read whole, and texts are drawn in every worker: what is larger is a mistake or a bomb.
+MAX_TEXT_BYTES = 1 << 30
+# Pages of HTML that books are on have ten megabytes. Python's parser takes a time for some broken
+# markup that grows with the square of its length.
+_MAX_HTML_BYTES = 32 << 20
+_MAX_SAID_CHARS = 300
+_BATCH_ROWS = 1000
+# What a Parquet file may unpack to: so many times its size, or a text file's most if that is more.
+_MAX_RATIO = 20
 _SKIPPED = "css dat eot gif ico idx inv jpeg jpg js mng otf pdf png svg ttf u8 webp woff woff2"
 _SKIPPED_SUFFIXES = {f".{name}" for name in _SKIPPED.split()}
 _HTML_SUFFIXES = (".html", ".htm", ".xhtml")
@@ -56,11 +67,10 @@ def _read(path: Path) -> Iterator[str]:
             pages = (page for page in warc_pages(file) if isinstance(page, WarcPage))
             yield from filter(None, (prose(decode_html(page.html)) for page in pages))
         return
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise UnreadableText(f"cannot read {path}: {error}") from None
+    data = _bytes_of(path)
     if name.endswith(_HTML_SUFFIXES):
+        if len(data) > _MAX_HTML_BYTES:
+            raise UnreadableText(f"{path} has more than {_MAX_HTML_BYTES} bytes of HTML: split it")
         yield from filter(None, [prose(decode_html(data))])
         return
     text = _decode(data, path)
@@ -74,6 +84,17 @@ def _read(path: Path) -> Iterator[str]:
         yield text
 
 
+def _bytes_of(path: Path) -> bytes:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MAX_TEXT_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableText(f"cannot read {path}: {error}") from None
+    if len(data) > MAX_TEXT_BYTES:
+        raise UnreadableText(f"{path} has more than {MAX_TEXT_BYTES} bytes of text: split it")
+    return data
+
+
 def _decode(data: bytes, path: Path) -> str:
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -84,34 +105,64 @@ def _decode(data: bytes, path: Path) -> str:
 
 
 def _json_lines(text: str, path: Path) -> Iterator[str]:
-    for number, line in enumerate(text.splitlines(), 1):
+    # At line feeds alone: JSON may hold the other separators that `splitlines` knows.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UnreadableText(f"{path}, line {number} is not JSON: {error}") from None
+        if not isinstance(record, dict):
+            said = type(record).__name__
+            raise UnreadableText(
+                f"{path}, line {number} is a {said}: each line must be an object with a text"
+            )
         field = next((f for f in TEXT_FIELDS if isinstance(record.get(f), str)), None)
         if field is None:
+            keys = ", ".join(record)[:_MAX_SAID_CHARS]
             raise UnreadableText(
-                f"{path}, line {number} has the keys {', '.join(record)}; "
+                f"{path}, line {number} has the keys {keys}; "
                 f"the text is looked for in {', '.join(TEXT_FIELDS)}"
             )
         yield record[field]
 
 
 def _parquet(path: Path) -> Iterator[str]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
-    field = next((f for f in TEXT_FIELDS if f in file.schema_arrow.names), None)
-    if field is None:
-        raise UnreadableText(
-            f"{path} has the columns {', '.join(file.schema_arrow.names)}; "
-            f"the text is looked for in {', '.join(TEXT_FIELDS)}"
-        )
-    for batch in file.iter_batches(columns=[field]):
-        yield from (text for text in batch.column(0).to_pylist() if text)
+    try:
+        file = pq.ParquetFile(path)
+        schema = file.schema_arrow
+        names = [f for f in TEXT_FIELDS if f in schema.names and _is_text(schema.field(f).type)]
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        size = sum(group.total_byte_size for group in groups)
+        rows = sum(group.num_rows for group in groups)
+        if names and (size > max(MAX_TEXT_BYTES, _MAX_RATIO * path.stat().st_size)):
+            raise UnreadableText(f"{path} unpacks to {size} bytes of text: split it")
+        if rows > path.stat().st_size:
+            raise UnreadableText(f"{path} has {rows} rows in {path.stat().st_size} bytes: no texts")
+        if not names:
+            columns = ", ".join(schema.names)[:_MAX_SAID_CHARS]
+            raise UnreadableText(
+                f"{path} has the columns {columns}; "
+                f"texts are looked for in {', '.join(TEXT_FIELDS)}"
+            )
+        for batch in file.iter_batches(_BATCH_ROWS, columns=names[:1], use_threads=False):
+            yield from (text for text in batch.column(0).to_pylist() if text)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        said = str(error)[:_MAX_SAID_CHARS]
+        raise UnreadableText(f"cannot read {path}: {said}") from None
+
+
+def _is_text(type_: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(type_):
+        return _is_text(type_.value_type)
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_kind(type_) for is_kind in kinds)
 
 
 def _without_roff(page: str) -> str:

@@ -44,6 +44,8 @@ _INLINE = {
     "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 }  # fmt: skip
 # A block with a larger share of its letters in links is a menu, unless it is longer than menus are.
+# Characters, some seconds of them.
+_MOST_LOOKED_AT = 10**9
 _LINKED_SHARE, _LONG_CHARS = 0.6, 400
 
 
@@ -77,11 +79,23 @@ def prose(html: str) -> str:
 
     Without scripts, styles, controls, hidden parts, the ways round a site, and blocks of links.
     """
+    if _looks_too_far(html):
+        return ""
     reader = _Reader()
     reader.feed(html)
     reader.close()
     reader.end_block()
     return "\n\n".join(reader.blocks)
+
+
+def _looks_too_far(html: str) -> bool:
+    """Whether the parser would look to the end of the page from too many places.
+
+    It does so from each mark that opens something and has no end.
+    """
+    pairs = (("<", ">"), ("<!--", "-->"), ("<![", "]"), ("<?", ">"))
+    most_open = max(html.count(start) - html.count(end) for start, end in pairs)
+    return most_open * len(html) > _MOST_LOOKED_AT
 
 
 def _codec(label: str) -> str | None:

@@ -57,7 +57,9 @@ def test_batches_keep_to_the_limit_or_to_one_row(tmp_path: Path, limit: int) -> 
         leaves = leaves_of(parquet.schema_arrow, ["image"])
         assert leaves == ["image.bytes", "image.path"]
         rows = [b.num_rows for b in batches(parquet, 0, leaves, limit)]
-    assert sum(rows) == 128 and max(rows) == max(1, min(64, limit * 128 // (33 * MB)))
+    fitting = max(1, min(64, limit * 128 // (33 * MB)))
+    # Paths, and what frames the pages, count as well.
+    assert sum(rows) == 128 and max(1, fitting - 1) <= max(rows) <= fitting
 
 
 def test_a_small_group_is_read_once_whatever_the_order(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import struct
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ _SEGMENT = struct.Struct(">BBH").unpack_from
 _FRAME = struct.Struct(">HHB2xB").unpack_from
 # TEM and the restart markers have no length.
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
+_FILL = re.compile(rb"\xff+")
 _ICC = b"ICC_PROFILE\0"
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 
@@ -158,8 +160,8 @@ def _jpeg_header(data: bytes) -> JpegHeader:
             # Bytes that belong to no segment: decoders look for the next marker, and so do we.
             at = _next_marker(data, at)
             continue
-        if marker == 0xFF:  # a fill byte
-            at += 1
+        if marker == 0xFF:  # fill bytes, of which a file may be full
+            at = _FILL.match(data, at).end() - 1  # type: ignore[union-attr]
             continue
         if marker in _ALONE:
             at += 2

@@ -10,6 +10,9 @@ from PIL import BmpImagePlugin, GifImagePlugin
 from vae_corpus.pictures.decode.fault import PILLOW_BYTES_PER_PX, Limits, Refused, check_size
 from vae_corpus.pictures.decode.pixels import Picture, to_picture
 
+# Marks the extension that makes a colour transparent.
+_TRANSPARENCY = b"\xf9"
+
 
 def decode_gif(data: bytes, limits: Limits) -> Picture:
     if len(data) < 14:
@@ -17,6 +20,8 @@ def decode_gif(data: bytes, limits: Limits) -> Picture:
     width, height, flags = struct.unpack("<HHB", data[6:11])
     check_size(width, height, PILLOW_BYTES_PER_PX, limits)
     at, frames = 13 + _gif_palette_bytes(flags), 0
+    # Without comments and the like: Pillow takes many times their size to gather them.
+    parts = [data[:at]]
     while True:
         block = data[at : at + 1]
         if block == b";":
@@ -29,13 +34,18 @@ def decode_gif(data: bytes, limits: Limits) -> Picture:
                 raise Refused("truncated", "ends within the frame header")
             x, y, frame_width, frame_height, flags = struct.unpack("<HHHHB", data[at + 1 : at + 10])
             check_size(x + frame_width, y + frame_height, PILLOW_BYTES_PER_PX, limits)
-            at = _skip_gif_blocks(data, at + 11 + _gif_palette_bytes(flags))
+            end = _skip_gif_blocks(data, at + 11 + _gif_palette_bytes(flags))
+            parts.append(data[at:end])
+            at = end
         elif block == b"!":
-            at = _skip_gif_blocks(data, at + 2)
+            end = _skip_gif_blocks(data, at + 2)
+            if data[at + 1 : at + 2] == _TRANSPARENCY:
+                parts.append(data[at:end])
+            at = end
         else:
             slug = "corrupt" if block else "truncated"
             raise Refused(slug, f"no block at byte {at} of {len(data)}")
-    return to_picture(GifImagePlugin.GifImageFile(io.BytesIO(data)))
+    return to_picture(GifImagePlugin.GifImageFile(io.BytesIO(b"".join([*parts, b";"]))))
 
 
 def _gif_palette_bytes(flags: int) -> int:

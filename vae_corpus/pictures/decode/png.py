@@ -17,6 +17,8 @@ from vae_corpus.pictures.decode.fault import PILLOW_BYTES_PER_PX, Limits, Refuse
 from vae_corpus.pictures.decode.icc import HDR_CURVES, SRGB_PRIMARIES, Described, code_points
 from vae_corpus.pictures.decode.pixels import Picture, to_picture, upright
 
+# Twice what a gigabyte has in chunks of 8 KiB, the usual size. Each of them takes memory and time.
+_MAX_CHUNKS = 1 << 18
 # Inflated at a time, when rows are only counted.
 _INFLATE_BYTES = 1 << 20
 
@@ -177,7 +179,9 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
     Refuses a missing IEND, and a wrong checksum where the pixels depend on it.
     """
     at, kind, view = 8, b"", memoryview(data)
-    while kind != b"IEND":
+    for _ in range(_MAX_CHUNKS):
+        if kind == b"IEND":
+            return
         length = int.from_bytes(data[at : at + 4], "big")
         kind, end = data[at + 4 : at + 8], at + 12 + length
         if end > len(data):
@@ -188,3 +192,4 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
             raise Refused("corrupt", f"wrong checksum of chunk {kind!r} at byte {at}")
         yield kind, at, end, whole
         at = end
+    raise Refused("corrupt", f"more than {_MAX_CHUNKS} chunks")

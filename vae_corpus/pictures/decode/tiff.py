@@ -82,6 +82,7 @@ def _directories(data: bytes) -> list[_Directory]:
     number = "Q" if big else "H"
     directories: list[_Directory] = []
     seen: set[int] = set()
+    spanned = 0
     at = _read(data, order + pointer, 8 if big else 4)
     while at and at not in seen and len(directories) < _MAX_DIRECTORIES:
         seen.add(at)
@@ -91,6 +92,10 @@ def _directories(data: bytes) -> list[_Directory]:
         end = start + entry_bytes * count
         if end > len(data):
             raise Refused("truncated", f"the directory at byte {at} is missing")
+        # One over the other, a small file would hold millions of entries.
+        spanned += end - start
+        if spanned > len(data):
+            raise Refused("corrupt", "its directories lie one over the other")
         directories.append(dict(_entries(data, order, big, range(start, end, entry_bytes))))
         at = _read(data, order + pointer, end)
     if not directories:

@@ -26,9 +26,14 @@ _SEPARATE = 2
 _STRIPS, _TILES = (273, 279), (324, 325)
 _NONE, _FAX_ROWS, _FAX_3, _FAX_4, _JPEG = 1, 2, 3, 4, 7
 _DEFLATE, _LZMA, _ZSTD = (8, 32946), 34925, 50000
-# Bytes at a time, and what a strip may hold beyond its rows: writers fill up blocks of samples.
+# Bytes at a time, and what a strip may hold beyond twice its rows: writers fill up blocks of
+# samples, and more would cost hours in many small strips.
 _PIECE_BYTES = 1 << 16
-_SPARE_ROWS = 64
+_SPARE_BYTES, _SPARE_ROWS = 4096, 64
+# Strips may share what is blank, but not so that a small file is read over and over.
+_MAX_SHARED, _ALWAYS_BYTES = 2, 1 << 20
+# Those of real files have less than two kilobytes.
+_MAX_TABLES_BYTES = 1 << 16
 _LZMA_BYTES = 256 << 20
 # The end of a line of fax, which no code of pixels holds; a block ends in two of them, and in what
 # fills up its last bytes.
@@ -72,9 +77,13 @@ def check_strips(data: bytes, image: TiffImagePlugin.TiffImageFile, limits: Limi
         least = row_bytes * rows[i // columns % len(rows)] if compression == _NONE else 0
         if start + length > len(data) or length < least:
             raise Refused("truncated", f"the strip at byte {start} has {length} bytes")
+    if compression != _NONE and sum(lengths) > _ALWAYS_BYTES + _MAX_SHARED * len(data):
+        raise Refused("corrupt", "its strips lie one over the other")
     tables = image.tag_v2.get(_JPEG_TABLES, b"") if compression == _JPEG else b""
+    if len(tables) > _MAX_TABLES_BYTES:
+        raise Refused("corrupt", f"JPEG tables of {len(tables)} bytes")
     # The last strip of a picture may have more rows than are left.
-    most = _Most(row_bytes * down + _PIECE_BYTES, across * (down + _SPARE_ROWS))
+    most = _Most(2 * row_bytes * down + _SPARE_BYTES, across * (down + _SPARE_ROWS))
     reverse = value_of(image, _FILL_ORDER, 1) == 2 and compression != _JPEG
     for i, (start, length) in enumerate(zip(starts[:wanted], lengths, strict=False)):
         strip = data[start : start + length]
