@@ -210,6 +210,7 @@ def add_shards(out: str, count: int, url: str) -> None:
     stem = f"shards/{GENERAL}/256/made"
     names = [f"{stem}-{n:06d}" for n in range(count)]
     more = {"shard": names, "recipe": [_RECIPE] * count, "samples": [_SAMPLES] * count}
+    more |= {"neighbourhood": ["000000"] * count, "parts": [None] * count}
     sink = io.BytesIO()
     pq.write_table(pa.concat_tables([table, pa.table(more, schema=table.schema)]), sink)
     storage.commit_bytes(path, sink.getvalue())

@@ -64,7 +64,9 @@ def write_pictures(root: Path, count: int) -> None:
         wanted = int(side * dice.uniform(1.0, 1.6)), side
         least = max(wanted[0] / width, wanted[1] / height)
         scale = dice.uniform(least, max(1.0, least))
-        w, h = (min(int(v / scale), limit) for v, limit in zip(wanted, (width, height), strict=True))
+        w, h = (
+            min(int(v / scale), limit) for v, limit in zip(wanted, (width, height), strict=True)
+        )
         x, y = int(dice.integers(width - w + 1)), int(dice.integers(height - h + 1))
         crop = cv2.resize(whole[y : y + h, x : x + w], wanted, interpolation=cv2.INTER_AREA)
         ext = _CODECS[int(dice.integers(len(_CODECS)))]
@@ -74,7 +76,9 @@ def write_pictures(root: Path, count: int) -> None:
             samp = "420" if dice.random() < 0.7 else "444"
             data = simplejpeg.encode_jpeg(rgb, quality=quality, colorsubsampling=samp)
         else:
-            options = [cv2.IMWRITE_WEBP_QUALITY, int(dice.integers(75, 97))] if ext == "webp" else []
+            options = (
+                [cv2.IMWRITE_WEBP_QUALITY, int(dice.integers(75, 97))] if ext == "webp" else []
+            )
             data = cv2.imencode(f".{ext}", crop, options)[1].tobytes()
         made[int(dice.integers(len(made)))].append((f"{at:06d}.{ext}", data))
     for number, members in enumerate(made):
@@ -98,7 +102,9 @@ def write_pages(root: Path, count: int) -> None:
         with pypdfium2.PdfDocument(path) as document:
             pages = dice.permutation(len(document))[:each].tolist()
             for page in pages:
-                rgb = document[page].render(scale=float(dice.uniform(1.0, 2.2))).to_numpy()[:, :, :3]
+                rgb = (
+                    document[page].render(scale=float(dice.uniform(1.0, 2.2))).to_numpy()[:, :, :3]
+                )
                 ext = "png" if dice.random() < 0.6 else "jpg"
                 options = [cv2.IMWRITE_JPEG_QUALITY, int(dice.integers(80, 97))]
                 data = cv2.imencode(f".{ext}", rgb, options if ext == "jpg" else [])[1].tobytes()

@@ -50,6 +50,7 @@ from vae_corpus import storage
 _RESULTS = Path(__file__).parent / "results" / "plan_scale.json"
 _UNITS = 64
 _GIB = 1 << 30
+_NEAR = hash_pairs.Nearness(bits=4, fine_bits=24, log_aspect=MAX_LOG_ASPECT, luma=MAX_LUMA_STEP)
 
 
 def write_scores(folder: Path, rows: int, processes: int) -> list[Neighbourhood]:
@@ -83,8 +84,9 @@ def run_passes(job: PlanJob, told: dict[str, Any]) -> None:
 
     def run(job: PlanJob, step: plan.Pass, numbers: list[int]) -> None:
         for number in numbers:
-            cpu_s, peak = _in_child(job, step, number)
+            cpu_s, peak, files = _in_child(job, step, number)
             told["cpu_s"][step.name] += cpu_s
+            told["files"] += files
             told["peak_gib"][step.name] = max(told["peak_gib"][step.name], peak / _GIB)
 
     for step in plan.PASSES:
@@ -98,14 +100,16 @@ def run_passes(job: PlanJob, told: dict[str, Any]) -> None:
     plan.make_plan(job)
 
 
-def _in_child(job: PlanJob, step: plan.Pass, number: int) -> tuple[float, float]:
+def _in_child(job: PlanJob, step: plan.Pass, number: int) -> tuple[float, float, int]:
+    """CPU seconds of a task, the most bytes it had, and how often it opened a file."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
+        opened = _count_files()
         start = time.process_time()
         plan.do_task(job, step, number)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        os.write(write, json.dumps([time.process_time() - start, peak]).encode())
+        os.write(write, json.dumps([time.process_time() - start, peak, len(opened)]).encode())
         os._exit(0)
     os.close(write)
     _, status = os.waitpid(child, 0)
@@ -113,8 +117,25 @@ def _in_child(job: PlanJob, step: plan.Pass, number: int) -> tuple[float, float]
     os.close(read)
     if status or not said:
         raise RuntimeError(f"{step.name} {number} ended with {status}")
-    cpu_s, peak = json.loads(said)
-    return cpu_s, peak
+    cpu_s, peak, files = json.loads(said)
+    return cpu_s, peak, files
+
+
+def _count_files() -> list[None]:
+    """Grows by one whenever a file is opened to be read or written, from here on."""
+    opened: list[None] = []
+
+    def counting(do: Any) -> Any:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            opened.append(None)
+            return do(*arguments, **named)
+
+        return counted
+
+    for name in ("open_read", "commit", "commit_table", "read_bytes"):
+        setattr(storage, name, counting(getattr(storage, name)))
+    pa.memory_map = counting(pa.memory_map)
+    return opened
 
 
 def check(folder: str, rows: int) -> dict[str, Any]:
@@ -175,12 +196,13 @@ def digest(folder: str) -> str:
 
 def measure(folder: Path, rows: int, partitions: int, processes: int) -> dict[str, Any]:
     dealt = write_scores(folder, rows, processes)
+    hash_pairs.meet(_few_rows(), _NEAR, 0)  # children find the loops compiled
     config = CorpusConfig.model_validate({"plan": {"partitions": partitions}})
     out = folder / f"plan-{rows}-{partitions}"
     shutil.rmtree(out, ignore_errors=True)
     job = plan.plan_job(config, str(folder / "scores"), str(out), dealt, ("a",))
     told: dict[str, Any] = {name: defaultdict(float) for name in ("cpu_s", "wall_s", "peak_gib")}
-    told["work_gib"] = 0.0
+    told |= {"work_gib": 0.0, "files": 0}
     run_passes(job, told)
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _GIB
     facts = {
@@ -190,6 +212,9 @@ def measure(folder: Path, rows: int, partitions: int, processes: int) -> dict[st
         "peak_gib_of_a_task": round(max(told["peak_gib"].values()), 2),
         "of_which_this_process_gib": round(idle, 2),
         "handed_over_gib": round(told["work_gib"], 2),
+        "exchange_bytes_per_row": round(told["work_gib"] * _GIB / rows),
+        # A footer and what is wanted, or a beginning and an end.
+        "requests_per_million_rows": round(2 * told["files"] / rows * 1e6),
         "plan_gib": round(sum(f.stat().st_size for f in out.rglob("*.parquet")) / _GIB, 2),
         "by_pass": {
             name: {
@@ -206,9 +231,27 @@ def measure(folder: Path, rows: int, partitions: int, processes: int) -> dict[st
     return facts
 
 
+def _hashed(numbers: Any, phash: Any, fine: Any) -> hash_pairs.Hashed:
+    page = plan_rows.is_page(numbers)
+    return hash_pairs.Hashed(
+        phash=phash,
+        fine=fine,
+        aspect=np.zeros(len(numbers)),
+        luma=np.full(len(numbers), 100.0),
+        page=numbers,
+        same=numbers,
+        flags=np.where(page, 2, 1).astype(np.uint8),
+        better=np.stack([numbers] * 3, axis=1),
+    )
+
+
+def _few_rows() -> hash_pairs.Hashed:
+    numbers = np.arange(1000, dtype=np.uint64)
+    return _hashed(numbers, *plan_rows.hashes(numbers))
+
+
 def hundred_million(partitions: int = 160, rows: int = 100_000_000) -> dict[str, Any]:
     """One partition of the search for near duplicates among 10^8 rows, as dense as it would be."""
-    near = hash_pairs.Nearness(bits=4, fine_bits=24, log_aspect=MAX_LOG_ASPECT, luma=MAX_LUMA_STEP)
     count = rows // partitions
     start, met = time.process_time(), 0
     for block in hash_pairs.first_blocks(4):
@@ -219,18 +262,7 @@ def hundred_million(partitions: int = 160, rows: int = 100_000_000) -> dict[str,
         few = plan_rows.drawn(numbers, 7) % np.uint64(3)
         mask = np.uint64(((1 << width) - 1) << low)
         phash = (phash & ~mask) | (few << np.uint64(low))
-        page = plan_rows.is_page(numbers)
-        hashed = hash_pairs.Hashed(
-            phash=phash,
-            fine=fine,
-            aspect=np.zeros(count),
-            luma=np.full(count, 100.0),
-            page=numbers,
-            same=numbers,
-            flags=np.where(page, 2, 1).astype(np.uint8),
-            better=np.stack([numbers] * 3, axis=1),
-        )
-        found = hash_pairs.meet(hashed, near, block)
+        found = hash_pairs.meet(_hashed(numbers, phash, fine), _NEAR, block)
         met += int((found.twin >= 0).sum()) + int((found.looks >= 0).sum())
     cpu_s = time.process_time() - start
     return {

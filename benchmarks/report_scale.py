@@ -28,10 +28,12 @@ from PIL import Image
 
 from filters.scores import SCORE_SCHEMA
 from pipelines.config import CorpusConfig
-from pipelines.planning import phases
+from pipelines.planning import phases, tables
+from pipelines.planning.job import Neighbourhood
 from pipelines.report import accounting, page
 from pipelines.sources import FolderSource
 from pipelines.stages import plan
+from pipelines.stages.list import UNIT_SCHEMA
 from vae_corpus import storage
 from vae_corpus.demo import demo_inputs
 from vae_corpus.tables import INDEX_SCHEMA
@@ -136,11 +138,11 @@ def make_shards(out: str, folder: str, photos: list[Path]) -> list[str]:
                 )
             )
         places = writer.close().to_pylist()
-    shards = pq.read_table(f"{folder}/shards.parquet")["shard"].to_pylist()
-    selected = pq.ParquetFile(f"{folder}/selected.parquet")
+    shards = pq.read_table(f"{folder}/{tables.SHARDS}")["shard"].to_pylist()
+    selected = storage.dataset(tables.paths(folder, tables.SELECTED))
     rows: dict[str, list[dict[str, Any]]] = {}
     names = ["key", "shard", "kind", "rung", "bucket", "clarity", "chars_per_mpx", "tiles"]
-    for batch in selected.iter_batches(columns=names):
+    for batch in selected.to_batches(columns=names):
         for row in batch.to_pylist():
             mine = rows.setdefault(row["shard"], [])
             for n in range(len(row["tiles"] or [0])):
@@ -249,7 +251,13 @@ def prepare(root: Path, rows: int) -> None:
         )
     source = FolderSource(name="photos", type="folder", uri=str(root / "photos"))
     config = CorpusConfig(out=str(root / "corpus"), sources=(source,))
-    plan.make_plan(config, str(root / "scores"), units, str(root / "plan"))
+    ids = pa.Table.from_pylist([{"unit_id": unit} for unit in units], schema=UNIT_SCHEMA)
+    path = str(root / "units" / "000.parquet")
+    storage.commit_table(path, ids)
+    whole = Neighbourhood(number=0, generation=0, units=path)
+    plan.make_plan(
+        plan.plan_job(config, str(root / "scores"), str(root / "plan"), [whole], ("photos",))
+    )
     shards = make_shards(config.out, str(root / "plan"), photos)
     prepared = {"config": config.model_dump(mode="json"), "shards": shards}
     (root / "prepared.json").write_text(json.dumps(prepared))

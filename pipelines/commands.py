@@ -45,6 +45,7 @@ COMMANDS = {
         before=("--estimate",),
     ),
     "explain": Command(module="pipelines.explain", about="what became of an image, and why"),
+    "take-down": Command(module="pipelines.take_down", about="take images out of a corpus"),
     "score": Command(module="filters.clarity.__main__", about="clarity of pictures, as a table"),
     "text": Command(
         module="filters.text_density.__main__", about="text density of pictures, as a table"

@@ -15,7 +15,8 @@ from pipelines.sources import (
     Unit,
     WebDatasetSource,
 )
-from pipelines.sources.files import FileInfo, find_files
+from pipelines.sources.files import FileInfo
+from pipelines.sources.listing import find_files
 from pipelines.sources.parquet_rows import BrokenParquet, open_parquet
 
 # Up to this many files of a source are all opened and counted; of more files only drawn ones.
@@ -78,9 +79,9 @@ class Files:
 def list_files(source: Source) -> Files:
     """SourceError when there are none, as a build would raise."""
     if isinstance(source, FolderSource | WebDatasetSource | DocumentSource):
-        files = source.files()
+        files = list(source.files())
     elif isinstance(source, ParquetSource):
-        files = find_files(source.uri, suffix=".parquet")
+        files = list(find_files(source.uri, suffix=".parquet"))
     else:
         units = tuple(source.units())
         files = [FileInfo(root=u.uri, name=u.unit_id, bytes=u.bytes, version="") for u in units]

@@ -27,7 +27,7 @@ def check_folder(out: str, sources: Iterable[Source]) -> None:
         raise SettingsError(f"{out} is a file: name a folder with --out")
     held = {*storage.names(out), *storage.folders(out)}
     others = sorted(held & _CHANGED)
-    if others and not held & _MARKS and not neighbourhoods.listed(storage.join(out, "units")):
+    if others and not held & _MARKS and not neighbourhoods.are_tables(storage.join(out, "units")):
         raise SettingsError(
             f"{out} holds {', '.join(others)}, and is no corpus: a build would change what lies"
             " there. Name another folder with --out"

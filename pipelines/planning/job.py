@@ -112,7 +112,7 @@ def places(rows: NDArray[np.uint64]) -> NDArray[np.int64]:
     return (rows & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def column(table: pa.Table, name: str) -> NDArray[np.generic]:
+def column(table: pa.Table, name: str) -> Any:
     """A column without nulls as numpy sees it, without a copy where there is one chunk."""
     array = table[name].combine_chunks()
     if pa.types.is_fixed_size_binary(array.type):
@@ -120,5 +120,4 @@ def column(table: pa.Table, name: str) -> NDArray[np.generic]:
         raw = np.frombuffer(array.buffers()[1], np.uint8)
         start = array.offset * width
         return raw[start : start + len(array) * width].reshape(-1, width)
-    numbers: NDArray[np.generic] = array.to_numpy(zero_copy_only=False)
-    return numbers
+    return array.to_numpy(zero_copy_only=False)

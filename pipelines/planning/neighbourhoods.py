@@ -11,6 +11,7 @@ draw of all sources that came with it.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from vae_corpus import storage
 
 # As many bytes of sources in a neighbourhood as would fill so many shards.
 _MOST_SHARDS = 32
+# Names the tables that count: those of a deal that was stopped do not.
+LIST = "neighbourhoods.json"
 _NAME = re.compile(r"(\d{3})-(\d{6})-([0-9a-f]{16})\.parquet")
 
 
@@ -42,9 +45,19 @@ class Dealt:
         return f"{self.generation:03d}-{self.number:06d}-{digest}.parquet"
 
 
+def write_list(folder: str, names: Sequence[str]) -> bool:
+    """Say which tables of units of a folder count, all at once; True when they are others."""
+    text = json.dumps(sorted(names), indent=0) + "\n"
+    return storage.commit_bytes(storage.join(folder, LIST), text.encode())
+
+
 def listed(folder: str) -> list[Neighbourhood]:
-    """The neighbourhoods whose tables of units lie in a folder, by number."""
-    found = [(_NAME.fullmatch(name), name) for name in storage.names(folder, ".parquet")]
+    """The neighbourhoods whose tables of units count in a folder, by number."""
+    try:
+        names = json.loads(storage.read_bytes(storage.join(folder, LIST)))
+    except FileNotFoundError:
+        return []
+    found = [(_NAME.fullmatch(name), name) for name in names]
     return sorted(
         (
             Neighbourhood(
@@ -55,6 +68,12 @@ def listed(folder: str) -> list[Neighbourhood]:
         ),
         key=lambda neighbourhood: neighbourhood.number,
     )
+
+
+def are_tables(folder: str) -> bool:
+    """Whether a folder holds tables of units, or a list of them, as a build writes them first."""
+    names = storage.names(folder)
+    return LIST in names or any(_NAME.fullmatch(name) for name in names)
 
 
 def deal(

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from filters.scores import COLUMNS
 from pipelines.config import PackSettings
+from pipelines.planning import database
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.ranks import hash_bytes, prefixes
 from pipelines.planning.recipes import shard_recipe
@@ -31,7 +31,7 @@ from vae_corpus.seeds import generator, mixed
 from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
-PACK_VERSION = 4
+PACK_VERSION = 5
 
 # All that decides what a shard holds of an image, and so its recipe. Where the image was read does
 # not: the same corpus at another place has the same recipes.
@@ -121,7 +121,7 @@ def draw_shards(rows: pa.Table, pack: PackSettings, seed: int, *, alone: bool) -
     the same reason labels with lines of text in all of its tiles, or in none.
     """
     kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
-    with duckdb.connect(config={"threads": 1}) as db:
+    with database.connect() as db:
         db.register("rows", rows)
         answer: Any = db.sql(
             f"""

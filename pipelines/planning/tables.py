@@ -10,6 +10,7 @@ from vae_corpus import storage
 SELECTED, DROPPED, REJECTED = FATES = ("selected", "dropped", "rejected")
 # What each neighbourhood fills of which shard, and the list of all shards.
 FILLED, SHARDS = "filled", "shards.parquet"
+_WRITTEN = (*FATES, FILLED)
 # Written last: while it is there, the plan is whole.
 FACTS = "plan.json"
 
@@ -23,6 +24,16 @@ def paths(plan: str, fate: str) -> list[str]:
 def path(plan: str, fate: str, neighbourhood: str) -> str:
     """The table of one fate of a neighbourhood."""
     return storage.join(plan, fate, f"{neighbourhood}.parquet")
+
+
+def lost(plan: str) -> list[str]:
+    """Tables of a whole plan that are not there any more, by name below its folder."""
+    there = {name: set(storage.names(storage.join(plan, name), ".parquet")) for name in _WRITTEN}
+    every = set().union(*there.values())
+    found = [f"{fate}/{name}" for fate in _WRITTEN for name in sorted(every - there[fate])]
+    # A fate that has lost all of its tables says nothing of its own.
+    found += [fate for fate in _WRITTEN if not there[fate]]
+    return found + ([] if SHARDS in storage.names(plan, SHARDS) else [SHARDS])
 
 
 def facts(plan: str) -> dict[str, Any] | None:

@@ -42,6 +42,20 @@ class TakenDown:
                 found = pc.or_(found, pc.is_in(rows[what].combine_chunks(), values))
         return found
 
+    def shortened(self) -> TakenDown:
+        """The same with the first 16 digits of each hash, which are what keys of images have."""
+        what, value = self.table["what"], self.table["value"]
+        short = pc.if_else(pc.equal(what, SHA256), pc.utf8_slice_codeunits(value, 0, 16), value)
+        return TakenDown(self.table.set_column(1, SCHEMA.field("value"), short))
+
+    def with_more(self, more: pa.Table) -> TakenDown:
+        """This list and what it does not name yet of another one."""
+        pairs = {(row["what"], row["value"]): row for row in self.table.to_pylist()}
+        for row in more.to_pylist():
+            pairs.setdefault((row["what"], row["value"]), row)
+        rows = [pairs[pair] for pair in sorted(pairs)]
+        return TakenDown(pa.Table.from_pylist(rows, schema=SCHEMA))
+
     @property
     def digest(self) -> str:
         """16 hex digits over what was taken down; why does not matter. Empty for nothing."""

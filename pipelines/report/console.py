@@ -25,6 +25,7 @@ _ABOUT = {
     "score": "decode and score every image once",
     "plan": "decide by query what is kept",
     "pack": "copy kept images into shards",
+    "thin": "copy shards without what was taken down",
     "synthesize": "render text onto kept images",
     "report": "write the curriculum, make the page to look at",
 }

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipelines.planning.tables import DROPPED, REJECTED, SELECTED
+from pipelines.planning.taken_down import TAKEN_DOWN
 from pipelines.report import counts
 
 # Rows that stand for no image: a source may have one beside images that all fail in one way.
 _NO_IMAGE = ("count_differs",)
 # Images that are not missed: others like them, or better ones, are in the corpus, or they must not
 # be there.
-_NOT_MISSED = {"duplicate", "near_duplicate", "over_quota", "taken_down"}
+_NOT_MISSED = {"duplicate", "near_duplicate", "over_quota", TAKEN_DOWN}
 _WAY_OUT = {
     "empty": "check how they were written or downloaded",
     "unsupported_format": "convert them, for example to PNG",

@@ -8,17 +8,11 @@ from typing import BinaryIO, Literal, cast
 from pydantic import Field
 
 from pipelines.sources.base import Item, SourceError, Unit
+from pipelines.sources.buckets import buckets
 from pipelines.sources.drawn import MOST_SCALES, DrawnSource, faulty
-from pipelines.sources.files import (
-    FileInfo,
-    buckets,
-    find_files,
-    is_gone,
-    name_hash,
-    open_read,
-    real_path,
-    size_bytes,
-)
+from pipelines.sources.files import FileInfo, is_gone, open_read, real_path, size_bytes
+from pipelines.sources.listing import find_files, stream_files
+from pipelines.sources.spool import Spool
 from renderers.documents.opening import SUFFIXES, FileRef, Ref, Tools, is_warc, kind_of
 from renderers.documents.page import DocumentFault, RendererMissing
 from renderers.documents.recipe import draw_document
@@ -50,8 +44,8 @@ class DocumentSource(DrawnSource):
         False, description="let scripts of web pages run; two runs may then differ"
     )
 
-    def files(self) -> list[FileInfo]:
-        """Every document; SourceError when there is none."""
+    def files(self) -> Iterator[FileInfo]:
+        """Every document, by name; SourceError when there is none."""
         return find_files(self.uri, suffix=SUFFIXES)
 
     def units(self) -> Iterator[Unit]:
@@ -59,18 +53,21 @@ class DocumentSource(DrawnSource):
 
         The first member names the renderers and the fonts: what they draw is part of what it is.
         """
-        files = self.files()
-        small = [file for file in files if file.bytes <= _SMALL_BYTES]
-        total = sum(file.bytes for file in small)
-        groups: list[list[FileInfo]] = [
-            [] for _ in range(buckets(len(small), _WEIGHT * total, self.files_per_unit))
-        ]
-        for file in small:
-            groups[name_hash(file.name) % len(groups)].append(file)
-        for group in filter(None, groups):
-            yield self._unit(group, 0, 1)
-        for file in files:
-            if file.bytes > _SMALL_BYTES:
+        with Spool() as files, Spool() as large:
+            small = total = 0
+            for file in stream_files(self.uri, suffix=SUFFIXES):
+                files.add(file)
+                if file.bytes <= _SMALL_BYTES:
+                    small += 1
+                    total += file.bytes
+            # Large ones are in buckets too: twins of any size lie side by side there.
+            for bucket in files.by_bucket(buckets(small, _WEIGHT * total, self.files_per_unit)):
+                if group := [file for file in bucket if file.bytes <= _SMALL_BYTES]:
+                    yield self._unit(group, 0, 1)
+                for file in bucket:
+                    if file.bytes > _SMALL_BYTES:
+                        large.add(file)
+            for file in large.by_name():
                 # Books and slides are opened as a whole.
                 in_parts = kind_of(file.name) == "pdf" or is_warc(file.name)
                 parts = -(-file.bytes // _PART_BYTES) if in_parts else 1

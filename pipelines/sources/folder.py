@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import (
-    FileInfo,
-    buckets,
-    find_files,
-    is_gone,
-    matches,
-    name_hash,
-    read_bytes,
-    read_many,
-)
+from pipelines.sources.buckets import buckets
+from pipelines.sources.files import FileInfo, is_gone, matches, read_bytes, read_many
+from pipelines.sources.listing import stream_files
 from pipelines.sources.members import SIDECAR_EXTENSIONS, extension_of
+from pipelines.sources.spool import Spool
 from pipelines.sources.tar_files import TAR_SUFFIXES, hidden_suffix, suffix_of
 from vae_corpus import storage
 
@@ -55,25 +50,33 @@ class FolderSource(Source):
 
     def units(self) -> Iterator[Unit]:
         """`start` and `stop` only count the files; `uri` is the folder that members are below."""
-        files = self.files()
-        count = buckets(len(files), sum(f.bytes for f in files), self.files_per_unit)
-        groups: list[list[FileInfo]] = [[] for _ in range(count)]
-        for file in files:
-            groups[name_hash(file.name) % count].append(file)
-        for part in filter(None, groups):
-            yield self._unit(part)
+        with self._wanted() as files:
+            count = buckets(files.count, files.bytes, self.files_per_unit)
+            for part in files.by_bucket(count):
+                yield self._unit(part)
 
-    def files(self) -> list[FileInfo]:
-        """Every file that is wanted; SourceError when there is none."""
-        found = find_files(self.uri, follow_links=self.follow_links)
-        files = [file for file in found if matches(file.name, self.include, self.exclude)]
-        if not files:
-            raise SourceError(
-                f"none of the {len(found)} files at {self.uri} is wanted: check"
-                f" include={list(self.include)} and exclude={list(self.exclude)}"
-            )
-        _refuse_collections(self.uri, [file.name for file in files])
-        return files
+    def files(self) -> Iterator[FileInfo]:
+        """Every file that is wanted, by name; SourceError when there is none."""
+        with self._wanted() as files:
+            yield from files.by_name()
+
+    @contextmanager
+    def _wanted(self) -> Iterator[Spool]:
+        found = 0
+        collections = _Collections()
+        with Spool() as files:
+            for file in stream_files(self.uri, follow_links=self.follow_links):
+                found += 1
+                if matches(file.name, self.include, self.exclude):
+                    files.add(file)
+                    collections.add(file.name)
+            if not files.count:
+                raise SourceError(
+                    f"none of the {found} files at {self.uri} is wanted: check"
+                    f" include={list(self.include)} and exclude={list(self.exclude)}"
+                )
+            collections.refuse(self.uri, files.count)
+            yield files
 
     def _unit(self, part: list[FileInfo]) -> Unit:
         return Unit(
@@ -139,18 +142,28 @@ class FolderSource(Source):
             yield got
 
 
-def _refuse_collections(uri: str, names: list[str]) -> None:
-    """SourceError for nothing but tars, Parquet files or documents, and what lies beside them."""
-    for suffixes, what, kind in _COLLECTIONS:
-        theirs = sum(name.lower().endswith(suffixes) for name in names)
-        if theirs and all(
-            name.lower().endswith(suffixes) or extension_of(name) in SIDECAR_EXTENSIONS
-            for name in names
-        ):
-            raise SourceError(
-                f"{theirs} of the {len(names)} files at {uri} are {what} and none is an image:"
-                f" set `type: {kind}` for this source"
-            )
+class _Collections:
+    """Whether a folder holds nothing but tars, Parquet files or documents, and what lies beside."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(_COLLECTIONS, 0)
+
+    def add(self, name: str) -> None:
+        # One image is enough to rule a kind out, so few names are looked at.
+        for collection in list(self._counts):
+            if name.lower().endswith(collection[0]):
+                self._counts[collection] += 1
+            elif extension_of(name) not in SIDECAR_EXTENSIONS:
+                del self._counts[collection]
+
+    def refuse(self, uri: str, files: int) -> None:
+        """SourceError for a folder that a source of another type reads."""
+        for (_, what, kind), theirs in self._counts.items():
+            if theirs:
+                raise SourceError(
+                    f"{theirs} of the {files} files at {uri} are {what} and none is an image:"
+                    f" set `type: {kind}` for this source"
+                )
 
 
 def _is_tar(uri: str) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
+from pipelines.sources.ahead import ahead
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, find_files
+from pipelines.sources.files import FileInfo
+from pipelines.sources.listing import find_files
 from pipelines.sources.parquet_columns import (
     image_columns,
     leaves_of,
@@ -32,7 +33,6 @@ from pipelines.sources.parquet_rows import (
     read_ahead,
     telling_damage,
 )
-from vae_corpus import storage
 
 # Of files in a store footers are read side by side; few are larger.
 _FOOTER_BYTES = 1024**2
@@ -71,11 +71,15 @@ class ParquetSource(Source):
         """
         empty = True
         files = find_files(self.uri, suffix=".parquet")
-        for file, sizes in zip(files, self._sizes_of_all(files), strict=True):
-            if sizes is None:
+        for file, footer in ahead(lambda file: self._group_sizes(file.uri), files):
+            try:
+                sizes = footer.result()
+            except BrokenParquet:
                 empty = False
                 yield self._unit(file, 0, 0, file.bytes)
                 continue
+            except OSError as error:
+                raise SourceError(f"cannot read {file.uri}: {error.strerror or error}") from None
             start = 0
             while start < len(sizes):
                 stop, total = start + 1, sizes[start]
@@ -98,21 +102,6 @@ class ParquetSource(Source):
             stop=stop,
             bytes=size,
         )
-
-    def _sizes_of_all(self, files: Sequence[FileInfo]) -> Iterator[list[int] | None]:
-        """Bytes of each row group of each file; None where the footer does not make sense."""
-
-        def sizes(file: FileInfo) -> list[int] | None:
-            try:
-                return self._group_sizes(file.uri)
-            except BrokenParquet:
-                return None
-            except OSError as error:
-                raise SourceError(f"cannot read {file.uri}: {error.strerror or error}") from None
-
-        if storage.is_local(self.uri):
-            return map(sizes, files)
-        return storage.in_order((_FOOTER_BYTES, partial(sizes, file)) for file in files)
 
     def _group_sizes(self, uri: str) -> list[int]:
         """Bytes of each row group; BrokenParquet when the footer does not make sense."""

@@ -6,12 +6,15 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pipelines.sources.base import Item, Source, SourceError, Unit
-from pipelines.sources.files import FileInfo, find_files, is_gone, matches, read_bytes, read_ranges
+from pipelines.sources.files import FileInfo, is_gone, matches, read_bytes, read_ranges
+from pipelines.sources.listing import stream_files
+from pipelines.sources.spool import Spool
 from pipelines.sources.tar_files import TAR_SUFFIXES, OpenTar, compression_of, open_tar, suffix_of
 from pipelines.sources.tar_images import TarListing, TarReading, rest_of
 from vae_corpus import storage
@@ -40,14 +43,11 @@ class WebDatasetSource(Source):
 
     def units(self) -> Iterator[Unit]:
         """A unit per tar; `members` names the counts of img2dataset where they are."""
-        found, tars = self._found()
-        counts = {file.uri: file for file in self._counts(found)}
         chosen = self.model_dump(
             include={"include", "exclude", "max_file_bytes"}, exclude_defaults=True
         )
-        for file in tars:
+        for file, stats in self._found():
             parts: list[Any] = [file.uri, file.bytes, file.version, *([chosen] if chosen else [])]
-            stats = counts.get(file.uri[: -len(suffix_of(file.uri))] + _STATS)
             if stats is not None:
                 parts.append([stats.bytes, stats.version])
             yield Unit(
@@ -60,9 +60,9 @@ class WebDatasetSource(Source):
                 members=() if stats is None else (storage.name_of(stats.uri),),
             )
 
-    def files(self) -> list[FileInfo]:
-        """Every tar; SourceError when there is none."""
-        return self._found()[1]
+    def files(self) -> Iterator[FileInfo]:
+        """Every tar, by name; SourceError when there is none."""
+        return (file for file, _ in self._found())
 
     def list_images(self, file: FileInfo) -> list[tuple[Item, int]]:
         """The images of a tar without their bytes, each with its size.
@@ -74,21 +74,24 @@ class WebDatasetSource(Source):
             size = None if compression_of(file.uri) else file.bytes
             return [(item, listing.sizes.get(i, 0)) for i, item in listing.numbered(opened, size)]
 
-    def _found(self) -> tuple[list[FileInfo], list[FileInfo]]:
-        found = find_files(self.uri, suffix=(*TAR_SUFFIXES, _STATS))
-        tars = [file for file in found if suffix_of(file.name)]
-        if not tars:
-            raise SourceError(f"no .tar among the {len(found)} files at {self.uri}: check the type")
-        return found, tars
-
-    def _counts(self, found: list[FileInfo]) -> list[FileInfo]:
-        # A pattern for tars does not match what lies beside them.
-        if suffix := suffix_of(self.uri):
-            try:
-                return find_files(self.uri[: -len(suffix)] + _STATS, suffix=_STATS)
-            except SourceError:
-                return []
-        return [file for file in found if file.name.endswith(_STATS)]
+    def _found(self) -> Iterator[tuple[FileInfo, FileInfo | None]]:
+        """Every tar, by name, with the counts of img2dataset that are its own."""
+        with Spool() as found:
+            every = tars = 0
+            # A pattern for tars, or the name of one, does not match what lies beside them.
+            suffix = suffix_of(self.uri)
+            for file in stream_files(self.uri, suffix=(*TAR_SUFFIXES, _STATS)):
+                every += 1
+                tars += (is_tar := bool(suffix_of(file.name)))
+                if is_tar or not suffix:
+                    found.add(file)
+            if not tars:
+                raise SourceError(f"no .tar among the {every} files at {self.uri}: check the type")
+            if suffix:
+                with suppress(SourceError):
+                    for file in stream_files(self.uri[: -len(suffix)] + _STATS, suffix=_STATS):
+                        found.add(file)
+            yield from _with_counts(found.by_key(_counts_first))
 
     def read(self, unit: Unit) -> Generator[Item, None, Counter[str]]:
         """Every image of the tar, and a fault for what is broken of it.
@@ -131,6 +134,30 @@ class WebDatasetSource(Source):
 
 
 _open_tar = OpenTar()
+
+
+def _counts_first(file: FileInfo) -> str:
+    """Sorts tars by name, and before `a.tar` and whatever else begins with `a.` its counts."""
+    return file.uri.removesuffix(_STATS) + "." if file.uri.endswith(_STATS) else file.uri
+
+
+def _with_counts(
+    files: Iterator[FileInfo],
+) -> Iterator[tuple[FileInfo, FileInfo | None]]:
+    # Counts that may have tars yet to come: each begins as the next one does, so they are few.
+    open_counts: list[FileInfo] = []
+    last = ""
+    for file in files:
+        if file.uri == last:
+            raise SourceError(f"two files would be stored as {last}: rename one of them")
+        last = file.uri
+        while open_counts and not file.uri.startswith(_counts_first(open_counts[-1])):
+            open_counts.pop()
+        if file.uri.endswith(_STATS):
+            open_counts.append(file)
+        elif suffix := suffix_of(file.uri):
+            stem = file.uri[: -len(suffix)]
+            yield file, next((c for c in open_counts if c.uri == stem + _STATS), None)
 
 
 def _compare(uri: str, name: str, held: int) -> Iterator[Item]:

@@ -15,14 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.config import CorpusConfig
-from pipelines.planning import neighbourhoods
+from pipelines.planning import database, neighbourhoods
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.neighbourhoods import Dealt
 from pipelines.sources import Source, Unit
@@ -173,8 +172,7 @@ def _write(spool: str, dealt: Sequence[Dealt], out: str, there: set[str]) -> boo
                 "place": np.concatenate([np.arange(n) for n in count]),
             }
         )
-        with duckdb.connect(config={"threads": 1, "memory_limit": _SORT_MEMORY}) as db:
-            db.execute(f"SET temp_directory = '{spool}/sort'")
+        with database.connect(_SORT_MEMORY) as db:
             db.register("places", places)
             db.register("units", storage.dataset(sorted(map(str, Path(spool).glob("*.parquet")))))
             names = ", ".join(UNIT_SCHEMA.names)
@@ -189,10 +187,11 @@ def _write(spool: str, dealt: Sequence[Dealt], out: str, there: set[str]) -> boo
                 with storage.commit(path) as file:
                     # A row group each: a worker reads its unit alone.
                     pq.write_table(table, file, compression="zstd", row_group_size=1)
-    gone = sorted(there - {each.file_name for each in dealt})
-    for name in gone:
+    wanted = {each.file_name for each in dealt}
+    changed = neighbourhoods.write_list(out, sorted(wanted))
+    for name in sorted(set(storage.names(out, ".parquet")) - wanted):
         storage.remove(storage.join(out, name))
-    return bool(missing or gone)
+    return changed
 
 
 def _by_neighbourhood(batches: Any) -> Iterator[tuple[int, pa.Table]]:

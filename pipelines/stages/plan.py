@@ -46,6 +46,7 @@ VERSION = 8
 
 # Neighbourhoods that one task handles: some 10^6 images.
 _BATCH = 16
+_WORK = "work-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,9 @@ def plan_corpus(config: CorpusConfig, scored: Scored, runner: Runner) -> str:
     gone = taken_down.read(config.out)
     folder = storage.join(config.out, "plan", plan_hash(config, scored))
     facts = tables.facts(folder)
-    if facts and facts["taken_down"] != gone.digest and lets_in(folder, gone):
+    if facts and tables.lost(folder):
+        facts = None
+    elif facts and facts["taken_down"] != gone.digest and lets_in(folder, gone):
         # The tables do not say what would have become of what comes back.
         storage.remove_folder(folder)
         facts = None
@@ -133,7 +136,7 @@ def plan_job(
         scores=scores,
         folder=folder,
         # What is handed over depends on the number of partitions.
-        work=storage.join(folder, f"work-{count}"),
+        work=storage.join(folder, f"{_WORK}{count}"),
         batches=tuple(batches),
     )
 
@@ -156,7 +159,10 @@ def make_plan(job: PlanJob, run: Run | None = None) -> None:
     facts: dict[str, Any] = {"taken_down": job.taken_down.digest}
     facts |= {"capped": said["near"].get("capped", 0), "texts": said["leaders"].get("texts", 0)}
     storage.commit_bytes(storage.join(job.folder, tables.FACTS), json.dumps(facts).encode())
-    storage.remove_folder(job.work)
+    for name in storage.folders(job.folder):
+        # Those of another number of partitions as well.
+        if name.startswith(_WORK):
+            storage.remove_folder(storage.join(job.folder, name))
 
 
 def do_task(job: PlanJob, step: Pass, number: int) -> dict[str, Any]:

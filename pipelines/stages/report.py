@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.config import CorpusConfig
+from pipelines.planning import tables
 from pipelines.planning.phases import make_curriculum, write_curriculum
 from pipelines.planning.shards import Shard
 from pipelines.report import accounting, page
@@ -68,7 +69,7 @@ def finish(
             "the corpus holds no samples: the table above says why images were left out"
         )
     failed = _failed_images(images["rejected"])
-    told = [*notices, *lost, *empty, *failed, *text_layers(plan)]
+    told = [*notices, *lost, *empty, *failed, *_capped(plan), *text_layers(plan)]
     facts = {
         "version": VERSION,
         "seed": config.seed,
@@ -104,6 +105,14 @@ def finish(
     if write_curriculum(out, whole):
         runner.worked.add("report")
     return Reported(groups=groups, images=images, problems=problems, notices=told, page=shown)
+
+
+def _capped(plan: str) -> list[str]:
+    count = (tables.facts(plan) or {}).get("capped", 0)
+    return [
+        f"{count} images have hashes that very many have: each was compared with some hundreds of"
+        " the others for near duplicates, not with all"
+    ][: bool(count)]
 
 
 def _failed_images(rejected: dict[str, int]) -> list[str]:

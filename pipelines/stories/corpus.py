@@ -21,7 +21,6 @@ from vae_corpus.words import TEXT_SYNTH
 
 Row = dict[str, Any]
 
-TAKEN_DOWN = "taken_down"
 # `<source>-<16 hex>`, and the place of a tile behind it.
 _KEY = re.compile(r"(?P<parent>.+-[0-9a-f]{16})(-x(?P<x>\d+)y(?P<y>\d+))?")
 _MAX_FOUND = 50
@@ -95,18 +94,10 @@ def open_corpus(root: str) -> Corpus:
         plan=storage.join(root, "plan", facts["plan"]),
         facts=facts,
     )
-    if lost := _lost(corpus.plan):
-        raise StoryError(f"{corpus.plan} has no {lost}: run the build again")
+    whole = tables.facts(corpus.plan) is not None
+    if lost := tables.lost(corpus.plan) if whole else [tables.FACTS]:
+        raise StoryError(f"{corpus.plan} has no {lost[0]}: run the build again")
     return corpus
-
-
-def _lost(plan: str) -> str:
-    """The first file that a whole plan would have; empty where none is missing."""
-    if tables.facts(plan) is None:
-        return tables.FACTS
-    found = {fate: set(storage.names(storage.join(plan, fate), ".parquet")) for fate in FATES}
-    every = set().union(*found.values())
-    return min((f"{fate}/{name}" for fate in FATES for name in every - found[fate]), default="")
 
 
 def split_key(what: str) -> tuple[str, tuple[int, int] | None] | None:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from filters.scores import COLUMNS
-from pipelines.planning.place import judge_row, rung_draw_sql, rung_shares
+from pipelines.planning.place import rung_draw_sql, rung_shares
+from pipelines.planning.taken_down import TAKEN_DOWN
+from pipelines.planning.tiles import judge_row
 from pipelines.stories.corpus import (
-    TAKEN_DOWN,
     Corpus,
     Row,
     StoryError,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipelines.planning import neighbourhoods, rules, taken_down
 from pipelines.planning.settings import PlanSettings
-from pipelines.stories.corpus import TAKEN_DOWN, Corpus, Row, quoted, why_taken_down
+from pipelines.stories.corpus import Corpus, Row, quoted, why_taken_down
 from pipelines.stories.image import Section
 from pipelines.stories.spoken import shown
 from pipelines.stories.twins import place
@@ -24,7 +24,7 @@ _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _ELSEWHERE = {
     "duplicate": "no setting: files of the same bytes are kept once",
     "over_quota": "plan.quotas",
-    TAKEN_DOWN: f"no setting: {taken_down.NAME} of the corpus lists what must not be in it",
+    taken_down.TAKEN_DOWN: f"no setting: {taken_down.NAME} lists what must not be in the corpus",
     "too_many_pixels": "score.max_pixels",
     "side_too_long": "score.max_side_px",
     "file_too_large": "max_file_bytes of its source",
@@ -105,7 +105,7 @@ def _examples(corpus: Corpus, slug: str, fate: str) -> list[str]:
 
 
 def _detail(corpus: Corpus, row: Row) -> str:
-    if row["slug"] == TAKEN_DOWN:
+    if row["slug"] == taken_down.TAKEN_DOWN:
         return f": {why_taken_down(corpus, row)}"
     if row.get("why"):
         return f": {row['why']}"

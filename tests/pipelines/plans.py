@@ -53,9 +53,10 @@ def job_of(
             table = pa.Table.from_pylist(theirs, schema=SCORE_SCHEMA)
             storage.commit_table(str(folder / "scores" / f"{unit}.parquet"), table)
         listed = pa.Table.from_pylist([{"unit_id": unit} for unit in units], schema=UNIT_SCHEMA)
-        path = str(folder / "units" / f"{number:06d}.parquet")
-        storage.commit_table(path, listed)
         generation = generations[number] if generations else 0
+        name = f"{generation:03d}-{number:06d}-{'0' * 16}.parquet"
+        path = str(folder / "units" / name)
+        storage.commit_table(path, listed)
         dealt.append(Neighbourhood(number=number, generation=generation, units=path))
     sources = {row["source"] for rows in neighbourhoods for row in rows}
     scores, out = str(folder / "scores"), str(folder / "plan")

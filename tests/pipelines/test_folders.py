@@ -234,16 +234,30 @@ def test_a_folder_has_one_name_whatever_the_order_on_disk(
     (tmp_path / "z" / "a.jpg").write_bytes(A)
     for link in ("b", "y"):
         (tmp_path / link).symlink_to(tmp_path / "z")
-    walk = os.walk
+    scandir = os.scandir
+    turned: list[str] = []
 
-    def backwards(*args: Any, **options: Any) -> Any:
-        for folder, below, files in walk(*args, **options):
-            below.reverse()
-            yield folder, below, files
+    class Backwards:
+        def __init__(self, path: str) -> None:
+            with scandir(path) as entries:
+                self._entries = sorted(entries, key=lambda entry: entry.name)
+            turned.append(path)
+
+        def __iter__(self) -> Backwards:
+            return self
+
+        def __next__(self) -> os.DirEntry[str]:
+            if not self._entries:
+                raise StopIteration
+            return self._entries.pop()
+
+        def close(self) -> None:
+            pass
 
     assert names(FolderSource(name="a", uri=str(tmp_path))) == ["z/a.jpg"]
-    monkeypatch.setattr(os, "walk", backwards)
+    monkeypatch.setattr(os, "scandir", Backwards)
     assert names(FolderSource(name="a", uri=str(tmp_path))) == ["z/a.jpg"]
+    assert len(turned) == 4
 
 
 def test_a_source_of_nothing_says_what_it_looked_for(tmp_path: Path) -> None:

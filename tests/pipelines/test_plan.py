@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from pipelines.config import CorpusConfig, PackSettings
-from pipelines.planning import taken_down
+from pipelines.engine import Failure
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.settings import PlanSettings
-from pipelines.planning.taken_down import TakenDown
 from pipelines.stages import plan
 from pipelines.stages.list import Listed
 from pipelines.stages.score import Scored
@@ -289,29 +287,21 @@ def test_the_order_of_scores_changes_nothing(tmp_path: Path) -> None:
 def test_another_threshold_is_another_plan_and_units_are_part_of_it() -> None:
     config = CorpusConfig()
     stricter = CorpusConfig(plan=PlanSettings(min_clarity=0.9))
-    none, gone = TakenDown(), TakenDown(pa.Table.from_pylist([GONE], schema=taken_down.SCHEMA))
     hashes = [
-        plan.plan_hash(config, scored("s", "u"), (), none),
-        plan.plan_hash(stricter, scored("s", "u"), (), none),
-        plan.plan_hash(config, scored("s", "u", "v"), (), none),
-        plan.plan_hash(config, scored("t", "u"), (), none),
-        plan.plan_hash(config, scored("s", "u"), ("0a",), none),
-        plan.plan_hash(config, scored("s", "u"), (), gone),
+        plan.plan_hash(config, scored("s", "u")),
+        plan.plan_hash(stricter, scored("s", "u")),
+        plan.plan_hash(config, scored("s", "u", "v")),
+        plan.plan_hash(config, scored("t", "u")),
+        plan.plan_hash(config, scored("s", "u", given_up=("0a", "0b"))),
     ]
     assert len(set(hashes)) == len(hashes)
-    # Neither the place of a corpus nor the order and number of tasks decide anything.
-    again = scored("s", "u", root="s3://b/c")
-    cut = CorpusConfig(plan=PlanSettings(partitions=7))
-    assert plan.plan_hash(cut, again, (), none) == hashes[0]
-    assert plan.plan_hash(config, scored("s", "u"), ("0a", "0b"), none) == plan.plan_hash(
-        config, scored("s", "u"), ("0b", "0a"), none
-    )
+    # Neither where a corpus lies, nor in how many parts it is planned, nor what failed first.
+    parts = CorpusConfig(plan=PlanSettings(partitions=7))
+    assert plan.plan_hash(parts, scored("s", "u", root="s3://b/c")) == hashes[0]
+    assert plan.plan_hash(config, scored("s", "u", given_up=("0b", "0a"))) == hashes[-1]
 
 
-GONE = {"what": "key", "value": "a-0", "why": "asked for"}
-
-
-def scored(scores: str, *units: str, root: str = "/c") -> Scored:
+def scored(scores: str, *units: str, root: str = "/c", given_up: tuple[str, ...] = ()) -> Scored:
     """Scores of neighbourhoods with these tables of units."""
     none = np.zeros(0, np.int64)
     listed = Listed(
@@ -325,7 +315,8 @@ def scored(scores: str, *units: str, root: str = "/c") -> Scored:
         ends=none,
         by_source={},
     )
-    return Scored(folder=f"{root}/scores/{scores}", listed=listed, given_up=(), versions={})
+    failures = tuple(Failure(task_id=unit, slug="x", why="y") for unit in given_up)
+    return Scored(folder=f"{root}/scores/{scores}", listed=listed, given_up=failures, versions={})
 
 
 def test_the_bucket_is_the_nearest_that_fits(tmp_path: Path) -> None:

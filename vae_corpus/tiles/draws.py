@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from vae_corpus.tiles.compiled import EXACT
+from vae_corpus.tiles.compiled import EXACT, INNER
 
 
 def digests(seed: int, name: str, keys: Iterable[str]) -> NDArray[np.uint32]:
@@ -51,7 +51,7 @@ def orders(
     return drawn
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _product(a, b):  # type: ignore[no-untyped-def]
     """High and low 64 bits of a product of two uint64."""
     half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
@@ -61,7 +61,7 @@ def _product(a, b):  # type: ignore[no-untyped-def]
     return a1 * b1 + (second >> half) + (third >> half) + (middle >> half), a * b
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _step(state):  # type: ignore[no-untyped-def]
     factor_high, factor_low = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
     high, low = _product(state[1], factor_low)
@@ -70,7 +70,7 @@ def _step(state):  # type: ignore[no-untyped-def]
     state[0] = high + state[2] + np.uint64(state[1] < low)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _word(state):  # type: ignore[no-untyped-def]
     """The next 64 bits."""
     _step(state)
@@ -78,7 +78,7 @@ def _word(state):  # type: ignore[no-untyped-def]
     return (mixed >> turn) | (mixed << ((np.uint64(64) - turn) & np.uint64(63)))
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _half(state):  # type: ignore[no-untyped-def]
     """The next 32 bits: the lower half of a word, then its upper half, which waits in `state`."""
     if state[4]:
@@ -89,7 +89,7 @@ def _half(state):  # type: ignore[no-untyped-def]
     return word & np.uint64(0xFFFFFFFF)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _begin(seed, pool, state):  # type: ignore[no-untyped-def]
     """Set `state`, uint64[6], as numpy does for a SeedSequence of four words."""
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(16)
@@ -128,7 +128,7 @@ def _begin(seed, pool, state):  # type: ignore[no-untyped-def]
     _step(state)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _chance(state):  # type: ignore[no-untyped-def]
     return np.float64(_word(state) >> np.uint64(11)) * 2.0**-53
 

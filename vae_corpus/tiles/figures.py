@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vae_corpus.tiles import draws
 from vae_corpus.tiles.arrays import WHY, Lists, Sizes, Tiles
-from vae_corpus.tiles.compiled import EXACT
+from vae_corpus.tiles.compiled import EXACT, INNER
 from vae_corpus.tiles.placing import Judged, as_judged, one_page
 from vae_corpus.words import Bucket
 
@@ -139,7 +139,7 @@ def _add(  # type: ignore[no-untyped-def]
     return end
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _insert(x, y, chars, why, first, end, left, top, held):  # type: ignore[no-untyped-def]
     """Put a tile where it stands in order of reading, for one at the same place; the new end."""
     at = first
@@ -155,7 +155,7 @@ def _insert(x, y, chars, why, first, end, left, top, held):  # type: ignore[no-u
     return end
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _covers(regions, region, x, y, across, down):  # type: ignore[no-untyped-def]
     """The part of a tile that a region covers."""
     wide = min(regions[2, region], x + across) - max(regions[0, region], x)
@@ -163,7 +163,7 @@ def _covers(regions, region, x, y, across, down):  # type: ignore[no-untyped-def
     return max(0.0, wide) * max(0.0, high) / (across * down)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _overlaps(x, y, why, first, end, left, top, across, down):  # type: ignore[no-untyped-def]
     """Whether too much of a tile is in one that is kept."""
     for at in range(first, end):
@@ -174,34 +174,38 @@ def _overlaps(x, y, why, first, end, left, top, across, down):  # type: ignore[n
     return False
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _around(  # type: ignore[no-untyped-def]
     regions, region, width, height, across, down, lines, start, stop, room
 ):
     """The tile with the region in its middle, moved a little where it cuts fewer characters."""
-    x0, x1, y0, y1, chars = room[0], room[1], room[2], room[3], room[4]
     count = stop - start
-    for i in range(count):
-        x0[i], x1[i], chars[i] = lines[0, start + i], lines[2, start + i], lines[4, start + i]
-    middle = (regions[0, region] + regions[2, region]) / 2
-    left = _place(middle, across, width, x0, x1, chars, count, room[5])
-    near = 0
-    for i in range(count):
-        if x1[i] > left and x0[i] < left + across:
-            y0[near], y1[near] = lines[1, start + i], lines[3, start + i]
-            x0[near], x1[near], chars[near] = x0[i], x1[i], chars[i]
-            near += 1
-    middle = (regions[1, region] + regions[3, region]) / 2
-    top = _place(middle, down, height, y0, y1, chars, near, room[5])
+    for k in range(5):
+        for i in range(count):
+            room[k, i] = lines[k, start + i]
+    left = top = 0
+    for axis in range(2):
+        size, total = (down, height) if axis else (across, width)
+        middle = (regions[axis, region] + regions[axis + 2, region]) / 2
+        at = _place(middle, size, total, room[axis], room[axis + 2], room[4], count, room[5])
+        near = 0
+        for i in range(count):
+            if room[axis + 2, i] > at and room[axis, i] < at + size:
+                for k in range(5):
+                    room[k, near] = room[k, i]
+                near += 1
+        count = near
+        left, top = (left, at) if axis else (at, top)
     inside = 0
-    for i in range(near):
-        if x0[i] >= left and x1[i] <= left + across and y0[i] >= top and y1[i] <= top + down:
-            room[5, inside] = chars[i]
+    for i in range(count):
+        across_it = room[0, i] >= left and room[2, i] <= left + across
+        if across_it and room[1, i] >= top and room[3, i] <= top + down:
+            room[5, inside] = room[4, i]
             inside += 1
     return left, top, _sum(room[5], inside)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _place(middle, size, total, start, stop, chars, count, room):  # type: ignore[no-untyped-def]
     """Of the wanted place and those near it the one that costs least, of equal ones the first."""
     wanted = min(max(int(np.rint(middle - size / 2)), 0), total - size)
@@ -209,15 +213,16 @@ def _place(middle, size, total, start, stop, chars, count, room):  # type: ignor
     best, best_at = np.inf, wanted
     for step in range((high - low) // _STEP_PX + 2):
         at = wanted if step == 0 else low + (step - 1) * _STEP_PX
-        cost = _cut(at, total, start, stop, chars, count, room)
-        cost += _cut(at + size, total, start, stop, chars, count, room)
+        cost = 0.0
+        for edge in range(at, at + size + 1, size):
+            cost += _cut(edge, total, start, stop, chars, count, room)
         cost += 1e-3 * abs(at - wanted)
         if cost < best or (cost == best and at < best_at):
             best, best_at = cost, at
     return best_at
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _cut(edge, total, start, stop, chars, count, room):  # type: ignore[no-untyped-def]
     """The characters of lines that an edge goes through; an edge of the image cuts nothing."""
     through = 0
@@ -229,7 +234,7 @@ def _cut(edge, total, start, stop, chars, count, room):  # type: ignore[no-untyp
     return _sum(room, through)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _sum(values, count):  # type: ignore[no-untyped-def]
     """In the order in which numpy adds: of more than 128 numbers first halves, then rests.
 
@@ -256,7 +261,7 @@ def _sum(values, count):  # type: ignore[no-untyped-def]
         lefts[depth - 1], rests[1, depth - 1] = total, 0
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _short_sum(values, first, count):  # type: ignore[no-untyped-def]
     """Eight sums side by side, and what is left."""
     whole, total = count - count % 8, 0.0

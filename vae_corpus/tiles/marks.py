@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from vae_corpus.tiles.arrays import Lists, Sizes
-from vae_corpus.tiles.compiled import EXACT
+from vae_corpus.tiles.compiled import EXACT, INNER
 
 
 def packed(
@@ -30,6 +30,9 @@ def said_in(
     `pages`, int64[tiles], ascending, says which page a tile is of, `x` and `y` where it begins.
     Nothing is said where marks are not known.
     """
+    if not marks.counts.any():
+        # Nothing is compiled for a corpus without marks.
+        return np.zeros(len(pages), np.int64), np.empty(0, np.uint32)
     ends = np.empty(len(pages), np.int64)
     scratch = np.empty((2, int(marks.counts.max(initial=0))), np.uint64)
     hashes = _said(
@@ -71,7 +74,7 @@ def _said(  # type: ignore[no-untyped-def]
     return found[:end]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _sort(scratch, count):  # type: ignore[no-untyped-def]
     """Sort the first row by the upper 32 bits, eight of them at a time; the second helps."""
     places = np.empty(256, np.int64)

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from vae_corpus.tiles.arrays import Lists, Sizes, Tiles
-from vae_corpus.tiles.compiled import EXACT
+from vae_corpus.tiles.compiled import EXACT, INNER
 
 # What an edge through a line costs, in characters.
 _CUT_CHARS = 1.5
@@ -126,7 +126,7 @@ def _tiles(  # type: ignore[no-untyped-def]
     return end
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _among_lines(  # type: ignore[no-untyped-def]
     width, height, across, down, lines, count, room, spans, seen, ways, rows, columns, x, y, chars,
     end,
@@ -158,14 +158,14 @@ def _among_lines(  # type: ignore[no-untyped-def]
     return end
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _covered(start, stop, at, size):  # type: ignore[no-untyped-def]
     """How much of a span lies in [at, at + size), as a share of it."""
     inside = min(stop, at + size) - max(start, at)
     return min(max(inside / max(stop - start, 1e-6), 0.0), 1.0)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _sum(values, count):  # type: ignore[no-untyped-def]
     """In the order in which numpy adds: of more than 128 numbers first halves, then rests.
 
@@ -192,7 +192,7 @@ def _sum(values, count):  # type: ignore[no-untyped-def]
         lefts[depth - 1], rests[1, depth - 1] = total, 0
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _short_sum(values, first, count):  # type: ignore[no-untyped-def]
     """Eight sums side by side, and what is left."""
     whole, total = count - count % 8, 0.0
@@ -209,7 +209,7 @@ def _short_sum(values, first, count):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _side_by_side(  # type: ignore[no-untyped-def]
     width, height, across, down, rows, columns, x, y, chars, end
 ):
@@ -220,7 +220,7 @@ def _side_by_side(  # type: ignore[no-untyped-def]
     return end
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _starts(total, size, found):  # type: ignore[no-untyped-def]
     """Starts from 0 on; the last is moved back to the edge when at least half of it is new."""
     count = total // size
@@ -232,7 +232,7 @@ def _starts(total, size, found):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _has_ink(ink, first, x, y, across, down, width, height):  # type: ignore[no-untyped-def]
     """Whether a cell wholly inside a tile has ink; the last cell ends with the image."""
     columns, rows = -(-width // INK_PX), -(-height // INK_PX)
@@ -245,7 +245,7 @@ def _has_ink(ink, first, x, y, across, down, width, height):  # type: ignore[no-
     return False
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _leave_out(chars, why, first, end, most):  # type: ignore[no-untyped-def]
     """When there are too many, those with most characters stay, of equal ones the first."""
     for at in range(first, end):

@@ -144,8 +144,8 @@ def _compare(
     alike[by_layout] = apart <= job.plan.duplicate_layout_levels
     tile = column(shown, "worse_tile") > 0
     for n in np.flatnonzero(~look & tile):
-        one, other = (np.array(side["said"][n].as_py(), np.uint32) for side in (shown, mine))
-        alike[n] = _share(one, other) >= job.plan.duplicate_tile_share
+        said = [np.array(side["said"][n].as_py(), np.uint32) for side in (shown, mine)]
+        alike[n] = _share(*said) >= job.plan.duplicate_tile_share
     for n in np.flatnonzero(~look & ~tile):
         one, other = (_marks(side, int(n)) for side in (shown, mine))
         thin = [np.unique(m.hashes[m.hashes % THINNED == 0]) for m in (one, other)]

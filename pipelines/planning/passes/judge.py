@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from filters.scores import COLUMNS, SCORE_SCHEMA
-from pipelines.planning import exchange, rules
+from pipelines.planning import database, exchange, rules
 from pipelines.planning.hash_pairs import HAS_LAYOUT, HAS_TEXT, IS_GENERAL
 from pipelines.planning.job import Neighbourhood, PlanJob, column, exchange_name, row_ids
 from pipelines.planning.place import bucket_sql, cut_texts, rung_sql
@@ -145,7 +144,7 @@ def judge_rows(scores: pa.Table, s: PlanSettings, seed: int) -> pa.Table:
     be missing. Order stays.
     """
     derived = ", ".join(f"{rules.DERIVED[name]} AS {name}" for name in DERIVED)
-    with duckdb.connect(config={"threads": 1}) as db:
+    with database.connect() as db:
         db.register("scores", scores)
         answer: Any = db.sql(
             f"""
@@ -177,7 +176,7 @@ def _images(
     rows: pa.Table, ids: NDArray[np.uint64], generation: int, sources: tuple[str, ...]
 ) -> pa.Table:
     """What images are compared by, as `IMAGES_SCHEMA`."""
-    with duckdb.connect(config={"threads": 1}) as db:
+    with database.connect() as db:
         db.register("rows", rows)
         answer: Any = db.sql(
             f"""

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipelines.planning import exchange
+from pipelines.planning import database, exchange
 from pipelines.planning.job import PlanJob, column, exchange_name
 from pipelines.planning.passes.near import ASKS_SCHEMA, TEXT
 from pipelines.planning.texts import MOST_TEXTS, SHARED_KEYS, TEXTS_SCHEMA
@@ -108,7 +107,7 @@ def ask_for(job: PlanJob, number: int) -> dict[str, Any]:
 
 def _query(given: pa.Table, before: str, *answers: str) -> Sequence[pa.Table]:
     """Answers to questions about the table `given`, after a statement that prepares them."""
-    with duckdb.connect(config={"threads": 1}) as db:
+    with database.connect() as db:
         db.register("given", given)
         if before:
             db.execute(before)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.planning import exchange
+from pipelines.planning import database, exchange
 from pipelines.planning.job import Neighbourhood, PlanJob, column, exchange_name, places, row_ids
 from pipelines.planning.passes.judge import rows_of
 from pipelines.planning.passes.near import ASKS_SCHEMA, LOOK
@@ -133,7 +132,7 @@ def _layouts(
     few = rows.select(["unit", "uri", "offset", "member", "is_laid_out"]).take(pa.array(wanted))
     few = few.append_column("place", pa.array(wanted)).filter(few["is_laid_out"])
     found: dict[int, bytes] = {}
-    with duckdb.connect(config={"threads": 1}) as db:
+    with database.connect() as db:
         for unit in sorted(set(few["unit"].to_pylist())):
             with storage.open_read(storage.join(job.scores, f"{unit}.parquet")) as file:
                 scores = pq.ParquetFile(file).read(columns=["uri", "offset", "member", "layout"])
