@@ -201,6 +201,14 @@ def test_a_task_that_takes_too_long_is_quarantined() -> None:
     assert failure.slug == "timeout" and "0.1 s (engine.task_timeout_s)" in failure.why
 
 
+def test_a_task_of_several_pieces_has_the_time_of_all() -> None:
+    cluster = Cluster(room=2)
+    cluster.endless.add("work")
+    tasks = in_order([Task(task_id="0", payload=0, pieces=4)])
+    (failure,) = run(cluster, tasks, task_timeout_s=0.1, attempts=1).failures
+    assert failure.slug == "timeout" and "0.4 s (engine.task_timeout_s)" in failure.why
+
+
 def test_work_that_does_not_load_in_time_ends_the_run() -> None:
     cluster = Cluster(room=1)
     cluster.endless.add("load")
