@@ -87,10 +87,7 @@ def judge_batch(job: PlanJob, number: int) -> dict[str, Any]:
         images.append(_images(rows, ids, neighbourhood.generation, job.sources).filter(good))
         texts.append(texts_table(rows, ids, neighbourhood.generation))
         kept = [*CARRIED, *COMPARED, *DERIVED, *_MADE]
-        storage.commit_table(
-            storage.join(job.work, "rows", f"{neighbourhood.name}.parquet"),
-            rows.select(list(dict.fromkeys(kept))),
-        )
+        _write_rows(job, neighbourhood, rows.select(list(dict.fromkeys(kept))))
         count += len(scores)
     whole = pa.concat_tables(images)
     by_bytes = prefixes(column(whole, "sha256")) % np.uint64(job.partitions)
@@ -205,6 +202,14 @@ def _images(
     )
     made |= {"row": pa.array(ids), "first": pa.array(first), "second": pa.array(second)}
     return pa.table({name: made[name] for name in IMAGES_SCHEMA.names}).cast(IMAGES_SCHEMA)
+
+
+def _write_rows(job: PlanJob, neighbourhood: Neighbourhood, rows: pa.Table) -> None:
+    # Read a few times and then removed: what takes long to write saves nobody anything.
+    cheap = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
+    path = storage.join(job.work, "rows", f"{neighbourhood.name}.parquet")
+    with storage.commit(path) as file:
+        pq.write_table(rows, file, **cheap)
 
 
 def rows_of(job: PlanJob, neighbourhood: Neighbourhood, columns: Sequence[str] = ()) -> pa.Table:

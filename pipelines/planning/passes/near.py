@@ -19,12 +19,10 @@ import pyarrow as pa
 from pipelines.planning import exchange, hash_pairs
 from pipelines.planning.job import PlanJob, column, exchange_name
 from pipelines.planning.passes.exact import VERDICTS_SCHEMA, verdicts
+from pipelines.planning.passes.facts import LOOK
 from pipelines.planning.passes.judge import MAX_LOG_ASPECT, MAX_LUMA_STEP
 from vae_corpus import storage
 
-# Of a row (and tile) somebody asks for what decides about a worse one: to look at pixels and
-# sketches, or to compare what is said.
-LOOK, TEXT = 1, 2
 ASKS_SCHEMA = pa.schema(
     [
         ("row", pa.uint64()),

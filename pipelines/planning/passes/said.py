@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from pipelines.planning import database, exchange
 from pipelines.planning.job import PlanJob, column, exchange_name
-from pipelines.planning.passes.near import ASKS_SCHEMA, TEXT
+from pipelines.planning.passes.facts import TEXT
+from pipelines.planning.passes.near import ASKS_SCHEMA
 from pipelines.planning.texts import MOST_TEXTS, SHARED_KEYS, TEXTS_SCHEMA
 from vae_corpus import storage
 from vae_corpus.seeds import mixed

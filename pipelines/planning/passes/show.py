@@ -11,75 +11,79 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from pipelines.planning import database, exchange
+from pipelines.planning import exchange
 from pipelines.planning.job import Neighbourhood, PlanJob, column, exchange_name, places, row_ids
+from pipelines.planning.passes.facts import NEEDED, SCHEMA, facts_of
 from pipelines.planning.passes.judge import rows_of
-from pipelines.planning.passes.near import ASKS_SCHEMA, LOOK
+from pipelines.planning.passes.near import ASKS_SCHEMA
 from pipelines.planning.ranks import better, hash_bytes, prefixes
 from vae_corpus import storage
 
-# What is compared of a page or tile, besides its size.
-COMPARED = ("width", "height", "text_sketch", "layout", "text_marks", "said")
-# Of what it is found.
-NEEDED = (
-    *("width", "height", "text_sketch", "text_marks", "said"),
-    *("unit", "uri", "offset", "member", "is_laid_out"),
-)
-_ASKS = ("looks", "equals", "asks")
-
-
-def show_batch(job: PlanJob, number: int) -> dict[str, Any]:
-    """Hand what was asked for to the batches of the worse."""
-    asks = asked(job, number)
-    shown: list[pa.Table] = []
-    for neighbourhood in job.batches[number]:
-        mine = of_neighbourhood(asks, "row", neighbourhood)
-        if not len(mine):
-            continue
-        rows = rows_of(job, neighbourhood, (*NEEDED, "sha256", "clarity", "source"))
-        sources = {name: n for n, name in enumerate(job.sources)}
-        first, second = better(rows, neighbourhood.generation, prefixes(hash_bytes(rows)))
-        rows = rows.append_column("first", pa.array(first)).append_column(
-            "second", pa.array(second)
-        )
-        at = places(column(mine, "row"))
-        look = column(mine, "what") == LOOK
-        known = compared(job, neighbourhood, rows, at, look, column(mine, "tile"))
-        taken = rows.select(["first", "second", "source", "sha256"]).take(pa.array(at))
-        of = [sources[name] for name in taken["source"].to_pylist()]
-        columns = {name: mine[name] for name in ("worse", "worse_tile", "what")}
-        columns |= {"other": mine["row"], "first": taken["first"], "second": taken["second"]}
-        columns["source"] = pa.array(of, pa.uint16())
-        columns["prefix"] = pa.array(prefixes(hash_bytes(taken)))
-        shown.append(pa.table(columns | {name: known[name] for name in COMPARED}))
-    path = storage.join(job.work, "shown", exchange_name(number))
-    whole = pa.concat_tables([SHOWN_SCHEMA.empty_table(), *(t.cast(SHOWN_SCHEMA) for t in shown)])
-    exchange.write(path, whole, job.batch_of_rows(column(whole, "worse")), job.partitions)
-    return {"shown": len(whole)}
-
-
-_MARKS = pa.list_(pa.struct([("x", pa.float32()), ("y", pa.float32()), ("hash", pa.uint32())]))
-SHOWN_SCHEMA = pa.schema(
+# A pair to compare; how good the better one is, and its key.
+PAIRS_SCHEMA = pa.schema(
     [
         ("worse", pa.uint64()),
         ("worse_tile", pa.uint16()),
         ("what", pa.uint8()),
         ("other", pa.uint64()),
+        ("other_tile", pa.uint16()),
         ("first", pa.uint64()),
         ("second", pa.uint64()),
         ("source", pa.uint16()),
         ("prefix", pa.uint64()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("text_sketch", pa.binary()),
-        ("layout", pa.binary()),
-        ("text_marks", _MARKS),
-        ("said", pa.list_(pa.uint32())),
     ]
 )
+_ASKS = ("looks", "equals", "asks")
+
+
+def show_batch(job: PlanJob, number: int) -> dict[str, Any]:
+    """Hand the pairs, and what is compared of the better ones, to the batches of the worse."""
+    asks = asked(job, number)
+    pairs, facts = [PAIRS_SCHEMA.empty_table()], [SCHEMA.empty_table()]
+    to = [np.zeros(0, np.int64)]
+    for neighbourhood in job.batches[number]:
+        mine = of_neighbourhood(asks, "row", neighbourhood)
+        if not len(mine):
+            continue
+        rows = rows_of(job, neighbourhood, (*NEEDED, "sha256", "clarity", "source"))
+        pairs.append(_pairs(job, neighbourhood, rows, mine))
+        batch = job.batch_of_rows(column(mine, "worse"))
+        for one in np.unique(batch).tolist():
+            # What many ask for is sent once.
+            theirs = mine.filter(pa.array(batch == one))
+            named: Any = [column(theirs, name) for name in ("row", "tile", "what")]
+            facts.append(facts_of(job, neighbourhood, rows, *named))
+            to.append(np.full(len(facts[-1]), one))
+    whole = pa.concat_tables(pairs)
+    path = exchange_name(number)
+    exchange.write(
+        storage.join(job.work, "pairs", path),
+        whole,
+        job.batch_of_rows(column(whole, "worse")),
+        job.partitions,
+    )
+    shown = pa.concat_tables(facts)
+    exchange.write(storage.join(job.work, "facts", path), shown, np.concatenate(to), job.partitions)
+    return {"pairs": len(whole), "shown": len(shown)}
+
+
+def _pairs(job: PlanJob, neighbourhood: Neighbourhood, rows: pa.Table, asks: pa.Table) -> pa.Table:
+    numbers = {name: n for n, name in enumerate(job.sources)}
+    at = pa.array(places(column(asks, "row")))
+    taken = rows.select(["width", "height", "clarity", "source", "sha256"]).take(at)
+    prefix = prefixes(hash_bytes(taken))
+    first, second = better(taken, neighbourhood.generation, prefix)
+    columns = {
+        **{name: asks[name] for name in ("worse", "worse_tile", "what")},
+        "other": asks["row"],
+        "other_tile": asks["tile"],
+        "first": first,
+        "second": second,
+        "source": pa.array([numbers[name] for name in taken["source"].to_pylist()], pa.uint16()),
+        "prefix": prefix,
+    }
+    return pa.table(columns, schema=PAIRS_SCHEMA)
 
 
 def asked(job: PlanJob, number: int) -> pa.Table:
@@ -97,56 +101,3 @@ def of_neighbourhood(table: pa.Table, name: str, neighbourhood: Neighbourhood) -
     low, high = row_ids(neighbourhood, 1)[0], row_ids(neighbourhood, 1)[0] + np.uint64(1 << 32)
     rows = column(table, name)
     return table.filter(pa.array((rows >= low) & (rows < high))).combine_chunks()
-
-
-def compared(
-    job: PlanJob,
-    neighbourhood: Neighbourhood,
-    rows: pa.Table,
-    at: NDArray[np.int64],
-    look: NDArray[np.bool_],
-    tile: NDArray[np.uint16],
-) -> dict[str, Any]:
-    """What is compared of the rows at these places: of pixels for a look, else of texts.
-
-    Of a page its marks with their places, of a tile (a number from 1) its hashes.
-    """
-    taken = rows.select(["width", "height", "text_sketch", "text_marks"]).take(pa.array(at))
-    known: dict[str, Any] = {name: taken[name] for name in ("width", "height", "text_sketch")}
-    known["layout"] = _layouts(job, rows, at, look)
-    marks = taken["text_marks"].combine_chunks()
-    of_page = pa.array(~look & (tile == 0))
-    known["text_marks"] = pc.if_else(of_page, marks, pa.scalar(None, marks.type))
-    said = rows["said"].combine_chunks()
-    of_tile = ~look & (tile > 0)
-    numbers = said.offsets.to_numpy()[at].astype(np.int64) + tile.astype(np.int64) - 1
-    known["said"] = said.values.take(pa.array(numbers, mask=~of_tile))
-    return known
-
-
-def _layouts(
-    job: PlanJob, rows: pa.Table, at: NDArray[np.int64], look: NDArray[np.bool_]
-) -> pa.Array:
-    """The layouts of the rows that are looked at, which are too large to go along with them."""
-    wanted = np.unique(at[look])
-    few = rows.select(["unit", "uri", "offset", "member", "is_laid_out"]).take(pa.array(wanted))
-    few = few.append_column("place", pa.array(wanted)).filter(few["is_laid_out"])
-    found: dict[int, bytes] = {}
-    with database.connect() as db:
-        for unit in sorted(set(few["unit"].to_pylist())):
-            with storage.open_read(storage.join(job.scores, f"{unit}.parquet")) as file:
-                scores = pq.ParquetFile(file).read(columns=["uri", "offset", "member", "layout"])
-            db.register("scores", scores)
-            db.register("few", few.filter(pc.equal(few["unit"], unit)))
-            found |= dict(
-                db.sql(
-                    """
-                    SELECT place, any_value(layout) FROM few JOIN scores
-                    ON scores.uri = few.uri AND scores."offset" = few."offset"
-                       AND scores.member = few.member
-                    GROUP BY place
-                    """
-                ).fetchall()
-            )
-    pairs = zip(at.tolist(), look.tolist(), strict=True)
-    return pa.array([found.get(place) if looked else None for place, looked in pairs], pa.binary())
