@@ -172,3 +172,11 @@ def test_a_gpu_for_ocr_needs_workers_that_have_one() -> None:
         CorpusConfig(score=cuda)
     assert CorpusConfig(score=cuda, engine={"gpus_per_worker": 0.25}).score.ocr.device == "cuda"
     assert CorpusConfig(score=cuda, engine={"workers": 0}).score.ocr.device == "cuda"
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 10_000, "a: " + "9" * 10_000, "? [1]\n: 2\n"])
+def test_yaml_that_nobody_means_is_an_error_for_people(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"x\.yaml is not valid YAML"):
+        load("--config", str(path))
