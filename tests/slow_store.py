@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 _REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 403: "Forbidden"}
 _REASONS |= {404: "Not Found", 416: "Range Not Satisfiable", 412: "Precondition Failed"}
@@ -105,7 +106,11 @@ class Store:
     ) -> Answer:
         tag = f'"{hashlib.md5(body).hexdigest()}"'
         if method == "POST" and "delete" in asked:
-            return 500, {}, _error("NotImplemented")
+            for key in re.findall("<Key>(.*?)</Key>", body.decode()):
+                # Names of folders are asked for as well.
+                if (file / unescape(key)).is_file():
+                    (file / unescape(key)).unlink()
+            return 200, {}, f"{_XML}<DeleteResult/>".encode()
         if method == "POST" and "uploads" in asked:
             upload_id = uuid.uuid4().hex
             self._parts(upload_id).mkdir(parents=True)

@@ -25,6 +25,7 @@ from pipelines.planning import database
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.ranks import hash_bytes, prefixes
 from pipelines.planning.recipes import shard_recipe
+from pipelines.planning.stored_sizes import stored_bytes_sql
 from renderers import documents
 from vae_corpus.pictures import decode
 from vae_corpus.seeds import generator, mixed
@@ -43,9 +44,6 @@ PACKED = (
 
 # What `text_stage` says of a page whose characters its source told.
 KNOWN = "known"
-# Stored bytes per pixel, to close shards at about the wanted size before anything is encoded.
-_JPEG_BYTES_PER_PX = 0.5
-_TILE_BYTES_PER_PX = 0.6
 # General images up to this many times the rung keep their original bytes.
 KEEP_ORIGINAL_UP_TO = 1.5
 # Formats that are kept as they are, with the extension that WebDataset readers know. The others
@@ -120,6 +118,7 @@ def draw_shards(rows: pa.Table, pack: PackSettings, seed: int, *, alone: bool) -
     A shard holds images of one extension, because readers that build tables ask for that, and for
     the same reason labels with lines of text in all of its tiles, or in none.
     """
+    large = f"side > rung * {KEEP_ORIGINAL_UP_TO}"
     kept = " ".join(f"WHEN '{name}' THEN '{ext}'" for name, ext in KEPT_FORMATS.items())
     with database.connect() as db:
         db.register("rows", rows)
@@ -131,15 +130,12 @@ def draw_shards(rows: pa.Table, pack: PackSettings, seed: int, *, alone: bool) -
             FROM (SELECT kind, rung,
                 CASE WHEN kind = '{GENERAL}' THEN 1 ELSE len(tiles) END AS samples,
                 CASE WHEN kind <> '{GENERAL}' THEN '{pack.text_format}'
-                     WHEN side > rung * {KEEP_ORIGINAL_UP_TO} THEN 'jpg'
+                     WHEN {large} THEN 'jpg'
                      WHEN colour_converted THEN CASE format WHEN 'jpeg' THEN 'jpg' ELSE 'png' END
                      ELSE CASE format {kept} ELSE 'png' END END AS ext,
                 CASE WHEN kind <> '{GENERAL}' AND text_stage = '{KNOWN}'
                      THEN '-lines' ELSE '' END AS labels,
-                CASE WHEN kind <> '{GENERAL}'
-                     THEN len(tiles) * tiles[1].width * tiles[1].height * {_TILE_BYTES_PER_PX}
-                     WHEN side <= rung * {KEEP_ORIGINAL_UP_TO} THEN "bytes"
-                     ELSE rung::BIGINT * rung * {_JPEG_BYTES_PER_PX} END AS stored_bytes
+                {stored_bytes_sql(pack, KEPT_FORMATS, large)} AS stored_bytes
             FROM rows)
             """
         )

@@ -37,7 +37,7 @@ from vae_corpus import storage
 _MADE = ("kind", "slug", "rung", "bucket", "tiles", "tile_count", "blank_tiles")
 _WEIGHED = (
     *("side", "bytes", "format", "colour_converted", "text_stage", *quotas.CONTESTED),
-    *("kind", "slug", "rung", "tiles", "tile_count"),
+    *("width", "height", "jpeg_quality", "kind", "slug", "rung", "tiles", "tile_count"),
 )
 _READS_AT_ONCE = 32
 # A line for each shard, or part of one, of a neighbourhood.
