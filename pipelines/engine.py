@@ -41,7 +41,9 @@ from pipelines.workers.tasks import (
     Several,
     Stats,
     Task,
+    Tasks,
     Work,
+    in_order,
 )
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "Outcome",
     "Stats",
     "Task",
+    "Tasks",
     "Work",
     "start",
 ]
@@ -77,26 +80,28 @@ class Engine:
 
     def run(
         self,
-        tasks: Sequence[Task],
+        tasks: Tasks | Sequence[Task],
         make_work: Callable[[], Work],
         listener: Listener | None = None,
         gpus_per_worker: float = 0.0,
         make_careful: Callable[[], Work] | None = None,
         stage: str = "",
+        most_failed: float = math.inf,
     ) -> Outcome:
         """Call `make_work()(task.payload)` for every task, the heaviest first.
 
         `make_work` runs once in each worker process and loads what all its tasks share. A task
         that took its worker down twice gets its last tries from `make_careful()`, which is to find
         out what in it does that; without it, or without Ray, all tries are the same. With Ray, its
-        metrics count by `stage` what is done.
+        metrics count by `stage` what is done. When more than `most_failed` tasks have failed for
+        good, no other one is begun.
         """
         listener = listener or Listener()
-        ordered = sorted(tasks, key=lambda task: (-task.weight, task.task_id))
-        if not ordered:
+        ordered = in_order(tasks)
+        if not len(ordered):
             return Outcome()
         if not self._on_ray:
-            return run_here(ordered, make_work, listener, self._settings)
+            return run_here(ordered, make_work, listener, self._settings, most_failed)
         share = {"CPU": self._settings.cpus_per_worker, "GPU": gpus_per_worker}
         cluster = _Ray(make_work, make_careful, share)
         limit = self._settings.workers or math.inf
@@ -105,7 +110,14 @@ class Engine:
             limit = min(limit, cluster.fitting())
         careful = make_careful is not None
         several = Several(listener, _Metrics(stage))
-        pool = Pool(cluster, self._settings, several, limit=limit, can_be_careful=careful)
+        pool = Pool(
+            cluster,
+            self._settings,
+            several,
+            limit=limit,
+            can_be_careful=careful,
+            most_failed=most_failed,
+        )
         return pool.run(ordered)
 
 

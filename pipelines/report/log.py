@@ -2,7 +2,8 @@
 
 For people and their scripts; nothing in the corpus depends on it, and it alone holds times of day.
 Builds of one local corpus append to one file. Nothing can be appended to an object, so there each
-build that has something to tell writes one of its own below `log/`, again from time to time.
+build that has something to tell writes some of its own below `log/`: the last of them again from
+time to time, until it is long and the next one begins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pipelines.workers.tasks import Listener, Stats, Task
 from vae_corpus import storage
 
 _PUT_EVERY_S = 60.0
+# Of one object, which is what is held in memory.
+_PART_LINES = 5000
 
 
 class BuildLog(Listener):
@@ -29,8 +32,8 @@ class BuildLog(Listener):
         self.stage = ""
         self._local = storage.is_local(out)
         began = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        name = "log.jsonl" if self._local else f"log/{began}-{secrets.token_hex(4)}.jsonl"
-        self._path = storage.join(out, name)
+        self._out, self._name = out, f"{began}-{secrets.token_hex(4)}"
+        self._part = 0
         self._lines: list[str] = []
         self._put_s = time.monotonic()
 
@@ -44,7 +47,8 @@ class BuildLog(Listener):
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         whole = {"time": now, "stage": self.stage, **facts}
         self._lines.append(json.dumps(whole, ensure_ascii=False, default=str) + "\n")
-        if self._local or time.monotonic() - self._put_s > _PUT_EVERY_S:
+        late = time.monotonic() - self._put_s > _PUT_EVERY_S
+        if self._local or late or len(self._lines) >= _PART_LINES:
             self.flush()
 
     def flush(self) -> None:
@@ -53,12 +57,16 @@ class BuildLog(Listener):
             return
         with suppress(OSError):
             if self._local:
-                with open(Path(self._path), "a", encoding="utf-8") as file:
+                with open(Path(self._out) / "log.jsonl", "a", encoding="utf-8") as file:
                     file.write("".join(self._lines))
-                self._lines.clear()
             else:
-                fs, inner = storage.filesystem(self._path)
+                name = f"log/{self._name}-{self._part:04d}.jsonl"
+                fs, inner = storage.filesystem(storage.join(self._out, name))
                 fs.pipe_file(inner, "".join(self._lines).encode())
+        # What found no place is given up in the end: a log must not fill the memory either.
+        if self._local or len(self._lines) >= _PART_LINES:
+            self._lines.clear()
+            self._part += 1
         self._put_s = time.monotonic()
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.workers.tasks import Crew, Listener, Stats, Task
+from pipelines.workers.tasks import Crew, Listener, Stats, Task, Tasks, in_order
 from vae_corpus.progress import clock
 
 # So many slugs are named; the others are summed up.
@@ -73,15 +73,14 @@ class Snapshot:
 class Progress(Listener):
     """Adds up what a run tells; `snapshot` may be asked from any thread."""
 
-    def __init__(self, tasks: Sequence[Task], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, tasks: Tasks | Sequence[Task], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        whole = in_order(tasks)
         self._now = now
         self._lock = threading.Lock()
-        # A weight of nothing would let a task count for nothing.
-        self._weight = {task.task_id: max(task.weight, 1) for task in tasks}
-        self._all_weight = sum(self._weight.values())
-        known = [task.images for task in tasks if task.images is not None]
-        self._known = sum(known) if len(known) == len(tasks) else None
-        self._tasks_total = len(tasks)
+        self._all_weight, self._known = whole.total_weight, whole.images
+        self._tasks_total = len(whole)
         self._tasks = self._images = self._bytes = self._done_weight = 0
         self._rejected: Counter[str] = Counter()
         self._running: dict[str, tuple[Task, Stats]] = {}
@@ -106,7 +105,7 @@ class Progress(Listener):
             self._images += stats.get("images", 0)
             self._bytes += stats.get("bytes", 0)
             self._rejected.update(stats.get("rejected", {}))
-            self._done_weight += self._weight[task.task_id]
+            self._done_weight += _weight(task)
 
     def failed(self, task: Task, slug: str, why: str, *, again: bool) -> None:
         with self._lock:
@@ -114,7 +113,7 @@ class Progress(Listener):
             self._retries += again
             self._failed += not again
             if not again:
-                self._done_weight += self._weight[task.task_id]
+                self._done_weight += _weight(task)
 
     def snapshot(self) -> Snapshot:
         with self._lock:
@@ -124,7 +123,7 @@ class Progress(Listener):
                 images += stats.get("images", 0)
                 size += stats.get("bytes", 0)
                 rejected.update(stats.get("rejected", {}))
-                weight += self._weight[task.task_id] * _part(task, stats)
+                weight += _weight(task) * _part(task, stats)
             seconds = 0.0 if self._began_s is None else max(self._now() - self._began_s, 1e-6)
             share = weight / self._all_weight if self._all_weight else 1.0
             total = self._known
@@ -147,7 +146,12 @@ class Progress(Listener):
             )
 
 
+def _weight(task: Task) -> int:
+    # A weight of nothing would let a task count for nothing.
+    return max(task.weight, 1)
+
+
 def _part(task: Task, stats: Stats) -> float:
     """How much of a task at work is done, by images if it knows how many, else by bytes."""
-    done, of = ("images", task.images) if task.images else ("bytes", max(task.weight, 1))
+    done, of = ("images", task.images) if task.images else ("bytes", _weight(task))
     return min(1.0, int(stats.get(done, 0)) / of)

@@ -15,8 +15,11 @@ from pipelines.report.board import Board
 from pipelines.report.console import Console
 from pipelines.report.log import BuildLog
 from pipelines.report.progress import Progress
-from pipelines.workers.tasks import OutOfSpace, Several
+from pipelines.workers.tasks import OutOfSpace, Several, in_order
 from vae_corpus import storage
+
+# So many failures more than are allowed are worth knowing; a source that is away gives millions.
+_NOTED_BEYOND = 100
 
 
 class BuildFailed(RuntimeError):
@@ -60,14 +63,20 @@ class Runner:
     def run(
         self,
         stage: str,
-        tasks: Sequence[engine.Task],
+        tasks: engine.Tasks | Sequence[engine.Task],
         make_work: Callable[[], engine.Work],
         make_careful: Callable[[], engine.Work] | None = None,
         gpus: float = 0.0,
+        allowed: int = 0,
     ) -> engine.Outcome:
-        """Run the tasks of a stage; `make_careful` makes the work for units that kill workers."""
+        """Run the tasks of a stage; `make_careful` makes the work for units that kill workers.
+
+        Nothing is kept of a task that ended well but what `outcome` sums up. Once more tasks have
+        failed than the `allowed` ones and a hundred, the rest is not tried any more.
+        """
         assert self._engine is not None, "the engine is not started"
-        if tasks:
+        tasks = in_order(tasks)
+        if len(tasks):
             self.worked.add(stage)
         else:
             self.console.say("  nothing to do: all is committed")
@@ -81,7 +90,15 @@ class Runner:
             self._board.begin(stage, progress)
             listeners.append(self._board)
         try:
-            outcome = self._engine.run(tasks, held, Several(*listeners), gpus, held_careful, stage)
+            outcome = self._engine.run(
+                tasks,
+                held,
+                Several(*listeners),
+                gpus,
+                held_careful,
+                stage,
+                most_failed=allowed + _NOTED_BEYOND,
+            )
         except OutOfSpace as error:
             now = progress.snapshot()
             if stage == "score" or not now.share:
@@ -90,10 +107,15 @@ class Runner:
             raise OutOfSpace(f"{error}. This stage needs about {more / 1e6:,.0f} MB more") from None
         if self._board:
             self._board.tell()
-        for stats in outcome.stats.values():
-            self.items[stage] += stats.get("images", 0)
+        self.items[stage] += outcome.images
         # A lost lease fails every task: that is one error to tell, not one for each.
         self._ticket.check()
+        if outcome.untried:
+            raise BuildFailed(
+                tell_failures(f"parts of the stage {stage} could not be made", outcome.failures)
+                + f"\nThat are too many: {outcome.untried:,} others were not tried. Mend what is"
+                " named; the same command goes on from here."
+            )
         return outcome
 
 

@@ -56,8 +56,8 @@ def score_units(
     make_work = functools.partial(scorer.make_scorer, job)
     # Only scoring runs models: packing and rendering must not wait for GPUs.
     gpus = config.engine.gpus_per_worker
-    failures = runner.run("score", tasks, make_work, make_careful, gpus).failures
     allowed = config.engine.quarantine(len(units))
+    failures = runner.run("score", tasks, make_work, make_careful, gpus, allowed).failures
     if len(failures) > allowed:
         places = {u.unit_id: f"{u.source}: {u.uri} [{u.start}:{u.stop}]" for u in units}
         raise BuildFailed(

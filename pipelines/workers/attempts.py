@@ -35,6 +35,10 @@ class Attempts:
         self._faults.setdefault(task_id, []).append(fault)
         return len(self._charged(task_id)) < self._allowed
 
+    def forget(self, task_id: str) -> None:
+        """The task has ended well: what it went through is of no use any more."""
+        self._faults.pop(task_id, None)
+
     def careful(self, task_id: str) -> bool:
         """Whether the next try must find out what in the task takes the workers down.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pipelines.workers.pulse import Pulse
 from pipelines.workers.tasks import (
@@ -16,16 +17,25 @@ from pipelines.workers.tasks import (
     Outcome,
     Stats,
     Task,
+    Tasks,
     Work,
 )
 
 
 def run_here(
-    tasks: Sequence[Task], make_work: Callable[[], Work], listener: Listener, s: EngineSettings
+    tasks: Tasks,
+    make_work: Callable[[], Work],
+    listener: Listener,
+    s: EngineSettings,
+    most_failed: float = math.inf,
 ) -> Outcome:
+    """Work through the tasks, until more than `most_failed` of them have failed for good."""
     listener.running([], Crew(loading=1))
     outcome, work = Outcome(), load(make_work)
-    for task in tasks:
+    for number, task in enumerate(tasks):
+        if len(outcome.failures) > most_failed:
+            outcome.untried = len(tasks) - number
+            break
         for attempt in range(1, s.attempts + 1):
             began_s = time.monotonic()
             try:
@@ -40,7 +50,7 @@ def run_here(
                         Failure(task_id=task.task_id, slug="exception", why=why)
                     )
             else:
-                outcome.stats[task.task_id] = stats
+                outcome.add(stats)
                 listener.done(task, stats, time.monotonic() - began_s)
                 break
     return outcome

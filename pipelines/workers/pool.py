@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,7 +26,10 @@ from pipelines.workers.tasks import (
     Listener,
     Outcome,
     Task,
+    TaskList,
+    Tasks,
 )
+from pipelines.workers.todo import Todo
 
 # So many actors are asked for although none may fit; a pool that has more at work doubles.
 _MIN_ASKED = 8
@@ -113,14 +116,19 @@ class Pool:
         *,
         limit: float = math.inf,
         can_be_careful: bool = False,
+        most_failed: float = math.inf,
     ) -> None:
-        """At most `limit` actors. Without `can_be_careful` all tries of a task are the same."""
+        """At most `limit` actors. Without `can_be_careful` all tries of a task are the same.
+
+        When more than `most_failed` tasks have failed for good, no other one is begun.
+        """
         self._cluster = cluster
         self._s = settings
         self._limit = limit
         self._can_be_careful = can_be_careful
+        self._most_failed = most_failed
         self._listener = listener
-        self._waiting: deque[Task] = deque()
+        self._todo = Todo(TaskList([]))
         self._idle: list[_Hired] = []
         self._calls: dict[Any, _Call] = {}
         self._steps: Counter[str] = Counter()
@@ -132,13 +140,16 @@ class Pool:
         self._next_look_s = 0.0
         self._last_ran_s = time.monotonic()
 
-    def run(self, tasks: Sequence[Task]) -> Outcome:
+    def run(self, tasks: Tasks) -> Outcome:
         """Work through the tasks in their order; EngineError when no worker can start."""
         if self._limit < 1:
             raise EngineError(f"no worker can start: {self._cluster.room()}")
-        self._waiting.extend(tasks)
+        self._todo = Todo(tasks)
         try:
-            while self._waiting or self._steps["task"]:
+            while self._todo or self._steps["task"]:
+                if len(self._outcome.failures) > self._most_failed:
+                    self._outcome.untried += len(self._todo)
+                    self._todo = Todo(TaskList([]))
                 self._give()
                 self._hire()
                 self._land()
@@ -150,8 +161,8 @@ class Pool:
 
     def _give(self) -> None:
         """A task for each idle actor; its time begins now, for the actor runs."""
-        while self._waiting and self._idle:
-            hired, task = self._idle.pop(), self._waiting.popleft()
+        while self._idle and (task := self._todo.take(time.monotonic())):
+            hired = self._idle.pop()
             if self._can_be_careful and self._attempts.careful(task.task_id):
                 method, limit_s = "work_carefully", _CAREFUL_FACTOR * self._s.task_timeout_s
             else:
@@ -162,7 +173,7 @@ class Pool:
 
     def _hire(self) -> None:
         """Keep as many actors asked for as the waiting tasks can use; none when nothing waits."""
-        if not self._waiting:
+        if not self._todo:
             for ref in [r for r, call in self._calls.items() if call.task is None]:
                 self._dismiss(self._end(ref).hired)
             while self._idle:
@@ -170,7 +181,7 @@ class Pool:
             return
         placed = len(self._idle) + self._steps["load"] + self._steps["task"]
         wanted = min(
-            len(self._waiting) - len(self._idle) - self._steps["load"],
+            len(self._todo) - len(self._idle) - self._steps["load"],
             max(_MIN_ASKED, placed),
             self._limit - placed,
         )
@@ -199,7 +210,8 @@ class Pool:
 
     def _go_on(self, call: _Call, answer: Any) -> None:
         if call.task is not None:
-            self._outcome.stats[call.task.task_id] = answer
+            self._attempts.forget(call.task.task_id)
+            self._outcome.add(answer)
             self._listener.done(call.task, answer, time.monotonic() - call.began_s)
             self._rest(call.hired)
         elif call.step == "place":
@@ -220,7 +232,7 @@ class Pool:
         again = self._attempts.add(task.task_id, fault)
         self._listener.failed(task, slug, why, again=again)
         if again:
-            self._waiting.append(task)
+            self._todo.again(task, 0.0)
         else:
             self._outcome.failures.append(Failure(task_id=task.task_id, slug=slug, why=why))
 

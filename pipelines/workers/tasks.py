@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import Field, field_validator
 
@@ -80,6 +81,46 @@ class Task:
     images: int | None = None
 
 
+class Tasks(Protocol):
+    """The tasks of a run, each made when its turn comes: nobody holds a list of them.
+
+    Iterated once, the heaviest first, and gives as many tasks as `len` says.
+    """
+
+    @property
+    def total_weight(self) -> int:
+        """The weights in all, where a task counts for at least 1."""
+
+    @property
+    def images(self) -> int | None:
+        """Images in all; None when a task does not know how many it holds."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Task]: ...
+
+
+class TaskList:
+    """A few tasks that exist already, as `Tasks`."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = sorted(tasks, key=lambda task: (-task.weight, task.task_id))
+        self.total_weight = sum(max(task.weight, 1) for task in tasks)
+        known = [task.images for task in tasks if task.images is not None]
+        self.images = sum(known) if len(known) == len(tasks) else None
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks)
+
+
+def in_order(tasks: Tasks | Sequence[Task]) -> Tasks:
+    """The same tasks, the heaviest first; what makes its tasks itself is in that order already."""
+    return TaskList(tasks) if isinstance(tasks, Sequence) else tasks
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """A task that failed for good, with the slug and the reason of its last fault."""
@@ -132,10 +173,25 @@ class Several(Listener):
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What a stage did: the stats of each finished task by id, and the quarantined ones."""
+    """What a run did, in sums over the tasks that ended well, and the quarantined ones.
 
-    stats: dict[str, Stats] = field(default_factory=dict)
+    `untried` are left where a run ended because too many failed. Whoever wants to know something
+    of each task listens to the run.
+    """
+
+    tasks: int = 0
+    images: int = 0
+    bytes: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
+    untried: int = 0
+
+    def add(self, stats: Stats) -> None:
+        """Count a task that ended well."""
+        self.tasks += 1
+        self.images += stats.get("images", 0)
+        self.bytes += stats.get("bytes", 0)
+        self.rejected.update(stats.get("rejected", {}))
 
 
 class EngineError(RuntimeError):

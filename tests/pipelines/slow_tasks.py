@@ -19,6 +19,7 @@ from typing import Any
 import ray
 
 from pipelines import engine
+from pipelines.workers.tasks import Listener
 from tests.ray_cluster import ROOT, environment, wait_until
 
 
@@ -74,6 +75,16 @@ def slow_tasks(
             process.kill()
 
 
+class _Nodes(Listener):
+    """Keeps on which node each task was done."""
+
+    def __init__(self) -> None:
+        self.done_on: dict[str, str] = {}
+
+    def done(self, task: engine.Task, stats: engine.Stats, seconds: float) -> None:
+        self.done_on[task.task_id] = stats["node"]
+
+
 def main() -> None:
     folder, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 
@@ -89,14 +100,14 @@ def main() -> None:
 
     settings = engine.EngineSettings(**json.loads(sys.argv[4]))
     tasks = [engine.Task(task_id=str(i), payload=str(i)) for i in range(count)]
+    nodes = _Nodes()
     with engine.start(settings) as started:
         (folder / "started").touch()
         start = time.monotonic()
-        outcome = started.run(tasks, make)
+        outcome = started.run(tasks, make, nodes)
         took = time.monotonic() - start
-    done = {name: stats["node"] for name, stats in outcome.stats.items()}
     failures = [failure.slug for failure in outcome.failures]
-    print(json.dumps({"done": done, "failures": failures, "seconds": took}))
+    print(json.dumps({"done": nodes.done_on, "failures": failures, "seconds": took}))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from pipelines import engine
 from pipelines.engine import Engine, EngineError, EngineSettings, Task
 from pipelines.workers.pulse import beat
-from pipelines.workers.tasks import Crew, Listener, Stats
+from pipelines.workers.tasks import Crew, Listener, Outcome, Stats
 
 
 def tasks(*payloads: Any) -> list[Task]:
@@ -34,17 +34,27 @@ def here() -> Iterator[Engine]:
 
 
 class Heard(Listener):
-    """Keeps how many images each task gave, and how many were counted inside of tasks."""
+    """Keeps what each task gave, and how many images were counted inside of tasks."""
 
     def __init__(self) -> None:
-        self.images: list[int] = []
+        self.stats: dict[str, Stats] = {}
         self.inside: list[int] = []
 
     def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
         self.inside.append(sum(stats.get("images", 0) for _, stats in tasks))
 
     def done(self, task: Task, stats: Stats, seconds: float) -> None:
-        self.images.append(stats["images"])
+        self.stats[task.task_id] = stats
+
+
+def run(
+    started: Engine, todo: list[Task], make: Callable[[], engine.Work], **more: Any
+) -> tuple[dict[str, Stats], Outcome]:
+    """The stats of each task that ended well, by id, and the outcome."""
+    heard = Heard()
+    outcome = started.run(todo, make, heard, **more)
+    assert outcome.tasks == len(heard.stats)
+    return heard.stats, outcome
 
 
 def _make_counts() -> engine.Work:
@@ -121,19 +131,17 @@ def _make_nothing() -> engine.Work:
 
 @pytest.mark.parametrize("where", ["here", "pool"])
 def test_every_task_gives_its_stats(where: str, request: pytest.FixtureRequest) -> None:
-    heard = Heard()
-    started: Engine = request.getfixturevalue(where)
-    outcome = started.run(tasks(1, 2, 3), _make_double, heard)
-    assert outcome.stats == {"0": {"images": 2}, "1": {"images": 4}, "2": {"images": 6}}
-    assert sorted(heard.images) == [2, 4, 6]
-    assert not outcome.failures
+    stats, outcome = run(request.getfixturevalue(where), tasks(1, 2, 3), _make_double)
+    assert stats == {"0": {"images": 2}, "1": {"images": 4}, "2": {"images": 6}}
+    assert outcome.images == 12 and not outcome.failures
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])
 def test_images_are_told_while_their_task_runs(where: str, request: pytest.FixtureRequest) -> None:
     heard = Heard()
     outcome = request.getfixturevalue(where).run(tasks(40), _make_counts, heard)
-    assert outcome.stats == {"0": {"images": 40, "rejected": {"odd": 20}, "own": True}}
+    assert heard.stats == {"0": {"images": 40, "rejected": {"odd": 20}, "own": True}}
+    assert outcome.images == 40 and outcome.rejected == {"odd": 20}
     inside = [now for now in heard.inside if 0 < now < 40]
     assert inside and inside == sorted(inside)
 
@@ -143,15 +151,16 @@ def test_a_passing_fault_is_tried_again(
     where: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     outcome = request.getfixturevalue(where).run(tasks(str(tmp_path / "m")), _make_fails_once)
-    assert outcome.stats and not outcome.failures
+    assert outcome.tasks == 1 and not outcome.failures
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])
 def test_a_bad_task_is_quarantined_and_the_others_go_on(
     where: str, request: pytest.FixtureRequest
 ) -> None:
-    outcome = request.getfixturevalue(where).run(tasks("good", "bad", "good"), _make_raises)
-    assert set(outcome.stats) == {"0", "2"}
+    started = request.getfixturevalue(where)
+    stats, outcome = run(started, tasks("good", "bad", "good"), _make_raises)
+    assert set(stats) == {"0", "2"}
     (failure,) = outcome.failures
     assert (failure.task_id, failure.slug) == ("1", "exception")
     assert "this unit is bad" in failure.why
@@ -173,7 +182,7 @@ def test_heaviest_first(here: Engine) -> None:
 
 def test_a_killed_worker_costs_one_attempt(pool: Engine, tmp_path: Path) -> None:
     outcome = pool.run(tasks(str(tmp_path / "m"), "", "", ""), _make_dies_once)
-    assert len(outcome.stats) == 4 and not outcome.failures
+    assert outcome.tasks == 4 and not outcome.failures
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])
@@ -185,15 +194,15 @@ def test_work_that_cannot_load_stops_at_once(where: str, request: pytest.Fixture
 def test_a_hanging_task_is_stopped_and_the_others_go_on(pool: Engine) -> None:
     # Less than a worker takes to start and to load its work.
     short = Engine(EngineSettings(workers=2, attempts=1, task_timeout_s=1), on_ray=True)
-    outcome = short.run(tasks(0, 120, 0), _make_slow_to_load)
-    assert set(outcome.stats) == {"0", "2"}
+    stats, outcome = run(short, tasks(0, 120, 0), _make_slow_to_load)
+    assert set(stats) == {"0", "2"}
     assert [failure.slug for failure in outcome.failures] == ["timeout"]
 
 
 def test_a_task_that_kills_its_worker_twice_is_tried_with_care(pool: Engine) -> None:
     three = Engine(EngineSettings(workers=1, attempts=3), on_ray=True)
-    outcome = three.run(tasks("x"), _make_dies, make_careful=_make_careful)
-    assert outcome.stats == {"0": {"careful": "x"}} and not outcome.failures
+    stats, outcome = run(three, tasks("x"), _make_dies, make_careful=_make_careful)
+    assert stats == {"0": {"careful": "x"}} and not outcome.failures
 
 
 def test_a_worker_that_fits_on_no_machine_ends_the_run_at_once(pool: Engine) -> None:
@@ -204,5 +213,5 @@ def test_a_worker_that_fits_on_no_machine_ends_the_run_at_once(pool: Engine) -> 
 
 def test_tired_workers_are_replaced(pool: Engine) -> None:
     tired = Engine(EngineSettings(workers=1, tasks_per_worker=2), on_ray=True)
-    outcome = tired.run(tasks(*range(6)), _make_pid)
-    assert len({stats["pid"] for stats in outcome.stats.values()}) == 3
+    stats, _ = run(tired, tasks(*range(6)), _make_pid)
+    assert len({found["pid"] for found in stats.values()}) == 3

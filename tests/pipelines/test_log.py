@@ -50,6 +50,20 @@ def test_on_a_store_each_build_has_a_log_of_its_own(tmp_path: Path) -> None:
     assert [log.count(b"\n") for log in logs] == [2, 2]
 
 
+def test_on_a_store_a_long_log_is_written_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.report.log._PART_LINES", 3)
+    with build_log(f"memory:/{tmp_path}") as log:
+        for number in range(7):
+            log.done(TASK, {"images": number}, 0.5)
+            assert len(log._lines) < 3
+    folder = f"memory:/{tmp_path}/log"
+    parts = [storage.read_bytes(storage.join(folder, n)) for n in storage.names(folder)]
+    lines = [json.loads(line)["images"] for part in parts for line in part.splitlines()]
+    assert len(parts) == 3 and lines == list(range(7))
+
+
 def test_a_build_that_does_nothing_leaves_no_log(tmp_path: Path) -> None:
     with build_log(str(tmp_path)):
         pass

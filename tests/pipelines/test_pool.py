@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from pipelines.workers.tasks import (
     Outcome,
     Stats,
     Task,
+    Tasks,
+    in_order,
 )
 
 
@@ -83,17 +86,28 @@ class Cluster:
 
 def run(
     cluster: Cluster,
-    count: int,
+    todo: int | Tasks,
     *,
     limit: float = 1e9,
     careful: bool = False,
     listener: Listener | None = None,
+    most_failed: float = math.inf,
     **settings: Any,
 ) -> Outcome:
-    tasks = [Task(task_id=str(i), payload=i) for i in range(count)]
-    engine = EngineSettings(**settings)
-    pool = Pool(cluster, engine, listener or Listener(), limit=limit, can_be_careful=careful)
-    outcome = pool.run(tasks)
+    tasks: Tasks | list[Task]
+    if isinstance(todo, int):
+        tasks = [Task(task_id=str(i), payload=i) for i in range(todo)]
+    else:
+        tasks = todo
+    pool = Pool(
+        cluster,
+        EngineSettings(**settings),
+        listener or Listener(),
+        limit=limit,
+        can_be_careful=careful,
+        most_failed=most_failed,
+    )
+    outcome = pool.run(in_order(tasks))
     assert not cluster.placed and not cluster.asked, "all actors are dismissed at the end"
     return outcome
 
@@ -102,14 +116,34 @@ class Heard(Listener):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
+        self.stats: dict[str, Stats] = {}
         self.told: list[tuple[list[tuple[Task, Stats]], Crew]] = []
         self.again: list[bool] = []
 
     def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
         self.told.append((list(tasks), crew))
 
+    def done(self, task: Task, stats: Stats, seconds: float) -> None:
+        self.stats[task.task_id] = stats
+
     def failed(self, task: Task, slug: str, why: str, *, again: bool) -> None:
         self.again.append(again)
+
+
+class Numbers:
+    """So many tasks, each made when it is asked for; `made` counts them."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.made = count, 0
+        self.total_weight, self.images = count, None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Task]:
+        for number in range(self.count):
+            self.made += 1
+            yield Task(task_id=str(number), payload=number)
 
 
 def died(*_: Any) -> Any:
@@ -118,13 +152,13 @@ def died(*_: Any) -> Any:
 
 def test_more_actors_are_asked_for_than_have_a_place() -> None:
     cluster = Cluster(room=2)
-    assert len(run(cluster, 100).stats) == 100
+    assert run(cluster, 100).tasks == 100
     assert cluster.most_asked == 8 and cluster.counts["load"] == 2
 
 
 def test_a_pool_that_grows_asks_for_as_many_as_it_has() -> None:
     cluster = Cluster(room=30)
-    assert len(run(cluster, 1000).stats) == 1000
+    assert run(cluster, 1000).tasks == 1000
     assert cluster.counts["load"] == 30 and cluster.most_asked == 30
 
 
@@ -143,8 +177,9 @@ def test_tired_actors_are_replaced() -> None:
 
 def test_a_death_costs_the_task_a_try_and_the_others_nothing() -> None:
     cluster = Cluster(room=1, answers={"work": lambda p: died() if p == 1 else {}})
-    outcome = run(cluster, 3)
-    assert set(outcome.stats) == {"0", "2"}
+    heard = Heard()
+    outcome = run(cluster, 3, listener=heard)
+    assert set(heard.stats) == {"0", "2"}
     assert [failure.slug for failure in outcome.failures] == ["worker_died"]
     assert cluster.counts["work"] == 2 + 3
 
@@ -152,7 +187,9 @@ def test_a_death_costs_the_task_a_try_and_the_others_nothing() -> None:
 def test_a_third_try_is_careful_where_that_can_be() -> None:
     care = {"work": died, "work_carefully": lambda p: {"careful": p}}
     cluster = Cluster(room=1, answers=care)
-    assert run(cluster, 2, careful=True).stats == {"0": {"careful": 0}, "1": {"careful": 1}}
+    heard = Heard()
+    run(cluster, 2, careful=True, listener=heard)
+    assert heard.stats == {"0": {"careful": 0}, "1": {"careful": 1}}
     assert cluster.counts["work"] == 4
     assert len(run(Cluster(room=1, answers=care), 2).failures) == 2
 
@@ -200,3 +237,31 @@ def test_failed_tries_are_told() -> None:
     heard = Heard()
     run(Cluster(room=1, answers={"work": died}), 1, listener=heard, attempts=2)
     assert heard.again == [True, False]
+
+
+def test_tasks_are_made_when_their_turn_comes() -> None:
+    tasks, ahead = Numbers(300), []
+    cluster = Cluster(room=4, answers={"work": lambda p: ahead.append(tasks.made - p) or {}})
+    assert run(cluster, tasks, limit=4).tasks == 300
+    # Four actors, each with one task: nobody takes more from the rest than can be worked on.
+    assert len(ahead) == 300 and max(ahead) <= 2 * 4
+
+
+def test_a_run_that_only_fails_ends_before_it_has_tried_all() -> None:
+    tasks = Numbers(1000)
+    outcome = run(Cluster(room=2, answers={"work": died}), tasks, most_failed=5, attempts=1)
+    assert 5 < len(outcome.failures) < 20
+    assert outcome.untried == 1000 - len(outcome.failures)
+
+
+def test_tries_that_failed_come_back_before_anything_new_is_begun() -> None:
+    tasks, failed = Numbers(50), set()
+
+    def fails_once(payload: int) -> Stats:
+        if payload not in failed:
+            failed.add(payload)
+            assert tasks.made - payload <= 4
+            raise CallFailed("exception", "no", lost=False)
+        return {}
+
+    assert run(Cluster(room=2, answers={"work": fails_once}), tasks, limit=2).tasks == 50
