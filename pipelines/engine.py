@@ -26,9 +26,13 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.util import metrics
 
+from pipelines.workers.cluster import CallFailed
+from pipelines.workers.fate import die_with_parent
+from pipelines.workers.head_watch import HeadWatch
 from pipelines.workers.in_process import last_line, load, run_here
 from pipelines.workers.last_words import last_words
-from pipelines.workers.pool import CallFailed, Pool
+from pipelines.workers.outage import slug_of
+from pipelines.workers.pool import Pool
 from pipelines.workers.pulse import Counts, Pulse
 from pipelines.workers.ray_address import limited, unreachable
 from pipelines.workers.tasks import (
@@ -63,19 +67,31 @@ __all__ = [
 _JOIN_S = 25.0
 # The group of an actor's calls that do not wait for its work.
 _BESIDE = "beside"
+_GOES_ON = "What is committed stays: the same command goes on from there"
 _CUT_OFF = (
-    "error: the build was cut off: Ray on this machine ended, or this process was killed, most"
-    " likely because memory ran out. What is committed stays: the same command goes on from there;"
-    " fewer engine.workers need less memory."
+    "the build was cut off: Ray on this machine ended, or this process was killed, most"
+    f" likely because memory ran out. {_GOES_ON}; fewer engine.workers need less memory."
+)
+_HEAD_LOST = (
+    "the build was cut off: the head of the Ray cluster at {address} ended or cannot be reached,"
+    " or this process or Ray on this machine was killed. "
+    f"{_GOES_ON} when the cluster runs again; see with `ray status`."
 )
 
 
 class Engine:
     """Runs tasks in this process or on Ray; make one with `start`."""
 
-    def __init__(self, settings: EngineSettings, *, on_ray: bool, embedded: bool = False) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        *,
+        watch: HeadWatch | None = None,
+        embedded: bool = False,
+    ) -> None:
+        """With a `watch` on the head of a cluster, tasks run there."""
         self._settings = settings
-        self._on_ray = on_ray
+        self._watch = watch
         self._embedded = embedded
 
     def run(
@@ -100,10 +116,10 @@ class Engine:
         ordered = in_order(tasks)
         if not len(ordered):
             return Outcome()
-        if not self._on_ray:
+        if self._watch is None:
             return run_here(ordered, make_work, listener, self._settings, most_failed)
         share = {"CPU": self._settings.cpus_per_worker, "GPU": gpus_per_worker}
-        cluster = _Ray(make_work, make_careful, share)
+        cluster = _Ray(make_work, make_careful, share, self._watch)
         limit = self._settings.workers or math.inf
         if self._embedded:
             # One node that never grows: asking for more would be of no use.
@@ -133,7 +149,7 @@ def about(settings: EngineSettings) -> str:
 def start(settings: EngineSettings) -> Iterator[Engine]:
     """Join the cluster that `RAY_ADDRESS` names, else start an embedded one for this run."""
     if settings.workers == 0:
-        yield Engine(settings, on_ray=False)
+        yield Engine(settings)
         return
     # Ray's own variables must be set before init. Warnings about future defaults are not for
     # the reader of a build log.
@@ -162,11 +178,15 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
         )
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)
-    try:
-        with last_words(_CUT_OFF):
-            yield Engine(settings, on_ray=True, embedded=not address)
-    finally:
-        ray.shutdown()
+    sentence = _HEAD_LOST.format(address=address) if address else _CUT_OFF
+    watch = HeadWatch(_nodes, sentence)
+    with watch.watching():
+        try:
+            with last_words(f"error: {sentence}"):
+                yield Engine(settings, watch=watch, embedded=not address)
+        finally:
+            # With a head that is stopped this does not come back: that is watched as well.
+            ray.shutdown()
 
 
 def _join(address: str, common: dict[str, Any]) -> None:
@@ -246,6 +266,8 @@ class _Worker:
     def __init__(
         self, make_work: Callable[[], Work], make_careful: Callable[[], Work] | None
     ) -> None:
+        # Ray asks a worker to end when its node or driver is gone; one that is stopped cannot hear.
+        die_with_parent()
         self._make_work = make_work
         self._make_careful = make_careful
         self._work: Work | None = None
@@ -287,8 +309,10 @@ class _Ray:
         make_work: Callable[[], Work],
         make_careful: Callable[[], Work] | None,
         share: dict[str, float],
+        watch: HeadWatch,
     ) -> None:
         self._share = share
+        self._watch = watch
         self._works = ray.put(make_work), ray.put(make_careful)
         remote: Any = ray.remote  # its types know nothing of concurrency groups
         self._hire = remote(
@@ -334,14 +358,17 @@ class _Ray:
             if isinstance(error.cause, EngineError):
                 raise error.cause from None
             # The work raised: the process is whole.
-            why = last_line(error.cause or error)
-            raise CallFailed("exception", why, lost=False) from None
+            cause = error.cause or error
+            raise CallFailed(slug_of(cause), last_line(cause), lost=False) from None
         except RayError as error:
             slug = "out_of_memory" if isinstance(error, OutOfMemoryError) else "worker_died"
             raise CallFailed(slug, last_line(error), lost=True) from None
 
     def dead_nodes(self) -> set[str]:
         return {node["NodeID"] for node in _nodes() if not node["Alive"]}
+
+    def check(self) -> None:
+        self._watch.check()
 
     def room(self) -> str:
         nodes = [node["Resources"] for node in _nodes() if node["Alive"]]

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 
+from pipelines.workers.outage import Outage, slug_of
 from pipelines.workers.pulse import Pulse
 from pipelines.workers.tasks import (
     Crew,
@@ -31,7 +32,7 @@ def run_here(
 ) -> Outcome:
     """Work through the tasks, until more than `most_failed` of them have failed for good."""
     listener.running([], Crew(loading=1))
-    outcome, work = Outcome(), load(make_work)
+    outcome, work, outage = Outcome(), load(make_work), Outage()
     for number, task in enumerate(tasks):
         if len(outcome.failures) > most_failed:
             outcome.untried = len(tasks) - number
@@ -43,13 +44,17 @@ def run_here(
             except EngineError:
                 raise
             except Exception as error:
-                why, again = last_line(error), attempt < s.attempts
-                listener.failed(task, "exception", why, again=again)
-                if not again:
-                    outcome.failures.append(
-                        Failure(task_id=task.task_id, slug="exception", why=why)
-                    )
+                why, slug, left = last_line(error), slug_of(error), s.attempts - attempt
+                listener.failed(task, slug, why, again=left > 0)
+                outage.ill(task.task_id, slug, time.monotonic())
+                if left:
+                    time.sleep(outage.delay_s(slug, attempt, left))
+                elif outage.is_everywhere(time.monotonic()):
+                    raise EngineError(outage.sentence(why)) from None
+                else:
+                    outcome.failures.append(Failure(task_id=task.task_id, slug=slug, why=why))
             else:
+                outage.well()
                 outcome.add(stats)
                 listener.done(task, stats, time.monotonic() - began_s)
                 break

@@ -30,6 +30,12 @@ class EngineSettings(Settings):
         description="time limit of one try of one task; ten times that when it is tried image by"
         " image",
     )
+    silence_timeout_s: float = Field(
+        45,
+        gt=0,
+        description="a worker that gives no sign of life for so long is replaced: its process is"
+        " stopped, or its machine cannot be reached",
+    )
     image_timeout_s: float = Field(
         120,
         gt=0,

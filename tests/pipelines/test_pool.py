@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.workers.pool import CallFailed, Pool
+from pipelines.workers.cluster import CallFailed
+from pipelines.workers.pool import Pool
 from pipelines.workers.pulse import Counts
 from pipelines.workers.tasks import (
     Crew,
@@ -38,6 +39,11 @@ class Cluster:
         self.calls: list[tuple[int, str, tuple[Any, ...]]] = []
         self.counts: Counter[str] = Counter()
         self.endless: set[str] = set()
+        # Actors whose process is stopped: nothing of theirs ends any more.
+        self.stopped: set[int] = set()
+        # Actors that answer questions and do not get on with their work.
+        self.never_ends: set[int] = set()
+        self.lost = ""
 
     def hire(self) -> int:
         self.counts["hire"] += 1
@@ -68,10 +74,13 @@ class Cluster:
         return actor
 
     def told(self, question: int) -> Counts | None:
+        if question in self.stopped:
+            return None
         return {"images": 7} if question in self.placed else {}
 
     def _has_ended(self, actor: int, method: str) -> bool:
-        return actor in self.placed and method not in self.endless
+        stopped = actor in self.stopped | self.never_ends and method != "place"
+        return actor in self.placed and not stopped and method not in self.endless
 
     def answer(self, call: int) -> Any:
         _, method, arguments = self.calls[call]
@@ -79,6 +88,10 @@ class Cluster:
 
     def dead_nodes(self) -> set[str]:
         return set()
+
+    def check(self) -> None:
+        if self.lost:
+            raise EngineError(self.lost)
 
     def room(self) -> str:
         return "there is no room"
@@ -265,3 +278,84 @@ def test_tries_that_failed_come_back_before_anything_new_is_begun() -> None:
         return {}
 
     assert run(Cluster(room=2, answers={"work": fails_once}), tasks, limit=2).tasks == 50
+
+
+def test_an_actor_that_gives_no_sign_of_life_is_replaced() -> None:
+    cluster, heard = Cluster(room=2), Heard()
+    cluster.stopped.add(1)
+    outcome = run(cluster, 20, limit=2, listener=heard, silence_timeout_s=2)
+    assert outcome.tasks == 20 and not outcome.failures
+    # It was stopped while it loaded its work: no task is charged with that.
+    assert heard.again == [] and 1 not in cluster.placed
+
+
+def test_a_task_whose_actor_is_stopped_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, heard = Cluster(room=2), Heard()
+    call = cluster.call
+
+    def stop_at_work(actor: int, method: str, *arguments: Any) -> int:
+        if method == "work" and not cluster.stopped:
+            cluster.stopped.add(actor)
+        return call(actor, method, *arguments)
+
+    monkeypatch.setattr(cluster, "call", stop_at_work)
+    outcome = run(cluster, 20, limit=2, listener=heard, silence_timeout_s=2)
+    assert outcome.tasks == 20 and not outcome.failures and heard.again == [True]
+
+
+def test_a_late_task_is_begun_again_and_the_first_that_ends_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipelines.workers.pace._AT_LEAST_S", 0.5)
+    cluster, heard = Cluster(room=3), Heard()
+    call, late = cluster.call, set()
+
+    def never_ends_at_first(actor: int, method: str, *arguments: Any) -> int:
+        if method == "work" and arguments == (0,):
+            late.add(actor)
+            if len(late) == 1:
+                # It says what it has counted, and never ends.
+                cluster.never_ends.add(actor)
+        return call(actor, method, *arguments)
+
+    monkeypatch.setattr(cluster, "call", never_ends_at_first)
+    outcome = run(cluster, 20, limit=3, listener=heard, task_timeout_s=60)
+    assert outcome.tasks == 20 and len(heard.stats) == 20 and not heard.again
+    assert len(late) == 2, "two actors worked at it"
+
+
+def test_files_out_of_reach_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.workers.outage.PATIENCE_S", 2.0)
+    monkeypatch.setattr("pipelines.workers.outage._SOON_S", 0.1)
+    well_s = time.monotonic() + 1.5
+
+    def away(payload: int) -> Stats:
+        if time.monotonic() < well_s:
+            raise CallFailed("storage", "503", lost=False)
+        return {}
+
+    outcome = run(Cluster(room=2, answers={"work": away}), 5)
+    assert outcome.tasks == 5 and not outcome.failures
+
+
+def test_files_that_stay_out_of_reach_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.workers.outage.PATIENCE_S", 1.0)
+    monkeypatch.setattr("pipelines.workers.outage._SOON_S", 0.1)
+
+    def away(payload: int) -> Stats:
+        raise CallFailed("storage", "503", lost=False)
+
+    cluster = Cluster(room=2, answers={"work": away})
+    with pytest.raises(EngineError, match=r"files cannot be reached.*503.*same command goes on"):
+        run(cluster, 500)
+    # One bad file among good ones is the fault of its task alone.
+    cluster.answers["work"] = lambda p: away(p) if p == 3 else {}
+    assert [failure.slug for failure in run(cluster, 9).failures] == ["storage"]
+
+
+def test_a_cluster_that_is_lost_ends_the_run() -> None:
+    cluster = Cluster(room=1)
+    cluster.endless.add("work")
+    cluster.lost = "the head is gone"
+    with pytest.raises(EngineError, match="the head is gone"):
+        run(cluster, 1)
