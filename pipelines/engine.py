@@ -25,12 +25,13 @@ from typing import Any
 import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.util import metrics
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.workers.cluster import CallFailed
-from pipelines.workers.fate import die_with_parent
+from pipelines.workers.cluster import CallFailed, Place
+from pipelines.workers.fate import die_with_parent, end_process
 from pipelines.workers.head_watch import HeadWatch
 from pipelines.workers.in_process import last_line, load, run_here
-from pipelines.workers.last_words import last_words
+from pipelines.workers.last_words import cut_off, last_words
 from pipelines.workers.outage import slug_of
 from pipelines.workers.pool import Pool
 from pipelines.workers.pulse import Counts, Pulse
@@ -67,16 +68,6 @@ __all__ = [
 _JOIN_S = 25.0
 # The group of an actor's calls that do not wait for its work.
 _BESIDE = "beside"
-_GOES_ON = "What is committed stays: the same command goes on from there"
-_CUT_OFF = (
-    "the build was cut off: Ray on this machine ended, or this process was killed, most"
-    f" likely because memory ran out. {_GOES_ON}; fewer engine.workers need less memory."
-)
-_HEAD_LOST = (
-    "the build was cut off: the head of the Ray cluster at {address} ended or cannot be reached,"
-    " or this process or Ray on this machine was killed. "
-    f"{_GOES_ON} when the cluster runs again; see with `ray status`."
-)
 
 
 class Engine:
@@ -178,7 +169,7 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
         )
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)
-    sentence = _HEAD_LOST.format(address=address) if address else _CUT_OFF
+    sentence = cut_off(address)
     watch = HeadWatch(_nodes, sentence)
     with watch.watching():
         try:
@@ -273,8 +264,8 @@ class _Worker:
         self._work: Work | None = None
         self._pulse = Pulse()
 
-    def place(self) -> str:
-        return str(ray.get_runtime_context().get_node_id())
+    def place(self) -> Place:
+        return Place(str(ray.get_runtime_context().get_node_id()), os.getpid())
 
     def load(self) -> None:
         self._work = load(self._make_work)
@@ -328,6 +319,13 @@ class _Ray:
 
     def dismiss(self, actor: Any) -> None:
         ray.kill(actor)
+
+    def kill(self, place: Place) -> None:
+        # Ray gives up on a process that has been stopped for long, and keeps its CPUs for it.
+        there = NodeAffinitySchedulingStrategy(node_id=place.node, soft=False)
+        options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": there}
+        remote: Any = ray.remote
+        remote(**options)(end_process).remote(place.pid, _Worker.__name__)
 
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
         return getattr(actor, method).remote(*arguments)

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.workers.cluster import Place
 from pipelines.workers.pulse import Counts
 from pipelines.workers.tasks import Task
 
 
 @dataclass(eq=False)
 class Hired:
-    """An actor, the node that it runs on once that is known, and the tasks that it has done."""
+    """An actor, where it runs once that is known, and how many tasks it has done."""
 
     actor: Any
-    node: str = ""
+    place: Place = Place()
     served: int = 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipelines.workers.pulse import Counts
@@ -16,6 +17,14 @@ class CallFailed(Exception):
         self.slug, self.why, self.lost = slug, why, lost
 
 
+@dataclass(frozen=True)
+class Place:
+    """The node that an actor runs on, and the number of its process there."""
+
+    node: str = ""
+    pid: int = 0
+
+
 class Cluster(Protocol):
     """Actors and calls are opaque. Nothing here may wait for long, whatever has died."""
 
@@ -25,8 +34,11 @@ class Cluster(Protocol):
     def dismiss(self, actor: Any) -> None:
         """End an actor and what it does, also one that has no place yet."""
 
+    def kill(self, place: Place) -> None:
+        """End the process of an actor that was dismissed and may not hear of it."""
+
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
-        """Begin a call: `place` (answers with the node), `load`, `work` or `work_carefully`."""
+        """Begin a call: `place` (answers with its Place), `load`, `work` or `work_carefully`."""
 
     def peek(self, actor: Any) -> Any:
         """Ask an actor what it has counted in its task so far, beside the call in flight."""

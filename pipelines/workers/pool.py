@@ -16,7 +16,7 @@ from typing import Any
 
 from pipelines.workers.attempts import Attempts, Fault
 from pipelines.workers.calls import Call, Calls, Hired
-from pipelines.workers.cluster import CallFailed, Cluster
+from pipelines.workers.cluster import CallFailed, Cluster, Place
 from pipelines.workers.heartbeat import Heartbeat
 from pipelines.workers.outage import Outage
 from pipelines.workers.pace import Pace
@@ -173,7 +173,7 @@ class Pool:
             self._listener.done(call.task, answer, seconds)
             self._rest(call.hired)
         elif call.step == "place":
-            call.hired.node = answer
+            call.hired.place = answer
             limit_s = self._s.start_timeout_s
             load = Call(
                 hired=call.hired,
@@ -190,7 +190,7 @@ class Pool:
         if call.task is None:
             self._failed_starts, self._start_fault = self._failed_starts + 1, why
             return
-        task, fault = call.task, Fault(slug=slug, why=why, node=call.hired.node)
+        task, fault = call.task, Fault(slug=slug, why=why, node=call.hired.place.node)
         left = self._attempts.add(task.task_id, fault)
         now = time.monotonic()
         self._outage.ill(task.task_id, slug, now)
@@ -219,17 +219,19 @@ class Pool:
         self._tell()
         for ref in silent:
             limit = f"{self._s.silence_timeout_s:g} s (engine.silence_timeout_s)"
-            self._lose(ref, "worker_died", f"the worker gave no sign of life for {limit}")
+            place = self._lose(ref, "worker_died", f"the worker gave no sign of life for {limit}")
+            self._cluster.kill(place)
         for ref in [r for r, call in self._calls.items() if call.deadline < now]:
-            self._lose(ref, "timeout", None)
+            self._lose(ref, "timeout")
         self._double(now)
         if self._last_ran_s < now:
             self._check_starts(late=now - self._last_ran_s > self._s.start_timeout_s)
 
-    def _lose(self, ref: Any, slug: str, why: str | None) -> None:
+    def _lose(self, ref: Any, slug: str, why: str = "") -> Place:
         call = self._calls.end(ref)
         self._dismiss(call.hired)
         self._fail(call, slug, why or f"not done after {call.limit}")
+        return call.hired.place
 
     def _double(self, now: float) -> None:
         """Let idle actors begin a second time what is late; not what may have killed others."""

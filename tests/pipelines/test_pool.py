@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.workers.cluster import CallFailed
+from pipelines.workers.cluster import CallFailed, Place
 from pipelines.workers.pool import Pool
 from pipelines.workers.pulse import Counts
 from pipelines.workers.tasks import (
@@ -31,7 +31,11 @@ class Cluster:
 
     def __init__(self, room: int, answers: dict[str, Callable[..., Any]] | None = None) -> None:
         self.size = room
-        self.answers = {"place": lambda: "node", "load": lambda: None, "work": lambda p: {"p": p}}
+        self.answers = {
+            "place": lambda: Place("node", 1),
+            "load": lambda: None,
+            "work": lambda p: {"p": p},
+        }
         self.answers |= answers or {}
         self.placed: list[int] = []
         self.asked: list[int] = []
@@ -52,6 +56,9 @@ class Cluster:
 
     def dismiss(self, actor: int) -> None:
         (self.placed if actor in self.placed else self.asked).remove(actor)
+
+    def kill(self, place: Place) -> None:
+        self.counts["kill"] += 1
 
     def call(self, actor: int, method: str, *arguments: Any) -> int:
         assert method == "place" or actor in self.placed, "a call to an actor that has no place"
@@ -281,12 +288,12 @@ def test_tries_that_failed_come_back_before_anything_new_is_begun() -> None:
 
 
 def test_an_actor_that_gives_no_sign_of_life_is_replaced() -> None:
-    cluster, heard = Cluster(room=2), Heard()
+    cluster, heard = Cluster(room=1), Heard()
     cluster.stopped.add(1)
-    outcome = run(cluster, 20, limit=2, listener=heard, silence_timeout_s=2)
-    assert outcome.tasks == 20 and not outcome.failures
+    outcome = run(cluster, 5, limit=1, listener=heard, silence_timeout_s=2)
     # It was stopped while it loaded its work: no task is charged with that.
-    assert heard.again == [] and 1 not in cluster.placed
+    assert outcome.tasks == 5 and not outcome.failures and heard.again == []
+    assert cluster.counts["kill"] == 1
 
 
 def test_a_task_whose_actor_is_stopped_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
