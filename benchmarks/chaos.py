@@ -1,6 +1,6 @@
 """Builds on a real cluster while its processes are killed and stopped: does each come to its end?
 
-    python benchmarks/chaos.py --builds 27
+    python benchmarks/chaos.py --builds 26
 
 About an hour on two cores. Writes benchmarks/results/chaos.json. A small corpus of real and made
 photographs, pages of text and synthetic text is built once undisturbed. Then again and again, each
@@ -135,6 +135,8 @@ class Chaos:
                     where, _, how = fault.partition("-")
                     if how == "pause":
                         continue_s = now + _PAUSES_S[where]
+                else:
+                    due.insert(0, (now - begun_s + 0.5, fault))  # there is no victim yet
             if now > continue_s:
                 self.machines.go_on()
                 continue_s = float("inf")
@@ -207,7 +209,7 @@ def tell(number: int, run: dict[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--builds", type=int, default=27)
+    parser.add_argument("--builds", type=int, default=26)
     parser.add_argument("--seed", type=int, default=datetime.date.today().toordinal())
     parser.add_argument("--limit", type=float, default=240, help="seconds after the last fault")
     parser.add_argument("--only", nargs="*", default=FAULTS, help="kinds of faults")
@@ -226,11 +228,14 @@ def main() -> int:
             print(f"undisturbed: {seconds} s, {len(whole)} files", flush=True)
             runs = []
             for number in range(given.builds):
+                # The machine may be faster by now: a fault is of no use after the end.
                 faults = draw_faults(given.only[number % len(given.only)], seconds, rng)
                 run = chaos.build(faults, rng)
                 found = run.pop("digests")
                 differ = {n for n in found | whole if found.get(n) != whole.get(n)}
                 run |= {"identical": not differ, "differ": sorted(differ)[:10]}
+                if run["tries"][0]["code"] == 0:
+                    seconds = min(seconds, run["tries"][0]["seconds"])
                 runs.append(run)
                 tell(number, run)
                 _write(given, seconds, len(whole), runs)

@@ -27,6 +27,7 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.util import metrics
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipelines.workers.attempts import Fault
 from pipelines.workers.cluster import CallFailed, Place
 from pipelines.workers.fate import die_with_parent, end_process
 from pipelines.workers.head_watch import HeadWatch
@@ -34,7 +35,7 @@ from pipelines.workers.in_process import last_line, load, run_here
 from pipelines.workers.last_words import cut_off, last_words
 from pipelines.workers.outage import slug_of
 from pipelines.workers.pool import Pool
-from pipelines.workers.pulse import Counts, Pulse
+from pipelines.workers.pulse import Counts, Pulse, by_slug
 from pipelines.workers.ray_address import limited, unreachable
 from pipelines.workers.tasks import (
     Crew,
@@ -226,11 +227,11 @@ class _Metrics(Listener):
     def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
         sums = self._ended.copy()
         for _, stats in tasks:
-            sums.update(_sums(stats))
+            sums.update(by_slug(stats))
         self._tell(sums)
 
     def done(self, task: Task, stats: Stats, seconds: float) -> None:
-        self._ended.update(_sums(stats))
+        self._ended.update(by_slug(stats))
         self._ended["seconds", ""] += seconds  # type: ignore[assignment]
         self._tell(self._ended)
 
@@ -239,13 +240,6 @@ class _Metrics(Listener):
             if (more := value - self._told[name, slug]) > 0:
                 self._told[name, slug] = value
                 self._counters[name].inc(more, {"stage": self._stage, "slug": slug})
-
-
-def _sums(stats: Stats) -> dict[tuple[str, str], int]:
-    rejected = stats.get("rejected", {})
-    by_slug = {("images", slug): count for slug, count in rejected.items()}
-    good = stats.get("images", 0) - sum(rejected.values())
-    return {("images", ""): good, ("bytes", ""): stats.get("bytes", 0), **by_slug}
 
 
 class _Worker:
@@ -270,22 +264,27 @@ class _Worker:
     def load(self) -> None:
         self._work = load(self._make_work)
 
-    def work(self, payload: Any) -> Stats:
+    def work(self, payload: Any) -> Stats | Fault:
         assert self._work is not None
         return self._count(self._work, payload)
 
-    def work_carefully(self, payload: Any) -> Stats:
+    def work_carefully(self, payload: Any) -> Stats | Fault:
         assert self._make_careful is not None
         return self._count(self._make_careful(), payload)
 
     def counts(self) -> Counts:
         return self._pulse.read()
 
-    def _count(self, work: Work, payload: Any) -> Stats:
+    def _count(self, work: Work, payload: Any) -> Stats | Fault:
         pulse = self._pulse = Pulse()
         try:
             with pulse.counting():
                 stats = work(payload)
+        except EngineError:
+            raise
+        except Exception as error:
+            # As a value: the errors of some libraries cannot be sent, and Ray prints each of them.
+            return Fault(slug=slug_of(error), why=last_line(error))
         finally:
             # What is asked from now on is asked of the next task.
             self._pulse = Pulse()
@@ -351,16 +350,18 @@ class _Ray:
 
     def answer(self, call: Any) -> Any:
         try:
-            return ray.get(call)
+            answer = ray.get(call)
         except RayTaskError as error:
-            if isinstance(error.cause, EngineError):
-                raise error.cause from None
-            # The work raised: the process is whole.
             cause = error.cause or error
-            raise CallFailed(slug_of(cause), last_line(cause), lost=False) from None
+            if isinstance(cause, EngineError):
+                raise cause from None
+            raise CallFailed("exception", last_line(cause), lost=False) from None
         except RayError as error:
             slug = "out_of_memory" if isinstance(error, OutOfMemoryError) else "worker_died"
             raise CallFailed(slug, last_line(error), lost=True) from None
+        if isinstance(answer, Fault):
+            raise CallFailed(answer.slug, answer.why, lost=False)
+        return answer
 
     def dead_nodes(self) -> set[str]:
         return {node["NodeID"] for node in _nodes() if not node["Alive"]}

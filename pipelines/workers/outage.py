@@ -1,17 +1,21 @@
 """Files that cannot be reached for a while: waited for, and told from one file that is bad.
 
-A store that answers 503 for a minute fails every task within seconds, three times. So the last try
-of such a task is kept until the store has had time to come back; when it has not, and nothing else
-has ended well in the meantime, the store is to blame and no task.
+A store that answers 503 for a minute would fail every task in it for good. So a task that found no
+files is charged with that once, and then tried again and again, uncharged, until anything ends
+well. When nothing does for `PATIENCE_S`, the store is to blame if several tasks say so, and the run
+ends; else it is the one task.
 """
 
 from __future__ import annotations
 
-PATIENCE_S = 75.0
-# Most of what goes wrong on a network goes well a moment later.
-_SOON_S = 2.0
+from pipelines.workers.attempts import Attempts, Fault
+
+PATIENCE_S = 80.0
+AGAIN_S = 5.0
+# So long the clients of stores try by themselves before they say that a call has failed.
+_CLIENT_S = 40.0
 SLUG = "storage"
-# What the clients of stores raise need not be an OSError.
+# What these clients raise need not be an OSError.
 _CLIENTS = {"aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "s3fs", "urllib3"}
 # The file itself is the matter.
 _OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -28,36 +32,36 @@ class Outage:
     """Since when nothing has ended well, and which tasks found no files since then."""
 
     def __init__(self) -> None:
-        self._since_s: float | None = None
-        self._tasks: set[str] = set()
+        self._ill: set[str] = set()
+        self._since_s = 0.0
+        self._why = ""
 
     def well(self) -> None:
         """A task has ended well."""
-        self._since_s = None
-        self._tasks.clear()
+        self._ill.clear()
 
-    def ill(self, task_id: str, slug: str, now: float) -> None:
-        """A try of a task has failed."""
-        if slug == SLUG:
-            self._since_s = now if self._since_s is None else self._since_s
-            if len(self._tasks) < 2:
-                self._tasks.add(task_id)
+    def wait_s(
+        self, attempts: Attempts, task_id: str, fault: Fault, now: float, seconds: float
+    ) -> float | None:
+        """How long a task waits after a try that failed after so many seconds; None: for good."""
+        if fault.slug != SLUG:
+            return 0.0 if attempts.add(task_id, fault) else None
+        if not self._ill:
+            self._since_s = now - min(seconds, _CLIENT_S)
+        known, self._why = task_id in self._ill, fault.why
+        self._ill.add(task_id)
+        if self._is_long(now) and len(self._ill) == 1:
+            return None
+        return AGAIN_S if known or attempts.add(task_id, fault) else None
 
-    def is_everywhere(self, now: float) -> bool:
-        """Whether several tasks found no files and nothing has gone well for long enough."""
-        since = self._since_s
-        return since is not None and now - since >= PATIENCE_S and len(self._tasks) >= 2
-
-    @staticmethod
-    def delay_s(slug: str, tries: int, left: int) -> float:
-        """How long a task waits for its next try after so many, when so many are left."""
-        if slug != SLUG:
-            return 0.0
-        return PATIENCE_S if tries > 1 and left == 1 else _SOON_S
-
-    @staticmethod
-    def sentence(why: str) -> str:
+    def everywhere(self, now: float) -> str:
+        """A sentence when several tasks have found no files for too long; else empty."""
+        if len(self._ill) < 2 or not self._is_long(now):
+            return ""
         return (
-            f"files cannot be reached, for more than {PATIENCE_S:g} s now ({why}). What is"
-            " committed stays: the same command goes on from there when the storage answers again"
+            f"files cannot be reached, for {PATIENCE_S:g} s by now ({self._why}). What is committed"
+            " stays: the same command goes on from there when the storage answers again"
         )
+
+    def _is_long(self, now: float) -> bool:
+        return now - self._since_s >= PATIENCE_S

@@ -190,19 +190,16 @@ class Pool:
         if call.task is None:
             self._failed_starts, self._start_fault = self._failed_starts + 1, why
             return
-        task, fault = call.task, Fault(slug=slug, why=why, node=call.hired.place.node)
-        left = self._attempts.add(task.task_id, fault)
-        now = time.monotonic()
-        self._outage.ill(task.task_id, slug, now)
+        task, now = call.task, time.monotonic()
+        fault = Fault(slug=slug, why=why, node=call.hired.place.node)
+        seconds = now - call.began_s
+        wait_s = self._outage.wait_s(self._attempts, task.task_id, fault, now, seconds)
         at_work = bool(self._calls.copies(task.task_id))
-        self._listener.failed(task, slug, why, again=at_work or left > 0)
+        self._listener.failed(task, slug, why, again=at_work or wait_s is not None)
         if at_work:
             return  # the other one that works at it is its next try
-        if left:
-            wait_s = self._outage.delay_s(slug, self._s.attempts - left, left)
+        if wait_s is not None:
             self._todo.again(task, now + wait_s)
-        elif self._outage.is_everywhere(now):
-            raise EngineError(self._outage.sentence(why))
         else:
             self._outcome.failures.append(Failure(task_id=task.task_id, slug=slug, why=why))
 
@@ -215,6 +212,8 @@ class Pool:
             return
         self._next_look_s = now + 1.0
         self._cluster.check()
+        if sentence := self._outage.everywhere(now):
+            raise EngineError(sentence)
         silent = self._heartbeat.look(self._calls, now)
         self._tell()
         for ref in silent:

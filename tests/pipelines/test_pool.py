@@ -331,33 +331,50 @@ def test_a_late_task_is_begun_again_and_the_first_that_ends_counts(
     assert len(late) == 2, "two actors worked at it"
 
 
-def test_files_out_of_reach_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that cannot be reached are waited for two seconds."""
     monkeypatch.setattr("pipelines.workers.outage.PATIENCE_S", 2.0)
-    monkeypatch.setattr("pipelines.workers.outage._SOON_S", 0.1)
-    well_s = time.monotonic() + 1.5
+    monkeypatch.setattr("pipelines.workers.outage.AGAIN_S", 0.1)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_files_out_of_reach_are_waited_for() -> None:
+    well_s, tries = time.monotonic() + 1.5, []
 
     def away(payload: int) -> Stats:
+        tries.append(payload)
         if time.monotonic() < well_s:
             raise CallFailed("storage", "503", lost=False)
         return {}
 
-    outcome = run(Cluster(room=2, answers={"work": away}), 5)
+    outcome = run(Cluster(room=2, answers={"work": away}), 5, attempts=2)
     assert outcome.tasks == 5 and not outcome.failures
+    assert len(tries) > 2 * 5 + 5, "more often than there are attempts"
 
 
-def test_files_that_stay_out_of_reach_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.workers.outage.PATIENCE_S", 1.0)
-    monkeypatch.setattr("pipelines.workers.outage._SOON_S", 0.1)
-
+@pytest.mark.usefixtures("hasty")
+def test_files_that_stay_out_of_reach_end_the_run() -> None:
     def away(payload: int) -> Stats:
         raise CallFailed("storage", "503", lost=False)
 
-    cluster = Cluster(room=2, answers={"work": away})
+    begun_s = time.monotonic()
     with pytest.raises(EngineError, match=r"files cannot be reached.*503.*same command goes on"):
-        run(cluster, 500)
-    # One bad file among good ones is the fault of its task alone.
-    cluster.answers["work"] = lambda p: away(p) if p == 3 else {}
-    assert [failure.slug for failure in run(cluster, 9).failures] == ["storage"]
+        run(Cluster(room=2, answers={"work": away}), 500)
+    assert time.monotonic() - begun_s < 5
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("others", [0, 30])
+def test_one_bad_file_is_the_fault_of_its_task(others: int) -> None:
+    def bad(payload: int) -> Stats:
+        if payload == 0:
+            raise CallFailed("storage", "bad sector", lost=False)
+        return {}
+
+    outcome = run(Cluster(room=1, answers={"work": bad}), 1 + others)
+    assert outcome.tasks == others
+    assert [failure.slug for failure in outcome.failures] == ["storage"]
 
 
 def test_a_cluster_that_is_lost_ends_the_run() -> None:
