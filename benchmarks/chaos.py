@@ -213,6 +213,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=datetime.date.today().toordinal())
     parser.add_argument("--limit", type=float, default=240, help="seconds after the last fault")
     parser.add_argument("--only", nargs="*", default=FAULTS, help="kinds of faults")
+    parser.add_argument("--first", type=int, default=0, help="which of them comes first")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rng = random.Random(given.seed)
@@ -229,7 +230,8 @@ def main() -> int:
             runs = []
             for number in range(given.builds):
                 # The machine may be faster by now: a fault is of no use after the end.
-                faults = draw_faults(given.only[number % len(given.only)], seconds, rng)
+                kind = given.only[(given.first + number) % len(given.only)]
+                faults = draw_faults(kind, seconds, rng)
                 run = chaos.build(faults, rng)
                 found = run.pop("digests")
                 differ = {n for n in found | whole if found.get(n) != whole.get(n)}
@@ -253,7 +255,8 @@ def _write(
     cut = [t["from_fault_to_end_s"] for t in tries if t["faults"] and t["code"] != 0]
     facts = {
         "date": datetime.date.today().isoformat(),
-        "command": f"python benchmarks/chaos.py --builds {given.builds} --seed {given.seed}",
+        "command": f"python benchmarks/chaos.py --builds {given.builds} --seed {given.seed}"
+        f" --first {given.first}",
         "device": f"{os.cpu_count()} cores, a head and two nodes as processes of one machine",
         "undisturbed_s": seconds,
         "files": files,

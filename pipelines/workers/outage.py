@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pipelines.workers.attempts import Attempts, Fault
 
-PATIENCE_S = 80.0
+PATIENCE_S = 70.0
 AGAIN_S = 5.0
 # So long the clients of stores try by themselves before they say that a call has failed.
 _CLIENT_S = 40.0
