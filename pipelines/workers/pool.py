@@ -37,6 +37,8 @@ from pipelines.workers.todo import Todo
 _MIN_ASKED = 8
 # Starts that fail before any worker has loaded its work: then the others would fail as well.
 _FAILED_STARTS = 3
+# Those within so short a time are one: a node that dies takes along all that were to start there.
+_ONE_FAULT_S = 0.5
 # A careful try goes on where others broke off, so it takes longer by nature.
 _CAREFUL_FACTOR = 10
 # So many idle actors at most wait for a task that turns out to be late.
@@ -77,6 +79,7 @@ class Pool:
         self._loaded = False
         self._failed_starts = 0
         self._start_fault = ""
+        self._start_failed_s = -math.inf
         self._next_look_s = 0.0
         self._last_ran_s = time.monotonic()
 
@@ -187,10 +190,13 @@ class Pool:
             self._idle.append(call.hired)
 
     def _fail(self, call: Call, slug: str, why: str) -> None:
+        now = time.monotonic()
         if call.task is None:
-            self._failed_starts, self._start_fault = self._failed_starts + 1, why
+            self._start_fault = why
+            if now - self._start_failed_s > _ONE_FAULT_S:
+                self._failed_starts, self._start_failed_s = self._failed_starts + 1, now
             return
-        task, now = call.task, time.monotonic()
+        task = call.task
         fault = Fault(slug=slug, why=why, node=call.hired.place.node)
         seconds = now - call.began_s
         wait_s = self._outage.wait_s(self._attempts, task.task_id, fault, now, seconds)

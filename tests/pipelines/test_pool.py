@@ -243,6 +243,23 @@ def test_actors_that_die_before_they_have_loaded_end_the_run(step: str) -> None:
     assert cluster.counts["work"] == 0
 
 
+def test_a_node_that_dies_with_all_that_were_to_start_there_ends_no_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(room=9)
+    begun_s, has_ended, answer = time.monotonic(), cluster._has_ended, cluster.answer
+
+    def later(actor: int, method: str) -> bool:
+        # The next ones are started elsewhere, which takes its time.
+        return has_ended(actor, method) and (actor <= 8 or time.monotonic() > begun_s + 2.5)
+
+    monkeypatch.setattr(cluster, "_has_ended", later)
+    monkeypatch.setattr(
+        cluster, "answer", lambda call: died() if cluster.calls[call][0] <= 8 else answer(call)
+    )
+    assert run(cluster, 30).tasks == 30
+
+
 def test_tasks_are_asked_what_they_have_counted_so_far() -> None:
     cluster, heard = Cluster(room=2), Heard()
     cluster.endless.add("work")
