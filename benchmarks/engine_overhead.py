@@ -173,7 +173,8 @@ def main() -> int:
     ratio = median["engine"]["cpu_ms_per_unit"] / median["pool"]["cpu_ms_per_unit"]
     facts = {
         "date": datetime.date.today().isoformat(),
-        "command": "python benchmarks/engine_overhead.py",
+        "command": f"python benchmarks/engine_overhead.py --tars {given.tars}"
+        f" --images {given.images} --rounds {given.rounds} --repeats {given.repeats}",
         "device": f"{os.cpu_count()} cores",
         "load": round(os.getloadavg()[0], 1),
         "units": given.tars * given.rounds,
