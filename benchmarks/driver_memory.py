@@ -31,7 +31,7 @@ from pipelines.workers.tasks import Several
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "driver_memory.json"
 # (tasks, worker processes); none: in the process that counts.
-RUNS = ((10_000, 0), (1_000_000, 0), (500, 2), (5_000, 2), (20_000, 2))
+RUNS = ((10_000, 0), (1_000_000, 0), (1_000, 2), (10_000, 2), (60_000, 2))
 
 
 class Numbers:

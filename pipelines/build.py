@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pipelines import stopping
 from pipelines.config import CorpusConfig
 from pipelines.guard import lease
 from pipelines.guard.folder import check_folder
@@ -24,6 +25,7 @@ from pipelines.stages.report import Reported, finish, write_times
 from pipelines.stages.runner import BuildFailed, Runner
 from pipelines.stages.score import Scored, score_units
 from pipelines.stages.synthesize import synthesize_shards
+from pipelines.workers.tasks import EngineError
 from vae_corpus import storage
 
 __all__ = ["Built", "BuildFailed", "build"]
@@ -59,7 +61,9 @@ def build(
         try:
             built = _build(config, runner)
             write_times(config, runner, command)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, (EngineError, OSError)):
+                stopping.hurry(f"error: {error}")
             # A build that has taken over removes what it does not need: then that is the reason.
             with suppress(OSError):
                 ticket.check()

@@ -25,11 +25,17 @@ from typing import Any
 import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.util import metrics
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipelines.workers.attempts import Fault
+from pipelines.workers.cluster import CallFailed, Place
+from pipelines.workers.fate import die_with_parent, end_process
+from pipelines.workers.head_watch import HeadWatch
 from pipelines.workers.in_process import last_line, load, run_here
-from pipelines.workers.last_words import last_words
-from pipelines.workers.pool import CallFailed, Pool
-from pipelines.workers.pulse import Counts, Pulse
+from pipelines.workers.last_words import cut_off, last_words
+from pipelines.workers.outage import slug_of
+from pipelines.workers.pool import Pool
+from pipelines.workers.pulse import Counts, Pulse, by_slug
 from pipelines.workers.ray_address import limited, unreachable
 from pipelines.workers.tasks import (
     Crew,
@@ -63,19 +69,21 @@ __all__ = [
 _JOIN_S = 25.0
 # The group of an actor's calls that do not wait for its work.
 _BESIDE = "beside"
-_CUT_OFF = (
-    "error: the build was cut off: Ray on this machine ended, or this process was killed, most"
-    " likely because memory ran out. What is committed stays: the same command goes on from there;"
-    " fewer engine.workers need less memory."
-)
 
 
 class Engine:
     """Runs tasks in this process or on Ray; make one with `start`."""
 
-    def __init__(self, settings: EngineSettings, *, on_ray: bool, embedded: bool = False) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        *,
+        watch: HeadWatch | None = None,
+        embedded: bool = False,
+    ) -> None:
+        """With a `watch` on the head of a cluster, tasks run there."""
         self._settings = settings
-        self._on_ray = on_ray
+        self._watch = watch
         self._embedded = embedded
 
     def run(
@@ -100,10 +108,10 @@ class Engine:
         ordered = in_order(tasks)
         if not len(ordered):
             return Outcome()
-        if not self._on_ray:
+        if self._watch is None:
             return run_here(ordered, make_work, listener, self._settings, most_failed)
         share = {"CPU": self._settings.cpus_per_worker, "GPU": gpus_per_worker}
-        cluster = _Ray(make_work, make_careful, share)
+        cluster = _Ray(make_work, make_careful, share, self._watch)
         limit = self._settings.workers or math.inf
         if self._embedded:
             # One node that never grows: asking for more would be of no use.
@@ -133,7 +141,7 @@ def about(settings: EngineSettings) -> str:
 def start(settings: EngineSettings) -> Iterator[Engine]:
     """Join the cluster that `RAY_ADDRESS` names, else start an embedded one for this run."""
     if settings.workers == 0:
-        yield Engine(settings, on_ray=False)
+        yield Engine(settings)
         return
     # Ray's own variables must be set before init. Warnings about future defaults are not for
     # the reader of a build log.
@@ -162,11 +170,15 @@ def start(settings: EngineSettings) -> Iterator[Engine]:
         )
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)
-    try:
-        with last_words(_CUT_OFF):
-            yield Engine(settings, on_ray=True, embedded=not address)
-    finally:
-        ray.shutdown()
+    sentence = cut_off(address)
+    watch = HeadWatch(_nodes, sentence)
+    with watch.watching():
+        try:
+            with last_words(f"error: {sentence}"):
+                yield Engine(settings, watch=watch, embedded=not address)
+        finally:
+            # With a head that is stopped this does not come back: that is watched as well.
+            ray.shutdown()
 
 
 def _join(address: str, common: dict[str, Any]) -> None:
@@ -215,11 +227,11 @@ class _Metrics(Listener):
     def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
         sums = self._ended.copy()
         for _, stats in tasks:
-            sums.update(_sums(stats))
+            sums.update(by_slug(stats))
         self._tell(sums)
 
     def done(self, task: Task, stats: Stats, seconds: float) -> None:
-        self._ended.update(_sums(stats))
+        self._ended.update(by_slug(stats))
         self._ended["seconds", ""] += seconds  # type: ignore[assignment]
         self._tell(self._ended)
 
@@ -228,13 +240,6 @@ class _Metrics(Listener):
             if (more := value - self._told[name, slug]) > 0:
                 self._told[name, slug] = value
                 self._counters[name].inc(more, {"stage": self._stage, "slug": slug})
-
-
-def _sums(stats: Stats) -> dict[tuple[str, str], int]:
-    rejected = stats.get("rejected", {})
-    by_slug = {("images", slug): count for slug, count in rejected.items()}
-    good = stats.get("images", 0) - sum(rejected.values())
-    return {("images", ""): good, ("bytes", ""): stats.get("bytes", 0), **by_slug}
 
 
 class _Worker:
@@ -246,33 +251,40 @@ class _Worker:
     def __init__(
         self, make_work: Callable[[], Work], make_careful: Callable[[], Work] | None
     ) -> None:
+        # Ray asks a worker to end when its node or driver is gone; one that is stopped cannot hear.
+        die_with_parent()
         self._make_work = make_work
         self._make_careful = make_careful
         self._work: Work | None = None
         self._pulse = Pulse()
 
-    def place(self) -> str:
-        return str(ray.get_runtime_context().get_node_id())
+    def place(self) -> Place:
+        return Place(str(ray.get_runtime_context().get_node_id()), os.getpid())
 
     def load(self) -> None:
         self._work = load(self._make_work)
 
-    def work(self, payload: Any) -> Stats:
+    def work(self, payload: Any) -> Stats | Fault:
         assert self._work is not None
         return self._count(self._work, payload)
 
-    def work_carefully(self, payload: Any) -> Stats:
+    def work_carefully(self, payload: Any) -> Stats | Fault:
         assert self._make_careful is not None
         return self._count(self._make_careful(), payload)
 
     def counts(self) -> Counts:
         return self._pulse.read()
 
-    def _count(self, work: Work, payload: Any) -> Stats:
+    def _count(self, work: Work, payload: Any) -> Stats | Fault:
         pulse = self._pulse = Pulse()
         try:
             with pulse.counting():
                 stats = work(payload)
+        except EngineError:
+            raise
+        except Exception as error:
+            # As a value: the errors of some libraries cannot be sent, and Ray prints each of them.
+            return Fault(slug=slug_of(error), why=last_line(error))
         finally:
             # What is asked from now on is asked of the next task.
             self._pulse = Pulse()
@@ -287,8 +299,10 @@ class _Ray:
         make_work: Callable[[], Work],
         make_careful: Callable[[], Work] | None,
         share: dict[str, float],
+        watch: HeadWatch,
     ) -> None:
         self._share = share
+        self._watch = watch
         self._works = ray.put(make_work), ray.put(make_careful)
         remote: Any = ray.remote  # its types know nothing of concurrency groups
         self._hire = remote(
@@ -304,6 +318,13 @@ class _Ray:
 
     def dismiss(self, actor: Any) -> None:
         ray.kill(actor)
+
+    def kill(self, place: Place) -> None:
+        # Ray gives up on a process that has been stopped for long, and keeps its CPUs for it.
+        there = NodeAffinitySchedulingStrategy(node_id=place.node, soft=False)
+        options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": there}
+        remote: Any = ray.remote
+        remote(**options)(end_process).remote(place.pid, _Worker.__name__)
 
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
         return getattr(actor, method).remote(*arguments)
@@ -329,19 +350,24 @@ class _Ray:
 
     def answer(self, call: Any) -> Any:
         try:
-            return ray.get(call)
+            answer = ray.get(call)
         except RayTaskError as error:
-            if isinstance(error.cause, EngineError):
-                raise error.cause from None
-            # The work raised: the process is whole.
-            why = last_line(error.cause or error)
-            raise CallFailed("exception", why, lost=False) from None
+            cause = error.cause or error
+            if isinstance(cause, EngineError):
+                raise cause from None
+            raise CallFailed("exception", last_line(cause), lost=False) from None
         except RayError as error:
             slug = "out_of_memory" if isinstance(error, OutOfMemoryError) else "worker_died"
             raise CallFailed(slug, last_line(error), lost=True) from None
+        if isinstance(answer, Fault):
+            raise CallFailed(answer.slug, answer.why, lost=False)
+        return answer
 
     def dead_nodes(self) -> set[str]:
         return {node["NodeID"] for node in _nodes() if not node["Alive"]}
+
+    def check(self) -> None:
+        self._watch.check()
 
     def room(self) -> str:
         nodes = [node["Resources"] for node in _nodes() if node["Alive"]]

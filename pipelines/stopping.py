@@ -31,10 +31,20 @@ def stop_early() -> None:
     """Until a `Stoppable` is entered a signal ends the process at once, with a sentence."""
 
     def end(signum: int, frame: FrameType | None) -> None:
-        _end(signum, f"stopped: what is done is kept; {_GOES_ON}")
+        _end(128 + signum, f"stopped: what is done is kept; {_GOES_ON}")
 
     for signum in _SIGNALS:
         signal.signal(signum, end)
+
+
+def hurry(sentence: str) -> None:
+    """The block of a `Stoppable` is about to end by an error: let that take no longer than a stop.
+
+    A store that is away would hold up all that is to be left in order, for minutes.
+    """
+    if _entered:
+        late = threading.Thread(target=_entered[-1].end_late, args=(1, sentence), daemon=True)
+        late.start()
 
 
 class Stoppable:
@@ -57,6 +67,7 @@ class Stoppable:
         return 128 + (self.signum or 0)
 
     def __enter__(self) -> Stoppable:
+        _entered.append(self)
         # Only the main thread may say what a signal does.
         if threading.current_thread() is threading.main_thread():
             self._ear, self._mouth = os.pipe()
@@ -71,8 +82,9 @@ class Stoppable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        _entered.remove(self)
+        self._ended.set()
         if self._before:
-            self._ended.set()
             signal.set_wakeup_fd(self._wakeup)
             os.write(self._mouth, b"\0")
             # It has heard every signal before this; also those for which Ray had a handler.
@@ -99,12 +111,19 @@ class Stoppable:
         # Ray has a handler of its own while it starts, so ours may not have been called.
         self.signum = signum
         self.sentence = f"stopped {self._where()}; {_GOES_ON}"
+        self.end_late(self.code, self.sentence)
+
+    def end_late(self, code: int, sentence: str) -> None:
+        """End the process with a sentence if the block has not ended in a few seconds."""
         if not self._ended.wait(_GRACE_S):
-            _end(signum, self.sentence)
+            _end(code, sentence)
 
 
-def _end(signum: int, sentence: str) -> None:
+_entered: list[Stoppable] = []
+
+
+def _end(code: int, sentence: str) -> None:
     hush()
     sys.stdout.flush()
     os.write(2, f"{sentence}\n".encode())
-    os._exit(128 + signum)
+    os._exit(code)

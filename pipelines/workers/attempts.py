@@ -30,10 +30,18 @@ class Attempts:
         self._dead_nodes = dead_nodes
         self._faults: dict[str, list[Fault]] = {}
 
-    def add(self, task_id: str, fault: Fault) -> bool:
-        """Note a failed try; True when the task may be tried again."""
+    def add(self, task_id: str, fault: Fault) -> int:
+        """Note a failed try; how often the task may be tried again."""
         self._faults.setdefault(task_id, []).append(fault)
-        return len(self._charged(task_id)) < self._allowed
+        return max(0, self._allowed - len(self._charged(task_id)))
+
+    def clean(self, task_id: str) -> bool:
+        """Whether no try of the task has failed so far."""
+        return task_id not in self._faults
+
+    def forget(self, task_id: str) -> None:
+        """The task has ended well: what it went through is of no use any more."""
+        self._faults.pop(task_id, None)
 
     def forget(self, task_id: str) -> None:
         """The task has ended well: what it went through is of no use any more."""

@@ -9,7 +9,6 @@ kernel may end another process instead.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import re
@@ -23,16 +22,15 @@ from typing import Any
 from pipelines.sources import Reading
 from pipelines.workers import scorer
 from pipelines.workers.careful import OUT_OF_MEMORY, Order
+from pipelines.workers.fate import die_with_parent
 
-_PR_SET_PDEATHSIG = 1
 # What one image may take beyond what was loaded before: twice the most that decoding asks for.
 _IMAGE_BYTES = 8 << 30
 
 
 def main() -> None:
-    if sys.platform == "linux":
-        # A worker that is killed cannot end us, and whoever hangs does not see the pipe break.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # A worker that is killed cannot end us, and whoever hangs does not see the pipe break.
+    die_with_parent()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     order: Order = pickle.load(sys.stdin.buffer)
     with os.fdopen(int(sys.argv[1]), "wb") as pipe:

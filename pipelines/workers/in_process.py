@@ -7,6 +7,8 @@ import time
 import traceback
 from collections.abc import Callable
 
+from pipelines.workers.attempts import Attempts, Fault
+from pipelines.workers.outage import Outage, slug_of
 from pipelines.workers.pulse import Pulse
 from pipelines.workers.tasks import (
     Crew,
@@ -20,6 +22,9 @@ from pipelines.workers.tasks import (
     Tasks,
     Work,
 )
+from pipelines.workers.todo import Todo
+
+_WAIT_S = 0.2
 
 
 def run_here(
@@ -32,27 +37,34 @@ def run_here(
     """Work through the tasks, until more than `most_failed` of them have failed for good."""
     listener.running([], Crew(loading=1))
     outcome, work = Outcome(), load(make_work)
-    for number, task in enumerate(tasks):
-        if len(outcome.failures) > most_failed:
-            outcome.untried = len(tasks) - number
-            break
-        for attempt in range(1, s.attempts + 1):
-            began_s = time.monotonic()
-            try:
-                stats = _counted(work, task, listener)
-            except EngineError:
-                raise
-            except Exception as error:
-                why, again = last_line(error), attempt < s.attempts
-                listener.failed(task, "exception", why, again=again)
-                if not again:
-                    outcome.failures.append(
-                        Failure(task_id=task.task_id, slug="exception", why=why)
-                    )
+    todo, attempts, away = Todo(tasks), Attempts(s.attempts), Outage()
+    while todo and len(outcome.failures) <= most_failed:
+        began_s = time.monotonic()
+        task = todo.take(began_s)
+        if task is None:
+            time.sleep(_WAIT_S)
+            continue
+        try:
+            stats = _counted(work, task, listener)
+        except EngineError:
+            raise
+        except Exception as error:
+            now, fault = time.monotonic(), Fault(slug=slug_of(error), why=last_line(error))
+            wait_s = away.wait_s(attempts, task.task_id, fault, now, now - began_s)
+            listener.failed(task, fault.slug, fault.why, again=wait_s is not None)
+            if sentence := away.everywhere(now):
+                raise EngineError(sentence) from None
+            if wait_s is not None:
+                todo.again(task, now + wait_s)
             else:
-                outcome.add(stats)
-                listener.done(task, stats, time.monotonic() - began_s)
-                break
+                failure = Failure(task_id=task.task_id, slug=fault.slug, why=fault.why)
+                outcome.failures.append(failure)
+        else:
+            away.well()
+            attempts.forget(task.task_id)
+            outcome.add(stats)
+            listener.done(task, stats, time.monotonic() - began_s)
+    outcome.untried = len(todo)
     return outcome
 
 

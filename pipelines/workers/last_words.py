@@ -11,8 +11,23 @@ import os
 import subprocess
 from collections.abc import Iterator
 
+_GOES_ON = "What is committed stays: the same command goes on from there"
 _waiting: list[int] = []
 _WAIT = 'read -r _ || printf "%s\\n" "$1" >&2'
+
+
+def cut_off(address: str | None) -> str:
+    """What to say when a build ends with its cluster: that at `address`, or one of its own."""
+    if not address:
+        return (
+            "the build was cut off: Ray on this machine ended, or this process was killed, most"
+            f" likely because memory ran out. {_GOES_ON}; fewer engine.workers need less memory."
+        )
+    return (
+        f"the build was cut off: the head of the Ray cluster at {address} ended or cannot be"
+        f" reached, or this process or Ray on this machine was killed. {_GOES_ON} when the cluster"
+        " runs; see with `ray status`."
+    )
 
 
 @contextlib.contextmanager

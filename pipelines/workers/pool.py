@@ -3,21 +3,23 @@
 The pool does not reckon how many actors fit. While tasks wait it keeps some actors asked for, and
 the cluster places them: where CPUs come free, where a node joins, where an autoscaler adds one.
 Only an actor that runs and has loaded its work gets a task, and only then does the task's time
-begin. Once nothing waits, idle actors are dismissed, so that others get their CPUs.
+begin. Once nothing waits, idle actors are dismissed, so that others get their CPUs, but for a few:
+they begin a second time what takes much longer than usual. Both write the same bytes, and the
+first that ends counts.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pipelines.workers.attempts import Attempts, Fault
-from pipelines.workers.pulse import Counts
+from pipelines.workers.calls import Call, Calls, Hired
+from pipelines.workers.cluster import CallFailed, Cluster, Place
+from pipelines.workers.heartbeat import Heartbeat
+from pipelines.workers.outage import Outage
+from pipelines.workers.pace import Pace
 from pipelines.workers.tasks import (
     Crew,
     EngineError,
@@ -35,74 +37,12 @@ from pipelines.workers.todo import Todo
 _MIN_ASKED = 8
 # Starts that fail before any worker has loaded its work: then the others would fail as well.
 _FAILED_STARTS = 3
+# Those within so short a time are one: a node that dies takes along all that were to start there.
+_ONE_FAULT_S = 0.5
 # A careful try goes on where others broke off, so it takes longer by nature.
 _CAREFUL_FACTOR = 10
-# So many actors at most are asked each second what they have counted, by turns: a few hundred
-# bytes, also where there are thousands.
-_PEEKS = 8
-
-
-class CallFailed(Exception):
-    """A call that gave no answer: why, as a slug and a sentence; `lost`: the actor is gone too."""
-
-    def __init__(self, slug: str, why: str, *, lost: bool) -> None:
-        super().__init__(slug, why)
-        self.slug, self.why, self.lost = slug, why, lost
-
-
-class Cluster(Protocol):
-    """What the pool asks of a cluster. Actors and calls are opaque."""
-
-    def hire(self) -> Any:
-        """An actor that the cluster will place when it can."""
-
-    def dismiss(self, actor: Any) -> None:
-        """End an actor and what it does, also one that has no place yet."""
-
-    def call(self, actor: Any, method: str, *arguments: Any) -> Any:
-        """Begin a call: `place` (answers with the node), `load`, `work` or `work_carefully`."""
-
-    def peek(self, actor: Any) -> Any:
-        """Ask an actor what it has counted in its task so far, beside the call in flight."""
-
-    def told(self, question: Any) -> Counts | None:
-        """The answer to such a question; None while there is none, empty if none will come."""
-
-    def ended(self, calls: Sequence[Any]) -> Sequence[Any]:
-        """Those of the calls that have ended; waits a second for the first."""
-
-    def answer(self, call: Any) -> Any:
-        """What an ended call gave; CallFailed, or EngineError when its work cannot be loaded."""
-
-    def dead_nodes(self) -> set[str]:
-        """Nodes that are known to be dead."""
-
-    def room(self) -> str:
-        """What an actor asks for and what the nodes have, for people."""
-
-
-@dataclass(eq=False)
-class _Hired:
-    """An actor, the node that it runs on once that is known, and the tasks that it has done."""
-
-    actor: Any
-    node: str = ""
-    served: int = 0
-
-
-@dataclass(kw_only=True)
-class _Call:
-    """A call in flight: for a place to run, to load the work, or (with a task) to do it."""
-
-    hired: _Hired
-    step: str
-    deadline: float = math.inf
-    limit: str = ""
-    task: Task | None = None
-    began_s: float = 0.0
-    question: Any = None
-    asked_s: float = 0.0
-    counts: Counts = field(default_factory=dict)
+# So many idle actors at most wait for a task that turns out to be late.
+_SPARES = 8
 
 
 class Pool:
@@ -129,14 +69,17 @@ class Pool:
         self._most_failed = most_failed
         self._listener = listener
         self._todo = Todo(TaskList([]))
-        self._idle: list[_Hired] = []
-        self._calls: dict[Any, _Call] = {}
-        self._steps: Counter[str] = Counter()
+        self._idle: list[Hired] = []
+        self._calls = Calls()
+        self._steps = self._calls.steps
+        self._heartbeat = Heartbeat(cluster, settings.silence_timeout_s)
+        self._pace, self._outage = Pace(), Outage()
         self._attempts = Attempts(settings.attempts, cluster.dead_nodes)
         self._outcome = Outcome()
         self._loaded = False
         self._failed_starts = 0
         self._start_fault = ""
+        self._start_failed_s = -math.inf
         self._next_look_s = 0.0
         self._last_ran_s = time.monotonic()
 
@@ -155,28 +98,35 @@ class Pool:
                 self._land()
                 self._look()
         finally:
-            for hired in [*self._idle, *(call.hired for call in self._calls.values())]:
+            for hired in [*self._idle, *(call.hired for _, call in self._calls.items())]:
                 self._cluster.dismiss(hired.actor)
         return self._outcome
 
     def _give(self) -> None:
         """A task for each idle actor; its time begins now, for the actor runs."""
         while self._idle and (task := self._todo.take(time.monotonic())):
-            hired = self._idle.pop()
-            if self._can_be_careful and self._attempts.careful(task.task_id):
-                method, limit_s = "work_carefully", _CAREFUL_FACTOR * self._s.task_timeout_s
-            else:
-                method, limit_s = "work", task.pieces * self._s.task_timeout_s
-            ref = self._cluster.call(hired.actor, method, task.payload)
-            limit = f"{limit_s:g} s (engine.task_timeout_s)"
-            self._begin(ref, hired, "task", limit_s, limit, task)
+            self._work(self._idle.pop(), task)
+
+    def _work(self, hired: Hired, task: Task) -> None:
+        careful = self._can_be_careful and self._attempts.careful(task.task_id)
+        method = "work_carefully" if careful else "work"
+        limit_s = self._s.task_timeout_s * (_CAREFUL_FACTOR if careful else task.pieces)
+        call = Call(
+            hired=hired,
+            step="task",
+            deadline=time.monotonic() + limit_s,
+            limit=f"{limit_s:g} s (engine.task_timeout_s)",
+            task=task,
+            careful=careful,
+        )
+        self._calls.begin(self._cluster.call(hired.actor, method, task.payload), call)
 
     def _hire(self) -> None:
         """Keep as many actors asked for as the waiting tasks can use; none when nothing waits."""
         if not self._todo:
             for ref in [r for r, call in self._calls.items() if call.task is None]:
-                self._dismiss(self._end(ref).hired)
-            while self._idle:
+                self._dismiss(self._calls.end(ref).hired)
+            while len(self._idle) > min(_SPARES, self._calls.alone()):
                 self._dismiss(self._idle.pop())
             return
         placed = len(self._idle) + self._steps["load"] + self._steps["task"]
@@ -186,53 +136,76 @@ class Pool:
             self._limit - placed,
         )
         for _ in range(self._steps["place"], int(wanted)):
-            hired = _Hired(self._cluster.hire())
-            self._begin(self._cluster.call(hired.actor, "place"), hired, "place")
+            hired = Hired(self._cluster.hire())
+            ref = self._cluster.call(hired.actor, "place")
+            self._calls.begin(ref, Call(hired=hired, step="place"))
         if (surplus := self._steps["place"] - max(0, int(wanted))) > 0:
             # The last ones asked for: the first may just be starting.
             asked = [ref for ref, call in self._calls.items() if call.step == "place"]
             for ref in asked[-surplus:]:
-                self._dismiss(self._end(ref).hired)
+                self._dismiss(self._calls.end(ref).hired)
 
     def _land(self) -> None:
         for ref in self._cluster.ended(list(self._calls)):
-            call = self._end(ref)
+            if ref not in self._calls:
+                continue  # of a task that another one has just ended
+            call = self._calls.end(ref)
             try:
                 answer = self._cluster.answer(ref)
             except CallFailed as error:
-                self._fail(call, error.slug, error.why)
                 if error.lost or call.task is None:
                     self._dismiss(call.hired)
                 else:
                     self._rest(call.hired)
+                self._fail(call, error.slug, error.why)
+            except EngineError:
+                self._dismiss(call.hired)
+                raise
             else:
                 self._go_on(call, answer)
 
-    def _go_on(self, call: _Call, answer: Any) -> None:
+    def _go_on(self, call: Call, answer: Any) -> None:
         if call.task is not None:
+            seconds = time.monotonic() - call.began_s
+            for ref in self._calls.copies(call.task.task_id):
+                self._dismiss(self._calls.end(ref).hired)
             self._attempts.forget(call.task.task_id)
+            self._outage.well()
+            self._pace.done(call.task, seconds)
             self._outcome.add(answer)
-            self._listener.done(call.task, answer, time.monotonic() - call.began_s)
+            self._listener.done(call.task, answer, seconds)
             self._rest(call.hired)
         elif call.step == "place":
-            call.hired.node = answer
+            call.hired.place = answer
             limit_s = self._s.start_timeout_s
-            limit = f"{limit_s:g} s of loading (engine.start_timeout_s)"
-            ref = self._cluster.call(call.hired.actor, "load")
-            self._begin(ref, call.hired, "load", limit_s, limit)
+            load = Call(
+                hired=call.hired,
+                step="load",
+                deadline=time.monotonic() + limit_s,
+                limit=f"{limit_s:g} s of loading (engine.start_timeout_s)",
+            )
+            self._calls.begin(self._cluster.call(call.hired.actor, "load"), load)
         else:
             self._loaded, self._failed_starts = True, 0
             self._idle.append(call.hired)
 
-    def _fail(self, call: _Call, slug: str, why: str) -> None:
+    def _fail(self, call: Call, slug: str, why: str) -> None:
+        now = time.monotonic()
         if call.task is None:
-            self._failed_starts, self._start_fault = self._failed_starts + 1, why
+            self._start_fault = why
+            if now - self._start_failed_s > _ONE_FAULT_S:
+                self._failed_starts, self._start_failed_s = self._failed_starts + 1, now
             return
-        task, fault = call.task, Fault(slug=slug, why=why, node=call.hired.node)
-        again = self._attempts.add(task.task_id, fault)
-        self._listener.failed(task, slug, why, again=again)
-        if again:
-            self._todo.again(task, 0.0)
+        task = call.task
+        fault = Fault(slug=slug, why=why, node=call.hired.place.node)
+        seconds = now - call.began_s
+        wait_s = self._outage.wait_s(self._attempts, task.task_id, fault, now, seconds)
+        at_work = bool(self._calls.copies(task.task_id))
+        self._listener.failed(task, slug, why, again=at_work or wait_s is not None)
+        if at_work:
+            return  # the other one that works at it is its next try
+        if wait_s is not None:
+            self._todo.again(task, now + wait_s)
         else:
             self._outcome.failures.append(Failure(task_id=task.task_id, slug=slug, why=why))
 
@@ -244,30 +217,45 @@ class Pool:
         if now < self._next_look_s:
             return
         self._next_look_s = now + 1.0
-        self._tell(now)
+        self._cluster.check()
+        if sentence := self._outage.everywhere(now):
+            raise EngineError(sentence)
+        silent = self._heartbeat.look(self._calls, now)
+        self._tell()
+        for ref in silent:
+            limit = f"{self._s.silence_timeout_s:g} s (engine.silence_timeout_s)"
+            place = self._lose(ref, "worker_died", f"the worker gave no sign of life for {limit}")
+            self._cluster.kill(place)
         for ref in [r for r, call in self._calls.items() if call.deadline < now]:
-            call = self._end(ref)
-            self._dismiss(call.hired)
-            self._fail(call, "timeout", f"not done after {call.limit}")
+            self._lose(ref, "timeout")
+        self._double(now)
         if self._last_ran_s < now:
             self._check_starts(late=now - self._last_ran_s > self._s.start_timeout_s)
 
-    def _tell(self, now: float) -> None:
-        calls = [(call, call.task) for call in self._calls.values() if call.task is not None]
-        for call, _ in calls:
-            if call.question is not None:
-                counts = self._cluster.told(call.question)
-                if counts is not None:
-                    call.question, call.counts = None, counts or call.counts
-        silent = (call for call, _ in calls if call.question is None)
-        for call in heapq.nsmallest(_PEEKS, silent, key=lambda call: call.asked_s):
-            call.question, call.asked_s = self._cluster.peek(call.hired.actor), now
+    def _lose(self, ref: Any, slug: str, why: str = "") -> Place:
+        call = self._calls.end(ref)
+        self._dismiss(call.hired)
+        self._fail(call, slug, why or f"not done after {call.limit}")
+        return call.hired.place
+
+    def _double(self, now: float) -> None:
+        """Let idle actors begin a second time what is late; not what may have killed others."""
+        if self._todo or not self._idle:
+            return
+        for task, call in self._calls.at_work():
+            alone = len(self._calls.copies(task.task_id)) == 1
+            late = self._pace.is_late(task, now - call.began_s)
+            if self._idle and alone and late and self._attempts.clean(task.task_id):
+                self._work(self._idle.pop(), task)
+
+    def _tell(self) -> None:
         crew = Crew(
-            at_work=len(calls),
+            at_work=self._steps["task"],
             loading=self._steps["load"] + len(self._idle),
             asked=self._steps["place"],
         )
-        self._listener.running([(task, call.counts) for call, task in calls], crew)
+        at_work = self._calls.at_work()
+        self._listener.running([(task, call.counts) for task, call in at_work], crew)
 
     def _check_starts(self, *, late: bool) -> None:
         """EngineError when there is no reason to hope that a worker will run."""
@@ -281,32 +269,12 @@ class Pool:
                 f" (engine.start_timeout_s): {self._cluster.room()}"
             )
 
-    def _begin(
-        self,
-        ref: Any,
-        hired: _Hired,
-        step: str,
-        limit_s: float = math.inf,
-        limit: str = "",
-        task: Task | None = None,
-    ) -> None:
-        now = time.monotonic()
-        self._calls[ref] = _Call(
-            hired=hired, step=step, deadline=now + limit_s, limit=limit, task=task, began_s=now
-        )
-        self._steps[step] += 1
-
-    def _end(self, ref: Any) -> _Call:
-        call = self._calls.pop(ref)
-        self._steps[call.step] -= 1
-        return call
-
-    def _rest(self, hired: _Hired) -> None:
+    def _rest(self, hired: Hired) -> None:
         hired.served += 1
         if hired.served >= self._s.tasks_per_worker:
             self._dismiss(hired)
         else:
             self._idle.append(hired)
 
-    def _dismiss(self, hired: _Hired) -> None:
+    def _dismiss(self, hired: Hired) -> None:
         self._cluster.dismiss(hired.actor)

@@ -57,3 +57,11 @@ def beat(*, rejected: str | None = None, **sums: int) -> None:
     pulse = _counting.get()
     if pulse is not None:
         pulse.add(rejected, sums)
+
+
+def by_slug(stats: Counts) -> dict[tuple[str, str], int]:
+    """Images by the slug that they were rejected with, "" for none, and bytes: (what, slug)."""
+    rejected = stats.get("rejected", {})
+    found = {("images", slug): count for slug, count in rejected.items()}
+    good = stats.get("images", 0) - sum(rejected.values())
+    return {("images", ""): good, ("bytes", ""): stats.get("bytes", 0), **found}

@@ -30,6 +30,12 @@ class EngineSettings(Settings):
         description="time limit of one try of one unit or shard; ten times that when a unit is"
         " tried image by image",
     )
+    silence_timeout_s: float = Field(
+        45,
+        gt=0,
+        description="a worker that gives no sign of life for so long is replaced: its process is"
+        " stopped, or its machine cannot be reached",
+    )
     image_timeout_s: float = Field(
         120,
         gt=0,
@@ -87,6 +93,46 @@ class Task:
     weight: int = 0
     images: int | None = None
     pieces: int = 1
+
+
+class Tasks(Protocol):
+    """The tasks of a run, each made when its turn comes: nobody holds a list of them.
+
+    Iterated once, the heaviest first, and gives as many tasks as `len` says.
+    """
+
+    @property
+    def total_weight(self) -> int:
+        """The weights in all, where a task counts for at least 1."""
+
+    @property
+    def images(self) -> int | None:
+        """Images in all; None when a task does not know how many it holds."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Task]: ...
+
+
+class TaskList:
+    """A few tasks that exist already, as `Tasks`."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = sorted(tasks, key=lambda task: (-task.weight, task.task_id))
+        self.total_weight = sum(max(task.weight, 1) for task in tasks)
+        known = [task.images for task in tasks if task.images is not None]
+        self.images = sum(known) if len(known) == len(tasks) else None
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks)
+
+
+def in_order(tasks: Tasks | Sequence[Task]) -> Tasks:
+    """The same tasks, the heaviest first; what makes its tasks itself is in that order already."""
+    return TaskList(tasks) if isinstance(tasks, Sequence) else tasks
 
 
 class Tasks(Protocol):

@@ -13,15 +13,15 @@ HUNG = Fault(slug="timeout", why="late", node="a")
 
 def test_each_fault_costs_a_try() -> None:
     attempts = Attempts(3)
-    assert [attempts.add("t", fault) for fault in (RAISED, died("a"), HUNG)] == [True, True, False]
+    assert [attempts.add("t", fault) for fault in (RAISED, died("a"), HUNG)] == [2, 1, 0]
     assert attempts.add("another", RAISED)
 
 
 def test_a_dead_node_costs_one_try_and_a_live_one_each() -> None:
     assert Attempts(2, lambda: {"a"}).add("t", died("a"))
     dead, alive = Attempts(2, lambda: {"a"}), Attempts(2, lambda: {"b"})
-    assert [dead.add("t", died("a")) for _ in range(3)] == [True, True, True]
-    assert [alive.add("t", died("a")) for _ in range(2)] == [True, False]
+    assert [dead.add("t", died("a")) for _ in range(3)] == [1, 1, 1]
+    assert [alive.add("t", died("a")) for _ in range(2)] == [1, 0]
 
 
 def test_a_node_may_turn_out_to_be_dead_later() -> None:

@@ -13,8 +13,12 @@ import pytest
 
 from pipelines import engine
 from pipelines.engine import Engine, EngineError, EngineSettings, Task
+from pipelines.workers.head_watch import HeadWatch
 from pipelines.workers.pulse import beat
 from pipelines.workers.tasks import Crew, Listener, Outcome, Stats
+
+# For engines beside the one of the fixture: as a watch whose head always answers.
+UNWATCHED = HeadWatch(lambda: None, "")
 
 
 def tasks(*payloads: Any) -> list[Task]:
@@ -193,14 +197,14 @@ def test_work_that_cannot_load_stops_at_once(where: str, request: pytest.Fixture
 
 def test_a_hanging_task_is_stopped_and_the_others_go_on(pool: Engine) -> None:
     # Less than a worker takes to start and to load its work.
-    short = Engine(EngineSettings(workers=2, attempts=1, task_timeout_s=1), on_ray=True)
+    short = Engine(EngineSettings(workers=2, attempts=1, task_timeout_s=1), watch=UNWATCHED)
     stats, outcome = run(short, tasks(0, 120, 0), _make_slow_to_load)
     assert set(stats) == {"0", "2"}
     assert [failure.slug for failure in outcome.failures] == ["timeout"]
 
 
 def test_a_task_that_kills_its_worker_twice_is_tried_with_care(pool: Engine) -> None:
-    three = Engine(EngineSettings(workers=1, attempts=3), on_ray=True)
+    three = Engine(EngineSettings(workers=1, attempts=3), watch=UNWATCHED)
     stats, outcome = run(three, tasks("x"), _make_dies, make_careful=_make_careful)
     assert stats == {"0": {"careful": "x"}} and not outcome.failures
 
@@ -208,10 +212,10 @@ def test_a_task_that_kills_its_worker_twice_is_tried_with_care(pool: Engine) -> 
 def test_a_worker_that_fits_on_no_machine_ends_the_run_at_once(pool: Engine) -> None:
     large = EngineSettings(cpus_per_worker=1000)
     with pytest.raises(EngineError, match="each asks for 1000 CPU on one node; nodes: 1 with"):
-        Engine(large, on_ray=True, embedded=True).run(tasks(1), _make_double)
+        Engine(large, watch=UNWATCHED, embedded=True).run(tasks(1), _make_double)
 
 
 def test_tired_workers_are_replaced(pool: Engine) -> None:
-    tired = Engine(EngineSettings(workers=1, tasks_per_worker=2), on_ray=True)
+    tired = Engine(EngineSettings(workers=1, tasks_per_worker=2), watch=UNWATCHED)
     stats, _ = run(tired, tasks(*range(6)), _make_pid)
     assert len({found["pid"] for found in stats.values()}) == 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.pipelines.slow_tasks import slow_tasks
@@ -69,6 +71,21 @@ def test_a_node_that_dies_loses_no_task(cluster: str, tmp_path: Path) -> None:
         kill_node(doomed)
         result = driver.result()
     assert len(result["done"]) == 12 and not result["failures"]
+
+
+def test_a_worker_that_is_stopped_is_replaced_where_nothing_is_free(tmp_path: Path) -> None:
+    with slow_tasks("", tmp_path, count=4, seconds=1, workers=1, silence_timeout_s=5) as driver:
+        driver.wait(begun=1)
+        (worker,) = (
+            member
+            for member in psutil.Process(driver.process.pid).children(recursive=True)
+            if member.cmdline()[:1] and member.cmdline()[0].startswith("ray::_Worker")
+        )
+        worker.send_signal(signal.SIGSTOP)
+        result = driver.result()
+        assert not worker.is_running()
+    assert len(result["done"]) == 4 and not result["failures"]
+    assert len(driver.begun()) == 5, "one of them was begun twice"
 
 
 def test_tasks_wait_for_a_node_that_joins_late(cluster: str, tmp_path: Path) -> None:

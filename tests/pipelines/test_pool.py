@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.workers.pool import CallFailed, Pool
+from pipelines.workers.cluster import CallFailed, Place
+from pipelines.workers.pool import Pool
 from pipelines.workers.pulse import Counts
 from pipelines.workers.tasks import (
     Crew,
@@ -30,7 +31,11 @@ class Cluster:
 
     def __init__(self, room: int, answers: dict[str, Callable[..., Any]] | None = None) -> None:
         self.size = room
-        self.answers = {"place": lambda: "node", "load": lambda: None, "work": lambda p: {"p": p}}
+        self.answers = {
+            "place": lambda: Place("node", 1),
+            "load": lambda: None,
+            "work": lambda p: {"p": p},
+        }
         self.answers |= answers or {}
         self.placed: list[int] = []
         self.asked: list[int] = []
@@ -38,6 +43,11 @@ class Cluster:
         self.calls: list[tuple[int, str, tuple[Any, ...]]] = []
         self.counts: Counter[str] = Counter()
         self.endless: set[str] = set()
+        # Actors whose process is stopped: nothing of theirs ends any more.
+        self.stopped: set[int] = set()
+        # Actors that answer questions and do not get on with their work.
+        self.never_ends: set[int] = set()
+        self.lost = ""
 
     def hire(self) -> int:
         self.counts["hire"] += 1
@@ -46,6 +56,9 @@ class Cluster:
 
     def dismiss(self, actor: int) -> None:
         (self.placed if actor in self.placed else self.asked).remove(actor)
+
+    def kill(self, place: Place) -> None:
+        self.counts["kill"] += 1
 
     def call(self, actor: int, method: str, *arguments: Any) -> int:
         assert method == "place" or actor in self.placed, "a call to an actor that has no place"
@@ -68,10 +81,13 @@ class Cluster:
         return actor
 
     def told(self, question: int) -> Counts | None:
+        if question in self.stopped:
+            return None
         return {"images": 7} if question in self.placed else {}
 
     def _has_ended(self, actor: int, method: str) -> bool:
-        return actor in self.placed and method not in self.endless
+        stopped = actor in self.stopped | self.never_ends and method != "place"
+        return actor in self.placed and not stopped and method not in self.endless
 
     def answer(self, call: int) -> Any:
         _, method, arguments = self.calls[call]
@@ -79,6 +95,10 @@ class Cluster:
 
     def dead_nodes(self) -> set[str]:
         return set()
+
+    def check(self) -> None:
+        if self.lost:
+            raise EngineError(self.lost)
 
     def room(self) -> str:
         return "there is no room"
@@ -231,6 +251,23 @@ def test_actors_that_die_before_they_have_loaded_end_the_run(step: str) -> None:
     assert cluster.counts["work"] == 0
 
 
+def test_a_node_that_dies_with_all_that_were_to_start_there_ends_no_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(room=9)
+    begun_s, has_ended, answer = time.monotonic(), cluster._has_ended, cluster.answer
+
+    def later(actor: int, method: str) -> bool:
+        # The next ones are started elsewhere, which takes its time.
+        return has_ended(actor, method) and (actor <= 8 or time.monotonic() > begun_s + 2.5)
+
+    monkeypatch.setattr(cluster, "_has_ended", later)
+    monkeypatch.setattr(
+        cluster, "answer", lambda call: died() if cluster.calls[call][0] <= 8 else answer(call)
+    )
+    assert run(cluster, 30).tasks == 30
+
+
 def test_tasks_are_asked_what_they_have_counted_so_far() -> None:
     cluster, heard = Cluster(room=2), Heard()
     cluster.endless.add("work")
@@ -273,3 +310,101 @@ def test_tries_that_failed_come_back_before_anything_new_is_begun() -> None:
         return {}
 
     assert run(Cluster(room=2, answers={"work": fails_once}), tasks, limit=2).tasks == 50
+
+
+def test_an_actor_that_gives_no_sign_of_life_is_replaced() -> None:
+    cluster, heard = Cluster(room=1), Heard()
+    cluster.stopped.add(1)
+    outcome = run(cluster, 5, limit=1, listener=heard, silence_timeout_s=2)
+    # It was stopped while it loaded its work: no task is charged with that.
+    assert outcome.tasks == 5 and not outcome.failures and heard.again == []
+    assert cluster.counts["kill"] == 1
+
+
+def test_a_task_whose_actor_is_stopped_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, heard = Cluster(room=2), Heard()
+    call = cluster.call
+
+    def stop_at_work(actor: int, method: str, *arguments: Any) -> int:
+        if method == "work" and not cluster.stopped:
+            cluster.stopped.add(actor)
+        return call(actor, method, *arguments)
+
+    monkeypatch.setattr(cluster, "call", stop_at_work)
+    outcome = run(cluster, 20, limit=2, listener=heard, silence_timeout_s=2)
+    assert outcome.tasks == 20 and not outcome.failures and heard.again == [True]
+
+
+def test_a_late_task_is_begun_again_and_the_first_that_ends_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipelines.workers.pace._AT_LEAST_S", 0.5)
+    cluster, heard = Cluster(room=3), Heard()
+    call, late = cluster.call, set()
+
+    def never_ends_at_first(actor: int, method: str, *arguments: Any) -> int:
+        if method == "work" and arguments == (0,):
+            late.add(actor)
+            if len(late) == 1:
+                # It says what it has counted, and never ends.
+                cluster.never_ends.add(actor)
+        return call(actor, method, *arguments)
+
+    monkeypatch.setattr(cluster, "call", never_ends_at_first)
+    outcome = run(cluster, 20, limit=3, listener=heard, task_timeout_s=60)
+    assert outcome.tasks == 20 and len(heard.stats) == 20 and not heard.again
+    assert len(late) == 2, "two actors worked at it"
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that cannot be reached are waited for two seconds."""
+    monkeypatch.setattr("pipelines.workers.outage.PATIENCE_S", 2.0)
+    monkeypatch.setattr("pipelines.workers.outage.AGAIN_S", 0.1)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_files_out_of_reach_are_waited_for() -> None:
+    well_s, tries = time.monotonic() + 1.5, []
+
+    def away(payload: int) -> Stats:
+        tries.append(payload)
+        if time.monotonic() < well_s:
+            raise CallFailed("storage", "503", lost=False)
+        return {}
+
+    outcome = run(Cluster(room=2, answers={"work": away}), 5, attempts=2)
+    assert outcome.tasks == 5 and not outcome.failures
+    assert len(tries) > 2 * 5 + 5, "more often than there are attempts"
+
+
+@pytest.mark.usefixtures("hasty")
+def test_files_that_stay_out_of_reach_end_the_run() -> None:
+    def away(payload: int) -> Stats:
+        raise CallFailed("storage", "503", lost=False)
+
+    begun_s = time.monotonic()
+    with pytest.raises(EngineError, match=r"files cannot be reached.*503.*same command goes on"):
+        run(Cluster(room=2, answers={"work": away}), 500)
+    assert time.monotonic() - begun_s < 5
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("others", [0, 30])
+def test_one_bad_file_is_the_fault_of_its_task(others: int) -> None:
+    def bad(payload: int) -> Stats:
+        if payload == 0:
+            raise CallFailed("storage", "bad sector", lost=False)
+        return {}
+
+    outcome = run(Cluster(room=1, answers={"work": bad}), 1 + others)
+    assert outcome.tasks == others
+    assert [failure.slug for failure in outcome.failures] == ["storage"]
+
+
+def test_a_cluster_that_is_lost_ends_the_run() -> None:
+    cluster = Cluster(room=1)
+    cluster.endless.add("work")
+    cluster.lost = "the head is gone"
+    with pytest.raises(EngineError, match="the head is gone"):
+        run(cluster, 1)

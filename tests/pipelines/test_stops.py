@@ -115,6 +115,21 @@ def test_a_call_that_does_not_come_back_is_ended_all_the_same() -> None:
     assert said == "stopped somewhere; the same command goes on from here\n"
 
 
+def test_the_way_out_after_an_error_takes_no_longer_than_a_stop() -> None:
+    code = (
+        "import time; from pipelines import stopping\n"
+        "stopping._GRACE_S = 1\n"
+        "with stopping.Stoppable(lambda: 'somewhere'): stopping.hurry('error: away')\n"
+        "print('left in time', flush=True); time.sleep(2)\n"
+        "with stopping.Stoppable(lambda: 'somewhere'):\n"
+        "    stopping.hurry('error: away'); time.sleep(60)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "left in time\n", "error: away\n")
+
+
 def test_an_error_that_a_signal_has_become_is_still_a_stop() -> None:
     code = (
         "import os, signal; from pipelines import stopping\n"
