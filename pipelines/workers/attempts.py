@@ -43,10 +43,6 @@ class Attempts:
         """The task has ended well: what it went through is of no use any more."""
         self._faults.pop(task_id, None)
 
-    def forget(self, task_id: str) -> None:
-        """The task has ended well: what it went through is of no use any more."""
-        self._faults.pop(task_id, None)
-
     def careful(self, task_id: str) -> bool:
         """Whether the next try must find out what in the task takes the workers down.
 

@@ -135,46 +135,6 @@ def in_order(tasks: Tasks | Sequence[Task]) -> Tasks:
     return TaskList(tasks) if isinstance(tasks, Sequence) else tasks
 
 
-class Tasks(Protocol):
-    """The tasks of a run, each made when its turn comes: nobody holds a list of them.
-
-    Iterated once, the heaviest first, and gives as many tasks as `len` says.
-    """
-
-    @property
-    def total_weight(self) -> int:
-        """The weights in all, where a task counts for at least 1."""
-
-    @property
-    def images(self) -> int | None:
-        """Images in all; None when a task does not know how many it holds."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Task]: ...
-
-
-class TaskList:
-    """A few tasks that exist already, as `Tasks`."""
-
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self._tasks = sorted(tasks, key=lambda task: (-task.weight, task.task_id))
-        self.total_weight = sum(max(task.weight, 1) for task in tasks)
-        known = [task.images for task in tasks if task.images is not None]
-        self.images = sum(known) if len(known) == len(tasks) else None
-
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    def __iter__(self) -> Iterator[Task]:
-        return iter(self._tasks)
-
-
-def in_order(tasks: Tasks | Sequence[Task]) -> Tasks:
-    """The same tasks, the heaviest first; what makes its tasks itself is in that order already."""
-    return TaskList(tasks) if isinstance(tasks, Sequence) else tasks
-
-
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """A task that failed for good, with the slug and the reason of its last fault."""
