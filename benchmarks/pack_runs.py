@@ -176,7 +176,8 @@ def build(config: Any, *, only_plan: bool) -> dict[str, float]:
 def _counts() -> Counter[str]:
     from tests.slow_store import SlowStore
 
-    return SlowStore(int(os.environ["STORE_URL"].rpartition(":")[2])).counts()
+    port = int(os.environ["STORE_URL"].rpartition(":")[2])
+    return SlowStore(port, Path()).counts()
 
 
 def run_worker(*arguments: str) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Parts: what neighbourhoods leave of a lane, from which shards of several are put together.
 
-They lie in `parts/` until all those shards are committed. `Put together` copies bytes: nothing is
+They lie in `parts/` until all those shards are committed, which copy their bytes: nothing is
 decoded again.
 """
 
