@@ -118,7 +118,7 @@ def write_pages(root: Path, count: int) -> None:
 def settings(place: str, out: str, shard_bytes: int, units: int, few: bool) -> Any:
     from pipelines.config import CorpusConfig
 
-    which = "/0000[0-1].tar" if few else ""
+    which = "/0000*.tar" if few else ""
     sources = [
         {"name": name, "type": "webdataset", "uri": f"{place}/{name}{which}", **more}
         for name, more in (("pictures", {}), ("pages", {"content": "document"}))
