@@ -187,7 +187,7 @@ MADE: dict[str, tuple[str, Any, Callable[[Path], bytes]]] = {
 }
 RECORDED: dict[str, tuple[Any, str]] = {
     "a plan": (8, "d1372539afb697b4"),
-    "what is packed": (4, "f7374e0864f24408"),
+    "what is packed": (5, "139794778ed73fc7"),
     "what sources list": (2, "2543834932e2f53f"),
     "a row of scores": (1, "4252a6ca7d788d9a"),
     "the report": (2, "393ab6c6e299ec68"),
