@@ -197,12 +197,11 @@ def _scored(corpus: Corpus) -> Scored:
         units = list(pool.map(look, (each.units for each in known)))
     whole = pa.concat_tables(units)
     counts = pc.value_counts(whole["source"]).to_pylist()
-    none = np.zeros(len(whole), np.int64)
     listed = Listed(
         neighbourhoods=tuple(known),
         ids=np.array([int(unit_id, 16) for unit_id in whole["unit_id"].to_pylist()], np.uint64),
-        weights=none,
-        images=none - 1,
+        weights=np.zeros(len(whole), np.float32),
+        images=np.full(len(whole), -1, np.int32),
         ends=np.cumsum([len(theirs) for theirs in units]),
         by_source={row["values"]: row["counts"] for row in counts},
     )

@@ -59,14 +59,14 @@ class UnitRef:
 class Listed:
     """The units of a build, neighbourhood by neighbourhood.
 
-    `ids` uint64[N], `weights` int64[N], `images` int64[N] (-1: not known) and `ends`, where each
+    `ids` uint64[N], `weights` float32[N], `images` int32[N] (-1: not known) and `ends`, where each
     neighbourhood ends; `by_source` counts units.
     """
 
     neighbourhoods: tuple[Neighbourhood, ...]
     ids: NDArray[np.uint64]
-    weights: NDArray[np.int64]
-    images: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    images: NDArray[np.int32]
     ends: NDArray[np.int64]
     by_source: dict[str, int]
 
@@ -88,21 +88,25 @@ def list_units(config: CorpusConfig, sources: Sequence[Source], runner: Runner) 
     found, count = Pulse(), 0
     runner.console.show(lambda: f"{found.read().get('files', 0):,} files, {count:,} units")
     by_source: Counter[str] = Counter()
-    numbers: list[NDArray[np.int64]] = []
     ids: list[NDArray[np.uint64]] = []
+    weights: list[NDArray[np.float32]] = []
+    images: list[NDArray[np.int32]] = []
+    size_bytes = 0
+    of = {source.name: source for source in sources}
     with tempfile.TemporaryDirectory(prefix="vae-corpus-") as spool:
         with found.counting():
             for part, units in enumerate(_in_parts(sources)):
                 count += len(units)
                 by_source.update(unit.source for unit in units)
-                of = {source.name: source for source in sources}
-                known = [(of[u.source].weight(u), of[u.source].images(u), u.bytes) for u in units]
-                numbers.append(np.array([(w, -1 if n is None else n, b) for w, n, b in known]))
+                size_bytes += sum(unit.bytes for unit in units)
+                known = [of[unit.source].images(unit) for unit in units]
+                images.append(np.array([-1 if n is None else n for n in known], np.int32))
+                weights.append(np.array([of[u.source].weight(u) for u in units], np.float32))
                 ids.append(np.array([int(unit.unit_id, 16) for unit in units], np.uint64))
                 table = pa.Table.from_pylist([asdict(u) for u in units], schema=UNIT_SCHEMA)
                 pq.write_table(table, f"{spool}/{part:06d}.parquet", compression="zstd")
-        listed, facts = np.concatenate(ids), np.concatenate(numbers)
-        share = float(facts[:, 2].mean()) / config.pack.shard_bytes
+        listed = np.concatenate(ids)
+        share = size_bytes / len(listed) / config.pack.shard_bytes
         before = _before(out)
         dealt = neighbourhoods.deal(before, listed, config.pack.neighbourhood_units, share)
         if _write(spool, dealt, out, {old.file_name for old in before}):
@@ -113,8 +117,8 @@ def list_units(config: CorpusConfig, sources: Sequence[Source], runner: Runner) 
     return Listed(
         neighbourhoods=tuple(neighbourhoods.listed(out)),
         ids=ordered,
-        weights=facts[at, 0],
-        images=facts[at, 1],
+        weights=np.concatenate(weights)[at],
+        images=np.concatenate(images)[at],
         ends=np.cumsum([len(each.ids) for each in dealt]),
         by_source=dict(sorted(by_source.items())),
     )

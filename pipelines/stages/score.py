@@ -43,15 +43,15 @@ class UnitTasks:
         todo = np.flatnonzero(~np.isin(listed.ids, committed))
         self._todo = todo[np.lexsort((listed.ids[todo], -listed.weights[todo]))]
         self._listed = listed
-        self.total_weight = int(np.maximum(listed.weights[todo], 1).sum())
+        self.total_weight = int(np.maximum(listed.weights[todo], 1).astype(np.int64).sum())
         images = listed.images[todo]
-        self.images = None if (images < 0).any() else int(images.sum())
+        self.images = None if (images < 0).any() else int(images.sum(dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self._todo)
 
     def __iter__(self) -> Iterator[engine.Task]:
-        for number in self._todo.tolist():
+        for number in map(int, self._todo):
             images = int(self._listed.images[number])
             yield engine.Task(
                 task_id=f"{int(self._listed.ids[number]):016x}",
@@ -100,8 +100,8 @@ def score_units(
 
 def _committed(folder: str) -> NDArray[np.uint64]:
     """The units that have rows, by one listing."""
-    names = (name.removesuffix(".parquet") for name in storage.names(folder, ".parquet"))
-    return np.fromiter((int(name, 16) for name in names), np.uint64)
+    names = storage.each_name(folder, ".parquet")
+    return np.fromiter((int(name.removesuffix(".parquet"), 16) for name in names), np.uint64)
 
 
 def _read_first(make: Callable[[], engine.Work]) -> engine.Work:

@@ -106,6 +106,12 @@ class Local:
     def names(self, folder: str) -> list[str]:
         return os.listdir(folder) if os.path.isdir(folder) else []
 
+    def each_name(self, folder: str) -> Iterator[str]:
+        if os.path.isdir(folder):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    yield entry.name
+
     def folders(self, folder: str) -> list[str]:
         return [p.name for p in Path(folder).glob("*") if p.is_dir()]
 

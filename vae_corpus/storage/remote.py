@@ -90,6 +90,28 @@ class Remote:
     def names(self, folder: str) -> list[str]:
         return [_name(entry) for entry in self._entries(folder)]
 
+    def each_name(self, folder: str) -> Iterator[str]:
+        if not self._is_s3:
+            yield from self.names(folder)
+            return
+        bucket, prefix, _ = self.fs.split_path(f"{folder.rstrip('/')}/")
+        after: dict[str, str] = {}
+        while True:
+            look = partial(
+                self.fs.call_s3,
+                "list_objects_v2",
+                Bucket=bucket,
+                Prefix=prefix,
+                Delimiter="/",
+                **after,
+            )
+            page = self.ask(folder, look)
+            for found in page.get("Contents", ()):
+                yield found["Key"][len(prefix) :]
+            if not page.get("IsTruncated"):
+                return
+            after = {"ContinuationToken": page["NextContinuationToken"]}
+
     def folders(self, folder: str) -> list[str]:
         return [_name(entry) for entry in self._entries(folder) if entry["type"] == "directory"]
 
