@@ -181,6 +181,10 @@ def main() -> int:
         "images_per_unit": given.images,
         "median": median,
         "cpu_ratio": round(ratio, 3),
+        # What the cost model draws out.
+        "worker_cpu_ms_per_task": round(
+            median["engine"]["cpu_ms_per_unit"] - median["pool"]["cpu_ms_per_unit"], 2
+        ),
         "runs": rows,
     }
     print(json.dumps({"cpu_ratio": facts["cpu_ratio"], "median": median}))

@@ -250,6 +250,12 @@ def _write(given: argparse.Namespace, picture_bytes: float, results: dict[str, A
         "picture_bytes": round(picture_bytes),
         **results,
     }
+    if tar := whole.get("after", {}).get("read", {}).get("tar"):
+        # What the cost model draws out.
+        whole["read_cpu_s_per_gb"] = round(tar["store_cpu_ms"] / tar["bytes_per_image"] * 1e6, 3)
+        whole["read_requests_per_gb"] = round(
+            tar["requests_per_1000"] / tar["bytes_per_image"] * 1e6, 1
+        )
     _RESULT.write_text(json.dumps(whole, indent=1) + "\n")
 
 

@@ -168,9 +168,7 @@ def check(folder: str, rows: int) -> dict[str, Any]:
     compared = np.isin(fate, ["", "near_duplicate", "over_quota"])
     near = (kind == plan_rows.NEAR) & compared
     # The best of a family stays; who is alike is of one family, by the row that all come from.
-    sizes = np.bincount(
-        of.astype(np.int64), weights=(compared & (kind != plan_rows.EXACT)), minlength=rows
-    )
+    sizes = np.bincount(of.astype(np.int64), weights=compared, minlength=rows)
     stayed = np.bincount(of.astype(np.int64), weights=(fate == ""), minlength=rows)
     families = sizes > 1
     alone = sizes[of.astype(np.int64)] <= 1

@@ -23,7 +23,7 @@ class Figure:
     what: str
     unit: str
     file: str
-    keys: tuple[str, ...]
+    keys: tuple[str | int, ...]
     factor: float = 1.0
     rate: bool = False
 
@@ -34,12 +34,14 @@ class Figure:
             return None
         found: Any = json.loads(path.read_text(encoding="utf-8"))
         for key in self.keys:
-            if not isinstance(found, dict) or key not in found:
+            try:
+                found = found[key]
+            except (LookupError, TypeError):
+                named = " / ".join(map(str, self.keys))
                 raise ValueError(
-                    f"{path} has no {' / '.join(self.keys)!r}: let the benchmark write it, or name"
-                    " the new keys in benchmarks/scale_figures.py"
-                )
-            found = found[key]
+                    f"{path} has no {named!r}: let the benchmark write it, or name the new keys in"
+                    " benchmarks/scale_figures.py"
+                ) from None
         return self.factor / float(found) if self.rate else self.factor * float(found)
 
 
@@ -77,8 +79,9 @@ FIGURES = {
     "list": Figure(
         what="list a store: the driver, all names and sizes",
         unit="s per 10^6 names",
-        file="object_store.json",
-        keys=("list_s_per_million_names",),
+        file="listing.json",
+        keys=("store", "100,000 keys in 200 folders, now", "seconds"),
+        factor=10,
     ),
     **{f"score {px}": _score(px, "all scores", "with the search for text") for px in SIZES_PX},
     **{f"clarity {px}": _score(px, "without text", "without it") for px in SIZES_PX},
@@ -115,7 +118,7 @@ FIGURES = {
     "write": Figure(
         what="write to a store in parts",
         unit="CPU s per TB",
-        file="object_store.json",
+        file="store_writes.json",
         keys=("write_cpu_s_per_gb",),
         factor=1e3,
     ),
@@ -129,27 +132,27 @@ FIGURES = {
     "task of the driver": Figure(
         what="the engine: a task, in the driver",
         unit="s per 10^6",
-        file="engine_overhead.json",
-        keys=("driver_ms_per_task",),
+        file="driver_memory.json",
+        keys=("runs", -1, "driver_cpu_ms_per_task"),
         factor=1e3,
     ),
     "plan": Figure(
         what="plan: duplicates, ranks, quotas",
         unit="CPU s per 10^6 rows",
         file="plan_scale.json",
-        keys=("cpu_s_per_million_rows",),
+        keys=("1000000", "cpu_s_per_million"),
     ),
     "plan disk": Figure(
         what="written by that on the way, to be read once",
         unit="bytes per row",
         file="plan_scale.json",
-        keys=("exchange_bytes_per_row",),
+        keys=("1000000", "exchange_bytes_per_row"),
     ),
     "plan requests": Figure(
         what="requests of that",
         unit="per 10^6 rows",
         file="plan_scale.json",
-        keys=("requests_per_million_rows",),
+        keys=("1000000", "requests_per_million_rows"),
     ),
     "pack": Figure(
         what="pack pictures of about 300 px from a disk, 20,000 listed and 12,568 packed",

@@ -10,8 +10,9 @@ import functools
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ UNIT_SCHEMA = pa.schema(
 )
 # Units are written to the local disk so many at a time, while they are listed.
 _SPOOLED_UNITS = 256
-_SORT_MEMORY = "256MB"
+_SORT_MEMORY, _FEW_UNITS = "512MB", 5000
 _READS_AT_ONCE = 32
 
 
@@ -167,35 +168,42 @@ def _ids(path: str) -> NDArray[np.uint64]:
 def _write(spool: str, dealt: Sequence[Dealt], out: str, there: set[str]) -> bool:
     """Write the tables of units that are not there, then remove those of earlier deals."""
     missing = [each for each in dealt if each.file_name not in there]
-    if missing:
-        count = [len(each.ids) for each in missing]
-        places = pa.table(
-            {
-                "id": np.concatenate([each.ids for each in missing]),
-                "of": np.repeat(np.arange(len(missing)), count),
-                "place": np.concatenate([np.arange(n) for n in count]),
-            }
-        )
-        with database.connect(_SORT_MEMORY) as db:
-            db.register("places", places)
-            db.register("units", storage.dataset(sorted(map(str, Path(spool).glob("*.parquet")))))
-            names = ", ".join(UNIT_SCHEMA.names)
-            rows: Any = db.sql(
-                f"""
-                SELECT of, {names} FROM units JOIN places
-                ON places.id = ('0x' || unit_id)::UBIGINT ORDER BY of, place
-                """
-            )
-            for of, table in _by_neighbourhood(rows.to_arrow_reader(_SPOOLED_UNITS)):
-                path = storage.join(out, missing[of].file_name)
-                with storage.commit(path) as file:
-                    # A row group each: a worker reads its unit alone.
-                    pq.write_table(table, file, compression="zstd", row_group_size=1)
+    if sum(len(each.ids) for each in missing) > _FEW_UNITS:
+        # Sorting takes memory that this process would keep for the rest of the build.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
+            child.submit(_write_tables, spool, missing, out).result()
+    elif missing:
+        _write_tables(spool, missing, out)
     wanted = {each.file_name for each in dealt}
     changed = neighbourhoods.write_list(out, sorted(wanted))
     for name in sorted(set(storage.names(out, ".parquet")) - wanted):
         storage.remove(storage.join(out, name))
     return changed
+
+
+def _write_tables(spool: str, missing: Sequence[Dealt], out: str) -> None:
+    count = [len(each.ids) for each in missing]
+    places = pa.table(
+        {
+            "id": np.concatenate([each.ids for each in missing]),
+            "of": np.repeat(np.arange(len(missing)), count),
+            "place": np.concatenate([np.arange(n) for n in count]),
+        }
+    )
+    with database.connect(_SORT_MEMORY) as db:
+        db.register("places", places)
+        db.register("units", storage.dataset(sorted(map(str, Path(spool).glob("*.parquet")))))
+        names = ", ".join(UNIT_SCHEMA.names)
+        rows: Any = db.sql(
+            f"""
+            SELECT of, {names} FROM units JOIN places
+            ON places.id = ('0x' || unit_id)::UBIGINT ORDER BY of, place
+            """
+        )
+        for of, table in _by_neighbourhood(rows.to_arrow_reader(_SPOOLED_UNITS)):
+            with storage.commit(storage.join(out, missing[of].file_name)) as file:
+                # A row group each: a worker reads its unit alone.
+                pq.write_table(table, file, compression="zstd", row_group_size=1)
 
 
 def _by_neighbourhood(batches: Any) -> Iterator[tuple[int, pa.Table]]:

@@ -13,6 +13,7 @@ from filters.scores import SCORE_SCHEMA
 from pipelines.config import CorpusConfig
 from pipelines.planning import tables
 from pipelines.planning.job import Neighbourhood
+from pipelines.planning.neighbourhoods import write_list
 from pipelines.stages import plan
 from pipelines.stages.list import UNIT_SCHEMA
 from vae_corpus import storage
@@ -58,6 +59,8 @@ def job_of(
         path = str(folder / "units" / name)
         storage.commit_table(path, listed)
         dealt.append(Neighbourhood(number=number, generation=generation, units=path))
+    names = [storage.name_of(each.units) for each in dealt]
+    write_list(str(folder / "units"), names)
     sources = {row["source"] for rows in neighbourhoods for row in rows}
     scores, out = str(folder / "scores"), str(folder / "plan")
     return plan.plan_job(config, scores, out, dealt, tuple(sources))

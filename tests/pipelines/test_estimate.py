@@ -127,7 +127,7 @@ def test_a_tar_is_counted_by_its_headers(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "a.tar"
     write_tar(path, {f"{n:03d}.jpg": bytes(200_000) for n in range(50)})
 
-    def opened(uri: str) -> IO[bytes]:
+    def opened(uri: str, **_: object) -> IO[bytes]:
         return io.BufferedReader(_Counted(uri), 4096)
 
     monkeypatch.setattr("pipelines.sources.webdataset.open_tar", opened)

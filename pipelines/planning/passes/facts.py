@@ -31,11 +31,17 @@ SCHEMA = pa.schema(
         ("said", pa.list_(pa.uint32())),
     ]
 )
-# The columns of rows that this is found by.
-NEEDED = (
-    *("width", "height", "text_sketch", "text_marks", "said"),
+# The columns of rows that this is found by, and those that are large.
+_NEEDED = (
+    *("width", "height", "text_sketch"),
     *("unit", "uri", "offset", "member", "is_laid_out"),
 )
+_TO_READ = ("text_marks", "said")
+
+
+def needed(what: NDArray[np.uint8]) -> tuple[str, ...]:
+    """The columns of rows that answer what is asked."""
+    return (*_NEEDED, *(_TO_READ if (what == TEXT).any() else ()))
 
 
 def facts_of(
@@ -46,25 +52,36 @@ def facts_of(
     tile: NDArray[np.uint16],
     what: NDArray[np.uint8],
 ) -> pa.Table:
-    """As `SCHEMA`, each of these once; `rows` has the `NEEDED` columns of the neighbourhood."""
+    """As `SCHEMA`, each of these once; `rows` has the `needed` columns of the neighbourhood."""
     asked = np.unique(np.stack([row, _second_key(tile, what)], axis=1), axis=0)
     row, tile = asked[:, 0], (asked[:, 1] >> np.uint64(8)).astype(np.uint16)
     what = (asked[:, 1] & np.uint64(0xFF)).astype(np.uint8)
     at, look = places(row), what == LOOK
-    taken = rows.select(["width", "height", "text_sketch", "text_marks"]).take(pa.array(at))
-    marks = taken["text_marks"].combine_chunks()
-    said = rows["said"].combine_chunks()
-    numbers = said.offsets.to_numpy()[at].astype(np.int64) + tile.astype(np.int64) - 1
+    taken = rows.select(["width", "height", "text_sketch"]).take(pa.array(at))
     columns = {
         "row": row,
         "tile": tile,
         "what": what,
         **{name: taken[name] for name in ("width", "height", "text_sketch")},
         "layout": _layouts(job, rows, at, look),
+        **_texts(rows, at, look, tile),
+    }
+    return pa.table(columns).cast(SCHEMA)
+
+
+def _texts(
+    rows: pa.Table, at: NDArray[np.int64], look: NDArray[np.bool_], tile: NDArray[np.uint16]
+) -> dict[str, pa.Array]:
+    """What the pages and tiles say that are read."""
+    if look.all():
+        return {name: pa.nulls(len(at), SCHEMA.field(name).type) for name in _TO_READ}
+    marks = rows["text_marks"].take(pa.array(at)).combine_chunks()
+    said = rows["said"].combine_chunks()
+    numbers = said.offsets.to_numpy()[at].astype(np.int64) + tile.astype(np.int64) - 1
+    return {
         "text_marks": pc.if_else(pa.array(~look & (tile == 0)), marks, pa.scalar(None, marks.type)),
         "said": said.values.take(pa.array(numbers, mask=look | (tile == 0))),
     }
-    return pa.table(columns).cast(SCHEMA)
 
 
 def find(

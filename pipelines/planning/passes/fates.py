@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipelines.planning import exchange
 from pipelines.planning.job import Neighbourhood, PlanJob, column, places
 from pipelines.planning.passes.alike import Sides, are_twins
-from pipelines.planning.passes.facts import LOOK, NEEDED, TEXT, facts_of, find
+from pipelines.planning.passes.facts import LOOK, TEXT, facts_of, find, needed
 from pipelines.planning.passes.judge import rows_of
 from pipelines.planning.passes.show import of_neighbourhood
 from pipelines.planning.quotas import CONTESTED, contest
@@ -71,7 +71,7 @@ def _look_closer(
     if not len(pairs):
         return {}, {}, tiles
     worse, tile, what = (column(pairs, name) for name in ("worse", "worse_tile", "what"))
-    rows = rows_of(job, neighbourhood, NEEDED)
+    rows = rows_of(job, neighbourhood, needed(what))
     mine = facts_of(job, neighbourhood, rows, worse, tile, what)
     other = find(facts, column(pairs, "other"), column(pairs, "other_tile"), what)
     sides = Sides(facts, other, mine, find(mine, worse, tile, what))

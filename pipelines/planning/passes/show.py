@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipelines.planning import exchange
 from pipelines.planning.job import Neighbourhood, PlanJob, column, exchange_name, places, row_ids
-from pipelines.planning.passes.facts import NEEDED, SCHEMA, facts_of
+from pipelines.planning.passes.facts import SCHEMA, facts_of, needed
 from pipelines.planning.passes.judge import rows_of
 from pipelines.planning.passes.near import ASKS_SCHEMA
 from pipelines.planning.ranks import better, hash_bytes, prefixes
@@ -46,7 +46,8 @@ def show_batch(job: PlanJob, number: int) -> dict[str, Any]:
         mine = of_neighbourhood(asks, "row", neighbourhood)
         if not len(mine):
             continue
-        rows = rows_of(job, neighbourhood, (*NEEDED, "sha256", "clarity", "source"))
+        columns = (*needed(column(mine, "what")), "sha256", "clarity", "source")
+        rows = rows_of(job, neighbourhood, columns)
         pairs.append(_pairs(job, neighbourhood, rows, mine))
         batch = job.batch_of_rows(column(mine, "worse"))
         for one in np.unique(batch).tolist():
