@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.planning import database
 from pipelines.planning.job import Neighbourhood, PlanJob, column, places
 from vae_corpus import storage
 
@@ -34,7 +33,7 @@ SCHEMA = pa.schema(
 # The columns of rows that this is found by, and those that are large.
 _NEEDED = (
     *("width", "height", "text_sketch"),
-    *("unit", "uri", "offset", "member", "is_laid_out"),
+    *("unit", "unit_row", "is_laid_out"),
 )
 _TO_READ = ("text_marks", "said")
 
@@ -110,24 +109,14 @@ def _layouts(
 ) -> pa.Array:
     """The layouts of the rows that are looked at, which are too large to go along with them."""
     wanted = np.unique(at[look])
-    few = rows.select(["unit", "uri", "offset", "member", "is_laid_out"]).take(pa.array(wanted))
+    few = rows.select(["unit", "unit_row", "is_laid_out"]).take(pa.array(wanted))
     few = few.append_column("place", pa.array(wanted)).filter(few["is_laid_out"])
     found: dict[int, bytes] = {}
-    with database.connect() as db:
-        for unit in sorted(set(few["unit"].to_pylist())):
-            with storage.open_read(storage.join(job.scores, f"{unit}.parquet")) as file:
-                scores = pq.ParquetFile(file).read(columns=["uri", "offset", "member", "layout"])
-            db.register("scores", scores)
-            db.register("few", few.filter(pc.equal(few["unit"], unit)))
-            found |= dict(
-                db.sql(
-                    """
-                    SELECT place, any_value(layout) FROM few JOIN scores
-                    ON scores.uri = few.uri AND scores."offset" = few."offset"
-                       AND scores.member = few.member
-                    GROUP BY place
-                    """
-                ).fetchall()
-            )
+    for unit in sorted(set(few["unit"].to_pylist())):
+        theirs = few.filter(pc.equal(few["unit"], unit))
+        with storage.open_read(storage.join(job.scores, f"{unit}.parquet")) as file:
+            layouts = pq.ParquetFile(file, pre_buffer=False).read(["layout"], use_threads=False)
+        blobs = layouts["layout"].take(theirs["unit_row"]).to_pylist()
+        found |= dict(zip(theirs["place"].to_pylist(), blobs, strict=True))
     pairs = zip(at.tolist(), look.tolist(), strict=True)
     return pa.array([found.get(place) if looked else None for place, looked in pairs], pa.binary())

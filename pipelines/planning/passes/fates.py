@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.planning import exchange
 from pipelines.planning.job import Neighbourhood, PlanJob, column, places
@@ -18,7 +20,6 @@ from pipelines.planning.passes.judge import rows_of
 from pipelines.planning.passes.show import of_neighbourhood
 from pipelines.planning.quotas import CONTESTED, contest
 from vae_corpus import storage
-from vae_corpus.words import GENERAL
 
 _NEEDED = ("slug", "kind", "tile_count", "blank_tiles", *CONTESTED)
 
@@ -104,18 +105,22 @@ def _fates(
 ) -> pa.Table:
     slugs = rows["slug"].to_pylist()
     of: list[str | None] = [None] * len(slugs)
-    twins: list[list[int]] = [tiles.get(n, []) for n in range(len(slugs))]
-    cut = rows["tile_count"].to_pylist()
-    blank, kinds = rows["blank_tiles"].to_pylist(), rows["kind"].to_pylist()
-    for place, slug in enumerate(slugs):
-        if slug is not None:
-            continue
-        if place in exact:
-            slugs[place], of[place] = "duplicate", exact[place].key
-        elif place in near:
-            slugs[place], of[place] = "near_duplicate", near[place].key
-        elif kinds[place] != GENERAL and len(twins[place]) == cut[place]:
-            slugs[place] = (
-                "near_duplicate" if twins[place] else "blank" if blank[place] else "no_text"
-            )
+    for place, twin in near.items():
+        if slugs[place] is None:
+            slugs[place], of[place] = "near_duplicate", twin.key
+    for place, twin in exact.items():
+        slugs[place], of[place] = "duplicate", twin.key
+    lost = np.zeros(len(slugs), np.int32)
+    for place, theirs in tiles.items():
+        lost[place] = len(theirs)
+    cut = pc.fill_null(rows["tile_count"], -1).to_numpy()
+    blank = pc.fill_null(rows["blank_tiles"], 0).to_numpy()
+    # Text of which no tile is left; general images have no count.
+    for place in np.flatnonzero(cut == lost).tolist():
+        if slugs[place] is None:
+            why = "blank" if blank[place] else "no_text"
+            slugs[place] = "near_duplicate" if lost[place] else why
+    ends = np.concatenate(([0], np.cumsum(lost))).astype(np.int32)
+    numbers = [n for place in sorted(tiles) for n in tiles[place]]
+    twins = pa.ListArray.from_arrays(pa.array(ends), pa.array(numbers, pa.uint16()))
     return pa.table({"slug": slugs, "duplicate_of": of, "twin_tiles": twins}, schema=FATES_SCHEMA)

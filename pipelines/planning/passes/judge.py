@@ -99,7 +99,7 @@ def judge_batch(job: PlanJob, number: int) -> dict[str, Any]:
 
 
 _MADE = (
-    *("kind", "slug", "rung", "bucket", "page", "is_laid_out"),
+    *("unit_row", "kind", "slug", "rung", "bucket", "page", "is_laid_out"),
     *("tiles", "tile_count", "blank_tiles", "said"),
 )
 
@@ -112,12 +112,16 @@ def _hand_over(
 
 
 def read_scores(job: PlanJob, neighbourhood: Neighbourhood) -> pa.Table:
-    """All rows of a neighbourhood in order of their addresses."""
+    """All rows of a neighbourhood in order of their addresses.
+
+    `unit_row` is the place of each in the table of its unit.
+    """
     # Named one by one: a unit that is no longer listed may have left its scores behind, and one
     # that should be there and is not must be an error.
     paths = [storage.join(job.scores, f"{unit}.parquet") for unit in job.unit_ids(neighbourhood)]
     if not paths:
-        return SCORE_SCHEMA.empty_table().select(_READ)
+        none = SCORE_SCHEMA.empty_table().select(_READ)
+        return none.append_column("unit_row", pa.array([], pa.int32()))
     with ThreadPoolExecutor(_READS_AT_ONCE if not storage.is_local(job.scores) else 1) as pool:
         whole = pa.concat_tables(pool.map(_read_unit, paths))
     return in_order(whole)
@@ -131,7 +135,8 @@ def in_order(scores: pa.Table) -> pa.Table:
 
 def _read_unit(path: str) -> pa.Table:
     with storage.open_read(path) as file:
-        return pq.ParquetFile(file, pre_buffer=False).read(columns=_READ, use_threads=False)
+        table = pq.ParquetFile(file, pre_buffer=False).read(columns=_READ, use_threads=False)
+    return table.append_column("unit_row", pa.array(np.arange(len(table), dtype=np.int32)))
 
 
 def judge_rows(scores: pa.Table, s: PlanSettings, seed: int) -> pa.Table:
