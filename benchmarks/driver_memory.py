@@ -99,6 +99,8 @@ def main() -> int:
         "device": f"{os.cpu_count()} cores",
         "load": round(os.getloadavg()[0], 1),
         "runs": rows,
+        # What the cost model draws out.
+        "driver_cpu_ms_per_task": rows[-1]["driver_cpu_ms_per_task"],
         "growth_mb": {"in this process": growth[0], "on Ray": growth[2]},
     }
     print(json.dumps(facts["growth_mb"]))

@@ -23,7 +23,7 @@ class Figure:
     what: str
     unit: str
     file: str
-    keys: tuple[str | int, ...]
+    keys: tuple[str, ...]
     factor: float = 1.0
     rate: bool = False
 
@@ -37,7 +37,7 @@ class Figure:
             try:
                 found = found[key]
             except (LookupError, TypeError):
-                named = " / ".join(map(str, self.keys))
+                named = " / ".join(self.keys)
                 raise ValueError(
                     f"{path} has no {named!r}: let the benchmark write it, or name the new keys in"
                     " benchmarks/scale_figures.py"
@@ -133,7 +133,7 @@ FIGURES = {
         what="the engine: a task, in the driver",
         unit="s per 10^6",
         file="driver_memory.json",
-        keys=("runs", -1, "driver_cpu_ms_per_task"),
+        keys=("driver_cpu_ms_per_task",),
         factor=1e3,
     ),
     "plan": Figure(
