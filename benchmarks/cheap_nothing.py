@@ -210,7 +210,7 @@ def add_shards(out: str, count: int, url: str) -> None:
     stem = f"shards/{GENERAL}/256/made"
     names = [f"{stem}-{n:06d}" for n in range(count)]
     more = {"shard": names, "recipe": [_RECIPE] * count, "samples": [_SAMPLES] * count}
-    more |= {"neighbourhood": ["000000"] * count, "parts": [None] * count}
+    more |= {"neighbourhood": ["000000"] * count, "parts": [[]] * count}
     sink = io.BytesIO()
     pq.write_table(pa.concat_tables([table, pa.table(more, schema=table.schema)]), sink)
     storage.commit_bytes(path, sink.getvalue())
@@ -290,7 +290,8 @@ config = CorpusConfig.model_validate({"synth": {
     "pack": {"shard_samples": 1}})
 few = config.model_copy(update={"synth": config.synth.model_copy(update={"samples": {256: 1}})})
 rng = np.random.default_rng(0)
-rows = [{"key": f"photos-{n}", "sha256": rng.bytes(32).hex(), "width": 512, "height": 512}
+place = {"source": "photos", "uri": "/photos.tar", "bytes": 1000, "width": 512, "height": 512}
+rows = [place | {"key": f"photos-{n}", "sha256": rng.bytes(32).hex(), "offset": n, "member": f"{n}"}
     for n in range(100_000)]
 def call(config):
     extra = []
