@@ -53,7 +53,9 @@ _GIB = 1 << 30
 _NEAR = hash_pairs.Nearness(bits=4, fine_bits=24, log_aspect=MAX_LOG_ASPECT, luma=MAX_LUMA_STEP)
 
 
-def write_scores(folder: Path, rows: int, processes: int) -> list[Neighbourhood]:
+def write_scores(
+    folder: Path, rows: int, processes: int, each: int = _UNITS
+) -> list[Neighbourhood]:
     """The tables of scores and units; those that are there already are taken for whole."""
     scores, units = folder / "scores", folder / "units"
     scores.mkdir(parents=True, exist_ok=True)
@@ -63,9 +65,9 @@ def write_scores(folder: Path, rows: int, processes: int) -> list[Neighbourhood]
         list(pool.imap(_Write(scores), missing, chunksize=16))
     names = sorted(plan_rows.unit_name(first) for first in firsts)
     dealt = []
-    for number, start in enumerate(range(0, len(names), _UNITS)):
-        mine = [{"unit_id": name} for name in names[start : start + _UNITS]]
-        path = str(units / f"{rows}-{number:06d}.parquet")
+    for number, start in enumerate(range(0, len(names), each)):
+        mine = [{"unit_id": name} for name in names[start : start + each]]
+        path = str(units / f"{rows}-{each}-{number:06d}.parquet")
         storage.commit_table(path, pa.Table.from_pylist(mine, schema=UNIT_SCHEMA))
         dealt.append(Neighbourhood(number=number, generation=0, units=path))
     return dealt
@@ -192,8 +194,10 @@ def digest(folder: str) -> str:
     return whole.hexdigest()[:16]
 
 
-def measure(folder: Path, rows: int, partitions: int, processes: int) -> dict[str, Any]:
-    dealt = write_scores(folder, rows, processes)
+def measure(
+    folder: Path, rows: int, partitions: int, processes: int, each: int = _UNITS
+) -> dict[str, Any]:
+    dealt = write_scores(folder, rows, processes, each)
     hash_pairs.meet(_few_rows(), _NEAR, 0)  # children find the loops compiled
     config = CorpusConfig.model_validate({"plan": {"partitions": partitions}})
     out = folder / f"plan-{rows}-{partitions}"
@@ -295,7 +299,10 @@ def main(argv: list[str] | None = None) -> int:
             facts, name = hundred_million(), "share_of_10^8"
         elif args.alike:
             counts = [int(part) for part in args.alike.split(",")]
-            found = {n: measure(folder, args.rows, n, args.processes)["digest"] for n in counts}
+            each = min(_UNITS, args.rows // plan_rows.UNIT_ROWS // max(counts))
+            found = {
+                n: measure(folder, args.rows, n, args.processes, each)["digest"] for n in counts
+            }
             facts = {"rows": args.rows, "digests": found, "same": len(set(found.values())) == 1}
             name = "alike"
         else:

@@ -27,6 +27,7 @@ from pipelines.stages.score import score_units
 from tests.pictures import encoded, jpeg, page, scene, write_tar
 from vae_corpus import storage, tar
 
+PLAN = {"min_clarity": 0.0, "min_clarity_text": 0.0, "rung_weights": {256: 1.0}}
 _TARS, _PICTURES, _PAGES = 10, 7, 2
 
 
@@ -56,7 +57,7 @@ def config(root: str, out: str, **sections: Any) -> CorpusConfig:
             {"name": "pages", "type": "webdataset", "uri": f"{root}/pages", "content": "document"},
         ],
         "score": {"text": False},
-        "plan": {"min_clarity": 0.0, "min_clarity_text": 0.0, "rung_weights": {256: 1.0}},
+        "plan": PLAN,
         "pack": {"shard_samples": 6, "neighbourhood_units": 4},
         "engine": {"workers": 0},
     }

@@ -114,13 +114,16 @@ def test_parts_are_gone_when_their_shards_are_there(packed: Built) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "partitions"), [(1, None), (2, 3)])
 def test_workers_make_the_same_bytes(
-    inputs: Path, first: Path, tmp_path: Path, workers: int
+    inputs: Path, first: Path, tmp_path: Path, workers: int, partitions: int | None
 ) -> None:
     out = tmp_path / "corpus"
-    packs.build(packs.config(str(inputs), str(out), engine={"workers": workers}))
+    plan = packs.PLAN | {"partitions": partitions}
+    packs.build(packs.config(str(inputs), str(out), engine={"workers": workers}, plan=plan))
     assert tree(out) == tree(first)
+    tables = (sorted(root.glob("plan/*/*/*.parquet")) for root in (out, first))
+    assert [t.read_bytes() for t in next(tables)] == [t.read_bytes() for t in next(tables)]
 
 
 def test_a_lost_shard_alone_is_made_again(
