@@ -198,11 +198,14 @@ def _tidy(stock: Stock, wanted: set[str], scores: str, plan: str) -> bool:
     for stray in strays:
         stock.remove(stray)
     parts.remove(out)
+    # Earlier versions kept all units in one table.
+    storage.remove(storage.join(out, "units.parquet"))
     for plan_hash in storage.folders(storage.join(out, "plan")):
         ours = re.fullmatch("[0-9a-f]{16}", plan_hash)
         if ours and plan_hash != storage.name_of(plan):
             storage.remove_folder(storage.join(out, "plan", plan_hash))
     inner = (storage.join(out, folder) for folder in (*stock.listing.folders, "report"))
-    for folder in (*inner, out, scores, plan):
+    tabled = (storage.join(plan, name) for name in (*tables.FATES, tables.FILLED))
+    for folder in (*inner, out, scores, plan, *tabled, storage.join(out, "units")):
         storage.sweep(folder)
     return bool(strays)
