@@ -46,6 +46,7 @@ UNIT_SCHEMA = pa.schema(
 _SPOOLED_UNITS = 256
 _SORT_MEMORY, _FEW_UNITS = "512MB", 5000
 _READS_AT_ONCE = 32
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,23 +107,38 @@ def list_units(config: CorpusConfig, sources: Sequence[Source], runner: Runner) 
                 ids.append(np.array([int(unit.unit_id, 16) for unit in units], np.uint64))
                 table = pa.Table.from_pylist([asdict(u) for u in units], schema=UNIT_SCHEMA)
                 pq.write_table(table, f"{spool}/{part:06d}.parquet", compression="zstd")
-        listed = np.concatenate(ids)
-        share = size_bytes / len(listed) / config.pack.shard_bytes
+        # Of each number of a unit there is one copy at a time, or two.
+        found_ids = np.concatenate(ids)
+        ids.clear()
+        share = size_bytes / len(found_ids) / config.pack.shard_bytes
         before = _before(out)
-        dealt = neighbourhoods.deal(before, listed, config.pack.neighbourhood_units, share)
+        dealt = neighbourhoods.deal(before, found_ids, config.pack.neighbourhood_units, share)
         if _write(spool, dealt, out, {old.file_name for old in before}):
             runner.worked.add("list")
-    order = np.argsort(listed)
+    ends = np.cumsum([len(each.ids) for each in dealt])
     ordered = np.concatenate([each.ids for each in dealt])
-    at = order[np.searchsorted(listed[order], ordered)]
+    del before, dealt
+    at = _places(found_ids, ordered)
+    del found_ids
     return Listed(
         neighbourhoods=tuple(neighbourhoods.listed(out)),
         ids=ordered,
         weights=np.concatenate(weights)[at],
         images=np.concatenate(images)[at],
-        ends=np.cumsum([len(each.ids) for each in dealt]),
+        ends=ends,
         by_source=dict(sorted(by_source.items())),
     )
+
+
+def _places(ids: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Where in `ids` each of the wanted ones stands."""
+    order = np.argsort(ids).astype(np.uint32)
+    ids = ids[order]
+    at = np.empty(len(wanted), np.uint32)
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        at[part] = order[np.searchsorted(ids, wanted[part])]
+    return at
 
 
 @functools.lru_cache(maxsize=4)

@@ -16,6 +16,7 @@ from filters.scores import Scores
 from filters.settings import ScoreSettings
 from pipelines import engine
 from pipelines.config import CorpusConfig
+from pipelines.planning.neighbourhoods import are_among
 from pipelines.sources import Source
 from pipelines.stages.list import Listed, read_unit
 from pipelines.stages.runner import BuildFailed, Runner, tell_failures
@@ -40,7 +41,8 @@ class UnitTasks:
     """A task for each unit that has no rows yet, as the engine's `Tasks`."""
 
     def __init__(self, listed: Listed, committed: NDArray[np.uint64]) -> None:
-        todo = np.flatnonzero(~np.isin(listed.ids, committed))
+        committed.sort()
+        todo = np.flatnonzero(~are_among(listed.ids, committed)).astype(np.uint32)
         self._todo = todo[np.lexsort((listed.ids[todo], -listed.weights[todo]))]
         self._listed = listed
         self.total_weight = int(np.maximum(listed.weights[todo], 1).astype(np.int64).sum())
