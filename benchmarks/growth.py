@@ -31,18 +31,20 @@ from tests.pictures import encoded, jpeg, write_tar
 from vae_corpus import demo
 
 _RESULTS = Path(__file__).parent / "results" / "growth.json"
+_MOST_PX = 520
 
 
 def write_units(folder: Path, first: int, count: int, images: int, photos: list[Path]) -> None:
     """Tars of crops of photographs, each drawn by its number; every tenth is a PNG."""
     folder.mkdir(parents=True)
     opened = [np.asarray(Image.open(path).convert("RGB")) for path in photos]
+    opened = [rgb for rgb in opened if min(rgb.shape[:2]) > _MOST_PX]
     for unit in range(first, first + count):
         rng = np.random.default_rng(unit)
         members = {}
         for n in range(images):
             whole = opened[int(rng.integers(len(opened)))]
-            height, width = rng.integers(270, 520, 2)
+            height, width = rng.integers(270, _MOST_PX, 2)
             y, x = (
                 int(rng.integers(a - b)) for a, b in zip(whole.shape, (height, width), strict=False)
             )
