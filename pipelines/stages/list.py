@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,7 +46,7 @@ UNIT_SCHEMA = pa.schema(
 # Units are written to the local disk so many at a time, while they are listed.
 _SPOOLED_UNITS = 256
 _SORT_MEMORY, _FEW_UNITS = "512MB", 5000
-_READS_AT_ONCE = 32
+_READS_AT_ONCE, _WRITES_AT_ONCE = 32, 16
 _AT_ONCE = 1 << 16
 
 
@@ -216,10 +217,22 @@ def _write_tables(spool: str, missing: Sequence[Dealt], out: str) -> None:
             ON places.id = ('0x' || unit_id)::UBIGINT ORDER BY of, place
             """
         )
-        for of, table in _by_neighbourhood(rows.to_arrow_reader(_SPOOLED_UNITS)):
-            with storage.commit(storage.join(out, missing[of].file_name)) as file:
-                # A row group each: a worker reads its unit alone.
-                pq.write_table(table, file, compression="zstd", row_group_size=1)
+        with ThreadPoolExecutor(_WRITES_AT_ONCE) as pool:
+            under_way: deque[Future[None]] = deque()
+            for of, table in _by_neighbourhood(rows.to_arrow_reader(_SPOOLED_UNITS)):
+                path = storage.join(out, missing[of].file_name)
+                # In this context: whoever asks whether the lease is held still, asks there too.
+                under_way.append(pool.submit(copy_context().run, _write_table, path, table))
+                if len(under_way) > _WRITES_AT_ONCE:
+                    under_way.popleft().result()
+            for one in under_way:
+                one.result()
+
+
+def _write_table(path: str, table: pa.Table) -> None:
+    with storage.commit(path) as file:
+        # A row group each: a worker reads its unit alone.
+        pq.write_table(table, file, compression="zstd", row_group_size=1)
 
 
 def _by_neighbourhood(batches: Any) -> Iterator[tuple[int, pa.Table]]:
