@@ -140,19 +140,19 @@ FIGURES = {
         what="plan: duplicates, ranks, quotas",
         unit="CPU s per 10^6 rows",
         file="plan_scale.json",
-        keys=("1000000", "cpu_s_per_million"),
+        keys=("10000000", "cpu_s_per_million"),
     ),
     "plan disk": Figure(
         what="written by that on the way, to be read once",
         unit="bytes per row",
         file="plan_scale.json",
-        keys=("1000000", "exchange_bytes_per_row"),
+        keys=("10000000", "exchange_bytes_per_row"),
     ),
     "plan requests": Figure(
         what="requests of that",
         unit="per 10^6 rows",
         file="plan_scale.json",
-        keys=("1000000", "requests_per_million_rows"),
+        keys=("10000000", "requests_per_million_rows"),
     ),
     "pack": Figure(
         what="pack pictures of about 300 px from a disk, 20,000 listed and 12,568 packed",

@@ -62,7 +62,7 @@ def test_with_all_figures_nothing_is_missing(measured: Measured) -> None:
 
 def test_a_file_without_its_figure_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "plan_scale.json").write_text('{"cpu_s": 3}')
-    with pytest.raises(ValueError, match=r"plan_scale.json has no '1000000 / cpu_s_per_million'"):
+    with pytest.raises(ValueError, match=r"plan_scale.json has no '10000000 / cpu_s_per_million'"):
         Measured(tmp_path)
 
 
