@@ -98,7 +98,7 @@ def deal(
     found = np.sort(found)
     known = np.concatenate([np.zeros(0, np.uint64), *(dealt.ids for dealt in before)])
     known.sort()
-    fresh = found[~are_among(found, known)]
+    fresh = found[~are_among(found, known)] if len(known) else found
     dealt: list[Dealt] = []
     for old in before:
         ids = old.ids[are_among(old.ids, found)]

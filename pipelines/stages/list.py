@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -91,9 +92,7 @@ def list_units(config: CorpusConfig, sources: Sequence[Source], runner: Runner) 
     found, count = Pulse(), 0
     runner.console.show(lambda: f"{found.read().get('files', 0):,} files, {count:,} units")
     by_source: Counter[str] = Counter()
-    ids: list[NDArray[np.uint64]] = []
-    weights: list[NDArray[np.float32]] = []
-    images: list[NDArray[np.int32]] = []
+    ids, weights, images = array("Q"), array("f"), array("i")
     size_bytes = 0
     of = {source.name: source for source in sources}
     with tempfile.TemporaryDirectory(prefix="vae-corpus-") as spool:
@@ -103,14 +102,13 @@ def list_units(config: CorpusConfig, sources: Sequence[Source], runner: Runner) 
                 by_source.update(unit.source for unit in units)
                 size_bytes += sum(unit.bytes for unit in units)
                 known = [of[unit.source].images(unit) for unit in units]
-                images.append(np.array([-1 if n is None else n for n in known], np.int32))
-                weights.append(np.array([of[u.source].weight(u) for u in units], np.float32))
-                ids.append(np.array([int(unit.unit_id, 16) for unit in units], np.uint64))
+                images.extend(-1 if n is None else n for n in known)
+                weights.extend(of[unit.source].weight(unit) for unit in units)
+                ids.extend(int(unit.unit_id, 16) for unit in units)
                 table = pa.Table.from_pylist([asdict(u) for u in units], schema=UNIT_SCHEMA)
                 pq.write_table(table, f"{spool}/{part:06d}.parquet", compression="zstd")
         # Of each number of a unit there is one copy at a time, or two.
-        found_ids = np.concatenate(ids)
-        ids.clear()
+        found_ids = np.frombuffer(ids, np.uint64)
         share = size_bytes / len(found_ids) / config.pack.shard_bytes
         before = _before(out)
         dealt = neighbourhoods.deal(before, found_ids, config.pack.neighbourhood_units, share)
@@ -120,12 +118,12 @@ def list_units(config: CorpusConfig, sources: Sequence[Source], runner: Runner) 
     ordered = np.concatenate([each.ids for each in dealt])
     del before, dealt
     at = _places(found_ids, ordered)
-    del found_ids
+    del found_ids, ids
     return Listed(
         neighbourhoods=tuple(neighbourhoods.listed(out)),
         ids=ordered,
-        weights=np.concatenate(weights)[at],
-        images=np.concatenate(images)[at],
+        weights=np.frombuffer(weights, np.float32)[at],
+        images=np.frombuffer(images, np.int32)[at],
         ends=ends,
         by_source=dict(sorted(by_source.items())),
     )
@@ -133,12 +131,11 @@ def list_units(config: CorpusConfig, sources: Sequence[Source], runner: Runner) 
 
 def _places(ids: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.uint32]:
     """Where in `ids` each of the wanted ones stands."""
-    order = np.argsort(ids).astype(np.uint32)
-    ids = ids[order]
+    order = np.argsort(ids)
     at = np.empty(len(wanted), np.uint32)
     for start in range(0, len(wanted), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        at[part] = order[np.searchsorted(ids, wanted[part])]
+        at[part] = order[np.searchsorted(ids, wanted[part], sorter=order)]
     return at
 
 

@@ -43,7 +43,8 @@ class UnitTasks:
     def __init__(self, listed: Listed, committed: NDArray[np.uint64]) -> None:
         committed.sort()
         todo = np.flatnonzero(~are_among(listed.ids, committed)).astype(np.uint32)
-        self._todo = todo[np.lexsort((listed.ids[todo], -listed.weights[todo]))]
+        # Of equal weight in the order of neighbourhoods.
+        self._todo = todo[np.argsort(-listed.weights[todo], kind="stable")]
         self._listed = listed
         self.total_weight = int(np.maximum(listed.weights[todo], 1).astype(np.int64).sum())
         images = listed.images[todo]
