@@ -31,11 +31,12 @@ def assemble(
     *,
     clock: Callable[[], float],
     stopped: Callable[[], bool],
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[Trainer, list[str]]:
     """The trainer, at the newest checkpoint of its folder, and notes for people.
 
-    All ranks call it together. ValueError (CorpusError, CheckpointError) says what does not fit
-    and what to do.
+    `tell` hears what takes a while before. All ranks call it together. ValueError (CorpusError,
+    CheckpointError) says what does not fit and what to do.
     """
     checkpoints = Checkpoints(
         Path(settings.out) / "checkpoints",
@@ -45,7 +46,7 @@ def assemble(
     found = checkpoints.latest()
     start = start_of(settings.init) if settings.init else None
     settings = snapshot.settle(settings, ranks.world, found, start)
-    data = open_data(settings, ranks.world)
+    data = open_data(settings, ranks.world, tell)
     objective, notes = build_objective(settings, data.curriculum)
     if found is not None:
         notes += snapshot.changes(settings, found)

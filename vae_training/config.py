@@ -26,6 +26,11 @@ class TrainSettings(Settings):
     """Train an autoencoder on a corpus."""
 
     corpus: str = Field(description="folder or URL of a corpus with curriculum.json and shards/")
+    cache: str = Field(
+        "",
+        description="folder of this machine for the index of the corpus, and for shards of one that"
+        " is far away (default: ~/.cache/vae-corpus/training)",
+    )
     model: str = Field("tiny", description=f"one of {', '.join(configs.CONFIGS)}")
     init: str | None = Field(
         None,
@@ -98,6 +103,9 @@ class TrainSettings(Settings):
         " as hard as the reconstruction; fixed: lambda_align",
     )
     align_weight_max: float = Field(1e4, gt=0, description="largest ratio where it is adaptive")
+    shuffle_shards: int = Field(
+        32, ge=1, description="shards of a kind and rung that samples are shuffled over at a time"
+    )
     seed: int = Field(0, ge=0, description="of weights, order and crops")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     workers: int = Field(2, ge=1, description="decoding threads per process")

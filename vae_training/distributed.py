@@ -23,12 +23,14 @@ from vae_training.losses.objective import Objective
 class Ranks:
     """This process among all. `device` computes its share of a batch.
 
+    `nodes` are the machines, with equally many ranks on each; 1 where that is not known.
     `background` is a CPU group of all ranks that only checkpoints use.
     """
 
     device: torch.device
     rank: int
     world: int
+    nodes: int
     background: dist.ProcessGroup
 
     @property
@@ -76,12 +78,23 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
         dist.init_process_group(backend)
     else:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    background = dist.new_group(backend="gloo")
     return Ranks(
         device=own,
         rank=dist.get_rank(),
         world=dist.get_world_size(),
-        background=dist.new_group(backend="gloo"),
+        nodes=_nodes(int(environment.get("LOCAL_WORLD_SIZE", "0")), background),
+        background=background,
     )
+
+
+def _nodes(local: int, group: dist.ProcessGroup) -> int:
+    """How many machines there are, from the ranks on this one; 1 unless all have equally many."""
+    world = dist.get_world_size()
+    everywhere: list[Any] = [None] * world
+    dist.all_gather_object(everywhere, local, group=group)
+    alike = set(everywhere) == {local} and local > 0 and world % local == 0
+    return world // local if alike else 1
 
 
 def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from vae_corpus.curriculum import CorpusError
@@ -23,6 +24,7 @@ from vae_corpus.words import GENERAL
 from vae_training.data.crops import OpenedWindow, Pixels, Place, decode_window, open_window
 from vae_training.data.order import Order, Selection, State
 from vae_training.data.shards import Shards
+from vae_training.data.sharing import assign
 
 _ATTEMPTS = 16
 _IMAGES_PER_JOB = 16
@@ -38,18 +40,23 @@ Pending = tuple[Selection, torch.Tensor, list[Future[list[Filled]]]]
 class Batch:
     """The share of one rank: `pixels` uint8[B, H, W, 3], their `rows`, and replaced images.
 
-    `damaged` has a sentence per replaced image: slug, key and tar.
+    `slots` are their places in the global batch; `damaged` has a sentence per replaced image: slug,
+    key and tar.
     """
 
     selection: Selection
     pixels: torch.Tensor
     rows: tuple[int, ...]
+    slots: tuple[int, ...]
     damaged: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loader:
-    """Prepares up to `ahead` batches with `workers` threads, for rank `rank` of `world`."""
+    """Prepares up to `ahead` batches with `workers` threads, for rank `rank` of `world`.
+
+    The ranks are on `nodes` machines, equally many on each, one machine after the other.
+    """
 
     shards: Shards
     order: Order
@@ -57,6 +64,7 @@ class Loader:
     ahead: int = 3
     rank: int = 0
     world: int = 1
+    nodes: int = 1
     pin: bool = False
 
     def batches(self, state: State, stop: int) -> Generator[Batch, None, None]:
@@ -85,6 +93,7 @@ class Loader:
                         selection=chosen,
                         pixels=pixels,
                         rows=tuple(row for row, _ in done),
+                        slots=tuple(self._slots(chosen)),
                         damaged=tuple(fault for _, faults in done for fault in faults),
                     )
                     if not self.pin:
@@ -103,8 +112,9 @@ class Loader:
                 return used[:size].view(shape)
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self.pin)
 
-    def _slots(self, chosen: Selection) -> range:
-        return range(self.rank, len(chosen.rows), self.world)
+    def _slots(self, chosen: Selection) -> Sequence[int]:
+        ranks = assign(chosen.places, self.nodes, self.world)
+        return [int(slot) for slot in np.flatnonzero(ranks == self.rank)]
 
     def _plans(self, state: State, stop: int) -> Iterator[tuple[Selection, list[Place]]]:
         """Per step the selection, and crops and flips of this rank's share.
