@@ -98,7 +98,7 @@ def open_index(listing: Listing, cache: Path, tell: Callable[[str], None]) -> In
     except OSError as error:
         raise CorpusError(
             f"cannot keep the index of {listing.corpus} in {folder.parent} ({error}): make room"
-            " there, or name another folder with --cache"
+            " there, or choose another folder (--cache of train.py; XDG_CACHE_HOME elsewhere)"
         ) from None
 
 

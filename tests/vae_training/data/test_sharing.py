@@ -36,3 +36,10 @@ def test_a_slot_leaves_its_home_only_when_that_is_full(nodes: int, world: int) -
 def test_slots_of_a_node_take_turns_over_its_ranks() -> None:
     ranks = assign([0, 1] * 8, 2, 4)
     assert ranks[::2].tolist() == [0, 1] * 4 and ranks[1::2].tolist() == [2, 3] * 4
+
+
+def test_nodes_without_a_shard_share_those_of_few_others() -> None:
+    given = np.random.default_rng(0).permutation(np.repeat(np.arange(4), 32)).tolist()
+    node = assign(given, 8, 16) // 2
+    # Four shards, eight nodes: the other half of each shard goes to one more node.
+    assert all(len({given[i] for i in np.flatnonzero(node == n)}) == 1 for n in range(8))
