@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.vae_training.data.made_up import photos, tiles
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.words import GENERAL, GROUP_COLUMNS, TEXT_SYNTH, Group
 from vae_training.data import index_build
@@ -75,7 +76,7 @@ def test_rows_of_a_group_in_a_shard_are_a_run_in_the_order_of_their_bytes(
 
 
 def test_rows_of_one_parent_have_one_hash(tmp_path: Path, own: str, write: SimpleNamespace) -> None:
-    samples = [{**s, "parent": f"page-{i // 4}"} for i, s in enumerate(write.text(12))]
+    samples = tiles(12, of_a_page=4)
     write.shard(tmp_path, TEXT_SYNTH, 256, samples)
     shards = open_shards(str(tmp_path), own)
     parents = {sample["key"]: sample["parent"] for sample in samples}
@@ -97,7 +98,7 @@ def test_a_corpus_that_has_grown_gets_another_index_and_the_old_one_goes_when_no
     lines: list[str] = []
     before = open_shards(str(copy), own, lines.append)
     rows, digest = len(before), before.digest()
-    write.shard(copy, GENERAL, 1024, write.general(2, rung=512))
+    write.shard(copy, GENERAL, 1024, photos(2))
     between = open_shards(str(copy), own, lines.append)
     assert "the corpus has changed" in lines[-1]
     assert len(between) == rows + 2 and between.digest() != digest
@@ -163,6 +164,7 @@ def open_and_say(corpus: str, own: str, said: multiprocessing.Queue) -> None:
     said.put((len(lines), len(shards)))
 
 
+@pytest.mark.slow
 def test_of_processes_that_come_together_one_makes_the_index(corpus: Path, own: str) -> None:
     context = multiprocessing.get_context("forkserver")
     said = context.Queue()
@@ -195,7 +197,7 @@ def test_memory_does_not_hold_all_parts_at_once(
 ) -> None:
     """Parts are read a few ahead of the one that is written."""
     for rung in (1024, 2048, 4096, 8192):
-        write.shard(copy, GENERAL, rung, write.general(2))
+        write.shard(copy, GENERAL, rung, photos(2))
     read: list[str] = []
     written: list[int] = []
     part, write_part = index_build.read_part, index_build._write
