@@ -50,7 +50,7 @@ def test_nodes_without_a_shard_share_those_of_few_others() -> None:
 
 
 def test_the_ranks_of_two_nodes_see_a_batch_together(corpus: Path) -> None:
-    data = opened(corpus, batch_pixels=12 * 256 * 256, batch_multiple=4)
+    data = opened(corpus, batch_pixels=16 * 256 * 256, batch_multiple=4)
     chosen = data.order.select(data.order.start())
     pixels: dict[int, bytes] = {}
     for nodes in (1, 2):
