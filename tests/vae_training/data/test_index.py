@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import multiprocessing
 import os
 import shutil
@@ -12,11 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.vae_training.data.made_up import photos, tiles
+from tests.versions import assert_recorded
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.words import GENERAL, GROUP_COLUMNS, TEXT_SYNTH, Group
 from vae_training.data import index_build
+from vae_training.data.holdout import hold_out
 from vae_training.data.shards import Shards, open_shards
 
+RECORDED = (1, "67091328fe31fd95")
 TAR = "shards/general/256/general-000000"
 
 
@@ -217,3 +221,18 @@ def test_memory_does_not_hold_all_parts_at_once(
     open_shards(str(copy), own)
     assert len(written) == len(read) == 7
     assert all(ahead <= number + 2 for number, ahead in enumerate(written))
+
+
+def test_files_and_version_change_together(
+    tmp_path: Path, own: str, write: SimpleNamespace
+) -> None:
+    write.shard(tmp_path, GENERAL, 256, photos(8))
+    write.shard(tmp_path, TEXT_SYNTH, 256, tiles(12, of_a_page=2))
+    shards = open_shards(str(tmp_path), own)
+    held = hold_out(shards, 1)
+    made = [(shards.index.folder / name).read_bytes() for name in sorted(index_build.COLUMNS)]
+    told = json.loads((shards.index.folder / index_build.MARK).read_bytes())
+    told.pop("corpus")
+    made += [json.dumps([told, held.validation, held.left_out.tolist()]).encode()]
+    file = "vae_training/data/index_build.py"
+    assert_recorded("an index", file, index_build.VERSION, b"".join(made), RECORDED)
