@@ -14,7 +14,7 @@ from vae_training.model.adapters import ADAPTERS, OURS, TRAINED
 from vae_training.model.configs import Skip
 from vae_training.model.folder import class_of
 
-Compiled = Literal["auto", "none", "norms", "halves"]
+Compiled = Literal["auto", "none", "fused", "levels"]
 
 # As comparable autoencoders have it.
 _LEARNING_RATE = 1e-4
@@ -75,8 +75,8 @@ class TrainSettings(Settings):
     )
     compile: Compiled = Field(
         "auto",
-        description="none, norms (with SiLU, in one pass) or halves (once per bucket); auto: norms"
-        " on a GPU",
+        description="none, fused (kernels in Triton) or levels (compiled, once per bucket); auto:"
+        " fused on a GPU",
     )
     subpixel_convolutions: bool = Field(
         False, description="up-sample by four 2x2 convolutions, same results"
@@ -174,7 +174,7 @@ class TrainSettings(Settings):
         ours = {
             "subpixel_convolutions": self.subpixel_convolutions,
             "recompute_levels": self.recompute_levels,
-            "compile norms": self.compile == "norms",
+            "compile fused": self.compile == "fused",
         }
         for setting, asked in ours.items():
             if asked and name != OURS:

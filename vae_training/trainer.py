@@ -36,6 +36,7 @@ from vae_training.state.provenance import record
 from vae_training.state.statistics import write_statistics
 from vae_training.update import Update
 from vae_training.validation import Report, validate
+from vae_training.warm_up import warm_up
 from vae_training.watch.boards import open_boards
 from vae_training.watch.journal import Journal, StepReport
 from vae_training.watch.nonfinite import refuse
@@ -105,6 +106,7 @@ class Trainer:
             record(self.folder, self.data)
         journal = self._journal() if self.ranks.first else None
         self._flops_per_px = training_flops_per_px(self._averaged, self.settings.train)
+        self._warm_up(journal)
         batches = feed(loader.batches(self.state, self.total), self.ranks.device)
         try:
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
@@ -124,6 +126,14 @@ class Trainer:
             self._checkpoints.close()
             if journal:
                 journal.close()
+
+    def _warm_up(self, journal: Journal | None) -> None:
+        """On a GPU; a CPU has nothing to choose and nothing to compile."""
+        if self.ranks.device.type == "cuda" and self.state.step < self.total:
+            phase, _ = self.data.order.schedule.at(self.state.step)
+            took = warm_up(self._update, self.data, self.ranks, phase, self._clock)
+            if journal:
+                journal.note(took)
 
     def _journal(self) -> Journal:
         peak = peak_flops(self.ranks.device, self.settings.peak_tflops)

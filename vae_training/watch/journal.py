@@ -97,6 +97,12 @@ class Journal:
         if new_phase or last or now - self._since_line.began_at >= _SECONDS_PER_LINE:
             self._say(report, now)
 
+    def note(self, sentence: str) -> None:
+        """Print a sentence; what it took is not counted to the speed of the steps."""
+        print(sentence, flush=True)
+        self._started_at = self._clock()
+        self._since_line, self._whole = _Tally(self._clock()), _Tally(self._clock())
+
     def _say(self, report: StepReport, now: float) -> None:
         chosen, steps = report.selection, report.selection.step + 1
         left_s = (now - self._started_at) / (steps - self._first) * (self._total - steps)
