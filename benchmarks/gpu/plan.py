@@ -6,6 +6,7 @@ from what the first one kept, or from the best of it that needs no compiler.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,15 +154,15 @@ def plan(models: Sequence[str], sides_px: Sequence[int], batch: int | None) -> I
         yield Cell(step="busy with the best", kind="busy", **named)
         for times in (2, 4):
             yield Cell(step=f"{times} x the batch", **{**named, "batch": times * named["batch"]})
-    for px in sides_px:
+    for px, model in itertools.product(sides_px, models):
         for step, change in _TRAINER.items():
             yield Cell(
-                group=f"{first} {px} px, the trainer itself",
+                group=f"{model} {px} px, the trainer itself",
                 step=step,
                 kind="trainer",
                 base="plain",
                 change={**change, **spared(px)},
-                **of(first, px),
+                **of(model, px),
             )
     for step, change in _FULL_LOSS.items():
         change = {**change, "full_loss": True}
