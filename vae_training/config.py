@@ -64,6 +64,12 @@ class TrainSettings(Settings):
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
     weight_decay: float = Field(0.01, ge=0, description="AdamW, on matrices and kernels only")
     grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    nonfinite_steps: int = Field(
+        10,
+        ge=0,
+        description="steps in a row that may be skipped because loss or gradient is NaN or"
+        " infinite; one more ends the run",
+    )
     ema_decay: float = Field(0.9999, ge=0, lt=1, description="of the averaged weights")
     encoder_skip: Skip | None = Field(None, description="replaces the model's own")
     decoder_skip: Skip | None = Field(None, description="replaces the model's own")

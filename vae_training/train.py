@@ -138,6 +138,8 @@ def _conclude(outcome: Outcome, total: int) -> None:
         return
     _tell_psnr(outcome.report)
     print(f"{outcome.speed}  damaged images replaced: {len(outcome.damaged)}")
+    if outcome.refused:
+        print(f"steps not taken, as loss or gradient was NaN or infinite: {outcome.refused}")
     print(f"grid        {outcome.grid}")
     print(f"model       {outcome.model}")
     print(f"checkpoint  {outcome.checkpoint}")

@@ -93,17 +93,31 @@ def command(corpus: Path, out: Path, *more: str) -> list[str]:
     return ["--corpus", str(corpus), "--out", str(out), "--threads", "1", *SMALL, *more]
 
 
-class Forked:
-    """`train.main` in a process of its own, or in several as ranks of one run."""
+def _nothing() -> None:
+    """Of a process that is as it is."""
 
-    def __init__(self, log: Path, arguments: list[str], world: int = 1) -> None:
+
+class Forked:
+    """`train.main` in a process of its own, or in several as ranks of one run.
+
+    `before` is called in each process first.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        arguments: list[str],
+        world: int = 1,
+        before: Callable[[], None] = _nothing,
+    ) -> None:
         self._logs = [log.with_suffix(f".{rank}.log") for rank in range(world)]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
         self._ranks: list[ForkServerProcess] = []
         for rank, path in enumerate(self._logs):
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
             environment = shared | own if world > 1 else {}
-            process = _FORKED.Process(target=_train, args=(arguments, path, environment))
+            given = (arguments, path, environment, before)
+            process = _FORKED.Process(target=_train, args=given)
             process.start()
             self._ranks.append(process)
 
@@ -138,11 +152,14 @@ def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     )
 
 
-def _train(arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
+def _train(
+    arguments: list[str], log: Path, environment: Mapping[str, str], before: Callable[[], None]
+) -> None:
     os.environ.update(environment)
     with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    before()
     sys.exit(train.main(arguments))
 
 
