@@ -127,7 +127,8 @@ class Trainer:
             return outcome
         finally:
             batches.close()
-            self._checkpoints.close()
+            # Of several ranks one may be dead, and its part would never come.
+            self._checkpoints.close(wait=self.ranks.world == 1)
             if journal:
                 journal.close()
 
@@ -168,6 +169,7 @@ class Trainer:
         if not all(math.isfinite(value) for value in scalars.values()):
             self._refuse(batch, scalars, math.isfinite(own[0]), journal)
             return stop > 0
+        self._checkpoints.before_change()
         self._update.apply(chosen.step)
         self.state, self._row = chosen.after, 0
         self._saved = None
@@ -279,11 +281,9 @@ class Trainer:
         if self._saved is not None:
             return
         update = self._update
-        self._saved = self._checkpoints.save(
-            self._state_to_save().step,
-            snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks),
-            self._info(),
-        )
+        held = snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks)
+        share = snapshot.share(held, self.ranks.rank, self.ranks.world)
+        self._saved = self._checkpoints.save(self._state_to_save().step, share, self._info())
 
     def _restore(self, found: Checkpoint) -> None:
         if found.info["corpus_digest"] != self.data.order.digest():

@@ -126,17 +126,22 @@ class Forked:
 
     def stop_at(self, words: str) -> None:
         """Send SIGTERM to the first rank once it has printed `words`."""
-        while words not in self.said():
-            assert self._ranks[0].is_alive(), self.said()
-            time.sleep(0.01)
-        assert self._ranks[0].pid is not None
-        os.kill(self._ranks[0].pid, signal.SIGTERM)
+        self.signal_once(lambda: words in self.said(), 0, signal.SIGTERM)
 
-    def finish(self) -> str:
-        """What it printed; AssertionError when it does not end with code 0."""
-        for process in self._ranks:
+    def signal_once(self, ready: Callable[[], bool], rank: int, number: signal.Signals) -> None:
+        """Send a signal to a rank as soon as `ready` is true."""
+        while not ready():
+            assert self._ranks[rank].is_alive(), self.said()
+            time.sleep(0.01)
+        pid = self._ranks[rank].pid
+        assert pid is not None
+        os.kill(pid, number)
+
+    def finish(self, code: int = 0, *, ranks: slice = slice(None)) -> str:
+        """What it printed; AssertionError when one of `ranks` does not end with `code`."""
+        for process in self._ranks[ranks]:
             process.join(180)
-            assert process.exitcode == 0, self.said()
+            assert process.exitcode == code, self.said()
         return self.said()
 
 

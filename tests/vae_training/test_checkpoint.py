@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from vae_corpus import storage
 from vae_training.distributed import Ranks, join
 from vae_training.state import checkpoint
 from vae_training.state.checkpoint import CheckpointError, Checkpoints
+from vae_training.state.snapshot import share
+from vae_training.state.staging import Staging
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def alone() -> Iterator[Ranks]:
 
 
 def open_folder(folder: Path, ranks: Ranks, keep: int = 2) -> Checkpoints:
-    return Checkpoints(folder, keep=keep, group=ranks.background)
+    return Checkpoints(folder, keep=keep, group=ranks.background, device=ranks.device)
 
 
 def names(folder: Path) -> list[str]:
@@ -126,3 +130,42 @@ def test_a_tensor_that_is_not_there_is_named(tmp_path: Path, alone: Ranks) -> No
     checkpoints.wait()
     with pytest.raises(CheckpointError, match=r"Missing key.* w"):
         load(checkpoints)
+
+
+def test_what_all_ranks_hold_is_saved_once_by_all_together() -> None:
+    held: dict[str, Any] = {
+        "objective": {f"w{n}": torch.zeros(n + 1) for n in range(9)},
+        "ema": {f"w{n}": torch.zeros(n + 1) for n in range(9)},
+        "optimizer": {"step": torch.zeros(()), "lr": 0.5},
+    }
+    ranks = [share({**held, "random": {f"rank{r}": {}}}, r, 3) for r in range(3)]
+    for part in ("objective", "ema"):
+        names = [name for rank in ranks for name in rank[part]]
+        assert sorted(names) == sorted(held[part])
+    assert [list(rank["random"]) for rank in ranks] == [["rank0"], ["rank1"], ["rank2"]]
+    assert all(rank["optimizer"]["lr"] == 0.5 for rank in ranks)
+    assert sum("step" in rank["optimizer"] for rank in ranks) == 1
+    sizes = [sum(t.nbytes for p in ("objective", "ema") for t in r[p].values()) for r in ranks]
+    assert 0 < max(sizes) - min(sizes) <= held["ema"]["w8"].nbytes
+
+
+def test_copies_are_those_of_the_moment_in_memory_that_is_used_again() -> None:
+    staging = Staging(torch.device("cpu"))
+    weight, counter = torch.ones(3, 4), torch.tensor(7)
+    first = staging.copy({"a": {"w": weight, "n": counter, "lr": 0.5}})
+    staging.wait()
+    weight.zero_()
+    assert first["a"]["w"].eq(1.0).all() and first["a"]["n"].item() == 7
+    again = staging.copy({"a": {"w": weight, "n": counter, "lr": 0.1}, "b": {"w": torch.ones(2)}})
+    assert again["a"]["w"] is first["a"]["w"] and again["a"]["w"].eq(0.0).all()
+    assert again["a"]["lr"] == 0.1 and again["b"]["w"].tolist() == [1.0, 1.0]
+    larger = staging.copy({"a": {"w": torch.ones(5)}})["a"]["w"]
+    assert larger.shape == (5,) and larger.eq(1.0).all()
+
+
+def test_copies_of_shards_are_shards(alone: Ranks) -> None:
+    mesh = init_device_mesh("cpu", (1,))
+    weight = distribute_tensor(torch.arange(6.0).view(3, 2), mesh, [Shard(0)])
+    copy = Staging(torch.device("cpu")).copy({"w": weight.requires_grad_()})["w"]
+    assert isinstance(copy, DTensor) and copy.placements == weight.placements
+    assert not copy.requires_grad and torch.equal(copy.to_local(), weight.to_local())
