@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import distributed_c10d
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from vae_training.losses.objective import Objective
+from vae_training.rendezvous import meet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +57,31 @@ class Ranks:
         dist.all_gather_object(gathered, value)
         return gathered
 
+    def limit(self, timeout_s: float) -> None:
+        """Let ranks that train wait for each other so long from here on; see `lost`.
+
+        `background` keeps the limit of the start: a checkpoint may take long to be written.
+        """
+        # torch has no public way to change the limit of a group that exists.
+        distributed_c10d._set_pg_timeout(timedelta(seconds=timeout_s))
+
     def close(self) -> None:
         dist.destroy_process_group()
 
 
-def join(device: str, environment: Mapping[str, str]) -> Ranks:
+def lost(error: BaseException) -> bool:
+    """Whether an error of a collective says that another rank is dead, or silent for too long.
+
+    On GPUs NCCL's own watchdog ends the process instead.
+    """
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def join(device: str, environment: Mapping[str, str], *, timeout_s: float = 1800.0) -> Ranks:
     """Join the processes that torchrun announces in `environment`; without one, a group of one.
 
-    `device` is auto, cpu or cuda. ValueError when CUDA is asked for and not there.
+    `device` is auto, cpu or cuda. ValueError when CUDA is asked for and not there. Ranks wait
+    `timeout_s` for each other, at the start and until `Ranks.limit`; see `lost`.
     """
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
@@ -72,15 +92,18 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
         torch.cuda.set_device(own)
     # Gloo beside NCCL: objects and checkpoints travel between CPUs.
     backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
+    limit = timedelta(seconds=timeout_s)
     if "WORLD_SIZE" in environment:
-        dist.init_process_group(backend)
+        announced, rank, world = next(dist.rendezvous("env://", timeout=limit))
+        store = meet(announced, rank, world, limit)
     else:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        store, rank, world = dist.HashStore(), 0, 1
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit)
     return Ranks(
         device=own,
         rank=dist.get_rank(),
         world=dist.get_world_size(),
-        background=dist.new_group(backend="gloo"),
+        background=dist.new_group(backend="gloo", timeout=limit),
     )
 
 

@@ -61,17 +61,15 @@ def _main(argv: Sequence[str] | None) -> int:
     import torch
 
     from vae_training.assemble import assemble
-    from vae_training.distributed import join
+    from vae_training.distributed import join, lost
     from vae_training.watch.nonfinite import NonFiniteLoss
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     stopped = _asked_to_stop(alone="WORLD_SIZE" not in os.environ)
+    ranks = None
     try:
-        ranks = join(settings.device, os.environ)
-    except ValueError as error:
-        raise reader.SettingsError(str(error)) from None
-    try:
+        ranks = join(settings.device, os.environ, timeout_s=settings.start_timeout_s)
         trainer, notes = assemble(settings, ranks, clock=time.perf_counter, stopped=stopped)
         if ranks.first:
             _introduce(trainer, notes)
@@ -79,21 +77,41 @@ def _main(argv: Sequence[str] | None) -> int:
         if ranks.first:
             _conclude(outcome, trainer.total)
     except NonFiniteLoss as error:  # on all ranks at once
-        if ranks.first:
+        if ranks and ranks.first:
             print(f"error: {error}", file=sys.stderr)
-        ranks.close()
-        return 1
+        code = 1
     except ValueError as error:
-        code = 2 if isinstance(error, reader.SettingsError) else 1
-        place = f"rank {ranks.rank}: " if ranks.world > 1 else ""
-        print(f"{place}error: {error}", file=sys.stderr, flush=True)
-        if ranks.world > 1:
-            # Other ranks may wait for this one in a collective: torchrun ends them.
-            os._exit(code)
+        code = 2 if isinstance(error, reader.SettingsError) or ranks is None else 1
+        _fail(str(error), code)
+    except RuntimeError as error:
+        if "WORLD_SIZE" not in os.environ or not lost(error):
+            raise
+        code = 1
+        _fail(_lost_rank(settings, str(error)), code)
+    else:
+        code = 0
+    if ranks:
         ranks.close()
-        return code
-    ranks.close()
-    return 0
+    return code
+
+
+def _fail(message: str, code: int) -> None:
+    """Tell of an error of this rank. One of several is ended at once: others may wait for it."""
+    several = "WORLD_SIZE" in os.environ
+    place = f"rank {os.environ.get('RANK', '')}: " if several else ""
+    print(f"{place}error: {message}", file=sys.stderr, flush=True)
+    if several:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _lost_rank(settings: TrainSettings, said: str) -> str:
+    reason = said.splitlines()[0].split("] ", 1)[-1].split(". ", 1)[0]
+    return (
+        f"another rank has ended, or was silent for --timeout_s {settings.timeout_s:g}"
+        f" (--start_timeout_s {settings.start_timeout_s:g} until the first step): look for its own"
+        f" error ({reason}); the same command resumes from the newest checkpoint in {settings.out}"
+    )
 
 
 def _asked_to_stop(alone: bool) -> Callable[[], bool]:
@@ -127,6 +145,8 @@ def _introduce(trainer: Trainer, notes: list[str]) -> None:
         print(f"  phase {phase.name}: {steps:,} steps at {rungs} px, {', '.join(phase.kinds)}")
     for note in notes:
         print(f"  {note}")
+    if (restarts := os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) != "0":
+        print(f"torchrun has started this run again, {restarts} times so far")
     if trainer.state.step:
         print(f"resuming {settings.out} at step {trainer.state.step} of {schedule.total}")
 

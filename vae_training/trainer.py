@@ -114,8 +114,11 @@ class Trainer:
         batches = feed(loader.batches(self.state, self.total), self.ranks.device)
         try:
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
+            first = self.state.step
             while self.state.step < self.total and not stop:
                 stop = self._train(batches, journal)
+                if self.state.step == first + 1:  # compiled, and all data opened
+                    self.ranks.limit(self.settings.timeout_s)
                 if self.state.step % self.settings.checkpoint_every == 0:
                     self._save()
                 every = self.settings.validate_every

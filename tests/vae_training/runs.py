@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from vae_training import train
 from vae_training.assemble import assemble
@@ -71,11 +72,27 @@ def stop_after(steps: int) -> Callable[[], bool]:
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
+    # Of a run in progress the last line may be half a line.
+    lines = (out / "steps.jsonl").read_text().rpartition("\n")[0].splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def losses(out: Path) -> list[tuple[int, float, float]]:
     return [(row["step"], row["loss"], row["grad_norm"]) for row in rows(out)]
+
+
+def steps_done(out: Path) -> int:
+    return len(losses(out)) if (out / "steps.jsonl").exists() else 0
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    """Those of the model that a finished run leaves."""
+    return load_file(out / "model" / "diffusion_pytorch_model.safetensors")
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    found = weights(two)
+    assert all(torch.equal(weight, found[name]) for name, weight in weights(one).items())
 
 
 def assert_close(one: Path, two: Path, steps: int) -> None:
@@ -137,6 +154,11 @@ class Forked:
         assert pid is not None
         os.kill(pid, number)
 
+    def kill(self) -> None:
+        for process in self._ranks:
+            process.kill()
+            process.join()
+
     def finish(self, code: int = 0, *, ranks: slice = slice(None)) -> str:
         """What it printed; AssertionError when one of `ranks` does not end with `code`."""
         for process in self._ranks[ranks]:
@@ -145,9 +167,10 @@ class Forked:
         return self.said()
 
 
-def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def torchrun(corpus: Path, out: Path, *more: str, restarts: int = 0) -> subprocess.Popen[str]:
     """Two ranks on CPUs."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    launch += [f"--max-restarts={restarts}"]
     return subprocess.Popen(
         [*launch, str(train.__file__), *command(corpus, out, *more)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import torch.distributed.checkpoint as dcp
-from safetensors.torch import load_file
 
-from tests.vae_training.runs import Forked, command, losses, run
+from tests.vae_training.runs import (
+    Forked,
+    assert_same_weights,
+    command,
+    losses,
+    run,
+    steps_done,
+)
 from vae_training.state.checkpoint import CheckpointError
 from vae_training.trainer import Outcome
 
 _WRITE = dcp.FileSystemWriter.write_data
-
-
-def model(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "model" / "diffusion_pytorch_model.safetensors")
-
-
-def steps_done(out: Path) -> int:
-    return len(losses(out)) if (out / "steps.jsonl").exists() else 0
 
 
 def test_steps_go_on_while_a_slow_disk_writes_and_the_saved_state_is_that_of_its_step(
@@ -53,8 +50,7 @@ def test_steps_go_on_while_a_slow_disk_writes_and_the_saved_state_is_that_of_its
     shutil.rmtree(tmp_path / "model")
     run(corpus, tmp_path)
     assert losses(tmp_path) == losses(whole[0])
-    again = model(tmp_path)
-    assert all(torch.equal(weight, again[name]) for name, weight in model(whole[0]).items())
+    assert_same_weights(whole[0], tmp_path)
 
 
 def test_a_disk_that_fails_ends_the_run_at_the_next_save_with_a_sentence(

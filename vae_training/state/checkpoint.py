@@ -26,6 +26,7 @@ from torch import distributed
 from torch.distributed.checkpoint.api import CheckpointException
 
 from vae_corpus import storage
+from vae_training.distributed import lost
 from vae_training.state.staging import Staging
 
 _INFO = "info.json"
@@ -98,13 +99,18 @@ class Checkpoints:
         self._staging.before_change()
 
     def wait(self) -> None:
-        """Wait for the save in progress; CheckpointError when it failed."""
+        """Wait for the save in progress; CheckpointError when it failed.
+
+        Where it failed because another rank is lost, the error is one of `distributed.lost`.
+        """
         if self._pending is None:
             return
         pending, self._pending = self._pending, None
         try:
             pending.result()
         except (Exception, CheckpointException) as error:
+            if lost(error):
+                raise RuntimeError(_said(error)) from None
             raise CheckpointError(
                 f"cannot write a checkpoint below {self._folder} ({_said(error)}): make room or"
                 " mend the disk; the same command resumes from the checkpoint before"
