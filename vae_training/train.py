@@ -8,6 +8,7 @@ vae_training/recipes/f16c128.yaml`
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ if __package__ in (None, ""):  # run as a file: this folder must not shadow top-
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from vae_corpus import settings as reader  # noqa: E402
+from vae_corpus.redact import redacted  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -30,7 +32,11 @@ EPILOG = """\
 The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.
 A run lives in one folder (--out). The same command resumes it exactly, with any --workers, and
 with another number of ranks that can share its batches (--batch_multiple). SIGTERM to any rank,
-or ctrl-C, finishes the step, saves and exits with code 0. tensorboard --logdir runs shows runs.
+or ctrl-C, finishes the step, saves and exits with code 0, so that torchrun and SLURM do not count
+a job that was preempted as failed. OUT/model is there when a run has come to its end: a script
+that goes on with it looks for that. Ranks that wait for a dead one give up (--timeout_s), and
+torchrun --max-restarts N goes on from the newest checkpoint; with --nnodes MIN:MAX give
+--batch_multiple that all numbers of ranks divide. tensorboard --logdir runs shows runs.
 
 examples:
   a laptop, two minutes   python vae_training/train.py --corpus corpus \\
@@ -75,7 +81,7 @@ def _main(argv: Sequence[str] | None) -> int:
             _introduce(trainer, notes)
         outcome = trainer.run()
         if ranks.first:
-            _conclude(outcome, trainer.total)
+            _conclude(outcome, trainer, argv)
     except NonFiniteLoss as error:  # on all ranks at once
         if ranks and ranks.first:
             print(f"error: {error}", file=sys.stderr)
@@ -151,10 +157,13 @@ def _introduce(trainer: Trainer, notes: list[str]) -> None:
         print(f"resuming {settings.out} at step {trainer.state.step} of {schedule.total}")
 
 
-def _conclude(outcome: Outcome, total: int) -> None:
+def _conclude(outcome: Outcome, trainer: Trainer, argv: Sequence[str] | None) -> None:
     if outcome.report is None:
-        print(f"stopped after step {outcome.step} of {total}; saved {outcome.checkpoint}")
-        print("the same command resumes")
+        print(f"stopped after step {outcome.step} of {trainer.total}; saved {outcome.checkpoint}")
+        print(
+            f"{trainer.folder / 'model'} is written at the end, not yet; the same command resumes:"
+            f" {_command(argv)}"
+        )
         return
     _tell_psnr(outcome.report)
     print(f"{outcome.speed}  damaged images replaced: {len(outcome.damaged)}")
@@ -163,6 +172,17 @@ def _conclude(outcome: Outcome, total: int) -> None:
     print(f"grid        {outcome.grid}")
     print(f"model       {outcome.model}")
     print(f"checkpoint  {outcome.checkpoint}")
+
+
+def _command(argv: Sequence[str] | None) -> str:
+    """What was typed, as far as this process knows it."""
+    if argv is not None:
+        words = ["python", "vae_training/train.py", *argv]
+    elif "TORCHELASTIC_RUN_ID" in os.environ:
+        words = ["torchrun", "...", *sys.argv]
+    else:
+        words = sys.orig_argv
+    return redacted(shlex.join(words))
 
 
 def _tell_psnr(report: Report) -> None:
