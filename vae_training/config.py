@@ -76,6 +76,9 @@ class TrainSettings(Settings):
     sharding: Literal["ddp", "fsdp"] = Field(
         "ddp", description="over ranks: ddp, whole copies; fsdp, split weights (FSDP2)"
     )
+    gradients: Literal["fp32", "bf16"] = Field(
+        "fp32", description="what GPUs exchange gradients in: bf16 halves the traffic"
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="of the model's products: bf16 or fp32; auto: bf16 on a GPU"
     )

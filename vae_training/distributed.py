@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed import distributed_c10d
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
@@ -107,25 +108,51 @@ def join(device: str, environment: Mapping[str, str], *, timeout_s: float = 1800
     )
 
 
-def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:
+def shard(objective: Objective, ranks: Ranks, *, half_precision: bool, gradients: str) -> None:
     """Split weights, gradients and optimizer state over the ranks, in place (FSDP2).
 
     A level is gathered when it runs. All ranks must hold the same weights. With `half_precision`
-    levels are gathered in bfloat16 and gradients summed in float32.
+    levels are gathered in bfloat16; `gradients` are summed as `_check_gradients` has it.
     """
+    _check_gradients(gradients, ranks)
     mesh = init_device_mesh(ranks.device.type, (ranks.world,))
     policy = MixedPrecisionPolicy()
     if half_precision:
-        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+        summed_in = torch.bfloat16 if gradients == "bf16" else torch.float32
+        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=summed_in)
     for level in objective.adapter.all_levels(objective.autoencoder):
         fully_shard(level, mesh=mesh, mp_policy=policy)
     # The root takes the image in float32, because the loss compares with it.
     fully_shard(objective, mesh=mesh)
 
 
-def replicate(objective: Objective, ranks: Ranks) -> nn.Module:
-    """The module to call: its gradients are averaged over the ranks (DDP)."""
+def replicate(objective: Objective, ranks: Ranks, *, parts: int, gradients: str) -> nn.Module:
+    """The module to call: its gradients are averaged over the ranks (DDP).
+
+    A step calls it with up to `parts` parts of a batch; `gradients` are summed as
+    `_check_gradients` has it.
+    """
     if ranks.world == 1:
         return objective
+    _check_gradients(gradients, ranks)
     devices = [ranks.device] if ranks.device.type == "cuda" else None
-    return DistributedDataParallel(objective, device_ids=devices, gradient_as_bucket_view=True)
+    wrapped = DistributedDataParallel(
+        objective,
+        device_ids=devices,
+        gradient_as_bucket_view=True,
+        # Every weight has one gradient in each step, whichever losses are on. With several
+        # parts torch 2.13 fails in the first step.
+        static_graph=parts == 1,
+    )
+    if gradients == "bf16":
+        wrapped.register_comm_hook(None, bf16_compress_hook)
+    return wrapped
+
+
+def _check_gradients(gradients: str, ranks: Ranks) -> None:
+    """`gradients` is fp32 or, over NCCL alone, bf16: what they are exchanged in. ValueError."""
+    if gradients == "bf16" and ranks.world > 1 and ranks.device.type != "cuda":
+        raise ValueError(
+            "gradients bf16: only GPUs exchange gradients so, and this run is on"
+            f" {ranks.device.type}: leave --gradients out"
+        )

@@ -30,8 +30,8 @@ SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "
 SMALL += ["--lpips_weights", "none", "--dino", "none"]
 SMALL += ["--latent_samples", "8", "--skip_samples", "8"]
 # Processes are forked from one that has imported all: an import of torch and diffusers takes 5 s.
-_FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
 
 
 def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:
@@ -128,13 +128,13 @@ class Forked:
         before: Callable[[], None] = _nothing,
     ) -> None:
         self._logs = [log.with_suffix(f".{rank}.log") for rank in range(world)]
-        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         self._ranks: list[ForkServerProcess] = []
         for rank, path in enumerate(self._logs):
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
             environment = shared | own if world > 1 else {}
             given = (arguments, path, environment, before)
-            process = _FORKED.Process(target=_train, args=given)
+            process = FORKED.Process(target=_train, args=given)
             process.start()
             self._ranks.append(process)
 
@@ -191,7 +191,7 @@ def _train(
     sys.exit(train.main(arguments))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return int(server.getsockname()[1])

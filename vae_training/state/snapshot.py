@@ -28,7 +28,7 @@ VERSION = 4
 # A run with another value of these cannot be resumed.
 _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
 # Of settings that runs of this version were begun without.
-_LATER = {"train": "all", "accumulate": 1}
+_LATER = {"train": "all", "accumulate": 1, "gradients": "fp32"}
 # These may change when a run is resumed; its losses then differ from there on.
 _COURSE = (
     "steps",
@@ -41,6 +41,7 @@ _COURSE = (
     "weight_decay",
     "grad_clip",
     "ema_decay",
+    "gradients",
     "precision",
     "dino_layer",
     "align_weight",
