@@ -17,6 +17,7 @@ from torch.distributed import distributed_c10d
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from vae_training.losses.objective import Objective
@@ -95,7 +96,7 @@ def join(device: str, environment: Mapping[str, str], *, timeout_s: float = 1800
     backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
     limit = timedelta(seconds=timeout_s)
     if "WORLD_SIZE" in environment:
-        announced, rank, world = next(dist.rendezvous("env://", timeout=limit))
+        announced, rank, world = next(rendezvous("env://", timeout=limit))
         store = meet(announced, rank, world, limit)
     else:
         store, rank, world = dist.HashStore(), 0, 1
