@@ -108,10 +108,13 @@ class TrainSettings(Settings):
     )
     align_weight_max: float = Field(1e4, gt=0, description="largest ratio where it is adaptive")
     timeout_s: float = Field(
-        600.0, gt=0, description="seconds that ranks wait for one that is dead or hangs"
+        600.0,
+        gt=0,
+        description="seconds that ranks wait for one that is dead, hangs or writes its part of a"
+        " checkpoint",
     )
     start_timeout_s: float = Field(
-        1800.0, gt=0, description="the same until the first step is done, and for checkpoints"
+        1800.0, gt=0, description="the same until the first step is done"
     )
     seed: int = Field(0, ge=0, description="of weights, order and crops")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")

@@ -60,12 +60,10 @@ class Ranks:
         return gathered
 
     def limit(self, timeout_s: float) -> None:
-        """Let ranks that train wait for each other so long from here on; see `lost`.
-
-        `background` keeps the limit of the start: a checkpoint may take long to be written.
-        """
-        # torch has no public way to change the limit of a group that exists.
-        distributed_c10d._set_pg_timeout(timedelta(seconds=timeout_s))
+        """Let ranks wait for each other so long from here on, for checkpoints too; see `lost`."""
+        for group in (dist.group.WORLD, self.background):
+            # torch has no public way to change the limit of a group that exists.
+            distributed_c10d._set_pg_timeout(timedelta(seconds=timeout_s), group)
 
     def close(self) -> None:
         dist.destroy_process_group()
@@ -76,7 +74,7 @@ def lost(error: BaseException) -> bool:
 
     On GPUs NCCL's own watchdog ends the process instead.
     """
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
+    return isinstance(error, dist.DistError) or "third_party/gloo" in str(error)
 
 
 def join(device: str, environment: Mapping[str, str], *, timeout_s: float = 1800.0) -> Ranks:

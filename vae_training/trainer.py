@@ -22,7 +22,7 @@ from vae_training.data.corpus import Data
 from vae_training.data.feed import feed
 from vae_training.data.loader import Batch, Loader
 from vae_training.data.order import State
-from vae_training.distributed import Ranks
+from vae_training.distributed import Ranks, lost
 from vae_training.latents import latent_statistics
 from vae_training.losses.objective import Objective
 from vae_training.metrics.psnr import psnr_means, psnr_sums
@@ -128,10 +128,13 @@ class Trainer:
             outcome = self._finish(journal)
             self._checkpoints.wait()
             return outcome
+        except RuntimeError as error:
+            if lost(error):
+                self._checkpoints.abandon()
+            raise
         finally:
             batches.close()
-            # Of several ranks one may be dead, and its part would never come.
-            self._checkpoints.close(wait=self.ranks.world == 1)
+            self._checkpoints.close()
             if journal:
                 journal.close()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from vae_corpus import storage
-from vae_training.distributed import Ranks, join
+from vae_training.distributed import Ranks, join, lost
 from vae_training.state import checkpoint
 from vae_training.state.checkpoint import CheckpointError, Checkpoints
 from vae_training.state.snapshot import share
@@ -71,6 +72,50 @@ def test_what_changes_after_save_does_not_reach_the_disk(
     changed.set()
     checkpoints.wait()
     assert load(checkpoints).tolist() == [1.0] * 3
+
+
+def test_a_save_waits_for_the_one_before_so_each_has_its_own_values(
+    tmp_path: Path, alone: Ranks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, released, begun = dcp.FileSystemWriter.write_data, threading.Event(), list[float]()
+    weight = torch.ones(3)
+
+    def late(*given: Any) -> Any:
+        begun.append(weight[0].item())
+        assert released.wait(30)
+        return real(*given)
+
+    monkeypatch.setattr(dcp.FileSystemWriter, "write_data", late)
+    checkpoints = open_folder(tmp_path, alone)
+    checkpoints.save(1, {"w": weight}, {})
+    while not begun:
+        time.sleep(0.001)
+    checkpoints.before_change()
+    weight.fill_(2.0)
+    second = threading.Thread(target=checkpoints.save, args=(2, {"w": weight}, {}))
+    second.start()
+    second.join(0.1)
+    assert second.is_alive() and begun == [1.0] and not names(tmp_path)[1:]
+    released.set()
+    second.join()
+    checkpoints.wait()
+    assert begun == [1.0, 2.0] and load(checkpoints).tolist() == [2.0] * 3
+    (tmp_path / "step-00000002").rename(tmp_path / "later")
+    assert load(checkpoints).tolist() == [1.0] * 3
+
+
+def test_a_lost_rank_is_not_told_as_a_bad_disk(
+    tmp_path: Path, alone: Ranks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*_: Any) -> Any:
+        raise RuntimeError("[/build/third_party/gloo/pair.cc:1] Connection closed by peer")
+
+    monkeypatch.setattr(dcp.FileSystemWriter, "write_data", lose)
+    checkpoints = open_folder(tmp_path, alone)
+    checkpoints.save(1, {"w": torch.ones(3)}, {})
+    with pytest.raises(RuntimeError, match="Connection closed by peer") as caught:
+        checkpoints.wait()
+    assert lost(caught.value) and not isinstance(caught.value, CheckpointError)
 
 
 def test_a_crash_at_any_point_of_a_save_leaves_the_one_before(

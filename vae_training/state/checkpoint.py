@@ -62,6 +62,7 @@ class Checkpoints:
         self._first = distributed.get_rank() == 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        self._abandoned = False
         if self._first:
             for left_over in folder.glob(".draft-*"):
                 shutil.rmtree(left_over)
@@ -116,9 +117,13 @@ class Checkpoints:
                 " mend the disk; the same command resumes from the checkpoint before"
             ) from None
 
-    def close(self, *, wait: bool) -> None:
-        """End the thread, after the save in progress if `wait`."""
-        self._pool.shutdown(wait=wait)
+    def abandon(self) -> None:
+        """Let `close` not wait for the save in progress: a part of it would never come."""
+        self._abandoned = True
+
+    def close(self) -> None:
+        """End the thread after the save in progress."""
+        self._pool.shutdown(wait=not self._abandoned)
 
     def _write(
         self, copies: dict[str, Any], draft: Path, final: Path, info: dict[str, Any]
