@@ -214,3 +214,15 @@ def test_copies_of_shards_are_shards(alone: Ranks) -> None:
     copy = Staging(torch.device("cpu")).copy({"w": weight.requires_grad_()})["w"]
     assert isinstance(copy, DTensor) and copy.placements == weight.placements
     assert not copy.requires_grad and torch.equal(copy.to_local(), weight.to_local())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_copy_holds_what_was_there_before_the_change() -> None:
+    device = torch.device("cuda")
+    weight, staging = torch.ones(2**26, device=device), Staging(device)
+    for value in (1.0, 2.0):
+        copy = staging.copy({"w": weight})["w"]
+        staging.before_change()
+        weight.add_(1.0)
+        staging.wait()
+        assert copy.is_pinned() and copy.eq(value).all()
