@@ -42,6 +42,7 @@ def assemble(
         Path(settings.out) / "checkpoints",
         keep=settings.keep_checkpoints,
         group=ranks.background,
+        device=ranks.device,
     )
     found = checkpoints.latest()
     start = start_of(settings.init) if settings.init else None

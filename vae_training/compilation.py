@@ -1,17 +1,19 @@
-"""What makes the same computation faster on a GPU: settings of torch, and compiled parts."""
+"""What makes the same computation faster on a GPU: settings of torch, fused and compiled parts."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from vae_training.config import Compiled
 from vae_training.losses.objective import Objective
-from vae_training.model.blocks import EPSILON, RmsNorm
+from vae_training.model import Autoencoder
+
+if TYPE_CHECKING:  # settings need pydantic, which is not where the GPU benchmark runs
+    from vae_training.config import Compiled
 
 Backend = str | Callable[..., Any]
 
@@ -21,9 +23,12 @@ _SHAPES = 64
 
 
 def prepare(device: torch.device) -> None:
-    """On a GPU: search the fastest convolution for each shape, and TF32 where float32 is left."""
+    """On a GPU: TF32 where float32 is left.
+
+    cudnn.benchmark stays off: on an H100 it gained nothing over cuDNN's own choice, took up to 23 s
+    for each size of batch, and two runs may choose differently (benchmarks/gpu_train.py).
+    """
     if device.type == "cuda":
-        torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cuda.matmul.allow_tf32 = True
 
@@ -37,56 +42,35 @@ def memory_layout(module: nn.Module) -> torch.memory_format:
 def compile_model(
     objective: Objective, how: Compiled, device: torch.device, backend: Backend = "inductor"
 ) -> None:
-    """Compile parts in place; weights keep their names. `auto`: norms on a GPU, else nothing.
+    """Make the model's parts faster in place; weights keep their names.
 
-    Norms gain most on an H100 (benchmarks/gpu_train.py), whole halves less and after minutes.
+    `auto` is `fused` on a GPU for a model of ours, else nothing. On an H100 fused kernels gain more
+    than compiled levels, and they need no minutes at the start (benchmarks/gpu_train.py).
+    ValueError where there is no GPU, or no Triton, to fuse for.
     """
-    if how == "norms" or (how == "auto" and device.type == "cuda"):
-        compile_norms(objective, backend)
-    elif how == "halves":
-        compile_halves(objective, backend)
+    able = device.type == "cuda" and importlib.util.find_spec("triton") is not None
+    if how == "fused" and not able:
+        raise ValueError("--compile fused needs a GPU and Triton: give --compile none or levels")
+    ours = isinstance(objective.autoencoder, Autoencoder)
+    if how == "fused" or (how == "auto" and able and ours):
+        # Loaded here, because Triton comes with torch for GPUs alone.
+        from vae_training.fused import fuse
+
+        fuse(objective.autoencoder)
+    elif how == "levels":
+        compile_levels(objective, backend)
 
 
-def compile_norms(objective: Objective, backend: Backend = "inductor") -> None:
-    """Let all norms with SiLU of the model be those of `compiled_norm`."""
-    _allow_all_shapes()
-    fused = compiled_norm(backend)
-    for module in objective.autoencoder.modules():
-        if isinstance(module, RmsNorm):
-            module.fused = fused
+def compile_levels(objective: Objective, backend: Backend = "inductor") -> None:
+    """Compile each level of encoder and decoder, once per bucket.
 
-
-def compiled_norm(backend: Backend = "inductor") -> Callable[[Tensor, Tensor], Tensor]:
-    """Norm and SiLU in one pass forward and one backward, compiled once per width for all sizes.
-
-    float32 inside, so in bf16 it rounds once where torch rounds three times.
+    Whole halves are no faster, take longer to compile, and give their gradients all at once, so
+    that ranks have less to do while they are shared.
     """
-    compiled = torch.compile(_norm_silu, backend=backend)
-
-    def fused(x: Tensor, weight: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
-        rows = x.permute(0, 2, 3, 1).reshape(-1, channels)  # no copy in channels_last memory
-        torch._dynamo.maybe_mark_dynamic(rows, 0)
-        torch._dynamo.mark_static(rows, 1)
-        out: Tensor = compiled(rows, weight)
-        return out.view(batch, height, width, channels).permute(0, 3, 1, 2)
-
-    return fused
-
-
-def compile_halves(objective: Objective, backend: Backend = "inductor") -> None:
-    """Compile encoder and decoder, once per bucket."""
-    _allow_all_shapes()
-    for half in (objective.autoencoder.encoder, objective.autoencoder.decoder):
-        half.compile(dynamic=False, backend=backend)
-
-
-def _allow_all_shapes() -> None:
-    torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
-
-
-def _norm_silu(rows: Tensor, weight: Tensor) -> Tensor:
-    """silu(rms_norm(x) * weight) of float[N, C]."""
-    wide = rows.float() if rows.dtype != torch.float64 else rows
-    unit = wide * torch.rsqrt(wide.square().mean(dim=1, keepdim=True) + EPSILON)
-    return F.silu(unit * weight.to(wide.dtype)).to(rows.dtype)
+    levels = objective.adapter.all_levels(objective.autoencoder)
+    # All levels run the same lines, for which torch counts.
+    limit, config = _SHAPES * len(levels), torch._dynamo.config
+    config.recompile_limit = max(limit, config.recompile_limit)
+    config.accumulated_recompile_limit = max(limit, config.accumulated_recompile_limit)
+    for level in levels:
+        level.compile(dynamic=False, fullgraph=True, backend=backend)

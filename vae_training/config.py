@@ -14,7 +14,7 @@ from vae_training.model.adapters import ADAPTERS, OURS, TRAINED
 from vae_training.model.configs import Skip
 from vae_training.model.folder import class_of
 
-Compiled = Literal["auto", "none", "norms", "halves"]
+Compiled = Literal["auto", "none", "fused", "levels"]
 
 # As comparable autoencoders have it.
 _LEARNING_RATE = 1e-4
@@ -69,19 +69,28 @@ class TrainSettings(Settings):
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
     weight_decay: float = Field(0.01, ge=0, description="AdamW, on matrices and kernels only")
     grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    nonfinite_steps: int = Field(
+        10,
+        ge=0,
+        description="steps in a row that may be skipped because loss or gradient is NaN or"
+        " infinite; one more ends the run",
+    )
     ema_decay: float = Field(0.9999, ge=0, lt=1, description="of the averaged weights")
     encoder_skip: Skip | None = Field(None, description="replaces the model's own")
     decoder_skip: Skip | None = Field(None, description="replaces the model's own")
     sharding: Literal["ddp", "fsdp"] = Field(
         "ddp", description="over ranks: ddp, whole copies; fsdp, split weights (FSDP2)"
     )
+    gradients: Literal["fp32", "bf16"] = Field(
+        "fp32", description="what GPUs exchange gradients in: bf16 halves the traffic"
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="of the model's products: bf16 or fp32; auto: bf16 on a GPU"
     )
     compile: Compiled = Field(
         "auto",
-        description="none, norms (with SiLU, in one pass) or halves (once per bucket); auto: norms"
-        " on a GPU",
+        description="none, fused (kernels in Triton) or levels (compiled, once per bucket); auto:"
+        " fused on a GPU",
     )
     subpixel_convolutions: bool = Field(
         False, description="up-sample by four 2x2 convolutions, same results"
@@ -105,6 +114,15 @@ class TrainSettings(Settings):
     align_weight_max: float = Field(1e4, gt=0, description="largest ratio where it is adaptive")
     shuffle_shards: int = Field(
         32, ge=1, description="shards of a kind and rung that samples are shuffled over at a time"
+    )
+    timeout_s: float = Field(
+        600.0,
+        gt=0,
+        description="seconds that ranks wait for one that is dead, hangs or writes its part of a"
+        " checkpoint",
+    )
+    start_timeout_s: float = Field(
+        1800.0, gt=0, description="the same until the first step is done"
     )
     seed: int = Field(0, ge=0, description="of weights, order and crops")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
@@ -182,7 +200,7 @@ class TrainSettings(Settings):
         ours = {
             "subpixel_convolutions": self.subpixel_convolutions,
             "recompute_levels": self.recompute_levels,
-            "compile norms": self.compile == "norms",
+            "compile fused": self.compile == "fused",
         }
         for setting, asked in ours.items():
             if asked and name != OURS:

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import distributed_c10d
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from vae_training.losses.objective import Objective
+from vae_training.rendezvous import meet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +61,29 @@ class Ranks:
         dist.all_gather_object(gathered, value)
         return gathered
 
+    def limit(self, timeout_s: float) -> None:
+        """Let ranks wait for each other so long from here on, for checkpoints too; see `lost`."""
+        for group in (dist.group.WORLD, self.background):
+            # torch has no public way to change the limit of a group that exists.
+            distributed_c10d._set_pg_timeout(timedelta(seconds=timeout_s), group)
+
     def close(self) -> None:
         dist.destroy_process_group()
 
 
-def join(device: str, environment: Mapping[str, str]) -> Ranks:
+def lost(error: BaseException) -> bool:
+    """Whether an error of a collective says that another rank is dead, or silent for too long.
+
+    On GPUs NCCL's own watchdog ends the process instead.
+    """
+    return isinstance(error, dist.DistError) or "third_party/gloo" in str(error)
+
+
+def join(device: str, environment: Mapping[str, str], *, timeout_s: float = 1800.0) -> Ranks:
     """Join the processes that torchrun announces in `environment`; without one, a group of one.
 
-    `device` is auto, cpu or cuda. ValueError when CUDA is asked for and not there.
+    `device` is auto, cpu or cuda. ValueError when CUDA is asked for and not there. Ranks wait
+    `timeout_s` for each other, at the start and until `Ranks.limit`; see `lost`.
     """
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
@@ -74,11 +94,14 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
         torch.cuda.set_device(own)
     # Gloo beside NCCL: objects and checkpoints travel between CPUs.
     backend = "cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo"
+    limit = timedelta(seconds=timeout_s)
     if "WORLD_SIZE" in environment:
-        dist.init_process_group(backend)
+        announced, rank, world = next(rendezvous("env://", timeout=limit))
+        store = meet(announced, rank, world, limit)
     else:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-    background = dist.new_group(backend="gloo")
+        store, rank, world = dist.HashStore(), 0, 1
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit)
+    background = dist.new_group(backend="gloo", timeout=limit)
     # All ranks must come to the same answer, or some image would come twice.
     local: list[int] = [0] * dist.get_world_size()
     own_local = int(environment.get("LOCAL_WORLD_SIZE", "0"))
@@ -101,25 +124,51 @@ def nodes_of(local: Sequence[int]) -> int:
     return world // each if each > 0 and set(local) == {each} and world % each == 0 else 1
 
 
-def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:
+def shard(objective: Objective, ranks: Ranks, *, half_precision: bool, gradients: str) -> None:
     """Split weights, gradients and optimizer state over the ranks, in place (FSDP2).
 
     A level is gathered when it runs. All ranks must hold the same weights. With `half_precision`
-    levels are gathered in bfloat16 and gradients summed in float32.
+    levels are gathered in bfloat16; `gradients` are summed as `_check_gradients` has it.
     """
+    _check_gradients(gradients, ranks)
     mesh = init_device_mesh(ranks.device.type, (ranks.world,))
     policy = MixedPrecisionPolicy()
     if half_precision:
-        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+        summed_in = torch.bfloat16 if gradients == "bf16" else torch.float32
+        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=summed_in)
     for level in objective.adapter.all_levels(objective.autoencoder):
         fully_shard(level, mesh=mesh, mp_policy=policy)
     # The root takes the image in float32, because the loss compares with it.
     fully_shard(objective, mesh=mesh)
 
 
-def replicate(objective: Objective, ranks: Ranks) -> nn.Module:
-    """The module to call: its gradients are averaged over the ranks (DDP)."""
+def replicate(objective: Objective, ranks: Ranks, *, parts: int, gradients: str) -> nn.Module:
+    """The module to call: its gradients are averaged over the ranks (DDP).
+
+    A step calls it with up to `parts` parts of a batch; `gradients` are summed as
+    `_check_gradients` has it.
+    """
     if ranks.world == 1:
         return objective
+    _check_gradients(gradients, ranks)
     devices = [ranks.device] if ranks.device.type == "cuda" else None
-    return DistributedDataParallel(objective, device_ids=devices, gradient_as_bucket_view=True)
+    wrapped = DistributedDataParallel(
+        objective,
+        device_ids=devices,
+        gradient_as_bucket_view=True,
+        # Every weight has one gradient in each step, whichever losses are on. With several
+        # parts torch 2.13 fails in the first step.
+        static_graph=parts == 1,
+    )
+    if gradients == "bf16":
+        wrapped.register_comm_hook(None, bf16_compress_hook)
+    return wrapped
+
+
+def _check_gradients(gradients: str, ranks: Ranks) -> None:
+    """`gradients` is fp32 or, over NCCL alone, bf16: what they are exchanged in. ValueError."""
+    if gradients == "bf16" and ranks.world > 1 and ranks.device.type != "cuda":
+        raise ValueError(
+            "gradients bf16: only GPUs exchange gradients so, and this run is on"
+            f" {ranks.device.type}: leave --gradients out"
+        )

@@ -8,6 +8,7 @@ vae_training/recipes/f16c128.yaml`
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ if __package__ in (None, ""):  # run as a file: this folder must not shadow top-
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from vae_corpus import settings as reader  # noqa: E402
+from vae_corpus.redact import redacted  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -30,7 +32,11 @@ EPILOG = """\
 The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.
 A run lives in one folder (--out). The same command resumes it exactly, with any --workers, and
 with another number of ranks that can share its batches (--batch_multiple). SIGTERM to any rank,
-or ctrl-C, finishes the step, saves and exits with code 0. tensorboard --logdir runs shows runs.
+or ctrl-C, finishes the step, saves and exits with code 0, so that torchrun and SLURM do not count
+a job that was preempted as failed. OUT/model is there when a run has come to its end: a script
+that goes on with it looks for that. Ranks that wait for a dead one give up (--timeout_s), and
+torchrun --max-restarts N goes on from the newest checkpoint; with --nnodes MIN:MAX give
+--batch_multiple that all numbers of ranks divide. tensorboard --logdir runs shows runs.
 
 examples:
   a laptop, two minutes   python vae_training/train.py --corpus corpus \\
@@ -61,17 +67,15 @@ def _main(argv: Sequence[str] | None) -> int:
     import torch
 
     from vae_training.assemble import assemble
-    from vae_training.distributed import join
+    from vae_training.distributed import join, lost
     from vae_training.watch.nonfinite import NonFiniteLoss
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
     stopped = _asked_to_stop(alone="WORLD_SIZE" not in os.environ)
+    ranks = None
     try:
-        ranks = join(settings.device, os.environ)
-    except ValueError as error:
-        raise reader.SettingsError(str(error)) from None
-    try:
+        ranks = join(settings.device, os.environ, timeout_s=settings.start_timeout_s)
         trainer, notes = assemble(
             settings, ranks, clock=time.perf_counter, stopped=stopped, tell=_tell
         )
@@ -79,23 +83,43 @@ def _main(argv: Sequence[str] | None) -> int:
             _introduce(trainer, notes)
         outcome = trainer.run()
         if ranks.first:
-            _conclude(outcome, trainer.total)
+            _conclude(outcome, trainer, argv)
     except NonFiniteLoss as error:  # on all ranks at once
-        if ranks.first:
+        if ranks and ranks.first:
             print(f"error: {error}", file=sys.stderr)
-        ranks.close()
-        return 1
+        code = 1
     except ValueError as error:
-        code = 2 if isinstance(error, reader.SettingsError) else 1
-        place = f"rank {ranks.rank}: " if ranks.world > 1 else ""
-        print(f"{place}error: {error}", file=sys.stderr, flush=True)
-        if ranks.world > 1:
-            # Other ranks may wait for this one in a collective: torchrun ends them.
-            os._exit(code)
+        code = 2 if isinstance(error, reader.SettingsError) or ranks is None else 1
+        _fail(str(error), code)
+    except RuntimeError as error:
+        if "WORLD_SIZE" not in os.environ or not lost(error):
+            raise
+        code = 1
+        _fail(_lost_rank(settings, str(error)), code)
+    else:
+        code = 0
+    if ranks:
         ranks.close()
-        return code
-    ranks.close()
-    return 0
+    return code
+
+
+def _fail(message: str, code: int) -> None:
+    """Tell of an error of this rank. One of several is ended at once: others may wait for it."""
+    several = "WORLD_SIZE" in os.environ
+    place = f"rank {os.environ.get('RANK', '')}: " if several else ""
+    print(f"{place}error: {message}", file=sys.stderr, flush=True)
+    if several:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _lost_rank(settings: TrainSettings, said: str) -> str:
+    reason = said.splitlines()[0].split("] ", 1)[-1].split(". ", 1)[0]
+    return (
+        f"another rank has ended, or was silent for --timeout_s {settings.timeout_s:g}"
+        f" (--start_timeout_s {settings.start_timeout_s:g} until the first step): look for its own"
+        f" error ({reason}); the same command resumes from the newest checkpoint in {settings.out}"
+    )
 
 
 def _tell(line: str) -> None:
@@ -133,20 +157,38 @@ def _introduce(trainer: Trainer, notes: list[str]) -> None:
         print(f"  phase {phase.name}: {steps:,} steps at {rungs} px, {', '.join(phase.kinds)}")
     for note in notes:
         print(f"  {note}")
+    if (restarts := os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) != "0":
+        print(f"torchrun has started this run again, {restarts} times so far")
     if trainer.state.step:
         print(f"resuming {settings.out} at step {trainer.state.step} of {schedule.total}")
 
 
-def _conclude(outcome: Outcome, total: int) -> None:
+def _conclude(outcome: Outcome, trainer: Trainer, argv: Sequence[str] | None) -> None:
     if outcome.report is None:
-        print(f"stopped after step {outcome.step} of {total}; saved {outcome.checkpoint}")
-        print("the same command resumes")
+        print(f"stopped after step {outcome.step} of {trainer.total}; saved {outcome.checkpoint}")
+        print(
+            f"{trainer.folder / 'model'} is written at the end, not yet; the same command resumes:"
+            f" {_command(argv)}"
+        )
         return
     _tell_psnr(outcome.report)
     print(f"{outcome.speed}  damaged images replaced: {len(outcome.damaged)}")
+    if outcome.refused:
+        print(f"steps not taken, as loss or gradient was NaN or infinite: {outcome.refused}")
     print(f"grid        {outcome.grid}")
     print(f"model       {outcome.model}")
     print(f"checkpoint  {outcome.checkpoint}")
+
+
+def _command(argv: Sequence[str] | None) -> str:
+    """What was typed, as far as this process knows it."""
+    if argv is not None:
+        words = ["python", "vae_training/train.py", *argv]
+    elif "TORCHELASTIC_RUN_ID" in os.environ:
+        words = ["torchrun", "...", *sys.argv]
+    else:
+        words = sys.orig_argv
+    return redacted(shlex.join(words))
 
 
 def _tell_psnr(report: Report) -> None:

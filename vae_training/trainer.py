@@ -22,7 +22,7 @@ from vae_training.data.corpus import Data
 from vae_training.data.feed import feed
 from vae_training.data.loader import Batch, Loader
 from vae_training.data.order import State
-from vae_training.distributed import Ranks
+from vae_training.distributed import Ranks, lost
 from vae_training.latents import latent_statistics
 from vae_training.losses.objective import Objective
 from vae_training.metrics.psnr import psnr_means, psnr_sums
@@ -36,9 +36,10 @@ from vae_training.state.provenance import record
 from vae_training.state.statistics import write_statistics
 from vae_training.update import Update
 from vae_training.validation import Report, validate
+from vae_training.warm_up import warm_up
 from vae_training.watch.boards import open_boards
 from vae_training.watch.journal import Journal, StepReport
-from vae_training.watch.nonfinite import refuse
+from vae_training.watch.nonfinite import give_up, refuse
 from vae_training.watch.picture_grid import write_grid
 from vae_training.watch.speed import peak_flops, training_flops_per_px
 
@@ -47,11 +48,15 @@ _DRAWS = 2**31
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a run; `report`, `grid` and `model` are None if it was stopped early."""
+    """The result of a run; `report`, `grid` and `model` are None if it was stopped early.
+
+    `refused` steps of the whole run were not taken, those before it was resumed among them.
+    """
 
     step: int
     checkpoint: Path
     damaged: tuple[str, ...]
+    refused: int
     speed: str
     report: Report | None = None
     grid: Path | None = None
@@ -86,6 +91,8 @@ class Trainer:
         self._averaged = copy.deepcopy(objective.autoencoder).eval().requires_grad_(False)
         self._update = Update(objective, settings, ranks)
         self.state = data.order.start()
+        # Refused steps in a row, up to now, and the state before the first of them.
+        self._row, self._before_row = 0, self.state
         self._saved: Path | None = None
         if found is not None:
             self._restore(found)
@@ -106,11 +113,15 @@ class Trainer:
             record(self.folder, self.data)
         journal = self._journal() if self.ranks.first else None
         self._flops_per_px = training_flops_per_px(self._averaged, self.settings.train)
+        self._warm_up(journal)
         batches = feed(loader.batches(self.state, self.total), self.ranks.device)
         try:
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
+            first = self.state.step
             while self.state.step < self.total and not stop:
                 stop = self._train(batches, journal)
+                if self.state.step == first + 1:  # compiled, and all data opened
+                    self.ranks.limit(self.settings.timeout_s)
                 if self.state.step % self.settings.checkpoint_every == 0:
                     self._save()
                 every = self.settings.validate_every
@@ -120,11 +131,23 @@ class Trainer:
             outcome = self._finish(journal)
             self._checkpoints.wait()
             return outcome
+        except RuntimeError as error:
+            if lost(error):
+                self._checkpoints.abandon()
+            raise
         finally:
             batches.close()
             self._checkpoints.close()
             if journal:
                 journal.close()
+
+    def _warm_up(self, journal: Journal | None) -> None:
+        """On a GPU; a CPU has nothing to choose and nothing to compile."""
+        if self.ranks.device.type == "cuda" and self.state.step < self.total:
+            phase, _ = self.data.order.schedule.at(self.state.step)
+            took = warm_up(self._update, self.data, self.ranks, phase, self._clock)
+            if journal:
+                journal.note(took)
 
     def _journal(self) -> Journal:
         peak = peak_flops(self.ranks.device, self.settings.peak_tflops)
@@ -161,16 +184,11 @@ class Trainer:
         stop, *sums = self.ranks.sums([float(self._stopped()), *own[: len(terms)], *of_kind])
         scalars = {n: s / self.ranks.world for n, s in zip(terms, sums, strict=False)}
         if not all(math.isfinite(value) for value in scalars.values()):
-            self._update.discard()
-            self._save()
-            self._checkpoints.wait()
-            keys = [self.data.shards.key(row) for row in batch.rows]
-            finite = math.isfinite(own[0])
-            raise refuse(
-                self.folder, chosen.step, scalars, keys=keys, finite=finite, ranks=self.ranks
-            )
+            self._refuse(batch, scalars, math.isfinite(own[0]), journal)
+            return stop > 0
+        self._checkpoints.before_change()
         self._update.apply(chosen.step)
-        self.state = chosen.after
+        self.state, self._row = chosen.after, 0
         self._saved = None
         if journal:
             report = StepReport(
@@ -186,6 +204,31 @@ class Trainer:
             )
             journal.step(report)
         return stop > 0
+
+    def _refuse(
+        self, batch: Batch, scalars: dict[str, float], finite: bool, journal: Journal | None
+    ) -> None:
+        """Do not take a step; all ranks, whose `scalars` are the same. NonFiniteLoss ends a row.
+
+        `finite` is whether this rank's own loss is.
+        """
+        self._update.discard()
+        if not self._row:
+            self._before_row = self.state
+        self._row += 1
+        chosen, keys = batch.selection, [self.data.shards.key(row) for row in batch.rows]
+        refused = refuse(
+            self.folder, chosen.step, scalars, keys=keys, finite=finite, ranks=self.ranks
+        )
+        if journal:
+            journal.refused(refused, batch.damaged)
+        if self._row > self.settings.nonfinite_steps:
+            self._save()
+            self._checkpoints.wait()
+            raise give_up(refused, self._row, self._saved or self.folder)
+        self.state = chosen.after
+        if self.state.step >= self.total:  # nothing comes that could be as bad: the row is over
+            self._row, self._saved = 0, None
 
     def _validate(self, journal: Journal | None) -> tuple[Report, Path]:
         """Validate the averaged weights; all ranks take part. Returns the path of the grid too."""
@@ -217,6 +260,7 @@ class Trainer:
             step=self.state.step,
             checkpoint=saved,
             damaged=tuple(journal.damaged) if journal else (),
+            refused=journal.refusals if journal else 0,
             speed=journal.speed() if journal else "",
             report=report,
             grid=grid,
@@ -243,19 +287,20 @@ class Trainer:
         write_statistics(model, mean, std)
 
     def _info(self) -> dict[str, Any]:
-        return snapshot.info(
-            self.settings, self.state, self.data.order, self.ranks, start=self._start
-        )
+        state, order = self._state_to_save(), self.data.order
+        return snapshot.info(self.settings, state, order, self.ranks, start=self._start)
+
+    def _state_to_save(self) -> State:
+        """In a row of refused steps the one before it: a resumed run counts the whole row."""
+        return self._before_row if self._row else self.state
 
     def _save(self) -> None:
         if self._saved is not None:
             return
         update = self._update
-        self._saved = self._checkpoints.save(
-            self.state.step,
-            snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks),
-            self._info(),
-        )
+        held = snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks)
+        share = snapshot.share(held, self.ranks.rank, self.ranks.world)
+        self._saved = self._checkpoints.save(self._state_to_save().step, share, self._info())
 
     def _restore(self, found: Checkpoint) -> None:
         if found.info["corpus_digest"] != self.data.order.digest():

@@ -44,7 +44,12 @@ class Update:
             frozen.to(ranks.device)
         compile_model(objective, settings.compile, ranks.device)
         if self._sharded:
-            shard(objective, ranks, half_precision=self.half_precision)
+            shard(
+                objective,
+                ranks,
+                half_precision=self.half_precision,
+                gradients=settings.gradients,
+            )
         self.ema = Ema(objective.autoencoder, settings.ema_decay)
         self.optimizer = make_optimizer(objective, settings)
         self._wrapped: nn.Module = objective
@@ -52,7 +57,8 @@ class Update:
     def start(self) -> None:
         """Let ranks share gradients from here on, and train."""
         if not self._sharded:
-            self._wrapped = replicate(self.objective, self._ranks)
+            parts, gradients = self._settings.accumulate, self._settings.gradients
+            self._wrapped = replicate(self.objective, self._ranks, parts=parts, gradients=gradients)
         self._wrapped.train()
 
     def gradients(self, x: Tensor, weights: LossWeights, draw: int) -> tuple[list[str], Tensor]:

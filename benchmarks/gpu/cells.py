@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
-from benchmarks.gpu import judges, profiling
+from benchmarks.gpu import equality, judges, profiling
 from benchmarks.gpu.plan import Cell, Setup
 from benchmarks.gpu.trainer_step import trainer_step, waits
 from benchmarks.gpu.variants import norm_silu_plain, use_norm, widen_rgb
 from vae_corpus.curriculum import LossWeights
-from vae_training.compilation import compile_halves, compile_norms, compiled_norm
 from vae_training.losses.alignment import Projector, margin_cosine, margin_distance
 from vae_training.losses.objective import Objective
 from vae_training.losses.window import window
@@ -66,8 +65,8 @@ class Bench:
     def train(self, cell: Cell, setup: Setup) -> dict[str, Any]:
         """Seconds of a training step, and of the first, which compiles; memory; MFU."""
         found: dict[str, Any] = {"batch": cell.batch}
-        if setup.norm in ("triton", "fused"):
-            found["errors"] = self._check_kernels(setup.norm)
+        if setup.norm == "fused":
+            found["errors"] = equality.check(self.device)
         alone = _group_of_one("nccl" if self.gpu else "gloo") if setup.ddp else nullcontext()
         with alone:
             if cell.kind == "trainer":
@@ -95,18 +94,17 @@ class Bench:
         return profiling.busy(step, gpu=self.gpu, steps=self.repeats)
 
     def kernels(self, cell: Cell, setup: Setup) -> dict[str, Any]:
-        """Norm and SiLU alone, forward and backward in ms, by width; the best of ours is kept."""
-        from benchmarks.gpu import block, fused
+        """Norm and SiLU alone, forward and backward in ms, by width: compiled, and fused."""
+        from vae_training.fused import norm_silu
 
         found: dict[str, Any] = {}
-        for channels, side in _WIDTHS if self.gpu else ((96, 8),):
+        for channels, side in _WIDTHS if self.gpu else ():
             rows: dict[str, float] = {}
-            compiled = compiled_norm(self.backend)
-            for name, way in {"first kernels": fused.norm_silu, "compiled": compiled}.items():
-                job = block.pass_through(way, channels, side, self.device)
+            compiled = torch.compile(norm_silu_plain, dynamic=False, backend=self.backend)
+            for name, way in {"compiled": compiled, "fused": norm_silu}.items():
+                job = equality.pass_through(way, channels, side, self.device)
                 job()
                 rows[name] = round(self._median(job) * 1e3, 4)
-            rows |= block.tune(channels, side, self.device, self._median)
             # x and out forward; x, the gradient and that of x backward; two bytes each.
             rows["a copy of as many bytes"] = round(5 * 2 * channels * side**2 / 3e12 * 1e3, 4)
             found[f"{channels} channels, {side} px"] = rows
@@ -146,7 +144,9 @@ class Bench:
         if setup.window:
             rows, _ = window(cell.px, cell.px, f, 0)
             cell = dataclasses.replace(cell, px=rows.stop - rows.start)
-        x, image = self._image(cell), self._image(cell).requires_grad_()
+        layout = torch.channels_last if setup.channels_last else torch.contiguous_format
+        x = self._image(cell).to(memory_format=layout)
+        image = self._image(cell).to(memory_format=layout).requires_grad_()
         z = torch.randn(cell.batch, channels, cell.px // f, cell.px // f, device=self.device)
         z.requires_grad_()
 
@@ -161,7 +161,7 @@ class Bench:
             return term
 
         def perceptual() -> Callable[[], Tensor]:
-            lpips = judges.lpips(setup, self.device)
+            lpips = judges.lpips(setup, self.device).to(memory_format=layout)
             return lambda: cast(Tensor, lpips(image, x))
 
         found: dict[str, Any] = {"batch": cell.batch}
@@ -221,7 +221,8 @@ class Bench:
         model.recompute_activations(setup.recompute, setup.recompute_levels)
         self._compile(objective, setup)
         trained = objective.trained()
-        optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=self.gpu)
+        graphed = setup.graph and self.gpu
+        optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=self.gpu, capturable=graphed)
         ema = Ema(model, 0.999) if setup.extras else None
         wrapped = self._replicate(objective, setup)
         weights = LossWeights(lpips=1.0, align=0.5) if setup.full_loss else LossWeights()
@@ -244,7 +245,7 @@ class Bench:
                 ema.update(model, 10**6)
             return seen
 
-        return step
+        return profiling.recorded(step) if graphed else step
 
     def _warm(self, cell: Cell, setup: Setup, steps: int) -> Callable[[], object]:
         step = self._step(cell, setup)
@@ -265,34 +266,28 @@ class Bench:
                 else:
                     weight.fill_(1.0 if "norm" in name else 0.01)
         model.use_subpixel_convolutions(setup.phases)
-        if setup.norm == "triton":
-            from benchmarks.gpu.fused import norm_silu
-
-            use_norm(model, norm_silu)
-        elif setup.norm == "compiled":
+        if setup.norm == "compiled":
             use_norm(model, torch.compile(norm_silu_plain, dynamic=False, backend=self.backend))
         elif setup.norm == "fused":
-            from benchmarks.gpu.block import norm_silu, use_blocks
+            from vae_training.fused import fuse
 
-            use_norm(model, norm_silu)  # the last norm of each half
-            use_blocks(model)
+            fuse(model)
         if setup.wide_rgb:
-            widen_rgb(model)
+            widen_rgb(model, inputs=setup.wide_rgb == "in")
         return model
 
     def _compile(self, objective: Objective, setup: Setup) -> None:
         model = objective.autoencoder
-        if setup.norm == "rows":
-            compile_norms(objective, self.backend)
-        if setup.compiled == "halves":
-            compile_halves(objective, self.backend)
-        elif setup.compiled:
-            blocks = (parts.ResidualBlock, parts.Up, parts.Down)
-            chosen: list[nn.Module] = [*model.encoder.levels, *model.decoder.levels]
-            if setup.compiled == "blocks":  # those of one shape share their code
-                chosen = [m for m in model.modules() if isinstance(m, blocks)]
-            for module in chosen:
-                module.compile(dynamic=False, backend=self.backend)
+        blocks = (parts.ResidualBlock, parts.Up, parts.Down)
+        chosen: dict[str, list[nn.Module]] = {
+            "": [],
+            "halves": [model.encoder, model.decoder],
+            "levels": objective.adapter.all_levels(model),
+            # Those of one shape share their code.
+            "blocks": [m for m in model.modules() if isinstance(m, blocks)],
+        }
+        for module in chosen[setup.compiled]:
+            module.compile(dynamic=False, backend=self.backend)
 
     def _replicate(self, objective: Objective, setup: Setup) -> nn.Module:
         if not setup.ddp:
@@ -311,21 +306,6 @@ class Bench:
 
     def _image(self, cell: Cell) -> Tensor:
         return torch.rand(cell.batch, 3, cell.px, cell.px, device=self.device) * 2 - 1
-
-    def _check_kernels(self, norm: str) -> dict[str, float]:
-        from benchmarks.gpu.block import block_errors
-        from benchmarks.gpu.fused import errors
-
-        measure = errors if norm == "triton" else block_errors
-        found = {d: measure(self.device, getattr(torch, d)) for d in ("float32", "bfloat16")}
-        told = {f"{d} {k}": float(f"{e:.3g}") for d, es in found.items() for k, e in es.items()}
-        for name, error in told.items():
-            # Convolutions of a block run in TF32 on a GPU.
-            exact = 1e-4 if norm == "triton" or not self.gpu else 5e-3
-            allowed = 2e-2 if "bfloat16" in name else exact
-            if error > allowed:
-                raise ValueError(f"{name} is off by {error}, more than {allowed}: not equal")
-        return told
 
     def _first(self, step: Callable[[], dict[str, Tensor]]) -> tuple[dict[str, float], float]:
         began = time.perf_counter()

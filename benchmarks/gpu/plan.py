@@ -6,6 +6,7 @@ from what the first one kept, or from the best of it that needs no compiler.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +18,13 @@ _CELL_S = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """How the model runs. `compiled` is "", "blocks", "levels" or "halves"; `norm` "torch", with
-    SiLU in the same pass "triton", "compiled" for each size or "rows" for all, or "fused" with
-    biases and shortcuts too; `ddp` "", "plain" or "static", that is with a static graph and
-    gradients sent in bf16. Judges are LPIPS and DINOv2, which runs in bf16 anyway; `tf32` is for
-    matrix products, torch has it for convolutions anyway. `wide_rgb` pads three channels to eight;
-    `window` lets judges see 512 px of a side. The trainer takes losses and recomputation only."""
+    """How the model runs. `compiled` is "", "blocks", "levels" or "halves"; `norm` "torch",
+    "compiled" with SiLU in one pass, or "fused", the trainer's kernels for blocks and up-sampling;
+    `ddp` "", "plain" or "static", that is with a static graph and gradients sent in bf16. Judges
+    are LPIPS and DINOv2, which runs in bf16 anyway; `tf32` is for matrix products, torch has it for
+    convolutions anyway. `wide_rgb` pads three channels to eight, of what comes "out", or goes "in"
+    too; `graph` replays a step that was recorded once. `window` lets judges see 512 px of a side.
+    The trainer takes losses and recomputation only."""
 
     channels_last: bool = False
     cudnn_benchmark: bool = False
@@ -34,7 +36,8 @@ class Setup:
     half_judges: bool = False
     short_dino: bool = False
     adaptive: bool = True
-    wide_rgb: bool = False
+    wide_rgb: str = ""
+    graph: bool = False
     window: bool = False
     extras: bool = False
     recompute: bool = False
@@ -43,7 +46,7 @@ class Setup:
 
     @property
     def eager(self) -> bool:
-        return not self.compiled and self.norm not in ("compiled", "rows")
+        return not self.compiled and self.norm != "compiled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +74,11 @@ _STEPS: dict[str, dict[str, Any]] = {
     "channels_last": {"channels_last": True},
     "cudnn.benchmark": {"cudnn_benchmark": True},
     "phases": {"phases": True},
-    "norm + SiLU in Triton": {"norm": "triton"},
     "norm + SiLU compiled": {"norm": "compiled"},
-    "compiled for all sizes": {"norm": "rows"},
     "blocks fused in Triton": {"norm": "fused"},
-    "colours in 8 channels": {"wide_rgb": True},
+    "colours out in 8 channels": {"wide_rgb": "out"},
+    "colours in and out in 8": {"wide_rgb": "in"},
+    "replayed as one graph": {"graph": True},
     "compiled blocks": {"norm": "torch", "compiled": "blocks"},
     "compiled levels": {"norm": "torch", "compiled": "levels"},
     "compiled halves": {"norm": "torch", "compiled": "halves"},
@@ -96,6 +99,12 @@ _TERMS: dict[str, dict[str, Any]] = {
     "TF32": {"tf32": True},
     "TF32, DINOv2 cut": {"tf32": True, "short_dino": True},
     "TF32, DINOv2 cut, in a window": {"tf32": True, "short_dino": True, "window": True},
+    "the same, channels_last": {
+        "tf32": True,
+        "short_dino": True,
+        "window": True,
+        "channels_last": True,
+    },
     "the same, LPIPS in bf16": {
         "tf32": True,
         "short_dino": True,
@@ -145,15 +154,15 @@ def plan(models: Sequence[str], sides_px: Sequence[int], batch: int | None) -> I
         yield Cell(step="busy with the best", kind="busy", **named)
         for times in (2, 4):
             yield Cell(step=f"{times} x the batch", **{**named, "batch": times * named["batch"]})
-    for px in sides_px:
+    for px, model in itertools.product(sides_px, models):
         for step, change in _TRAINER.items():
             yield Cell(
-                group=f"{first} {px} px, the trainer itself",
+                group=f"{model} {px} px, the trainer itself",
                 step=step,
                 kind="trainer",
                 base="plain",
                 change={**change, **spared(px)},
-                **of(first, px),
+                **of(model, px),
             )
     for step, change in _FULL_LOSS.items():
         change = {**change, "full_loss": True}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity
 
@@ -83,3 +84,22 @@ def _rows(events: list[Any], gpu: bool, shapes: bool = False) -> list[dict[str, 
 def _wait(gpu: bool) -> None:
     if gpu:
         torch.cuda.synchronize()
+
+
+def recorded(step: Callable[[], dict[str, Tensor]]) -> Callable[[], dict[str, Tensor]]:
+    """The same step as one CUDA graph, replayed on each call; its tensors are those recorded."""
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):  # lazy initialisation cannot be recorded
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        terms = step()
+
+    def replay() -> dict[str, Tensor]:
+        graph.replay()
+        return terms
+
+    return replay

@@ -27,6 +27,7 @@ _DEFAULTS = {
     "sharding": "ddp",
     "compile": "auto",
     "accumulate": 1,
+    "gradients": "fp32",
     "ema_decay": 0.9999,
     "grad_clip": 1.0,
     "weight_decay": 0.01,

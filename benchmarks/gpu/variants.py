@@ -28,9 +28,9 @@ def use_norm(model: nn.Module, norm_silu: Callable[[Tensor, Tensor], Tensor]) ->
             module.fused = norm_silu
 
 
-def widen_rgb(model: Autoencoder) -> None:
-    """Let the convolutions from and to three channels run with eight, the others zero: cuDNN has
-    matrix units for them then."""
+def widen_rgb(model: Autoencoder, *, inputs: bool) -> None:
+    """Let the convolution to three channels run with eight, the others zero: cuDNN has matrix units
+    for them then. With `inputs` the one from three channels too."""
     more = 8 - 3
 
     def first(self: nn.Conv2d, x: Tensor) -> Tensor:
@@ -47,5 +47,6 @@ def widen_rgb(model: Autoencoder) -> None:
         bias = F.pad(cast(Tensor, self.bias), (0, more))
         return F.conv2d(h, weight, bias, padding=1)[:, :3]
 
-    for module, forward in ((model.encoder.conv_in, first), (model.decoder.conv_out, last)):
+    chosen = {model.decoder.conv_out: last, **({model.encoder.conv_in: first} if inputs else {})}
+    for module, forward in chosen.items():
         module.forward = types.MethodType(forward, module)  # type: ignore[method-assign]

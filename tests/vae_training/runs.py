@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from vae_training import train
 from vae_training.assemble import assemble
@@ -29,8 +30,8 @@ SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "
 SMALL += ["--lpips_weights", "none", "--dino", "none"]
 SMALL += ["--latent_samples", "8", "--skip_samples", "8"]
 # Processes are forked from one that has imported all: an import of torch and diffusers takes 5 s.
-_FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
 
 
 def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:
@@ -71,11 +72,27 @@ def stop_after(steps: int) -> Callable[[], bool]:
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
+    # Of a run in progress the last line may be half a line.
+    lines = (out / "steps.jsonl").read_text().rpartition("\n")[0].splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def losses(out: Path) -> list[tuple[int, float, float]]:
     return [(row["step"], row["loss"], row["grad_norm"]) for row in rows(out)]
+
+
+def steps_done(out: Path) -> int:
+    return len(losses(out)) if (out / "steps.jsonl").exists() else 0
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    """Those of the model that a finished run leaves."""
+    return load_file(out / "model" / "diffusion_pytorch_model.safetensors")
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    found = weights(two)
+    assert all(torch.equal(weight, found[name]) for name, weight in weights(one).items())
 
 
 def assert_close(one: Path, two: Path, steps: int) -> None:
@@ -93,18 +110,33 @@ def command(corpus: Path, out: Path, *more: str) -> list[str]:
     return ["--corpus", str(corpus), "--out", str(out), "--threads", "1", *SMALL, *more]
 
 
-class Forked:
-    """`train.main` in a process of its own, or in several as ranks of one run on some nodes."""
+def _nothing() -> None:
+    """Of a process that is as it is."""
 
-    def __init__(self, log: Path, arguments: list[str], world: int = 1, nodes: int = 1) -> None:
+
+class Forked:
+    """`train.main` in a process of its own, or in several as ranks of one run on some nodes.
+
+    `before` is called in each process first.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        arguments: list[str],
+        world: int = 1,
+        before: Callable[[], None] = _nothing,
+        nodes: int = 1,
+    ) -> None:
         self._logs = [log.with_suffix(f".{rank}.log") for rank in range(world)]
-        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         self._ranks: list[ForkServerProcess] = []
         for rank, path in enumerate(self._logs):
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
             own["LOCAL_WORLD_SIZE"] = str(world // nodes)
             environment = shared | own if world > 1 else {}
-            process = _FORKED.Process(target=_train, args=(arguments, path, environment))
+            given = (arguments, path, environment, before)
+            process = FORKED.Process(target=_train, args=given)
             process.start()
             self._ranks.append(process)
 
@@ -113,23 +145,34 @@ class Forked:
 
     def stop_at(self, words: str) -> None:
         """Send SIGTERM to the first rank once it has printed `words`."""
-        while words not in self.said():
-            assert self._ranks[0].is_alive(), self.said()
-            time.sleep(0.01)
-        assert self._ranks[0].pid is not None
-        os.kill(self._ranks[0].pid, signal.SIGTERM)
+        self.signal_once(lambda: words in self.said(), 0, signal.SIGTERM)
 
-    def finish(self) -> str:
-        """What it printed; AssertionError when it does not end with code 0."""
+    def signal_once(self, ready: Callable[[], bool], rank: int, number: signal.Signals) -> None:
+        """Send a signal to a rank as soon as `ready` is true."""
+        while not ready():
+            assert self._ranks[rank].is_alive(), self.said()
+            time.sleep(0.01)
+        pid = self._ranks[rank].pid
+        assert pid is not None
+        os.kill(pid, number)
+
+    def kill(self) -> None:
         for process in self._ranks:
+            process.kill()
+            process.join()
+
+    def finish(self, code: int = 0, *, ranks: slice = slice(None)) -> str:
+        """What it printed; AssertionError when one of `ranks` does not end with `code`."""
+        for process in self._ranks[ranks]:
             process.join(180)
-            assert process.exitcode == 0, self.said()
+            assert process.exitcode == code, self.said()
         return self.said()
 
 
-def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def torchrun(corpus: Path, out: Path, *more: str, restarts: int = 0) -> subprocess.Popen[str]:
     """Two ranks on CPUs."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    launch += [f"--max-restarts={restarts}"]
     return subprocess.Popen(
         [*launch, str(train.__file__), *command(corpus, out, *more)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -139,15 +182,18 @@ def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     )
 
 
-def _train(arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
+def _train(
+    arguments: list[str], log: Path, environment: Mapping[str, str], before: Callable[[], None]
+) -> None:
     os.environ.update(environment)
     with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    before()
     sys.exit(train.main(arguments))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return int(server.getsockname()[1])

@@ -82,7 +82,7 @@ def test_ranks_exchange_gradients_once_a_step(
         done.set_result(bucket.buffer())
         return done
 
-    def replicate(objective: Objective, _: Ranks) -> DistributedDataParallel:
+    def replicate(objective: Objective, _: Ranks, **__: Any) -> DistributedDataParallel:
         wrapped = DistributedDataParallel(objective, gradient_as_bucket_view=True)
         wrapped.register_comm_hook(None, hook)
         return wrapped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 import pytest
 
 from tests.vae_training.runs import Forked, assert_close, command, losses, rows, run, torchrun
+from vae_training import train
 from vae_training.trainer import Outcome
 
 # Of 512 px two images per rank, so that both go through the model in parts.
@@ -23,7 +25,10 @@ def test_sigterm_saves_and_the_same_command_goes_on(
     arguments = command(corpus, tmp_path, "--steps", "6")
     first = Forked(tmp_path / "first", arguments)
     first.stop_at("\nstep")
-    assert "the same command resumes" in first.finish()
+    last = first.finish().splitlines()[-1]
+    assert f"{tmp_path / 'model'} is written at the end, not yet" in last
+    assert last.endswith(f"resumes: python vae_training/train.py {shlex.join(arguments)}")
+    assert not (tmp_path / "model").exists()
     assert "resuming" in Forked(tmp_path / "second", arguments).finish()
     assert losses(tmp_path) == losses(whole[0])
 
@@ -79,7 +84,7 @@ def test_a_signal_to_one_of_two_sharded_ranks_stops_both_and_one_goes_on(
     run(corpus, one, steps=6, batch_multiple=2, batch_pixels=_BATCH_PIXELS)
     said, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
-    assert "the same command resumes" in said
+    assert f"the same command resumes: torchrun ... {train.__file__} --corpus {corpus}" in said
     assert 0 < len(losses(two)) < 6
     run(corpus, two, steps=6, batch_pixels=_BATCH_PIXELS)
     assert_close(one, two, 6)

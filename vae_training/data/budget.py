@@ -26,7 +26,7 @@ def check_budget(
     """
     if size.multiple == 1:
         return
-    largest = [(_largest(mixtures, number), phase.name) for number, phase in enumerate(phases)]
+    largest = [(mixtures.buckets(n)[0], phase.name) for n, phase in enumerate(phases)]
     bucket, phase = max(largest, key=lambda pair: _px(pair[0]))
     asked = size.multiple * _px(bucket)
     if asked <= size.pixels:
@@ -43,12 +43,6 @@ def check_budget(
         f" {_processes(world)} at batch_multiple {size.multiple}, are {asked:,} pixels, more than"
         f" --batch_pixels {size.pixels:,}: {', or '.join(ways)}"
     )
-
-
-def _largest(mixtures: Mixtures, phase: int) -> Bucket:
-    """The size with most pixels that a phase shows, at its beginning, middle or end."""
-    cells = [cell for at in (0.0, 0.5, 1.0) for cell in mixtures.at(phase, at).cells]
-    return max((cell.bucket for cell in cells), key=_px)
 
 
 def _processes(count: int) -> str:

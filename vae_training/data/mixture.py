@@ -76,6 +76,11 @@ class Mixtures:
             self._fixed[number] = self._mix(phase, progress)
         return self._fixed[number]
 
+    def buckets(self, number: int) -> list[Bucket]:
+        """The sizes that phase `number` shows at its beginning, middle or end, largest first."""
+        cells = [cell for at in (0.0, 0.5, 1.0) for cell in self.at(number, at).cells]
+        return sorted({cell.bucket for cell in cells}, key=lambda b: (-b.width * b.height, b))
+
     def _mix(self, phase: Phase, progress: float) -> Mixture:
         weights = np.zeros(len(self._groups))
         for rung, ramp in phase.rungs.items():

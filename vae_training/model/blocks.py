@@ -48,7 +48,10 @@ def without_autocast(device: str) -> AbstractContextManager[object]:
 
 
 class ResidualBlock(nn.Module):
-    """Twice norm, SiLU and 3x3 convolution, plus a shortcut (1x1 when the width changes)."""
+    """Twice norm, SiLU and 3x3 convolution, plus a shortcut (1x1 when the width changes).
+
+    `fused`, where it is set, computes the whole of a block and its input with fewer passes.
+    """
 
     def __init__(self, width_in: int, width: int) -> None:
         super().__init__()
@@ -57,8 +60,11 @@ class ResidualBlock(nn.Module):
         self.norm2 = RmsNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.shortcut = nn.Conv2d(width_in, width, 1) if width_in != width else nn.Identity()
+        self.fused: Callable[[ResidualBlock, Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.fused is not None:
+            return self.fused(self, x)
         h = self.conv1(self.norm1.silu(x))
         h = self.conv2(self.norm2.silu(h))
         return self.shortcut(x) + h
@@ -94,7 +100,7 @@ class Up(nn.Module):
 
     With `subpixel` the same result is computed at the low resolution: each of the four subpixels of
     a pixel depends on 2x2 pixels, so four 2x2 convolutions with summed weights take 4/9 of the
-    FLOPs (Aitken et al. 2017).
+    FLOPs (Aitken et al. 2017). `fused`, where it is set, repeats pixels.
     """
 
     def __init__(self, width: int, local_skip: bool) -> None:
@@ -102,14 +108,20 @@ class Up(nn.Module):
         self.conv = nn.Conv2d(width, width, 3, padding=1)
         self.local_skip = local_skip
         self.subpixel = False
+        self.fused: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.subpixel:
             h = _subpixel_convolution(x, self.conv.weight, self.conv.bias)
-            return h + F.interpolate(x, scale_factor=2.0, mode="nearest") if self.local_skip else h
-        larger = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            return h + self._twice(x) if self.local_skip else h
+        larger = self._twice(x)
         h = self.conv(larger)
         return h + larger if self.local_skip else h
+
+    def _twice(self, x: Tensor) -> Tensor:
+        if self.fused is not None:
+            return self.fused(x)
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
     def reach(self, stride: int) -> tuple[int, int]:
         """As of ResidualBlock."""

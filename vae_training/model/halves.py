@@ -41,6 +41,15 @@ class Tiling:
         )
 
 
+class Level(nn.Sequential):
+    """The blocks of one resolution; compiled as one, where torch's own class is taken apart."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        for part in self:
+            h = part(h)
+        return h
+
+
 class Half(nn.Module):
     """Base of both halves: levels in sequence, with optional checkpointing and tiling."""
 
@@ -97,9 +106,9 @@ class Encoder(Half):
                 width = multiplier * config.d_enc
             if number < len(config.widths) - 1:
                 blocks.append(Down(width, local))
-            self.levels.append(nn.Sequential(*blocks))
+            self.levels.append(Level(*blocks))
         middle = (ResidualBlock(width, width) for _ in range(config.middle_blocks))
-        self.levels.append(nn.Sequential(*middle))
+        self.levels.append(Level(*middle))
         self.norm_out = RmsNorm(width)
         self.conv_out = nn.Conv2d(width, 2 * config.latent_channels, 3, padding=1)
         linear = config.encoder_skip == LINEAR
@@ -150,7 +159,7 @@ class Decoder(Half):
         width = config.widths[-1] * config.d_dec
         self.conv_in = nn.Conv2d(config.latent_channels, width, 3, padding=1)
         middle = (ResidualBlock(width, width) for _ in range(config.middle_blocks))
-        self.levels.append(nn.Sequential(*middle))
+        self.levels.append(Level(*middle))
         for number, multiplier in reversed(list(enumerate(config.widths))):
             blocks: list[nn.Module] = []
             for _ in range(config.decoder_blocks):
@@ -158,7 +167,7 @@ class Decoder(Half):
                 width = multiplier * config.d_dec
             if number:
                 blocks.append(Up(width, local))
-            self.levels.append(nn.Sequential(*blocks))
+            self.levels.append(Level(*blocks))
         self.norm_out = RmsNorm(width)
         self.conv_out = nn.Conv2d(width, 3, 3, padding=1)
         linear = config.decoder_skip == LINEAR

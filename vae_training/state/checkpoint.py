@@ -4,8 +4,8 @@
                                  info.json: step, data state, settings; written last of all
 
 Every rank writes its own part into a folder `.draft-...`. When all parts are on disk, the first
-rank writes `info.json` and renames the folder, so every folder `step-...` is complete. Tensors are
-copied before `save` returns: the next step may change them while the copies are written.
+rank writes `info.json` and renames the folder, so every folder `step-...` is complete. Copies are
+written, as of `state/staging`, by a thread: training goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed.checkpoint as dcp
 from torch import distributed
 
@@ -25,6 +26,8 @@ from torch import distributed
 from torch.distributed.checkpoint.api import CheckpointException
 
 from vae_corpus import storage
+from vae_training.distributed import lost
+from vae_training.state.staging import Staging
 
 _INFO = "info.json"
 T = TypeVar("T")
@@ -47,14 +50,19 @@ class Checkpoints:
     """The checkpoints below `folder`, a file system that all ranks share.
 
     All ranks call each method together. A save waits for the one before it. `group` is a CPU group
-    for checkpoints alone, because a save communicates from a thread of its own.
+    for checkpoints alone, because a save communicates from a thread of its own. Tensors to be
+    saved are on `device`, or on the CPU.
     """
 
-    def __init__(self, folder: Path, *, keep: int, group: distributed.ProcessGroup) -> None:
+    def __init__(
+        self, folder: Path, *, keep: int, group: distributed.ProcessGroup, device: torch.device
+    ) -> None:
         self._folder, self._keep, self._group = folder, keep, group
+        self._staging = Staging(device)
         self._first = distributed.get_rank() == 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        self._abandoned = False
         if self._first:
             for left_over in folder.glob(".draft-*"):
                 shutil.rmtree(left_over)
@@ -77,34 +85,52 @@ class Checkpoints:
     def save(self, step: int, tensors: dict[str, Any], info: dict[str, Any]) -> Path:
         """Begin to write the checkpoint of `step`; returns its path to be.
 
-        CheckpointError when the save before has failed.
+        Before `tensors` are changed, `before_change` is called. Those that several ranks name are
+        written once. CheckpointError when the save before has failed.
         """
         self.wait()
         final = self._folder / f"step-{step:08d}"
         draft = self._folder / f".draft-{final.name}"
-        written = dcp.async_save(tensors, checkpoint_id=draft, process_group=self._group)
-        self._pending = self._pool.submit(self._commit, written, draft, final, info)
+        copies = self._staging.copy(tensors)
+        self._pending = self._pool.submit(self._write, copies, draft, final, info)
         return final
 
+    def before_change(self) -> None:
+        """Let saved tensors be changed from here on; the host does not wait."""
+        self._staging.before_change()
+
     def wait(self) -> None:
-        """Wait for the save in progress; CheckpointError when it failed."""
+        """Wait for the save in progress; CheckpointError when it failed.
+
+        Where it failed because another rank is lost, the error is one of `distributed.lost`.
+        """
         if self._pending is None:
             return
         pending, self._pending = self._pending, None
         try:
             pending.result()
         except (Exception, CheckpointException) as error:
+            if lost(error):
+                raise RuntimeError(_said(error)) from None
             raise CheckpointError(
                 f"cannot write a checkpoint below {self._folder} ({_said(error)}): make room or"
                 " mend the disk; the same command resumes from the checkpoint before"
             ) from None
 
+    def abandon(self) -> None:
+        """Let `close` not wait for the save in progress: a part of it would never come."""
+        self._abandoned = True
+
     def close(self) -> None:
         """End the thread after the save in progress."""
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=not self._abandoned)
 
-    def _commit(self, written: Future[Any], draft: Path, final: Path, info: dict[str, Any]) -> None:
-        written.result()  # on each rank when the parts of all ranks are on disk
+    def _write(
+        self, copies: dict[str, Any], draft: Path, final: Path, info: dict[str, Any]
+    ) -> None:
+        self._staging.wait()
+        # Returns on each rank when the parts of all ranks are on disk.
+        dcp.save(copies, checkpoint_id=draft, process_group=self._group)
         self._on_first(lambda: self._publish(draft, final, info))
 
     def _publish(self, draft: Path, final: Path, info: dict[str, Any]) -> None:

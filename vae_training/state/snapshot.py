@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_optimizer_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.tensor import DTensor
 
 from vae_training.config import TrainSettings
 from vae_training.data.order import Order, State
@@ -27,7 +29,7 @@ VERSION = 5
 _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
 _FIXED += ("shuffle_shards",)
 # Of settings that runs of this version were begun without.
-_LATER = {"train": "all", "accumulate": 1}
+_LATER = {"train": "all", "accumulate": 1, "gradients": "fp32"}
 # These may change when a run is resumed; its losses then differ from there on.
 _COURSE = (
     "steps",
@@ -40,6 +42,7 @@ _COURSE = (
     "weight_decay",
     "grad_clip",
     "ema_decay",
+    "gradients",
     "precision",
     "dino_layer",
     "align_weight",
@@ -117,6 +120,26 @@ def tensors(
     if optimizer.state:
         held["optimizer"] = get_optimizer_state_dict(objective, optimizer, options=_BY_NAME)
     return held
+
+
+def share(held: dict[str, Any], rank: int, world: int) -> dict[str, Any]:
+    """What `rank` saves of the tensors of a checkpoint: its shards, and a share of the rest.
+
+    What all ranks hold alike is dealt out by bytes, so it is copied and written once, by all
+    together.
+    """
+    loads = [0] * world
+
+    def own(value: Any) -> bool:
+        if not isinstance(value, Tensor) or isinstance(value, DTensor):
+            return True
+        lightest = loads.index(min(loads))
+        loads[lightest] += value.nbytes
+        return lightest == rank
+
+    alike = {part: values for part, values in held.items() if part != "random"}
+    kept = {part: {n: v for n, v in values.items() if own(v)} for part, values in alike.items()}
+    return {part: values for part, values in kept.items() if values} | {"random": held["random"]}
 
 
 def info(

@@ -1,6 +1,7 @@
 """The log of a run: rows in files, scalars on boards, progress lines on the terminal.
 
 steps.jsonl        a row per step: losses, PSNR per kind, learning rate
+refused.jsonl      a row per step that was not taken: its scalars, and the file with its images
 validation.jsonl   a row per validation: PSNR per kind, of the model and of its skip alone; null
                    where all pictures are exact, whose number stands beside it
 grids/             originals above reconstructions, per validation
@@ -20,6 +21,7 @@ from vae_training.data.order import Selection
 from vae_training.metrics.psnr import told
 from vae_training.validation import Report
 from vae_training.watch.boards import Board
+from vae_training.watch.nonfinite import Refused
 
 _SECONDS_PER_LINE = 2.0
 
@@ -64,8 +66,9 @@ class Journal:
         self._boards = boards
         self._files = {
             name: _continue(folder / f"{name}.jsonl", first_step)
-            for name in ("steps", "validation")
+            for name in ("steps", "refused", "validation")
         }
+        self.refusals = (folder / "refused.jsonl").read_text(encoding="utf-8").count("\n")
         self._started_at, self._first = clock(), first_step
         self._phase = ""
         self._since_line = _Tally(clock())
@@ -87,15 +90,34 @@ class Journal:
         shown[f"phase/{report.phase}"] = chosen.progress
         for board in self._boards:
             board.scalars(chosen.step, shown)
-        for fault in report.damaged:
-            print(f"replaced a damaged image: {fault}")
-        self.damaged += report.damaged
+        self._tell_damaged(report.damaged)
         self._since_line.add(report)
         self._whole.add(report)
         now = self._clock()
         new_phase, last = report.phase != self._phase, chosen.step + 1 == self._total
         if new_phase or last or now - self._since_line.began_at >= _SECONDS_PER_LINE:
             self._say(report, now)
+
+    def note(self, sentence: str) -> None:
+        """Print a sentence; what it took is not counted to the speed of the steps."""
+        print(sentence, flush=True)
+        self._started_at = self._clock()
+        self._since_line, self._whole = _Tally(self._clock()), _Tally(self._clock())
+
+    def refused(self, refused: Refused, damaged: tuple[str, ...]) -> None:
+        """Record a step that was not taken, with the images replaced in its batch, and print it."""
+        self.refusals += 1
+        self._tell_damaged(damaged)
+        row = {"step": refused.step, "scalars": refused.scalars, "images": refused.path.name}
+        self._write("refused", row)
+        print(f"not taken: {refused}", flush=True)
+        for board in self._boards:
+            board.scalars(refused.step, {"train/refused_steps": self.refusals})
+
+    def _tell_damaged(self, damaged: tuple[str, ...]) -> None:
+        for fault in damaged:
+            print(f"replaced a damaged image: {fault}")
+        self.damaged += damaged
 
     def _say(self, report: StepReport, now: float) -> None:
         chosen, steps = report.selection, report.selection.step + 1
@@ -165,9 +187,9 @@ def _nullable(values: dict[str, float]) -> dict[str, float | None]:
 
 def _continue(path: Path, first_step: int) -> TextIO:
     kept = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    steps = path.stem == "steps"
     # Rows of steps have the number of their step, from 0; rows of validation count steps done.
-    kept = [line for line in kept if _step(line) < first_step + (not steps)]
+    end = first_step + (path.stem == "validation")
+    kept = [line for line in kept if _step(line) < end]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     return open(path, "a", encoding="utf-8")

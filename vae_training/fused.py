@@ -1,19 +1,20 @@
-"""A residual block whose passes over memory are fused in Triton, for channels_last memory.
+"""Parts of the model with fused passes over memory: Triton kernels for channels_last tensors.
 
     y = norm(x + b) * w, out = silu(y)        b: the bias of the convolution before, or none
     out = shortcut + h + b                    b: that of the second convolution and the shortcut
+    each pixel four times                     in bf16, where autocast takes float32 for it
 
 In torch a block reads or writes its activations 11 times forward and 11 times backward beside the
 convolutions; here it is 7 and 8 times: biases are added, and their gradients summed, where the
 values are at hand, and the gradient of the shortcut is added where that of the norm is written.
 Sums of weights' gradients stay in registers over all tiles of a program, so that tiles of one warp
 never wait for each other.
+
+Sums are float32 inside, and a bf16 result is rounded once, where torch rounds three times.
 """
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,21 +23,49 @@ import triton.language as tl
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.gpu.fused import relative_errors
-from vae_training.model.blocks import EPSILON, ResidualBlock
+from vae_training.model.blocks import EPSILON, ResidualBlock, RmsNorm, Up
 
 _WARPS_AT_ONCE = 16 * 132  # of all multiprocessors together
-# (warps of a program, values of a thread, stages of the loop), and what `tune` found by width.
-Choice = tuple[int, int, int]
-CHOICES: tuple[Choice, ...] = (
-    (4, 16, 1),
-    (1, 16, 1),
-    (4, 8, 1),
-    (8, 8, 1),
-    (8, 16, 1),
-    (4, 16, 3),
-)
-CHOSEN: dict[int, Choice] = {}
+# Warps of a program, values of a thread, stages of its loop: the fastest on an H100 for the narrow
+# levels of the encoder, and for wider rows.
+_NARROW, _WIDE = (8, 8, 1), (4, 16, 3)
+_NARROW_UP_TO = 128
+
+
+def fuse(model: nn.Module) -> None:
+    """Let the parts of `model` run fused, in place; weights keep names and values."""
+    for module in model.modules():
+        if isinstance(module, ResidualBlock):
+            module.fused = block
+        elif isinstance(module, RmsNorm):
+            module.fused = norm_silu
+        elif isinstance(module, Up):
+            module.fused = twice
+
+
+def block(part: ResidualBlock, x: Tensor) -> Tensor:
+    """`part(x)` of float[B, C, H, W]."""
+    n, x = _NormSilu.apply(x, part.norm1.weight, None)
+    h = F.conv2d(n, part.conv1.weight, padding=1)
+    n, _ = _NormSilu.apply(h, part.norm2.weight, part.conv1.bias)
+    h = F.conv2d(n, part.conv2.weight, padding=1)
+    bias = part.conv2.bias
+    if isinstance(part.shortcut, nn.Conv2d):
+        x, bias = F.conv2d(x, part.shortcut.weight), bias + part.shortcut.bias
+    out: Tensor = _Add.apply(x, h, bias)
+    return out
+
+
+def norm_silu(x: Tensor, weight: Tensor) -> Tensor:
+    """silu(rms_norm(x) * weight) over C of float[B, C, H, W], in the precision of x."""
+    out: Tensor = _NormSilu.apply(x, weight, None)[0]
+    return out
+
+
+def twice(x: Tensor) -> Tensor:
+    """float[B, C, H, W] -> float[B, C, 2H, 2W], each pixel four times, in the precision of x."""
+    larger: Tensor = _Twice.apply(x)
+    return larger
 
 
 @triton.jit
@@ -106,6 +135,33 @@ def _add(a_ptr, h_ptr, b_ptr, out_ptr, rows, C, R: tl.constexpr, B: tl.constexpr
     tl.store(out_ptr + at, out.to(out_ptr.dtype.element_ty), mask=inside)
 
 
+@triton.jit
+def _double(x_ptr, out_ptr, rows, W, C, R: tl.constexpr, B: tl.constexpr):  # noqa: N803
+    row = tl.program_id(0).to(tl.int64) * R + tl.arange(0, R)
+    channel = tl.arange(0, B)
+    inside = (row < rows)[:, None] & (channel < C)[None, :]
+    to = (4 * W * (row // W) + 2 * (row % W))[:, None] * C + channel[None, :]
+    x = tl.load(x_ptr + row[:, None] * C + channel[None, :], mask=inside, other=0.0)
+    tl.store(out_ptr + to, x, mask=inside)
+    tl.store(out_ptr + to + C, x, mask=inside)
+    tl.store(out_ptr + to + 2 * W * C, x, mask=inside)
+    tl.store(out_ptr + to + 2 * W * C + C, x, mask=inside)
+
+
+@triton.jit
+def _sum_of_four(g_ptr, gx_ptr, rows, W, C, R: tl.constexpr, B: tl.constexpr):  # noqa: N803
+    row = tl.program_id(0).to(tl.int64) * R + tl.arange(0, R)
+    channel = tl.arange(0, B)
+    inside = (row < rows)[:, None] & (channel < C)[None, :]
+    from_ = (4 * W * (row // W) + 2 * (row % W))[:, None] * C + channel[None, :]
+    g = tl.load(g_ptr + from_, mask=inside, other=0.0).to(tl.float32)
+    g += tl.load(g_ptr + from_ + C, mask=inside, other=0.0).to(tl.float32)
+    g += tl.load(g_ptr + from_ + 2 * W * C, mask=inside, other=0.0).to(tl.float32)
+    g += tl.load(g_ptr + from_ + 2 * W * C + C, mask=inside, other=0.0).to(tl.float32)
+    at = row[:, None] * C + channel[None, :]
+    tl.store(gx_ptr + at, g.to(gx_ptr.dtype.element_ty), mask=inside)
+
+
 class _NormSilu(torch.autograd.Function):
     """(silu(norm(x + b) * w), x); what flows back along x is added to its gradient."""
 
@@ -114,7 +170,7 @@ class _NormSilu(torch.autograd.Function):
         ctx.set_materialize_grads(False)  # where nothing flows back along x
         rows = _rows(x)
         count, channels = rows.shape
-        tall, sizes = _sizes(channels)
+        tall, sizes, _ = _sizes(channels)
         out = torch.empty_like(rows)
         scale = torch.empty(count, device=x.device, dtype=torch.float32)
         given = weight if bias is None else bias
@@ -130,8 +186,7 @@ class _NormSilu(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         rows, weight, bias, scale = ctx.saved_tensors
         count, channels = rows.shape
-        tall, sizes = _sizes(channels)
-        stages = _choice(channels)[2]
+        tall, sizes, stages = _sizes(channels)
         tiles = triton.cdiv(count, tall)
         most = 2 * _WARPS_AT_ONCE // sizes["num_warps"]
         programs = max(1, min(most, tiles // 4))
@@ -156,7 +211,7 @@ class _Add(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, h: Tensor, bias: Tensor) -> Tensor:
         rows = _rows(h)
-        tall, sizes = _sizes(rows.shape[1])
+        tall, sizes, _ = _sizes(rows.shape[1])
         out = torch.empty_like(rows)
         grid = (triton.cdiv(len(rows), tall),)
         _add[grid](_rows(a), rows, bias, out, len(rows), rows.shape[1], **sizes)
@@ -169,49 +224,36 @@ class _Add(torch.autograd.Function):
         return g, g, _rows(g).sum(dim=0, dtype=torch.float32).to(ctx.dtype)
 
 
-def _sizes(channels: int) -> tuple[int, dict[str, int]]:
-    """Rows of a tile, and the sizes of a program."""
-    warps, values, _ = _choice(channels)
+class _Twice(torch.autograd.Function):
+    """Nearest neighbour at twice the resolution."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        rows = _rows(x)
+        ctx.shape = batch, channels, height, width = x.shape
+        tall, sizes, _ = _sizes(channels)
+        out = torch.empty(4 * len(rows), channels, device=x.device, dtype=x.dtype)
+        grid = (triton.cdiv(len(rows), tall),)
+        _double[grid](rows, out, len(rows), width, channels, **sizes)
+        return _image(out, torch.Size((batch, channels, 2 * height, 2 * width)))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        g = _rows(gradients[0])
+        _, channels, _, width = ctx.shape
+        tall, sizes, _ = _sizes(channels)
+        out = torch.empty(len(g) // 4, channels, device=g.device, dtype=g.dtype)
+        grid = (triton.cdiv(len(out), tall),)
+        _sum_of_four[grid](g, out, len(out), width, channels, **sizes)
+        return _image(out, ctx.shape)
+
+
+def _sizes(channels: int) -> tuple[int, dict[str, int], int]:
+    """Rows of a tile, the sizes of a program, and the stages of its loop."""
     block = triton.next_power_of_2(channels)
+    warps, values, stages = _NARROW if block <= _NARROW_UP_TO else _WIDE
     tall = max(1, 32 * warps * values // block)
-    return tall, {"R": tall, "B": block, "num_warps": warps}
-
-
-def _choice(channels: int) -> Choice:
-    return CHOSEN.get(triton.next_power_of_2(channels), CHOICES[0])
-
-
-def tune(
-    channels: int, rows_px: int, device: str, seconds: Callable[[Callable[[], object]], float]
-) -> dict[str, float]:
-    """Milliseconds of norm and SiLU, forward and backward, by choice; the fastest is kept."""
-    block = triton.next_power_of_2(channels)
-    found: dict[str, float] = {}
-    fastest = (float("inf"), CHOICES[0])
-    for choice in CHOICES:
-        warps, values, _ = choice
-        if 32 * warps * values < block:  # a row would not fit
-            continue
-        CHOSEN[block] = choice
-        job = pass_through(norm_silu, channels, rows_px, device)
-        job()
-        took = seconds(job)
-        found[f"{warps} warps, {values} values, {choice[2]} stages"] = round(took * 1e3, 4)
-        fastest = min(fastest, (took, choice))
-    CHOSEN[block] = fastest[1]
-    return found
-
-
-def pass_through(
-    function: Callable[[Tensor, Tensor], Tensor], channels: int, rows_px: int, device: str
-) -> Callable[[], object]:
-    """A job that runs `function` in bf16 on a square of `rows_px`, forward and backward."""
-    dtype = torch.bfloat16
-    x = torch.randn(1, channels, rows_px, rows_px, device=device, dtype=dtype)
-    x = x.to(memory_format=torch.channels_last).requires_grad_()
-    g = torch.randn_like(x)
-    weight = torch.ones(channels, device=device).requires_grad_()
-    return lambda: torch.autograd.grad(function(x, weight), (x, weight), g)
+    return tall, {"R": tall, "B": block, "num_warps": warps}, stages
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -221,64 +263,3 @@ def _rows(x: Tensor) -> Tensor:
 def _image(rows: Tensor, shape: torch.Size) -> Tensor:
     batch, channels, height, width = shape
     return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
-
-
-def norm_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """silu(rms_norm(x + bias) * weight) over C of float[B, C, H, W], in the precision of x."""
-    out: Tensor = _NormSilu.apply(x, weight, bias)[0]
-    return out
-
-
-def use_blocks(model: nn.Module) -> None:
-    """Let all residual blocks of `model` run fused; weights stay as they are."""
-
-    def forward(self: ResidualBlock, x: Tensor) -> Tensor:
-        n, x = _NormSilu.apply(x, self.norm1.weight, None)
-        h = F.conv2d(n, self.conv1.weight, padding=1)
-        n, _ = _NormSilu.apply(h, self.norm2.weight, self.conv1.bias)
-        h = F.conv2d(n, self.conv2.weight, padding=1)
-        bias = self.conv2.bias
-        if isinstance(self.shortcut, nn.Conv2d):
-            x, bias = F.conv2d(x, self.shortcut.weight), bias + self.shortcut.bias
-        out: Tensor = _Add.apply(x, h, bias)
-        return out
-
-    for module in model.modules():
-        if isinstance(module, ResidualBlock):
-            module.forward = types.MethodType(forward, module)  # type: ignore[method-assign]
-
-
-def block_errors(device: str, dtype: torch.dtype, side: int = 24) -> dict[str, float]:
-    """Largest ||a - b|| / ||b|| of a block and its gradients against float64: fused and torch's."""
-    worst: dict[str, float] = {}
-    for width_in, width in ((96, 96), (96, 144)):
-        torch.manual_seed(width)
-        plain = ResidualBlock(width_in, width).to(device)
-        for weight in plain.parameters():  # norms and biases that matter
-            weight.data.add_(0.2 * torch.randn_like(weight) * (weight.ndim == 1))
-        plain.to(memory_format=torch.channels_last)
-        fused, true = _copy(plain, width_in, width), _copy(plain, width_in, width).double()
-        use_blocks(fused)
-        x = torch.randn(2, width_in, side, side + 3, device=device)
-        g = torch.randn(2, width, side, side + 3, device=device)
-        wanted = _results(true, x.double(), g.double(), torch.float64)
-        for name, block in (("fused", fused), ("torch", plain)):
-            for part, error in relative_errors(_results(block, x, g, dtype), wanted).items():
-                key = f"{name} {part}"
-                worst[key] = max(worst.get(key, 0.0), error)
-    return worst
-
-
-def _copy(block: ResidualBlock, width_in: int, width: int) -> ResidualBlock:
-    other = ResidualBlock(width_in, width).to(next(block.parameters()).device)
-    other.load_state_dict(block.state_dict())
-    return other.to(memory_format=torch.channels_last)
-
-
-def _results(block: nn.Module, x: Tensor, g: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
-    x = x.to(dtype, memory_format=torch.channels_last).requires_grad_()
-    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        out = block(x)
-    named = dict(block.named_parameters())
-    gradients = torch.autograd.grad(out, [x, *named.values()], g.to(out.dtype))
-    return {"out": out, **dict(zip(["grad_x", *named], gradients, strict=True))}
