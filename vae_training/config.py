@@ -101,6 +101,17 @@ class TrainSettings(Settings):
     seed: int = Field(0, ge=0, description="of weights, order and crops")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     workers: int = Field(2, ge=1, description="decoding threads per process")
+    cache: str = Field(
+        "",
+        description="folder for the index and for shards of remote corpora"
+        " (default: ~/.cache/vae-corpus/training)",
+    )
+    cache_gb: float = Field(
+        64,
+        ge=0,
+        description="largest size on each node of the shards of a remote corpus in --cache, in GB;"
+        " 0: a request for every image",
+    )
     threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: its own choice")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
     validate_every: int = Field(

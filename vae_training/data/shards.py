@@ -6,9 +6,10 @@ One row per stored image, as numpy columns: 32 bytes a row besides the keys.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import fsspec
 import numpy as np
@@ -21,10 +22,14 @@ from vae_corpus.curriculum import CorpusError
 from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.words import GROUP_COLUMNS, Bucket, Group
 from vae_training.data.ranges import Reader, reader_of
+from vae_training.data.reading import Encoded, finish
 
 _COLUMNS = ["shard", "key", "offset", "bytes", "parent"]
 _GROUP = list(GROUP_COLUMNS)
 _INDEXES_AT_ONCE = 16  # most of the time is waiting, where the corpus is far away
+
+# Waits for an image whose reading has begun.
+Asked = Callable[[], Encoded]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,7 @@ class Shards:
     groups: tuple[Group, ...]
     parent: NDArray[np.uint64]
     keys: pa.ChunkedArray
+    sizes: NDArray[np.int64]  # number in names -> bytes of the tar
     reader: Reader
 
     def __len__(self) -> int:
@@ -51,41 +57,28 @@ class Shards:
     def key(self, row: int) -> str:
         return str(self.keys[row].as_py())
 
+    def path(self, number: int) -> str:
+        """The path or URL of a tar."""
+        return f"{self.corpus}/{self.names[number]}"
+
     def where(self, row: int) -> str:
         """The place of a row, for messages."""
-        return f"{self.key(row)} in {self.corpus}/{self.names[self.shard[row]]}"
+        return f"{self.key(row)} in {self.path(self.shard[row])}"
 
-    def read(self, row: int) -> bytes:
-        """The encoded image of a row; CorpusError when its tar is gone, cut or unreachable."""
-        return self.read_each([row])[0]
+    def read(self, row: int) -> Encoded:
+        """The encoded image of a row, or a fault, `unreadable`, if a store has lost its tar.
 
-    def read_each(self, rows: Sequence[int]) -> list[bytes]:
-        """The encoded images of rows; errors as for `read`."""
+        CorpusError when a local tar is gone or cut, or nothing of the store can be read.
+        """
+        return self.ask([row])[0]()
+
+    def ask(self, rows: Sequence[int]) -> list[Asked]:
+        """Begin to read the images of rows; each of the calls waits for one, as `read` does."""
         places = (column[rows].tolist() for column in (self.shard, self.offset, self.bytes))
-        return [self._read(*place) for place in zip(*places, strict=True)]
+        return [self._ask(self.path(n), *place) for n, *place in zip(*places, strict=True)]
 
-    def _read(self, shard: int, offset: int, size: int) -> bytes:
-        path = f"{self.corpus}/{self.names[shard]}"
-        try:
-            data = self.reader.read(path, offset, size)
-        except FileNotFoundError:
-            raise CorpusError(f"{path} is gone: build the corpus again to restore it") from None
-        except OSError as error:
-            raise CorpusError(
-                f"cannot read {path} ({error}): mend the disk or the way to the server; the same"
-                " command resumes"
-            ) from None
-        if len(data) > size:
-            raise CorpusError(
-                f"asked for {size} bytes of {path}, got {len(data)}: the server does not answer"
-                " range requests; use one that does, or copy the corpus to a disk"
-            )
-        if len(data) < size:
-            raise CorpusError(
-                f"{path} ends before byte {offset + size}: the tar is truncated; delete it and"
-                " its .parquet and build the corpus again"
-            )
-        return data
+    def _ask(self, path: str, offset: int, size: int) -> Asked:
+        return partial(finish, self.reader.ask(path, offset, size), path, offset, size)
 
 
 def open_shards(corpus: str) -> Shards:
@@ -114,6 +107,7 @@ def open_shards(corpus: str) -> Shards:
         groups=groups,
         parent=np.concatenate([p.parent for p in parts]),
         keys=pa.chunked_array([p.keys for p in parts]),
+        sizes=np.array([sizes[f"{name}.tar"] for name in names]),
         reader=reader_of(corpus),
     )
 
