@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,8 +15,6 @@ from tests.vae_training.data.remote_corpus import (
     batches,
     opened,
     seen,
-    stored,
-    write_corpus,
 )
 from vae_training.data import cached, loader, prefetch
 
@@ -32,16 +29,6 @@ pytestmark = [
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A block here has fewer steps than the loader plans at once; real ones have thousands."""
     monkeypatch.setattr(loader, "_SELECTED_TOGETHER", 2)
-
-
-@pytest.fixture(scope="session")
-def shards(tmp_path_factory: pytest.TempPathFactory, write: SimpleNamespace) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("shards"), write)
-
-
-@pytest.fixture
-def url(shards: Path, slow_s3: SlowStore, tmp_path: Path) -> str:
-    return stored(shards, slow_s3.root / "bucket", tmp_path.name)
 
 
 def cached_shards(cache: Path) -> list[int]:
