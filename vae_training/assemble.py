@@ -45,7 +45,9 @@ def assemble(
     found = checkpoints.latest()
     start = start_of(settings.init) if settings.init else None
     settings = snapshot.settle(settings, ranks.world, found, start)
-    data = open_data(settings, ranks.world)
+    data = open_data(
+        settings, ranks.world, local_rank=ranks.local_rank, local_world=ranks.local_world
+    )
     objective, notes = build_objective(settings, data.curriculum)
     if found is not None:
         notes += snapshot.changes(settings, found)

@@ -23,6 +23,7 @@ from vae_training.losses.objective import Objective
 class Ranks:
     """This process among all. `device` computes its share of a batch.
 
+    `local_rank` of `local_world` are those of this node, which share what is kept on its disk.
     `background` is a CPU group of all ranks that only checkpoints use.
     """
 
@@ -30,6 +31,8 @@ class Ranks:
     rank: int
     world: int
     background: dist.ProcessGroup
+    local_rank: int = 0
+    local_world: int = 1
 
     @property
     def first(self) -> bool:
@@ -81,6 +84,9 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
         rank=dist.get_rank(),
         world=dist.get_world_size(),
         background=dist.new_group(backend="gloo"),
+        # A launcher that does not tell both leaves each rank to itself.
+        local_rank=int(environment["LOCAL_RANK"]) if "LOCAL_WORLD_SIZE" in environment else 0,
+        local_world=int(environment.get("LOCAL_WORLD_SIZE", "1")),
     )
 
 

@@ -11,10 +11,11 @@ import copy
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.seeds import generator
 from vae_training.compilation import memory_layout
 from vae_training.config import TrainSettings
@@ -37,6 +38,7 @@ from vae_training.state.statistics import write_statistics
 from vae_training.update import Update
 from vae_training.validation import Report, validate
 from vae_training.watch.boards import open_boards
+from vae_training.watch.end_of_data import end_of_data
 from vae_training.watch.journal import Journal, StepReport
 from vae_training.watch.nonfinite import refuse
 from vae_training.watch.picture_grid import write_grid
@@ -93,7 +95,7 @@ class Trainer:
 
     def run(self) -> Outcome:
         """Train to the end, or until `stopped` is True on any rank; the state is saved."""
-        loader = Loader(
+        self._loader = Loader(
             shards=self.data.shards,
             order=self.data.order,
             workers=self.settings.workers,
@@ -105,7 +107,7 @@ class Trainer:
             record(self.folder, self.data)
         journal = self._journal() if self.ranks.first else None
         self._flops_per_px = training_flops_per_px(self._averaged, self.settings.train)
-        batches = feed(loader.batches(self.state, self.total), self.ranks.device)
+        batches = feed(self._loader.batches(self.state, self.total), self.ranks.device)
         try:
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
             while self.state.step < self.total and not stop:
@@ -139,7 +141,7 @@ class Trainer:
     def _train(self, batches: Iterator[Batch], journal: Journal | None) -> bool:
         """One step; True when some rank has been asked to stop."""
         began = self._clock()
-        batch = next(batches)
+        batch, unread = self._next(batches)
         waited = self._clock() - began
         chosen, phase = batch.selection, self.data.curriculum.phases[batch.selection.phase]
         lr = rate(self.settings, chosen.step, self.total)
@@ -157,7 +159,13 @@ class Trainer:
         kinds = sorted({group.kind for group in groups})
         own_kinds = [groups[n].kind for n in chosen.groups[self.ranks.rank :: self.ranks.world]]
         of_kind = psnr_sums(own[len(terms) :], own_kinds, kinds)
-        stop, *sums = self.ranks.sums([float(self._stopped()), *own[: len(terms)], *of_kind])
+        flags = [float(self._stopped()), float(unread is not None)]
+        stop, out_of_data, *sums = self.ranks.sums([*flags, *own[: len(terms)], *of_kind])
+        if out_of_data:
+            self._update.discard()
+            self._save()
+            self._checkpoints.wait()
+            raise end_of_data(unread, self.ranks, saved=self.folder / "checkpoints")
         scalars = {n: s / self.ranks.world for n, s in zip(terms, sums, strict=False)}
         if not all(math.isfinite(value) for value in scalars.values()):
             self._update.discard()
@@ -185,6 +193,17 @@ class Trainer:
             )
             journal.step(report)
         return stop > 0
+
+    def _next(self, batches: Iterator[Batch]) -> tuple[Batch, CorpusError | None]:
+        """The next batch; one of black pixels where it cannot be read, and why.
+
+        Other ranks wait for the gradient of this one, and then save the state with it.
+        """
+        try:
+            return next(batches), None
+        except CorpusError as error:
+            blank = self._loader.blank(self.state)
+            return replace(blank, pixels=blank.pixels.to(self.ranks.device)), error
 
     def _validate(self, journal: Journal | None) -> tuple[Report, Path]:
         """Validate the averaged weights; all ranks take part. Returns the path of the grid too."""

@@ -118,11 +118,11 @@ class Forked:
         assert self._ranks[0].pid is not None
         os.kill(self._ranks[0].pid, signal.SIGTERM)
 
-    def finish(self) -> str:
-        """What it printed; AssertionError when it does not end with code 0."""
+    def finish(self, code: int = 0) -> str:
+        """What it printed; AssertionError when it does not end with `code`."""
         for process in self._ranks:
             process.join(180)
-            assert process.exitcode == 0, self.said()
+            assert process.exitcode == code, self.said()
         return self.said()
 
 

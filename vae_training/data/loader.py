@@ -99,6 +99,12 @@ class Loader:
                         job.cancel()
                 self.shards.reader.expect((), ())
 
+    def blank(self, state: State) -> Batch:
+        """Black pixels of the size that this rank's share of the batch at `state` has."""
+        chosen = self.order.select(state)
+        pixels = self._allocate(chosen, []).zero_()
+        return Batch(selection=chosen, pixels=pixels, rows=(), damaged=())
+
     def _allocate(self, chosen: Selection, memory: list[torch.Tensor]) -> torch.Tensor:
         """Room for this rank's share of a batch, in used memory where some is large enough."""
         shape = (len(self._slots(chosen)), chosen.bucket.height, chosen.bucket.width, 3)
