@@ -31,11 +31,12 @@ def assemble(
     *,
     clock: Callable[[], float],
     stopped: Callable[[], bool],
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[Trainer, list[str]]:
     """The trainer, at the newest checkpoint of its folder, and notes for people.
 
-    All ranks call it together. ValueError (CorpusError, CheckpointError) says what does not fit
-    and what to do.
+    `tell` hears what takes a while before. All ranks call it together. ValueError (CorpusError,
+    CheckpointError) says what does not fit and what to do.
     """
     checkpoints = Checkpoints(
         Path(settings.out) / "checkpoints",
@@ -46,7 +47,11 @@ def assemble(
     start = start_of(settings.init) if settings.init else None
     settings = snapshot.settle(settings, ranks.world, found, start)
     data = open_data(
-        settings, ranks.world, local_rank=ranks.local_rank, local_world=ranks.local_world
+        settings,
+        ranks.world,
+        tell,
+        local_rank=ranks.local_rank,
+        local_world=ranks.local_world,
     )
     objective, notes = build_objective(settings, data.curriculum)
     if found is not None:

@@ -26,6 +26,17 @@ class TrainSettings(Settings):
     """Train an autoencoder on a corpus."""
 
     corpus: str = Field(description="folder or URL of a corpus with curriculum.json and shards/")
+    cache: str = Field(
+        "",
+        description="folder of this machine for the index of the corpus, and for shards of one that"
+        " is far away (default: ~/.cache/vae-corpus/training)",
+    )
+    cache_gb: float = Field(
+        64,
+        ge=0,
+        description="largest size on each node of the shards of a remote corpus in --cache, in GB;"
+        " 0: a request for every image",
+    )
     model: str = Field("tiny", description=f"one of {', '.join(configs.CONFIGS)}")
     init: str | None = Field(
         None,
@@ -98,20 +109,12 @@ class TrainSettings(Settings):
         " as hard as the reconstruction; fixed: lambda_align",
     )
     align_weight_max: float = Field(1e4, gt=0, description="largest ratio where it is adaptive")
+    shuffle_shards: int = Field(
+        32, ge=1, description="shards of a kind and rung that samples are shuffled over at a time"
+    )
     seed: int = Field(0, ge=0, description="of weights, order and crops")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
     workers: int = Field(2, ge=1, description="decoding threads per process")
-    cache: str = Field(
-        "",
-        description="folder for the index and for shards of remote corpora"
-        " (default: ~/.cache/vae-corpus/training)",
-    )
-    cache_gb: float = Field(
-        64,
-        ge=0,
-        description="largest size on each node of the shards of a remote corpus in --cache, in GB;"
-        " 0: a request for every image",
-    )
     threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: its own choice")
     checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
     validate_every: int = Field(

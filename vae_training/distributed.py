@@ -23,6 +23,7 @@ from vae_training.losses.objective import Objective
 class Ranks:
     """This process among all. `device` computes its share of a batch.
 
+    `nodes` are the machines, with equally many ranks on each; 1 where that is not known.
     `local_rank` of `local_world` are those of this node, which share what is kept on its disk.
     `background` is a CPU group of all ranks that only checkpoints use.
     """
@@ -30,6 +31,7 @@ class Ranks:
     device: torch.device
     rank: int
     world: int
+    nodes: int
     background: dist.ProcessGroup
     local_rank: int = 0
     local_world: int = 1
@@ -79,15 +81,26 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
         dist.init_process_group(backend)
     else:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    background = dist.new_group(backend="gloo")
     return Ranks(
         device=own,
         rank=dist.get_rank(),
         world=dist.get_world_size(),
-        background=dist.new_group(backend="gloo"),
+        nodes=_nodes(int(environment.get("LOCAL_WORLD_SIZE", "0")), background),
+        background=background,
         # A launcher that does not tell both leaves each rank to itself.
         local_rank=int(environment["LOCAL_RANK"]) if "LOCAL_WORLD_SIZE" in environment else 0,
         local_world=int(environment.get("LOCAL_WORLD_SIZE", "1")),
     )
+
+
+def _nodes(local: int, group: dist.ProcessGroup) -> int:
+    """How many machines there are, from the ranks on this one; 1 unless all have equally many."""
+    world = dist.get_world_size()
+    everywhere: list[Any] = [None] * world
+    dist.all_gather_object(everywhere, local, group=group)
+    alike = set(everywhere) == {local} and local > 0 and world % local == 0
+    return world // local if alike else 1
 
 
 def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:

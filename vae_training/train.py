@@ -73,7 +73,9 @@ def _main(argv: Sequence[str] | None) -> int:
     except ValueError as error:
         raise reader.SettingsError(str(error)) from None
     try:
-        trainer, notes = assemble(settings, ranks, clock=time.perf_counter, stopped=stopped)
+        trainer, notes = assemble(
+            settings, ranks, clock=time.perf_counter, stopped=stopped, tell=_tell
+        )
         if ranks.first:
             _introduce(trainer, notes)
         outcome = trainer.run()
@@ -95,6 +97,10 @@ def _main(argv: Sequence[str] | None) -> int:
         return code
     ranks.close()
     return 0
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
 
 
 def _asked_to_stop(alone: bool) -> Callable[[], bool]:

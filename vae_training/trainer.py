@@ -101,6 +101,7 @@ class Trainer:
             workers=self.settings.workers,
             rank=self.ranks.rank,
             world=self.ranks.world,
+            nodes=self.ranks.nodes,
             pin=self.ranks.device.type == "cuda",
         )
         if self.ranks.first:
@@ -157,7 +158,7 @@ class Trainer:
         own = seen.tolist()
         groups = self.data.order.groups
         kinds = sorted({group.kind for group in groups})
-        own_kinds = [groups[n].kind for n in chosen.groups[self.ranks.rank :: self.ranks.world]]
+        own_kinds = [groups[chosen.groups[slot]].kind for slot in batch.slots]
         of_kind = psnr_sums(own[len(terms) :], own_kinds, kinds)
         flags = [float(self._stopped()), float(unread is not None)]
         stop, out_of_data, *sums = self.ranks.sums([*flags, *own[: len(terms)], *of_kind])

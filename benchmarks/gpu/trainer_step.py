@@ -46,7 +46,7 @@ def trainer_step(
         judges.features(judged, device) if setup.full_loss else None,
         adaptive=judges.LARGEST_WEIGHT if setup.full_loss and setup.adaptive else None,
     )
-    alone = Ranks(device=torch.device(device), rank=0, world=1, background=cast(Any, None))
+    alone = Ranks(device=torch.device(device), rank=0, world=1, nodes=1, background=cast(Any, None))
     update = Update(objective, cast(Any, types.SimpleNamespace(**_DEFAULTS)), alone)
     update.start()
     weights = LossWeights(lpips=1.0, align=0.5) if setup.full_loss else LossWeights()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -157,6 +158,15 @@ def write_curriculum(corpus: Path, phases: list[dict[str, Any]]) -> None:
     groups = [dict(zip(names, g, strict=True), samples=n) for g, n in counts.items()]
     data = {"version": 1, "seed": 0, "groups": groups, "phases": phases}
     (corpus / "curriculum.json").write_text(json.dumps(data))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of this process and those that it starts: indexes stay out of the user's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder / "vae-corpus" / "training"
 
 
 @pytest.fixture(scope="session")

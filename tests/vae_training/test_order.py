@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import vae_training.data.order as order_module
+from tests.vae_training.data.made_up import runs_of
 from vae_corpus.curriculum import CorpusError, Phase, Ramp
 from vae_corpus.seeds import permuted
 from vae_corpus.words import GENERAL, TEXT_REAL, TEXT_SYNTH, Bucket, Group
@@ -33,17 +33,18 @@ def make_phase(**changes: Any) -> Phase:
     return replace(base, **changes)
 
 
-def make_order(*phases: Phase, multiple: int = 1, steps: int = 400) -> Order:
-    group = np.repeat(np.arange(len(GROUPS), dtype=np.int32), COUNTS)
+def make_order(*phases: Phase, multiple: int = 1, steps: int = 400, seed: int = 3) -> Order:
     phases = phases or (make_phase(),)
     return Order(
         groups=GROUPS,
-        group=group,
-        training=np.ones(len(group), dtype=bool),
+        runs=runs_of([COUNTS[:2], COUNTS[2:3], COUNTS[3:]], [(0, 1), (2,), (3, 4, 5)]),
+        left_out=np.empty(0, dtype=np.int64),
+        corpus="made up",
         schedule=schedule([64 * steps] * len(phases), [8] * len(phases), steps),
         mixtures=Mixtures(phases, GROUPS, COUNTS),
         size=BatchSize(pixels=8 * 256 * 256, multiple=multiple),
-        seed=3,
+        shuffle_shards=32,
+        seed=seed,
     )
 
 
@@ -160,21 +161,6 @@ def test_a_ramp_moves_the_mixture() -> None:
         {GROUPS[g].kind for cell in mixtures.at(0, t).cells for g in cell.groups} for t in (0, 1)
     ]
     assert kinds == [{GENERAL}, {TEXT_SYNTH}]
-
-
-def test_the_order_does_not_depend_on_how_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def rows() -> list[tuple[int, ...]]:
-        order = make_order()
-        state, found = order.start(), []
-        for _ in range(30):
-            draw = order.select(state)
-            state = draw.after
-            found.append(draw.rows)
-        return found
-
-    whole = rows()
-    monkeypatch.setattr(order_module, "_BLOCK", 3)  # groups have 7 to 40 members
-    assert rows() == whole
 
 
 def test_drawing_depends_on_the_state_alone() -> None:

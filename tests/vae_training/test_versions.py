@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.vae_training.data.made_up import runs_of
 from tests.versions import assert_recorded
 from vae_corpus import curriculum
 from vae_corpus.curriculum import Phase, Ramp
@@ -49,11 +50,13 @@ def checkpoint_bytes() -> bytes:
     optimizer.step()
     order = Order(
         groups=GROUPS,
-        group=np.repeat(np.arange(2, dtype=np.int32), 8),
-        training=np.ones(16, dtype=np.bool_),
+        runs=runs_of([[4, 4], [4, 4]], [(0, 1), (0, 1)]),
+        left_out=np.empty(0, dtype=np.int64),
+        corpus="made up",
         schedule=Schedule(steps=(4,)),
         mixtures=Mixtures((PHASE,), GROUPS, [8, 8]),
         size=BatchSize(pixels=8 * 256 * 256),
+        shuffle_shards=32,
         seed=0,
     )
     try:
@@ -78,7 +81,7 @@ WRITTEN: dict[str, tuple[str, int, Callable[[], bytes]]] = {
 }
 RECORDED = {
     "curriculum.json": (1, "df992d9ca935ebab"),
-    "checkpoints": (4, "4053b81b9b8683c7"),
+    "checkpoints": (5, "32509baa0d6cce60"),
 }
 
 

@@ -8,15 +8,14 @@ that decoding threads find the answer.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from vae_training.data.cache import ShardCache
+from vae_training.data.index import cache_of
+from vae_training.data.listing import digest
 from vae_training.data.prefetch import Prefetch
 from vae_training.data.ranges import Answer, OpenFile, RemoteReader
 from vae_training.data.shards import Shards
@@ -37,12 +36,11 @@ def through_cache(
     """
     if not isinstance(shards.reader, RemoteReader) or not limit_gb:
         return shards
-    sizes = shards.sizes.tolist()
-    facts = [shards.corpus, shards.names, sizes]
-    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    root = Path(folder or "~/.cache/vae-corpus/training").expanduser()
+    root = cache_of(folder)
     try:
-        cache = ShardCache(root, digest, sizes, int(limit_gb * 1e9))
+        cache = ShardCache(
+            root, digest([shards.corpus, shards.digest()]), shards.tar_bytes, int(limit_gb * 1e9)
+        )
     except OSError as error:
         print(
             f"warning: no cache of shards in {root} ({error}): every image is read with a request;"

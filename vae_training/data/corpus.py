@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +33,17 @@ class Data:
 
 
 def open_data(
-    settings: TrainSettings, world: int, *, local_rank: int = 0, local_world: int = 1
+    settings: TrainSettings,
+    world: int,
+    tell: Callable[[str], None] = lambda line: None,
+    *,
+    local_rank: int = 0,
+    local_world: int = 1,
 ) -> Data:
     """Open the corpus and plan the order; CorpusError or ValueError when settings do not fit it.
 
-    `local_rank` of `local_world` are those of this node, whose ranks share a cache of shards.
+    `tell` hears when an index is made, which takes a while. `local_rank` of `local_world` are those
+    of this node, whose ranks share a cache of shards.
     """
     multiple = settings.batch_multiple or world
     if multiple % world:
@@ -45,12 +52,13 @@ def open_data(
             f" of {world}, or 0"
         )
     curriculum = cropped(read_curriculum(settings.corpus), settings)
-    shards = open_shards(settings.corpus)
+    shards = open_shards(settings.corpus, settings.cache, tell)
     _check_counts(curriculum, shards)
     _check_buckets(settings, shards)
     holdout = hold_out(shards, settings.validation_samples)
     size = BatchSize(pixels=settings.batch_pixels or 0, multiple=multiple)
-    counts = np.bincount(shards.group[holdout.training], minlength=len(shards.groups)).tolist()
+    held = np.bincount(shards.group[holdout.left_out], minlength=len(shards.groups)).tolist()
+    counts = [n - out for n, out in zip(shards.samples(), held, strict=True)]
     try:
         mixtures = Mixtures(curriculum.phases, shards.groups, counts)
     except CorpusError as error:
@@ -60,11 +68,13 @@ def open_data(
     means = [_mean_batch(mixtures, number, size) for number in range(len(curriculum.phases))]
     order = Order(
         groups=shards.groups,
-        group=shards.group,
-        training=holdout.training,
+        runs=shards.runs,
+        left_out=holdout.left_out,
+        corpus=shards.digest(),
         schedule=schedule([p.samples for p in curriculum.phases], means, settings.steps),
         mixtures=mixtures,
         size=size,
+        shuffle_shards=settings.shuffle_shards,
         seed=settings.seed,
     )
     shards = through_cache(
@@ -96,8 +106,7 @@ def _mean_batch(mixtures: Mixtures, phase: int, size: BatchSize) -> float:
 
 
 def _check_counts(curriculum: Curriculum, shards: Shards) -> None:
-    counts = np.bincount(shards.group, minlength=len(shards.groups)).tolist()
-    held = dict(zip(shards.groups, counts, strict=True))
+    held = dict(zip(shards.groups, shards.samples(), strict=True))
     for group, samples in curriculum.groups.items():
         if held.get(group, 0) != samples:
             raise CorpusError(

@@ -11,10 +11,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from vae_corpus.pictures.decode import Fault
@@ -24,13 +25,12 @@ from vae_training.data.crops import OpenedWindow, Pixels, Place, decode_window, 
 from vae_training.data.order import Order, Selection, State
 from vae_training.data.reading import none_readable
 from vae_training.data.shards import Asked, Shards
+from vae_training.data.sharing import assign
 
 _ATTEMPTS = 16
 _IMAGES_PER_JOB = 16
 _SELECTED_TOGETHER = 16
 
-# The shards that are read at a state, and those after them.
-Coming = Callable[[State], tuple[Sequence[int], Sequence[int]]]
 # The row that filled a place, and the faults of rows that could not.
 Filled = tuple[int, list[str]]
 # A batch in progress: its selection, its memory, and the jobs that fill it.
@@ -41,18 +41,23 @@ Pending = tuple[Selection, torch.Tensor, list[Future[list[Filled]]]]
 class Batch:
     """The share of one rank: `pixels` uint8[B, H, W, 3], their `rows`, and replaced images.
 
-    `damaged` has a sentence per replaced image: slug, key and tar.
+    `slots` are their places in the global batch; `damaged` has a sentence per replaced image: slug,
+    key and tar.
     """
 
     selection: Selection
     pixels: torch.Tensor
     rows: tuple[int, ...]
+    slots: tuple[int, ...]
     damaged: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loader:
-    """Prepares up to `ahead` batches with `workers` threads, for rank `rank` of `world`."""
+    """Prepares up to `ahead` batches with `workers` threads, for rank `rank` of `world`.
+
+    The ranks are on `nodes` machines, equally many on each, one machine after the other.
+    """
 
     shards: Shards
     order: Order
@@ -60,8 +65,8 @@ class Loader:
     ahead: int = 3
     rank: int = 0
     world: int = 1
+    nodes: int = 1
     pin: bool = False
-    coming: Coming | None = None
 
     def batches(self, state: State, stop: int) -> Generator[Batch, None, None]:
         """The batches of steps `state.step` to `stop - 1`.
@@ -89,6 +94,7 @@ class Loader:
                         selection=chosen,
                         pixels=pixels,
                         rows=tuple(row for row, _ in done),
+                        slots=tuple(self._slots(chosen)),
                         damaged=tuple(fault for _, faults in done for fault in faults),
                     )
                     if not self.pin:
@@ -103,7 +109,7 @@ class Loader:
         """Black pixels of the size that this rank's share of the batch at `state` has."""
         chosen = self.order.select(state)
         pixels = self._allocate(chosen, []).zero_()
-        return Batch(selection=chosen, pixels=pixels, rows=(), damaged=())
+        return Batch(selection=chosen, pixels=pixels, rows=(), slots=(), damaged=())
 
     def _allocate(self, chosen: Selection, memory: list[torch.Tensor]) -> torch.Tensor:
         """Room for this rank's share of a batch, in used memory where some is large enough."""
@@ -114,8 +120,9 @@ class Loader:
                 return used[:size].view(shape)
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self.pin)
 
-    def _slots(self, chosen: Selection) -> range:
-        return range(self.rank, len(chosen.rows), self.world)
+    def _slots(self, chosen: Selection) -> Sequence[int]:
+        ranks = assign(chosen.places, self.nodes, self.world)
+        return [int(slot) for slot in np.flatnonzero(ranks == self.rank)]
 
     def _plans(self, state: State, stop: int) -> Iterator[tuple[Selection, list[Place]]]:
         """Per step the selection, and crops and flips of this rank's share.
@@ -124,9 +131,9 @@ class Loader:
         `open_image`).
         """
         while state.step < stop:
-            if self.coming is not None:
-                # All batches before have been asked for: what only they need may go.
-                self.shards.reader.expect(*self.coming(state))
+            # All batches before have been asked for: what only they need may go.
+            node = self.rank * self.nodes // self.world
+            self.shards.reader.expect(*self.order.coming(state, node, self.nodes))
             plans = []
             while state.step < stop and len(plans) < _SELECTED_TOGETHER:
                 chosen = self.order.select(state)

@@ -5,14 +5,12 @@
     order     seed, step, counters -> rows of the batch, new counters
 
 The state is one counter per group, so a run resumes exactly with other workers or ranks. Each
-group is read in a seeded permutation per epoch: no sample comes twice before all came once.
+group is walked through in a seeded order per epoch (`blocks`): no sample comes twice before all
+came once.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vae_corpus.curriculum import CorpusError
-from vae_corpus.seeds import generator, permuted
+from vae_corpus.seeds import generator
 from vae_corpus.words import Bucket, Group
+from vae_training.data.blocks import Blocks
+from vae_training.data.index import Runs
+from vae_training.data.listing import digest
 from vae_training.data.mixture import Mixtures
 from vae_training.data.schedule import Schedule
-
-# Positions of a permutation that are computed together: one by one they cost a twentieth of the
-# time that a batch of four takes to decode.
-_BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +44,10 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The rows of one global batch, all of one rung and bucket; `after` is the next state."""
+    """The rows of one global batch, all of one rung and bucket; `after` is the next state.
+
+    `places` has for each row where its shard stands in the order of its lane.
+    """
 
     step: int
     phase: int
@@ -56,6 +56,7 @@ class Selection:
     bucket: Bucket
     rows: tuple[int, ...]
     groups: tuple[int, ...]
+    places: tuple[int, ...]
     after: State
 
     @property
@@ -78,20 +79,23 @@ class BatchSize:
 
 
 class Order:
-    """The order of a run over rows of a corpus; `group` has the group number of each row.
+    """The order of a run over the rows of a corpus, which lie in `runs`.
 
-    `training` is False for rows that are held out.
+    `left_out` are sorted rows that are never trained on; `corpus` is a digest of the shards that
+    the rows lie in, `shuffle_shards` the shards that a group is shuffled over at a time.
     """
 
     def __init__(
         self,
         *,
         groups: tuple[Group, ...],
-        group: NDArray[np.int32],
-        training: NDArray[np.bool_],
+        runs: Runs,
+        left_out: NDArray[np.int64],
+        corpus: str,
         schedule: Schedule,
         mixtures: Mixtures,
         size: BatchSize,
+        shuffle_shards: int,
         seed: int,
     ) -> None:
         self.groups = groups
@@ -99,26 +103,21 @@ class Order:
         self.mixtures = mixtures
         self.size = size
         self.seed = seed
-        rows = np.flatnonzero(training)
-        numbers = group[rows]
-        borders = np.cumsum(np.bincount(numbers, minlength=len(groups)))[:-1]
-        self._members = np.split(rows[np.argsort(numbers, kind="stable")], borders)
-        # Per group the current block of its permutation, and the next one.
-        self._block = functools.lru_cache(2 * len(groups))(self._permute)
+        self._blocks = Blocks(groups, runs, left_out, shuffle_shards=shuffle_shards, seed=seed)
+        self._facts = [corpus, shuffle_shards]
+        self._sizes = self._blocks.sizes()
 
     def sizes(self) -> list[int]:
         """Training images per group."""
-        return [len(members) for members in self._members]
+        return list(self._sizes)
 
     def start(self) -> State:
         return State(step=0, counters=(0,) * len(self.groups))
 
     def digest(self) -> str:
-        """A digest of groups and their sizes: counters are valid for this corpus alone."""
-        facts = [
-            [*vars(g).values(), len(m)] for g, m in zip(self.groups, self._members, strict=True)
-        ]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+        """A digest of shards, groups and their sizes: counters are valid for this corpus alone."""
+        groups = zip(self.groups, self._sizes, strict=True)
+        return digest([self._facts, [[*vars(group).values(), size] for group, size in groups]])
 
     def select(self, state: State) -> Selection:
         """The batch of `state.step`; CorpusError when the state is of another corpus."""
@@ -133,10 +132,11 @@ class Order:
         cell = mixture.sample(rng)
         numbers = cell.sample(rng, self.size.of(cell.bucket))
         counters = list(state.counters)
-        rows = np.empty(len(numbers), dtype=np.int64)
+        rows, places = np.empty((2, len(numbers)), dtype=np.int64)
         for number in np.flatnonzero(np.bincount(numbers)).tolist():
             slots = np.flatnonzero(numbers == number)
-            rows[slots] = self._next(number, counters[number], len(slots))
+            drawn = self._blocks.next(number, counters[number], len(slots))
+            rows[slots], places[slots] = drawn.rows, drawn.places
             counters[number] += len(slots)
         return Selection(
             step=state.step,
@@ -146,6 +146,7 @@ class Order:
             bucket=cell.bucket,
             rows=tuple(rows.tolist()),
             groups=tuple(numbers.tolist()),
+            places=tuple(places.tolist()),
             after=State(step=state.step + 1, counters=tuple(counters)),
         )
 
@@ -155,21 +156,28 @@ class Order:
 
     def draw(self, group: int, rng: np.random.Generator) -> int:
         """A random training row of `group`."""
-        members = self._members[group]
-        return int(members[rng.integers(len(members))])
+        return self._blocks.any(group, rng)
 
-    def _next(self, group: int, count: int, k: int) -> NDArray[np.int64]:
-        """The next `k` rows of a group after its first `count`, over as many epochs as needed."""
-        parts: list[NDArray[np.int64]] = []
-        while k:
-            epoch, position = divmod(count, len(self._members[group]))
-            block, start = divmod(position, _BLOCK)
-            parts.append(self._block(group, epoch, block)[start : start + k])
-            count, k = count + len(parts[-1]), k - len(parts[-1])
-        return np.concatenate(parts)
+    def coming(self, state: State, node: int = 0, nodes: int = 1) -> tuple[list[int], list[int]]:
+        """The shards that `node` reads now and those next, each in the order of their first need.
 
-    def _permute(self, group: int, epoch: int, block: int) -> NDArray[np.int64]:
-        """The 1024 rows of a block of an epoch's permutation; fewer at its end."""
-        members = self._members[group]
-        positions = np.arange(block * _BLOCK, min((block + 1) * _BLOCK, len(members)))
-        return members[permuted(positions, len(members), self.seed, group, epoch)]
+        Of each group that the phase weights now: those of its block, and of the one after. What is
+        both is told once, among those of now.
+        """
+        phase, progress = self.schedule.at(state.step)
+        mixture = self.mixtures.at(phase, progress)
+        speeds = np.zeros(len(self.groups))  # samples of a group per image, about
+        for cell, chance in zip(mixture.cells, mixture.weights, strict=True):
+            speeds[cell.groups] += chance * cell.weights
+        now: list[int] = []
+        later: list[tuple[float, list[int]]] = []
+        for number in np.argsort(-speeds, kind="stable")[: np.count_nonzero(speeds)].tolist():
+            count = state.counters[number]
+            shards, left = self._blocks.reading(number, count, node, nodes)
+            now += shards
+            after, _ = self._blocks.reading(number, count + left, node, nodes)
+            later.append((left / speeds[number], after))
+        later.sort(key=lambda pair: pair[0])
+        coming = dict.fromkeys(shard for _, shards in later for shard in shards)
+        current = dict.fromkeys(now)
+        return list(current), [shard for shard in coming if shard not in current]

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
-import numpy as np
 
 from vae_corpus.storage import commit_bytes
 from vae_training.data.corpus import Data
@@ -22,13 +21,13 @@ _FILE = "data.json"
 def record(run: Path, data: Data) -> None:
     """Write the file into the folder of a run; the same corpus and settings give the same bytes."""
     order, shards = data.order, data.shards
-    held = np.bincount(shards.group, minlength=len(shards.groups)).tolist()
+    groups = zip(order.groups, shards.samples(), order.sizes(), strict=True)
     told = {
         "corpus_digest": order.digest(),
         # In the order of the counters of a checkpoint.
         "groups": [
             {"kind": group.kind, "rung": group.rung, "samples": samples, "training": training}
-            for group, samples, training in zip(order.groups, held, order.sizes(), strict=True)
+            for group, samples, training in groups
         ],
         "phases": [
             phase.to_json() | {"steps": steps}

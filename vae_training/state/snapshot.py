@@ -22,9 +22,10 @@ from vae_training.state.ema import Ema
 
 # Raised when tensors or data state of an older checkpoint mean something else: names of weights,
 # order of samples, crops.
-VERSION = 4
+VERSION = 5
 # A run with another value of these cannot be resumed.
 _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
+_FIXED += ("shuffle_shards",)
 # Of settings that runs of this version were begun without.
 _LATER = {"train": "all", "accumulate": 1}
 # These may change when a run is resumed; its losses then differ from there on.

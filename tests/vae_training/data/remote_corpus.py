@@ -1,4 +1,4 @@
-"""A corpus of several shards behind a slow store, and an order that reads it block by block."""
+"""A corpus of several shards behind a slow store, which is read a few shards at a time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
-from vae_corpus.seeds import generator
 from vae_corpus.words import GENERAL
 from vae_training.config import TrainSettings
 from vae_training.data.corpus import Data, open_data
 from vae_training.data.loader import Batch, Loader
-from vae_training.data.order import Selection, State
 
 SHARDS, IMAGES, BATCH = 8, 12, 4
 BLOCK = 2  # shards
@@ -38,49 +34,18 @@ def stored(corpus: Path, bucket: Path, name: str) -> str:
     return f"s3://bucket/{name}"
 
 
-class Blocks:
-    """Stands for an order that finishes some shards before it turns to the next ones."""
-
-    def __init__(self, data: Data) -> None:
-        self._order, self._shards = data.order, data.shards
-        self.seed, self.groups = data.order.seed, data.order.groups
-        self.substitute = data.order.substitute
-        self.start = data.order.start
-
-    def select(self, state: State) -> Selection:
-        per_block = BLOCK * IMAGES // BATCH
-        block, at = divmod(state.step, per_block)
-        numbers = self.block(block)
-        rows = np.flatnonzero(np.isin(self._shards.shard, numbers))
-        rows = generator(self.seed, "block", block).permutation(rows)[at * BATCH : (at + 1) * BATCH]
-        chosen = self._order.select(state)
-        return replace(
-            chosen,
-            rows=tuple(rows.tolist()),
-            groups=tuple(self._shards.group[rows].tolist()),
-            after=State(step=state.step + 1, counters=state.counters),
-        )
-
-    def coming(self, state: State) -> tuple[list[int], list[int]]:
-        block = state.step * BATCH // (BLOCK * IMAGES)
-        return self.block(block), self.block(block + 1)
-
-    def block(self, number: int) -> list[int]:
-        first = number * BLOCK % SHARDS
-        return list(range(first, first + BLOCK))
-
-
 def opened(corpus: str, cache: Path, *, rank: int = 0, world: int = 1, **changes: Any) -> Data:
-    given = {"steps": STEPS, "batch_pixels": BATCH * 256**2, "validation_samples": 1, **changes}
+    given = {"steps": STEPS, "batch_pixels": BATCH * 256**2, "validation_samples": 1}
+    given |= {"shuffle_shards": BLOCK, **changes}
     settings = TrainSettings(corpus=corpus, cache=str(cache), **given)
     return open_data(settings, 1, local_rank=rank, local_world=world)
 
 
 def batches(data: Data, *, start: int = 0, stop: int = STEPS, **changes: Any) -> Iterator[Batch]:
-    order: Any = Blocks(data)
-    given = {"workers": 2, "coming": order.coming, **changes}
-    loader = Loader(shards=data.shards, order=order, **given)
-    state = State(step=start, counters=data.order.start().counters)
+    loader = Loader(shards=data.shards, order=data.order, **{"workers": 2, **changes})
+    state = data.order.start()
+    while state.step < start:
+        state = data.order.select(state).after
     for batch in loader.batches(state, stop):
         yield replace(batch, pixels=batch.pixels.clone())
 

@@ -118,4 +118,4 @@ def test_without_a_cache_every_image_is_a_request(
     found = list(batches(data))
     images = sum(len(batch.rows) for batch in found)
     assert slow_s3.counts()["GET"] - before["GET"] == images
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "shards").exists()
