@@ -12,7 +12,7 @@ and of synthetic text, four of a parent. Nothing is decoded.
 - `start_s`: the same when the index is there, by two processes at once, as two ranks of a node;
 - memory of these from /proc/self/smaps_rollup, at the first batch and after `_STEPS` batches of
   1,024 images whose places in their tars were looked up: `anonymous` is a rank's own, `file` is
-  mapped, shared by all ranks of a node, and given back when others need it;
+  mapped, shared by all ranks of a node, and given back when others need it; `pss` shares it out;
 - beside: a process that has imported torch alone, and one that has imported what the ranks have.
 
 The files were written just before, so the page cache has most of them. Writes
@@ -158,11 +158,16 @@ def write_corpus(folder: Path, rows: int, shard_rows: int) -> int:
 
 
 def memory_mb() -> dict[str, float]:
-    """Memory of this process: all, its own, and mapped from files."""
+    """Memory of this process: all, its own, mapped from files, and its share of all (Pss)."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
     found = {name: int(rest.split()[0]) / 1024 for name, rest in (x.split(":") for x in lines)}
     own = found["Anonymous"]
-    return {"rss": found["Rss"], "anonymous": own, "file": found["Rss"] - own}
+    return {
+        "rss": found["Rss"],
+        "anonymous": own,
+        "file": found["Rss"] - own,
+        "pss": found["Pss"],
+    }
 
 
 def rank(began: float, folder: str, cache: str) -> dict[str, Any]:

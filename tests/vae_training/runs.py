@@ -94,14 +94,15 @@ def command(corpus: Path, out: Path, *more: str) -> list[str]:
 
 
 class Forked:
-    """`train.main` in a process of its own, or in several as ranks of one run."""
+    """`train.main` in a process of its own, or in several as ranks of one run on some nodes."""
 
-    def __init__(self, log: Path, arguments: list[str], world: int = 1) -> None:
+    def __init__(self, log: Path, arguments: list[str], world: int = 1, nodes: int = 1) -> None:
         self._logs = [log.with_suffix(f".{rank}.log") for rank in range(world)]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
         self._ranks: list[ForkServerProcess] = []
         for rank, path in enumerate(self._logs):
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+            own["LOCAL_WORLD_SIZE"] = str(world // nodes)
             environment = shared | own if world > 1 else {}
             process = _FORKED.Process(target=_train, args=(arguments, path, environment))
             process.start()

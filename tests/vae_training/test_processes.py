@@ -54,6 +54,17 @@ def test_two_ranks_train_like_one(
 
 
 @pytest.mark.slow
+def test_two_nodes_train_like_one(corpus: Path, tmp_path: Path, dino: str, one: Path) -> None:
+    more = ["--steps", "3", "--dino", dino, *_BATCHES, "--accumulate", "2"]
+    Forked(tmp_path / "pair", command(corpus, tmp_path / "two", *more), world=2, nodes=2).finish()
+    assert_close(one, tmp_path / "two", 3)
+    # A rank knows which kinds its own images are of.
+    for a, b in zip(rows(one), rows(tmp_path / "two"), strict=True):
+        means = {name: value for name, value in a.items() if name.startswith("psnr_")}
+        assert means and {name: b[name] for name in means} == pytest.approx(means, rel=1e-2)
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_of_two_sharded_ranks_stops_both_and_one_goes_on(
     corpus: Path, tmp_path: Path
 ) -> None:

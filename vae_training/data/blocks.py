@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from vae_corpus.seeds import generator, permuted
 from vae_corpus.words import Group
 from vae_training.data.index import Runs
-from vae_training.data.sharing import home
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,20 +127,18 @@ class Blocks:
         run = int(np.searchsorted(member.ends, number, "right"))
         return int(self._rows(member.first[run] + number - (member.ends[run] - member.count[run])))
 
-    def reading(
-        self, group: int, count: int, node: int = 0, nodes: int = 1
-    ) -> tuple[list[int], int]:
-        """The shards of the block after the first `count` samples, and how many are left in it.
+    def reading(self, group: int, count: int) -> tuple[dict[int, int], int]:
+        """The block after the first `count` samples: its shards, and the samples left in it.
 
-        Shards that are at home on another node are left out.
+        Each shard comes with its place in its lane, in that order.
         """
         epoch, block, start = self._find(group, count)
         walk = self._walk(group, epoch)
         some = slice(block * self._shuffle_shards, (block + 1) * self._shuffle_shards)
-        runs = walk.runs[some][home(walk.places[some], nodes) == node]
+        shards = self._members[group].shard[walk.runs[some]].tolist()
         before = int(walk.ends[block - 1]) if block else 0
         left = int(walk.ends[block]) - before - start
-        return self._members[group].shard[runs].tolist(), left
+        return dict(zip(shards, walk.places[some].tolist(), strict=True)), left
 
     def _find(self, group: int, count: int) -> tuple[int, int, int]:
         """Epoch, block, and place in the block of the sample after the first `count`."""

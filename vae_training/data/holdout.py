@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vae_corpus.storage import commit_bytes
 from vae_corpus.words import Group
-from vae_training.data.index import exclusive
+from vae_training.data.index import cached, exclusive
 from vae_training.data.index_part import hashes
 from vae_training.data.shards import Shards
 
@@ -53,13 +53,14 @@ def hold_out(shards: Shards, per_kind: int) -> Holdout:
     may give fewer, or none.
     """
     path = shards.index.folder / f"holdout-{per_kind}.json"
-    if not path.exists():
-        with exclusive(path.with_suffix(".lock")):
-            if not path.exists():
-                validation, rows = _choose(shards, per_kind)
-                told = {"validation": validation, "left_out": rows.tolist()}
-                commit_bytes(str(path), json.dumps(told).encode())
-    told = json.loads(path.read_bytes())
+    with cached(shards.corpus, path.parent):
+        if not path.exists():
+            with exclusive(path.with_suffix(".lock")):
+                if not path.exists():
+                    validation, rows = _choose(shards, per_kind)
+                    found = {"validation": validation, "left_out": rows.tolist()}
+                    commit_bytes(str(path), json.dumps(found).encode())
+        told = json.loads(path.read_bytes())
     left_out = np.array(told["left_out"], dtype=np.int64)
     return Holdout(validation=told["validation"], left_out=left_out)
 

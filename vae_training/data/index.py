@@ -88,17 +88,24 @@ def open_index(listing: Listing, cache: Path, tell: Callable[[str], None]) -> In
     """
     name = digest(listing.place)
     folder = cache / "index" / f"{name}-{listing.digest(VERSION)}"
-    try:
+    with cached(listing.corpus, folder):
         held = _hold(folder)
         if held is None:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with exclusive(folder.parent / f"{name}.lock"):
                 held = _hold(folder) or _make(listing, folder, tell)
         return _mapped(folder, held)
+
+
+@contextmanager
+def cached(corpus: str, folder: Path) -> Iterator[None]:
+    """CorpusError for whatever the disk of the cache refuses."""
+    try:
+        yield
     except OSError as error:
         raise CorpusError(
-            f"cannot keep the index of {listing.corpus} in {folder.parent} ({error}): make room"
-            " there, or choose another folder (--cache of train.py; XDG_CACHE_HOME elsewhere)"
+            f"cannot keep the index of {corpus} in {folder.parent} ({error}): make room there, or"
+            " choose another folder (--cache of train.py; XDG_CACHE_HOME elsewhere)"
         ) from None
 
 

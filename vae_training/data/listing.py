@@ -45,8 +45,7 @@ def digest(facts: Any) -> str:
 def list_shards(corpus: str) -> Listing:
     """One listing of `corpus/shards`; CorpusError when an index has no tar, or none is there."""
     corpus = corpus.rstrip("/")
-    fs, root = fsspec.core.url_to_fs(corpus)
-    found = {p[len(root) :].lstrip("/"): v for p, v in _found(fs, f"{root}/shards").items()}
+    found = _far(corpus) if "://" in corpus else _near(corpus)
     names = sorted(p.removesuffix(".parquet") for p in found if p.endswith(".parquet"))
     if not names:
         raise CorpusError(f"{corpus}/shards holds no shard index: build the corpus first")
@@ -66,16 +65,31 @@ def list_shards(corpus: str) -> Listing:
     )
 
 
-def _found(fs: fsspec.AbstractFileSystem, folder: str) -> dict[str, tuple[int, str]]:
-    """Size and stamp per file."""
+def _near(corpus: str) -> dict[str, tuple[int, str]]:
+    """Size and stamp per file below `shards`, by its path in the corpus."""
+    found = {}
+    for folder, _, names in os.walk(os.path.join(corpus, "shards")):
+        inner = os.path.relpath(folder, corpus)
+        for name in names:
+            seen = os.stat(os.path.join(folder, name))
+            found[f"{inner}/{name}"] = seen.st_size, str(seen.st_mtime_ns)
+    return found
+
+
+def _far(corpus: str) -> dict[str, tuple[int, str]]:
+    """The same of a URL."""
+    fs, root = fsspec.core.url_to_fs(corpus)
     try:
-        found = fs.find(folder, detail=True)
+        found = fs.find(f"{root}/shards", detail=True)
     except FileNotFoundError:
         return {}
     # Listings over HTTP lack sizes: they are asked for together.
     unknown = [path for path, info in found.items() if info["size"] is None]
     asked = dict(zip(unknown, fs.sizes(unknown), strict=True)) if unknown else {}
-    return {path: (asked.get(path, info["size"]), _stamp(info)) for path, info in found.items()}
+    return {
+        path[len(root) :].lstrip("/"): (asked.get(path, info["size"]), _stamp(info))
+        for path, info in found.items()
+    }
 
 
 def _stamp(info: dict[str, Any]) -> str:

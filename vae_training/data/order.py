@@ -25,6 +25,7 @@ from vae_training.data.index import Runs
 from vae_training.data.listing import digest
 from vae_training.data.mixture import Mixtures
 from vae_training.data.schedule import Schedule
+from vae_training.data.sharing import home
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,25 +160,28 @@ class Order:
         return self._blocks.any(group, rng)
 
     def coming(self, state: State, node: int = 0, nodes: int = 1) -> tuple[list[int], list[int]]:
-        """The shards that `node` reads now and those next, each in the order of their first need.
+        """The shards that are read now and those next, each in the order of their first need.
 
         Of each group that the phase weights now: those of its block, and of the one after. What is
-        both is told once, among those of now.
+        both is told once, among those of now. Of several nodes: those that are at home on `node`.
         """
         phase, progress = self.schedule.at(state.step)
         mixture = self.mixtures.at(phase, progress)
         speeds = np.zeros(len(self.groups))  # samples of a group per image, about
         for cell, chance in zip(mixture.cells, mixture.weights, strict=True):
             speeds[cell.groups] += chance * cell.weights
-        now: list[int] = []
-        later: list[tuple[float, list[int]]] = []
+        now: dict[int, int] = {}
+        later: list[tuple[float, dict[int, int]]] = []
         for number in np.argsort(-speeds, kind="stable")[: np.count_nonzero(speeds)].tolist():
             count = state.counters[number]
-            shards, left = self._blocks.reading(number, count, node, nodes)
-            now += shards
-            after, _ = self._blocks.reading(number, count + left, node, nodes)
-            later.append((left / speeds[number], after))
-        later.sort(key=lambda pair: pair[0])
-        coming = dict.fromkeys(shard for _, shards in later for shard in shards)
-        current = dict.fromkeys(now)
-        return list(current), [shard for shard in coming if shard not in current]
+            shards, left = self._blocks.reading(number, count)
+            now |= shards
+            later.append((left / speeds[number], self._blocks.reading(number, count + left)[0]))
+        coming: dict[int, int] = {}
+        for _, shards in sorted(later, key=lambda pair: pair[0]):
+            coming |= {s: shards[s] for s in shards if s not in now and s not in coming}
+        return _at_home(now, node, nodes), _at_home(coming, node, nodes)
+
+
+def _at_home(shards: dict[int, int], node: int, nodes: int) -> list[int]:
+    return [shard for shard, place in shards.items() if home(place, nodes) == node]

@@ -8,15 +8,14 @@ changes homes but no batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def home(places: NDArray[np.integer[Any]], nodes: int) -> NDArray[np.integer[Any]]:
-    """The nodes of shards, from their places in the order of their lane."""
-    return places % nodes
+def home(place: int, nodes: int) -> int:
+    """The node of a shard, from its place in the order of its lane."""
+    return place % nodes
 
 
 def assign(places: Sequence[int], nodes: int, world: int) -> NDArray[np.int64]:
@@ -29,7 +28,7 @@ def assign(places: Sequence[int], nodes: int, world: int) -> NDArray[np.int64]:
     assert world % nodes == 0 and len(places) % world == 0
     room, ranks = len(places) // nodes, world // nodes
     where = np.array(places, dtype=np.int64)
-    homes = home(where, nodes)
+    homes = where % nodes
     # The number of each slot among those of its home.
     by_home = np.argsort(homes, kind="stable")
     counts = np.bincount(homes, minlength=nodes)

@@ -1,8 +1,9 @@
-"""Runs of rows of shards that are not there."""
+"""Shards that are not there, and samples that are no pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,3 +24,26 @@ def runs_of(counts: Sequence[Sequence[int]], groups: Sequence[Sequence[int]]) ->
         first=np.cumsum(count) - count,
         count=count,
     )
+
+
+def photos(count: int) -> list[dict[str, Any]]:
+    """Samples for `write.shard`, in two buckets; their bytes are no pictures."""
+    return [_sample(f"photo-{n:04d}", ("256x256", "288x224")[n % 2], n) for n in range(count)]
+
+
+def tiles(count: int, *, of_a_page: int) -> list[dict[str, Any]]:
+    """Samples for `write.shard` in two bands of sizes, so many of a page."""
+    return [
+        {
+            **_sample(f"tile-{n:04d}", "256x256", n),
+            "language": "en",
+            "size_band": "5-7" if n % 3 else "8-10",
+            "parent": f"page-{n // of_a_page}",
+        }
+        for n in range(count)
+    ]
+
+
+def _sample(key: str, bucket: str, number: int) -> dict[str, Any]:
+    data = bytes([number % 256]) * (100 + number)
+    return {"key": key, "ext": "png", "data": data, "width": 1, "height": 1, "bucket": bucket}

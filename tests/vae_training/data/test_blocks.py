@@ -10,6 +10,7 @@ from vae_training.data.blocks import Blocks
 from vae_training.data.mixture import Mixtures
 from vae_training.data.order import BatchSize, Order, State
 from vae_training.data.schedule import schedule
+from vae_training.data.sharing import home
 
 GROUPS = (
     Group(kind=GENERAL, rung=256, bucket="256x256"),
@@ -156,6 +157,18 @@ def test_shards_of_groups_without_weight_are_not_told() -> None:
     order = make_order(mixtures=Mixtures((phase,), GROUPS, SAMPLES))
     now, later = order.coming(order.start())
     assert len(now) == 2 and len(later) == 2 and min(now + later) >= 12
+
+
+def test_nodes_share_what_is_coming_by_the_homes_of_their_images() -> None:
+    order = make_order(shuffle_shards=4)
+    state = order.start()
+    whole = order.coming(state)
+    parts = [order.coming(state, node, 3) for node in range(3)]
+    for told, some in zip(whole, zip(*parts, strict=True), strict=True):
+        assert sorted(shard for part in some for shard in part) == sorted(told)
+    chosen = order.select(state)
+    for shard, place in zip(shard_of(np.array(chosen.rows)), chosen.places, strict=True):
+        assert int(shard) in parts[home(place, 3)][0]
 
 
 def test_what_is_needed_first_is_told_first() -> None:

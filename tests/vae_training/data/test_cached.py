@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import s3_server
 from tests.slow_store import SlowStore
 from tests.vae_training.data.remote_corpus import (
     BLOCK,
@@ -119,3 +124,36 @@ def test_without_a_cache_every_image_is_a_request(
     images = sum(len(batch.rows) for batch in found)
     assert slow_s3.counts()["GET"] - before["GET"] == images
     assert not (tmp_path / "cache" / "shards").exists()
+
+
+def take(url: str, cache: str, rank: int, environment: dict[str, str], said: Any) -> None:
+    """One of two ranks of a node: fetch its share of the shards, then say what it sees."""
+    os.environ |= environment
+    loader._SELECTED_TOGETHER = 2  # as in `small_steps`, in this process
+    data = opened(url, Path(cache), rank=rank, world=2)
+    data.shards.reader.expect([], list(range(SHARDS)))
+    until_cached(Path(cache), SHARDS)
+    said.put([(rows, hashlib.sha256(pixels).digest()) for rows, pixels, _ in seen(batches(data))])
+
+
+def test_two_processes_fetch_each_shard_once(
+    url: str, slow_s3: SlowStore, tmp_path: Path, shards: Path
+) -> None:
+    opened(url, tmp_path)  # makes the index
+    context = multiprocessing.get_context("forkserver")
+    said = context.Queue()
+    before = slow_s3.counts()
+    given = (url, str(tmp_path))
+    environment = s3_server.environment(slow_s3.url)
+    ranks = [context.Process(target=take, args=(*given, r, environment, said)) for r in (0, 1)]
+    for process in ranks:
+        process.start()
+    answers = [said.get(timeout=60) for _ in ranks]
+    for process in ranks:
+        process.join(60)
+        process.close()
+    local = seen(batches(opened(str(shards), tmp_path)))
+    assert answers == 2 * [[(rows, hashlib.sha256(pixels).digest()) for rows, pixels, _ in local]]
+    sizes = [path.stat().st_size for path in shards.rglob("*.tar")]
+    sent = slow_s3.counts()["bytes"] - before["bytes"]
+    assert sum(sizes) <= sent < sum(sizes) + min(sizes)  # the rest: listings and a curriculum

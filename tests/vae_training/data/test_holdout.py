@@ -3,11 +3,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.vae_training.data.made_up import photos, tiles
 from vae_corpus.words import GENERAL, TEXT_SYNTH
 from vae_training.data import holdout
 from vae_training.data.holdout import hold_out
@@ -42,13 +42,12 @@ def plainly(shards: Shards, parents: dict[str, str], per_kind: int) -> set[str]:
 
 def made(folder: Path, write: SimpleNamespace) -> tuple[Shards, dict[str, str]]:
     """Photographs, and pages that were cut into tiles; one page has a photograph too."""
-    photos: list[dict[str, Any]] = write.general(24)
-    tiles = [{**s, "parent": f"page-{i // 3}"} for i, s in enumerate(write.text(36))]
-    photos[5]["parent"] = "page-2"
-    write.shard(folder, GENERAL, 256, photos)
-    write.shard(folder, TEXT_SYNTH, 256, tiles)
-    samples = (*photos, *tiles)
-    return open_shards(str(folder)), {s["key"]: s.get("parent", s["key"]) for s in samples}
+    pictures, pages = photos(24), tiles(36, of_a_page=3)
+    pictures[5]["parent"] = "page-2"
+    write.shard(folder, GENERAL, 256, pictures)
+    write.shard(folder, TEXT_SYNTH, 256, pages)
+    parents = {s["key"]: s.get("parent", s["key"]) for s in (*pictures, *pages)}
+    return open_shards(str(folder)), parents
 
 
 @pytest.mark.parametrize("per_kind", [1, 3, 5, 1000])
@@ -92,7 +91,7 @@ def test_another_number_has_a_choice_of_its_own(tmp_path: Path, write: SimpleNam
 
 
 def test_one_sample_of_each_group_is_trained_on(tmp_path: Path, write: SimpleNamespace) -> None:
-    samples = write.general(9)
+    samples = photos(9)
     samples[4]["bucket"] = "320x192"
     shards = open_shards(str(write.shard(tmp_path, GENERAL, 256, samples).parents[3]))
     held = hold_out(shards, 1000)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import multiprocessing
 import os
 import shutil
@@ -11,11 +12,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.vae_training.data.made_up import photos, tiles
+from tests.versions import assert_recorded
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.words import GENERAL, GROUP_COLUMNS, TEXT_SYNTH, Group
 from vae_training.data import index_build
+from vae_training.data.holdout import hold_out
 from vae_training.data.shards import Shards, open_shards
 
+RECORDED = (1, "67091328fe31fd95")
 TAR = "shards/general/256/general-000000"
 
 
@@ -75,7 +80,7 @@ def test_rows_of_a_group_in_a_shard_are_a_run_in_the_order_of_their_bytes(
 
 
 def test_rows_of_one_parent_have_one_hash(tmp_path: Path, own: str, write: SimpleNamespace) -> None:
-    samples = [{**s, "parent": f"page-{i // 4}"} for i, s in enumerate(write.text(12))]
+    samples = tiles(12, of_a_page=4)
     write.shard(tmp_path, TEXT_SYNTH, 256, samples)
     shards = open_shards(str(tmp_path), own)
     parents = {sample["key"]: sample["parent"] for sample in samples}
@@ -97,7 +102,7 @@ def test_a_corpus_that_has_grown_gets_another_index_and_the_old_one_goes_when_no
     lines: list[str] = []
     before = open_shards(str(copy), own, lines.append)
     rows, digest = len(before), before.digest()
-    write.shard(copy, GENERAL, 1024, write.general(2, rung=512))
+    write.shard(copy, GENERAL, 1024, photos(2))
     between = open_shards(str(copy), own, lines.append)
     assert "the corpus has changed" in lines[-1]
     assert len(between) == rows + 2 and between.digest() != digest
@@ -163,6 +168,7 @@ def open_and_say(corpus: str, own: str, said: multiprocessing.Queue) -> None:
     said.put((len(lines), len(shards)))
 
 
+@pytest.mark.slow
 def test_of_processes_that_come_together_one_makes_the_index(corpus: Path, own: str) -> None:
     context = multiprocessing.get_context("forkserver")
     said = context.Queue()
@@ -195,7 +201,7 @@ def test_memory_does_not_hold_all_parts_at_once(
 ) -> None:
     """Parts are read a few ahead of the one that is written."""
     for rung in (1024, 2048, 4096, 8192):
-        write.shard(copy, GENERAL, rung, write.general(2))
+        write.shard(copy, GENERAL, rung, photos(2))
     read: list[str] = []
     written: list[int] = []
     part, write_part = index_build.read_part, index_build._write
@@ -215,3 +221,18 @@ def test_memory_does_not_hold_all_parts_at_once(
     open_shards(str(copy), own)
     assert len(written) == len(read) == 7
     assert all(ahead <= number + 2 for number, ahead in enumerate(written))
+
+
+def test_files_and_version_change_together(
+    tmp_path: Path, own: str, write: SimpleNamespace
+) -> None:
+    write.shard(tmp_path, GENERAL, 256, photos(8))
+    write.shard(tmp_path, TEXT_SYNTH, 256, tiles(12, of_a_page=2))
+    shards = open_shards(str(tmp_path), own)
+    held = hold_out(shards, 1)
+    made = [(shards.index.folder / name).read_bytes() for name in sorted(index_build.COLUMNS)]
+    told = json.loads((shards.index.folder / index_build.MARK).read_bytes())
+    told.pop("corpus")
+    made += [json.dumps([told, held.validation, held.left_out.tolist()]).encode()]
+    file = "vae_training/data/index_build.py"
+    assert_recorded("an index", file, index_build.VERSION, b"".join(made), RECORDED)

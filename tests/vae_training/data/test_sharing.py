@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tests.vae_training.runs import opened
+from vae_training.data.loader import Loader
 from vae_training.data.sharing import assign, home
 
 
@@ -43,3 +47,20 @@ def test_nodes_without_a_shard_share_those_of_few_others() -> None:
     node = assign(given, 8, 16) // 2
     # Four shards, eight nodes: the other half of each shard goes to one more node.
     assert all(len({given[i] for i in np.flatnonzero(node == n)}) == 1 for n in range(8))
+
+
+def test_the_ranks_of_two_nodes_see_a_batch_together(corpus: Path) -> None:
+    data = opened(corpus, batch_pixels=16 * 256 * 256, batch_multiple=4)
+    chosen = data.order.select(data.order.start())
+    pixels: dict[int, bytes] = {}
+    for nodes in (1, 2):
+        seen: dict[int, int] = {}
+        for rank in range(4):
+            shared = {"rank": rank, "world": 4, "nodes": nodes}
+            loader = Loader(shards=data.shards, order=data.order, workers=1, **shared)
+            (batch,) = loader.batches(data.order.start(), 1)
+            assert len(batch.slots) == len(batch.pixels) == len(chosen.rows) // 4
+            seen |= zip(batch.slots, batch.rows, strict=True)
+            for slot, image in zip(batch.slots, batch.pixels.numpy(), strict=True):
+                assert pixels.setdefault(slot, image.tobytes()) == image.tobytes()
+        assert [seen[slot] for slot in range(len(chosen.rows))] == list(chosen.rows)
