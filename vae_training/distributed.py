@@ -82,11 +82,15 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
     else:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
     background = dist.new_group(backend="gloo")
+    # All ranks must come to the same answer, or some image would come twice.
+    local: list[int] = [0] * dist.get_world_size()
+    own_local = int(environment.get("LOCAL_WORLD_SIZE", "0"))
+    dist.all_gather_object(local, own_local, group=background)
     return Ranks(
         device=own,
         rank=dist.get_rank(),
         world=dist.get_world_size(),
-        nodes=_nodes(int(environment.get("LOCAL_WORLD_SIZE", "0")), background),
+        nodes=nodes_of(local),
         background=background,
         # A launcher that does not tell both leaves each rank to itself.
         local_rank=int(environment["LOCAL_RANK"]) if "LOCAL_WORLD_SIZE" in environment else 0,
@@ -94,13 +98,13 @@ def join(device: str, environment: Mapping[str, str]) -> Ranks:
     )
 
 
-def _nodes(local: int, group: dist.ProcessGroup) -> int:
-    """How many machines there are, from the ranks on this one; 1 unless all have equally many."""
-    world = dist.get_world_size()
-    everywhere: list[Any] = [None] * world
-    dist.all_gather_object(everywhere, local, group=group)
-    alike = set(everywhere) == {local} and local > 0 and world % local == 0
-    return world // local if alike else 1
+def nodes_of(local: Sequence[int]) -> int:
+    """How many machines there are, when each rank tells how many ranks its own has.
+
+    1 where they have not equally many, or where some rank does not know (0): all then share alike.
+    """
+    each, world = local[0], len(local)
+    return world // each if each > 0 and set(local) == {each} and world % each == 0 else 1
 
 
 def shard(objective: Objective, ranks: Ranks, *, half_precision: bool) -> None:

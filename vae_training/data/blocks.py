@@ -76,7 +76,7 @@ class Blocks:
         shuffle_shards: int,
         seed: int,
     ) -> None:
-        self._left_out, self._shuffle_shards, self._seed = left_out, shuffle_shards, seed
+        self._shuffle_shards, self._seed = shuffle_shards, seed
         self._lane_of = [(group.kind, group.rung) for group in groups]
         # The number of a row among training samples is what is left out before it less than it.
         before = np.searchsorted(left_out, runs.first)

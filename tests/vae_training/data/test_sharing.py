@@ -8,6 +8,7 @@ import pytest
 from tests.vae_training.runs import opened
 from vae_training.data.loader import Loader
 from vae_training.data.sharing import assign, home
+from vae_training.distributed import nodes_of
 
 
 def places(slots: int, shards: int = 64) -> list[int]:
@@ -40,6 +41,14 @@ def test_a_slot_leaves_its_home_only_when_that_is_full(nodes: int, world: int) -
 def test_slots_of_a_node_take_turns_over_its_ranks() -> None:
     ranks = assign([0, 1] * 8, 2, 4)
     assert ranks[::2].tolist() == [0, 1] * 4 and ranks[1::2].tolist() == [2, 3] * 4
+
+
+@pytest.mark.parametrize(
+    ("local", "nodes"),
+    [([1], 1), ([0], 1), ([4] * 4, 1), ([2] * 4, 2), ([1] * 3, 3), ([2, 2, 1], 1), ([2, 2, 0], 1)],
+)
+def test_nodes_are_told_apart_where_they_are_alike(local: list[int], nodes: int) -> None:
+    assert nodes_of(local) == nodes
 
 
 def test_nodes_without_a_shard_share_those_of_few_others() -> None:
