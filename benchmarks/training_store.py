@@ -16,11 +16,12 @@ To open an index or a listing is not counted, to start threads or processes is.
 - `ours, warm`: a second run with the same cache;
 - `webdataset`: tars over HTTP with the pipe of curl that its documentation gives, two processes,
   a shuffle buffer, decoded by simplejpeg;
-- `mosaicml-streaming`, `litdata`: the same JPEGs in their own formats in the same store, an empty
-  cache, two processes of their DataLoader, shuffled, decoded by simplejpeg. Both are looked for in
-  DIR too: pip install --no-deps --target DIR mosaicml-streaming litdata lightning-utilities brotli
-  catalogue cramjam python-snappy xxhash zstd. The first imports torchvision, of which it uses
-  nothing here: where none fits the torch that is there, empty modules of its name do.
+- `litdata`: the same JPEGs in its own format in the same store, an empty cache, two processes of
+  its DataLoader, shuffled, decoded by simplejpeg. It is looked for in DIR too: pip install
+  --no-deps --target DIR litdata lightning-utilities.
+
+mosaicml-streaming is left out: out of its own shards in this store, two forked workers of its
+dataset handed out bytes that no decoder took, and why was not found.
 
 Beside that, the CPU time an image of our loader fed from a filled cache, as the share that pure
 decoding with simplejpeg has of it, in turns as in loader_speed.py.
@@ -122,15 +123,6 @@ def write_corpus(folder: Path, shards: int, images: int) -> None:
     (folder / "curriculum.json").write_text(json.dumps(whole))
 
 
-def write_mds(folder: Path, count: int, shard_bytes: int) -> None:
-    from streaming import MDSWriter
-
-    columns = {"image": "bytes"}
-    with MDSWriter(out=str(folder), columns=columns, size_limit=shard_bytes) as out:
-        for _, data, _ in jpegs(count):
-            out.write({"image": data})
-
-
 def write_litdata(folder: Path, count: int, shard_bytes: int) -> None:
     from litdata.streaming.cache import Cache
 
@@ -186,23 +178,12 @@ def webdataset(corpus: str, cache: str, images: int, store: str) -> Turn:
     return _taken(loader, images)
 
 
-def mosaic(corpus: str, cache: str, images: int, store: str) -> Turn:
-    from streaming import StreamingDataset
-
-    class Images(StreamingDataset):  # type: ignore[misc]
-        def __getitem__(self, at: Any) -> torch.Tensor:
-            return _decoded(super().__getitem__(at)["image"])
-
-    os.environ["S3_ENDPOINT_URL"] = store
-    dataset = Images(remote="s3://data/mds", local=cache, shuffle=True, batch_size=_BATCH)
-    loader = torch.utils.data.DataLoader(
-        dataset, batch_size=_BATCH, num_workers=_WORKERS, multiprocessing_context="fork"
-    )
-    return _taken(iter(loader), images)
-
-
 def litdata(corpus: str, cache: str, images: int, store: str) -> Turn:
     import litdata as lit
+    from litdata.streaming import downloader
+
+    # It takes no other way to let its client speak HTTP without TLS.
+    downloader._OBSTORE_CLIENT_OPTIONS["allow_http"] = True
 
     class Images(lit.StreamingDataset):  # type: ignore[misc]
         def __getitem__(self, at: Any) -> torch.Tensor:
@@ -222,10 +203,8 @@ def litdata(corpus: str, cache: str, images: int, store: str) -> Turn:
 
 PEERS: dict[str, Callable[[str, str, int, str], Turn]] = {
     "webdataset": webdataset,
-    "mosaicml-streaming": mosaic,
     "litdata": litdata,
 }
-_PACKAGES = {"webdataset": "webdataset", "mosaicml-streaming": "streaming", "litdata": "litdata"}
 
 
 def child(name: str, corpus: str, cache: str, images: int, store: str, told: Any) -> None:
@@ -238,7 +217,6 @@ def child(name: str, corpus: str, cache: str, images: int, store: str, told: Any
     make = PEERS.get(name, ours)
     turn = make(corpus, cache, images, store)
     marks, done = [(0, time.monotonic(), _requests(server))], 0
-    cpu = cpu_s()
     block = _BLOCK * int(os.environ["IMAGES_A_SHARD"])
     for count in turn:
         before, done = done, done + count
@@ -246,7 +224,7 @@ def child(name: str, corpus: str, cache: str, images: int, store: str, told: Any
         if any(before < mark <= done for mark in (block, images - block)):
             marks.append((done, time.monotonic(), _requests(server)))
     marks.append((done, time.monotonic(), _requests(server)))
-    told.send((marks, cpu_s() - cpu))
+    told.send(marks)
     told.close()
     os._exit(0)  # some of the others' threads do not end
 
@@ -309,59 +287,39 @@ def share_of_decoding(corpus: str, cache: str, images: int, rounds: int) -> dict
 def measure(given: argparse.Namespace, root: Path, store: Any) -> dict[str, Any]:
     corpus, remote = str(root / "data" / "corpus"), "s3://data/corpus"
     images = given.shards * given.images
-    runs: dict[str, list[tuple[float, float, float]]] = {}
-    names = [n for n in PEERS if (root / "data" / _folder(n)).exists()]
+    runs: dict[str, list[tuple[float, float]]] = {}
+    names = [name for name in PEERS if name == "webdataset" or given.peers]
 
-    def add(name: str, marks: Any, cpu: float, first: int = 0, last: int = -1) -> None:
+    def add(name: str, marks: Any, first: int = 0, last: int = -1) -> None:
         speed, requests = rates(marks, first, last)
-        runs.setdefault(name, []).append((speed, requests, cpu))
+        runs.setdefault(name, []).append((speed, requests))
         print(f"{name:22} {speed:7.0f} images/s {requests:7.2f} requests per 1,000", flush=True)
 
     for number in range(given.rounds):
         cache = str(root / "cache" / f"{number}")
         for name, place in (("ours, local disk", corpus), ("cold", remote), ("warm", remote)):
-            marks, cpu = take(name, place, cache, images, store.url)
-            ms = 1e3 * cpu / images
+            marks = take(name, place, cache, images, store.url)
             if name == "cold":
-                add("ours, steady", marks, ms, 1, 2)
-                add("ours, with the start", marks, ms)
+                add("ours, steady", marks, 1, 2)
+                add("ours, with the start", marks)
             else:
-                add("ours, warm" if name == "warm" else name, marks, ms)
+                add("ours, warm" if name == "warm" else name, marks)
         for name in names:
-            told = take(name, remote, str(root / "cache" / f"{name}-{number}"), images, store.url)
-            if told is None:
+            marks = take(name, remote, str(root / "cache" / f"{name}-{number}"), images, store.url)
+            if marks is None:
                 print(f"{name}: it ended without a word", flush=True)
                 continue
-            add(name, told[0], 1e3 * told[1] / images)
+            add(name, marks)
             shutil.rmtree(root / "cache" / f"{name}-{number}", ignore_errors=True)
     last = str(root / "cache" / f"{given.rounds - 1}")
     return {
         name: {
             "images_s": round(statistics.median(run[0] for run in some)),
             "requests_per_1000": round(statistics.median(run[1] for run in some), 2),
-            "cpu_ms_per_image": round(statistics.median(run[2] for run in some), 3),
             "runs": [[round(value, 2) for value in run] for run in some],
         }
         for name, some in runs.items()
     } | {"share_of_decoding": share_of_decoding(remote, last, images, given.rounds + 2)}
-
-
-def _folder(name: str) -> str:
-    return {"webdataset": "corpus", "mosaicml-streaming": "mds", "litdata": "litdata"}[name]
-
-
-def _write_peers(root: Path, images: int, shard_bytes: int) -> dict[str, str]:
-    """Write their formats; why those that are left out are."""
-    left = {}
-    for name, write in (("mosaicml-streaming", write_mds), ("litdata", write_litdata)):
-        folder = root / "data" / _folder(name)
-        try:
-            write(folder, images, shard_bytes)
-        except Exception as error:  # they have errors of many types, and are not ours to mend
-            shutil.rmtree(folder, ignore_errors=True)
-            left[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            print(f"without {name}: {left[name]}", flush=True)
-    return left
 
 
 def main() -> int:
@@ -386,7 +344,8 @@ def main() -> int:
         sizes = [p.stat().st_size for p in (root / "data" / "corpus").rglob("*.tar")]
         print(f"{len(sizes)} shards of {statistics.mean(sizes) / 1e6:.1f} MB", flush=True)
         images = given.shards * given.images
-        left = _write_peers(root, images, round(statistics.mean(sizes)))
+        if given.peers:
+            write_litdata(root / "data" / "litdata", images, round(statistics.mean(sizes)))
         with slow_store(root, free_port()) as store:
             os.environ |= environment(store.url)
             os.environ |= {"STORE_ROOT": folder, "IMAGES_A_SHARD": str(given.images)}
@@ -404,7 +363,6 @@ def main() -> int:
         "shard_mb": round(statistics.mean(sizes) / 1e6, 1),
         "images_a_shard": given.images,
         "versions": {n: version(n) for n in PEERS if n in found},
-        "left_out": left,
         "lines": found,
         "steady_by_local": round(steady / found["ours, local disk"]["images_s"], 3),
         "by_peer": {
