@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from tests.vae_training.data.remote_corpus import (
     seen,
 )
 from vae_training.data import cached, loader, prefetch
+from vae_training.data.cache import Draft
 
 pytestmark = [
     pytest.mark.slow,
@@ -113,6 +115,23 @@ def test_the_cache_stays_within_its_bound_and_says_so_once(
     assert found == seen(batches(opened(str(shards), tmp_path)))
     assert size < largest <= 3 * size
     assert capsys.readouterr().err.count("cache_gb") == 1
+
+
+def test_on_a_full_disk_images_are_read_one_by_one(
+    shards: Path,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Draft, "write", full)
+    found = seen(batches(opened(url, tmp_path)))
+    assert found == seen(batches(opened(str(shards), tmp_path)))
+    assert capsys.readouterr().err.count("No space left on device") == 1
+    assert not list(tmp_path.rglob("*.tar")) and not list(tmp_path.rglob("*.part"))
 
 
 def test_without_a_cache_every_image_is_a_request(
