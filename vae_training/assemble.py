@@ -47,7 +47,13 @@ def assemble(
     found = checkpoints.latest()
     start = start_of(settings.init) if settings.init else None
     settings = snapshot.settle(settings, ranks.world, found, start)
-    data = open_data(settings, ranks.world, tell)
+    data = open_data(
+        settings,
+        ranks.world,
+        tell,
+        local_rank=ranks.local_rank,
+        local_world=ranks.local_world,
+    )
     objective, notes = build_objective(settings, data.curriculum)
     if found is not None:
         notes += snapshot.changes(settings, found)

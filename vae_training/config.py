@@ -31,6 +31,12 @@ class TrainSettings(Settings):
         description="folder of this machine for the index of the corpus, and for shards of one that"
         " is far away (default: ~/.cache/vae-corpus/training)",
     )
+    cache_gb: float = Field(
+        64,
+        ge=0,
+        description="largest size on each node of the shards of a remote corpus in --cache, in GB;"
+        " 0: a request for every image",
+    )
     model: str = Field("tiny", description=f"one of {', '.join(configs.CONFIGS)}")
     init: str | None = Field(
         None,

@@ -29,6 +29,7 @@ class Ranks:
     """This process among all. `device` computes its share of a batch.
 
     `nodes` are the machines, with equally many ranks on each; 1 where that is not known.
+    `local_rank` of `local_world` are those of this node, which share what is kept on its disk.
     `background` is a CPU group of all ranks that only checkpoints use.
     """
 
@@ -37,6 +38,8 @@ class Ranks:
     world: int
     nodes: int
     background: dist.ProcessGroup
+    local_rank: int = 0
+    local_world: int = 1
 
     @property
     def first(self) -> bool:
@@ -112,6 +115,9 @@ def join(device: str, environment: Mapping[str, str], *, timeout_s: float = 1800
         world=dist.get_world_size(),
         nodes=nodes_of(local),
         background=background,
+        # A launcher that does not tell both leaves each rank to itself.
+        local_rank=int(environment["LOCAL_RANK"]) if "LOCAL_WORLD_SIZE" in environment else 0,
+        local_world=int(environment.get("LOCAL_WORLD_SIZE", "1")),
     )
 
 

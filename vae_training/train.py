@@ -68,6 +68,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
     from vae_training.assemble import assemble
     from vae_training.distributed import join, lost
+    from vae_training.watch.end_of_data import EndOfData
     from vae_training.watch.nonfinite import NonFiniteLoss
 
     if settings.threads:
@@ -84,7 +85,7 @@ def _main(argv: Sequence[str] | None) -> int:
         outcome = trainer.run()
         if ranks.first:
             _conclude(outcome, trainer, argv)
-    except NonFiniteLoss as error:  # on all ranks at once
+    except (NonFiniteLoss, EndOfData) as error:  # on all ranks at once
         if ranks and ranks.first:
             print(f"error: {error}", file=sys.stderr)
         code = 1

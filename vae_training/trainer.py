@@ -11,10 +11,11 @@ import copy
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vae_corpus.curriculum import CorpusError
 from vae_corpus.seeds import generator
 from vae_training.compilation import memory_layout
 from vae_training.config import TrainSettings
@@ -38,6 +39,7 @@ from vae_training.update import Update
 from vae_training.validation import Report, validate
 from vae_training.warm_up import warm_up
 from vae_training.watch.boards import open_boards
+from vae_training.watch.end_of_data import end_of_data
 from vae_training.watch.journal import Journal, StepReport
 from vae_training.watch.nonfinite import give_up, refuse
 from vae_training.watch.picture_grid import write_grid
@@ -100,7 +102,7 @@ class Trainer:
 
     def run(self) -> Outcome:
         """Train to the end, or until `stopped` is True on any rank; the state is saved."""
-        loader = Loader(
+        self._loader = Loader(
             shards=self.data.shards,
             order=self.data.order,
             workers=self.settings.workers,
@@ -114,7 +116,7 @@ class Trainer:
         journal = self._journal() if self.ranks.first else None
         self._flops_per_px = training_flops_per_px(self._averaged, self.settings.train)
         self._warm_up(journal)
-        batches = feed(loader.batches(self.state, self.total), self.ranks.device)
+        batches = feed(self._loader.batches(self.state, self.total), self.ranks.device)
         try:
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
             first = self.state.step
@@ -163,7 +165,7 @@ class Trainer:
     def _train(self, batches: Iterator[Batch], journal: Journal | None) -> bool:
         """One step; True when some rank has been asked to stop."""
         began = self._clock()
-        batch = next(batches)
+        batch, unread = self._next(batches)
         waited = self._clock() - began
         chosen, phase = batch.selection, self.data.curriculum.phases[batch.selection.phase]
         lr = rate(self.settings, chosen.step, self.total)
@@ -181,7 +183,13 @@ class Trainer:
         kinds = sorted({group.kind for group in groups})
         own_kinds = [groups[chosen.groups[slot]].kind for slot in batch.slots]
         of_kind = psnr_sums(own[len(terms) :], own_kinds, kinds)
-        stop, *sums = self.ranks.sums([float(self._stopped()), *own[: len(terms)], *of_kind])
+        flags = [float(self._stopped()), float(unread is not None)]
+        stop, out_of_data, *sums = self.ranks.sums([*flags, *own[: len(terms)], *of_kind])
+        if out_of_data:
+            self._update.discard()
+            self._save()
+            self._checkpoints.wait()
+            raise end_of_data(unread, self.ranks, saved=self.folder / "checkpoints")
         scalars = {n: s / self.ranks.world for n, s in zip(terms, sums, strict=False)}
         if not all(math.isfinite(value) for value in scalars.values()):
             self._refuse(batch, scalars, math.isfinite(own[0]), journal)
@@ -229,6 +237,17 @@ class Trainer:
         self.state = chosen.after
         if self.state.step >= self.total:  # nothing comes that could be as bad: the row is over
             self._row, self._saved = 0, None
+
+    def _next(self, batches: Iterator[Batch]) -> tuple[Batch, CorpusError | None]:
+        """The next batch; one of black pixels where it cannot be read, and why.
+
+        Other ranks wait for the gradient of this one, and then save the state with it.
+        """
+        try:
+            return next(batches), None
+        except CorpusError as error:
+            blank = self._loader.blank(self.state)
+            return replace(blank, pixels=blank.pixels.to(self.ranks.device)), error
 
     def _validate(self, journal: Journal | None) -> tuple[Report, Path]:
         """Validate the averaged weights; all ranks take part. Returns the path of the grid too."""

@@ -48,9 +48,11 @@ def encode(rgb: NDArray[np.uint8], ext: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_shard(corpus: Path, kind: str, rung: int, samples: list[dict[str, Any]]) -> Path:
+def write_shard(
+    corpus: Path, kind: str, rung: int, samples: list[dict[str, Any]], number: int = 0
+) -> Path:
     """Write one tar with its index; a sample has key, ext, data, width, height, bucket, label."""
-    name = f"shards/{kind}/{rung}/{kind}-000000"
+    name = f"shards/{kind}/{rung}/{kind}-{number:06d}"
     tar_path = corpus / f"{name}.tar"
     tar_path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(tar_path, "w") as tar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.vae_training.runs import command
+from tests.vae_training.runs import Forked, command
 from vae_corpus.curriculum import CorpusError
 from vae_corpus.settings import load
 from vae_training import train
@@ -140,3 +141,24 @@ def test_an_impossible_batch_or_run_is_told(corpus: Path, arguments: list[str], 
     settings = load(TrainSettings, ["--corpus", str(corpus), *arguments], description="")
     with pytest.raises(ValueError, match=told):
         open_data(settings, 2)
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_run_that_cannot_read_on_saves_its_state_and_says_so_once(
+    copy: Path, tmp_path: Path, world: int
+) -> None:
+    out = tmp_path / "out"
+    arguments = command(copy, out, "--steps", "900", "--checkpoint_every", "900")
+    process = Forked(
+        tmp_path / "log", [*arguments, "--batch_pixels", "131072", "--crop_px", "256"], world
+    )
+    deadline = time.monotonic() + 20
+    while "dB" not in process.said():  # the line of a step
+        assert time.monotonic() < deadline, process.said()
+        time.sleep(0.01)
+    (copy / TAR).write_bytes(b"")
+    said = process.finish(code=1)
+    assert said.count("the tar is truncated; delete it") == 1
+    assert said.count("The state before this step is saved in") == 1
+    (saved,) = (out / "checkpoints").glob("step-*")
+    assert 0 < int(saved.name.removeprefix("step-")) < 900

@@ -13,6 +13,7 @@ import pytest
 
 from tests.s3_server import empty_bucket
 from vae_corpus.curriculum import CorpusError
+from vae_corpus.storage import patience
 from vae_training.config import TrainSettings
 from vae_training.data import ranges
 from vae_training.data.corpus import open_data
@@ -30,12 +31,21 @@ pytestmark = pytest.mark.filterwarnings(
 class Ranged(http.server.SimpleHTTPRequestHandler):
     """Lists folders as links, and answers `Range: bytes=a-b`; `fails` is how many 503 to give."""
 
-    ranged = True
+    ranged, down = True, False
     fails = 0
+
+    def do_HEAD(self) -> None:  # noqa: N802 - the name that http.server calls
+        if self.down:
+            self.send_error(503)
+        else:
+            super().do_HEAD()
 
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         wanted = self.headers.get("Range")
         path = Path(self.translate_path(self.path))
+        if self.down:
+            self.send_error(503)
+            return
         if wanted is None or not path.is_file() or not self.ranged:
             super().do_GET()
             return
@@ -72,10 +82,11 @@ def url(corpus: Path, handler: type[Ranged]) -> Iterator[str]:
         thread.join()
 
 
-def assert_same_batches(corpus: Path, remote: str) -> None:
+def assert_same_batches(corpus: Path, remote: str, cache: Path) -> None:
     pixels = []
+    given = {"steps": 3, "batch_pixels": 4 * 256**2, "cache": str(cache)}
     for place in (str(corpus), remote):
-        settings = TrainSettings(corpus=place, steps=3, batch_pixels=4 * 256**2)
+        settings = TrainSettings(corpus=place, **given)
         data = open_data(settings, 1)
         loader = Loader(shards=data.shards, order=data.order, workers=3)
         batches = loader.batches(data.order.start(), 3)
@@ -83,21 +94,27 @@ def assert_same_batches(corpus: Path, remote: str) -> None:
     assert pixels[0] == pixels[1]
 
 
-def test_batches_over_http_are_those_from_the_disk(corpus: Path, url: str) -> None:
-    assert_same_batches(corpus, url)
+def test_batches_over_http_are_those_from_the_disk(corpus: Path, url: str, tmp_path: Path) -> None:
+    assert_same_batches(corpus, url, tmp_path)
 
 
 def test_a_server_that_fails_for_a_moment_is_asked_again(
-    corpus: Path, url: str, handler: type[Ranged], monkeypatch: pytest.MonkeyPatch
+    corpus: Path, url: str, handler: type[Ranged]
 ) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(ranges.time, "sleep", waits.append)
     shards = open_shards(url)
     handler.fails = 2
     assert shards.read(0) == open_shards(str(corpus)).read(0)
-    assert waits == [0.5, 1.0]
-    handler.fails = 99
-    with pytest.raises(CorpusError, match=r"cannot read http.*5 requests failed.*503"):
+    assert handler.fails == 0
+
+
+def test_a_server_that_stays_out_of_order_ends_the_run(
+    url: str, handler: type[Ranged], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = open_shards(url)
+    monkeypatch.setattr(patience, "GIVE_UP_S", 0.3)
+    monkeypatch.setattr(ranges, "ALIVE_S", 0.3)
+    handler.down = True
+    with pytest.raises(CorpusError, match=r"cannot read http.*503.*the same command resumes"):
         shards.read(0)
 
 
@@ -117,5 +134,5 @@ def bucket(corpus: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_batches_from_s3_are_those_from_the_disk(corpus: Path, bucket: str) -> None:
-    assert_same_batches(corpus, bucket)
+def test_batches_from_s3_are_those_from_the_disk(corpus: Path, bucket: str, tmp_path: Path) -> None:
+    assert_same_batches(corpus, bucket, tmp_path)

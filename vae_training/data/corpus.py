@@ -12,6 +12,7 @@ from vae_corpus.curriculum import CorpusError, Curriculum, read_curriculum
 from vae_corpus.words import Bucket
 from vae_training.config import TrainSettings
 from vae_training.data.budget import check_budget
+from vae_training.data.cached import through_cache
 from vae_training.data.holdout import Holdout, hold_out
 from vae_training.data.mixture import Mixtures
 from vae_training.data.order import BatchSize, Order
@@ -32,11 +33,17 @@ class Data:
 
 
 def open_data(
-    settings: TrainSettings, world: int, tell: Callable[[str], None] = lambda line: None
+    settings: TrainSettings,
+    world: int,
+    tell: Callable[[str], None] = lambda line: None,
+    *,
+    local_rank: int = 0,
+    local_world: int = 1,
 ) -> Data:
     """Open the corpus and plan the order; CorpusError or ValueError when settings do not fit it.
 
-    `tell` hears when an index is made, which takes a while.
+    `tell` hears when an index is made, which takes a while. `local_rank` of `local_world` are those
+    of this node, whose ranks share a cache of shards.
     """
     multiple = settings.batch_multiple or world
     if multiple % world:
@@ -69,6 +76,9 @@ def open_data(
         size=size,
         shuffle_shards=settings.shuffle_shards,
         seed=settings.seed,
+    )
+    shards = through_cache(
+        shards, settings.cache, settings.cache_gb, rank=local_rank, world=local_world
     )
     return Data(curriculum=curriculum, shards=shards, holdout=holdout, order=order)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vae_corpus.pictures.decode import Fault, Opened, decode, open_image
 from vae_corpus.words import Bucket
+from vae_training.data.reading import Encoded
 from vae_training.data.shards import Shards
 
 # Enough for 3,072 x 4,608 px, the largest rung at one and a half times its size; larger images get
@@ -49,11 +50,13 @@ class _Scratch(threading.local):
 _SCRATCH = _Scratch()
 
 
-def open_window(data: bytes, bucket: Bucket, place: Place) -> OpenedWindow | Fault:
+def open_window(data: Encoded, bucket: Bucket, place: Place) -> OpenedWindow | Fault:
     """Read the header of an image and find its window; images to be flipped are opened as BGR.
 
-    The window is valid until the thread decodes another image.
+    The window is valid until the thread decodes another image. A fault of reading is given back.
     """
+    if isinstance(data, Fault):
+        return data
     image = open_image(data, _SCRATCH.memory, bgr=place.flip)
     if isinstance(image, Fault):
         return image
@@ -88,7 +91,8 @@ def mirror(bgr: Pixels, target: Pixels) -> None:
 
 def read_rgb(shards: Shards, row: int, bucket: Bucket) -> Pixels | Fault:
     """The whole image of a row, uint8[H, W, 3], at least as large as `bucket`; else a fault."""
-    image = decode(shards.read(row))
+    data = shards.read(row)
+    image = data if isinstance(data, Fault) else decode(data)
     if isinstance(image, Fault):
         return image
     return too_small(image.rgb, bucket) or image.rgb

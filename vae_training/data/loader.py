@@ -1,8 +1,9 @@
 """Batches of pixels: threads read, decode, crop and flip ahead of the training step.
 
 Pixels depend on the order's state and the seed alone, never on the number of threads or their
-timing. Decoding releases the GIL, so threads scale and nothing is copied between processes. A
-damaged image is replaced by another of its group, chosen by (seed, step, slot), and reported.
+timing. Decoding releases the GIL, so threads scale and nothing is copied between processes. An
+image that is damaged or cannot be read is replaced by another of its group, chosen by (seed, step,
+slot), and reported.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vae_corpus.curriculum import CorpusError
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.seeds import generator
 from vae_corpus.words import GENERAL
 from vae_training.data.crops import OpenedWindow, Pixels, Place, decode_window, open_window
 from vae_training.data.order import Order, Selection, State
-from vae_training.data.shards import Shards
+from vae_training.data.reading import none_readable
+from vae_training.data.shards import Asked, Shards
 from vae_training.data.sharing import assign
 
 _ATTEMPTS = 16
@@ -102,6 +103,13 @@ class Loader:
                 for _, _, jobs in pending:
                     for job in jobs:
                         job.cancel()
+                self.shards.reader.expect((), ())
+
+    def blank(self, state: State) -> Batch:
+        """Black pixels of the size that this rank's share of the batch at `state` has."""
+        chosen = self.order.select(state)
+        pixels = self._allocate(chosen, []).zero_()
+        return Batch(selection=chosen, pixels=pixels, rows=(), slots=(), damaged=())
 
     def _allocate(self, chosen: Selection, memory: list[torch.Tensor]) -> torch.Tensor:
         """Room for this rank's share of a batch, in used memory where some is large enough."""
@@ -123,6 +131,9 @@ class Loader:
         `open_image`).
         """
         while state.step < stop:
+            # All batches before have been asked for: what only they need may go.
+            node = self.rank * self.nodes // self.world
+            self.shards.reader.expect(*self.order.coming(state, node, self.nodes))
             plans = []
             while state.step < stop and len(plans) < _SELECTED_TOGETHER:
                 chosen = self.order.select(state)
@@ -145,16 +156,20 @@ class Loader:
         self, pool: ThreadPoolExecutor, chosen: Selection, places: list[Place], pixels: torch.Tensor
     ) -> list[Future[list[Filled]]]:
         view = pixels.flatten(2).numpy()
+        # What a store must be asked for is under way before a thread needs it.
+        asked = self.shards.ask([chosen.rows[place.slot] for place in places])
         few = min(_IMAGES_PER_JOB, -(-len(places) // self.workers))
         return [
-            pool.submit(self._fill, view, chosen, places[i : i + few])
+            pool.submit(self._fill, view, chosen, places[i : i + few], asked[i : i + few])
             for i in range(0, len(places), few)
         ]
 
-    def _fill(self, view: Pixels, chosen: Selection, places: Sequence[Place]) -> list[Filled]:
+    def _fill(
+        self, view: Pixels, chosen: Selection, places: Sequence[Place], asked: Sequence[Asked]
+    ) -> list[Filled]:
         """Fill some places of `view`, uint8[B, H, W * 3]: all are opened, then decoded."""
         rows = [chosen.rows[place.slot] for place in places]
-        opened = self._open(chosen, rows, places)
+        opened = _open(chosen, asked, places)
         targets = [view[place.number] for place in places]
         done: list[Filled] = []
         for place, row, found, target in zip(places, rows, opened, targets, strict=True):
@@ -162,23 +177,23 @@ class Loader:
             done.append((row, []) if fault is None else self._replace(chosen, place, fault, target))
         return done
 
-    def _open(
-        self, chosen: Selection, rows: Sequence[int], places: Sequence[Place]
-    ) -> list[OpenedWindow | Fault]:
-        pairs = zip(self.shards.read_each(rows), places, strict=True)
-        return [open_window(data, chosen.bucket, place) for data, place in pairs]
-
     def _replace(self, chosen: Selection, place: Place, fault: Fault, target: Pixels) -> Filled:
         """Fill a place from other rows of its group, until one has no fault."""
         row, group = chosen.rows[place.slot], chosen.groups[place.slot]
-        faults = [f"{fault.slug}: {self.shards.where(row)}"]
+        faults = []
         for attempt in range(_ATTEMPTS - 1):
+            faults.append(f"{fault.slug}: {self.shards.where(row)}")
             row = self.order.substitute(chosen.step, place.slot, group, attempt)
-            again = decode_window(*self._open(chosen, [row], [place]), place.flip, target)
+            found = _open(chosen, self.shards.ask([row]), [place])[0]
+            again = decode_window(found, place.flip, target)
             if again is None:
                 return row, faults
-            faults.append(f"{again.slug}: {self.shards.where(row)}")
-        raise CorpusError(
-            f"{_ATTEMPTS} images in a row cannot be read, the last: {faults[-1]}: the shard is"
-            " damaged; delete it and its .parquet and build the corpus again"
-        )
+            fault = again
+        raise none_readable(_ATTEMPTS, fault, self.shards.where(row))
+
+
+def _open(
+    chosen: Selection, asked: Sequence[Asked], places: Sequence[Place]
+) -> list[OpenedWindow | Fault]:
+    pairs = zip(asked, places, strict=True)
+    return [open_window(read(), chosen.bucket, place) for read, place in pairs]

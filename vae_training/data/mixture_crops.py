@@ -15,12 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from vae_corpus.curriculum import CorpusError
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.seeds import generator
 from vae_corpus.words import Bucket
 from vae_training.data.corpus import Data
 from vae_training.data.crops import crop_at, read_rgb
+from vae_training.data.reading import none_readable
 
 _PER_IMAGE = 4  # crops: to decode an image of 1024 px costs as much as to encode five with tiny
 _TOGETHER = 4  # images: their crops come at once
@@ -83,8 +83,5 @@ def _windows(
         if not isinstance(rgb, Fault):
             places = rng.random((count, 2)).tolist()
             return np.stack([crop_at(rgb, window, *place) for place in places])
-        fault = f"{rgb.slug}: {data.shards.where(row)}"
-    raise CorpusError(
-        f"{_ATTEMPTS} images in a row cannot be read, the last: {fault}: the shard is damaged;"
-        " delete it and its .parquet and build the corpus again"
-    )
+        fault = rgb
+    raise none_readable(_ATTEMPTS, fault, data.shards.where(row))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vae_corpus.curriculum import CorpusError
 from vae_corpus.words import Group
 from vae_training.data.index import Index, Runs, cache_of, open_index
 from vae_training.data.listing import digest, list_shards
 from vae_training.data.ranges import Reader, reader_of
+from vae_training.data.reading import Encoded, finish
 
-_Bytes = bytes  # what the class below calls so is a column
+# Waits for an image whose reading has begun.
+Asked = Callable[[], Encoded]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,41 +78,28 @@ class Shards:
         ends, letters = self.index.columns["ends"], self.index.columns["letters"]
         return letters[ends[row - 1] if row else 0 : ends[row]].tobytes().decode()
 
+    def path(self, number: int) -> str:
+        """The path or URL of a tar."""
+        return f"{self.corpus}/{self.names[number]}"
+
     def where(self, row: int) -> str:
         """The place of a row, for messages."""
-        return f"{self.key(row)} in {self.corpus}/{self.names[self.shard[row]]}"
+        return f"{self.key(row)} in {self.path(self.shard[row])}"
 
-    def read(self, row: int) -> _Bytes:
-        """The encoded image of a row; CorpusError when its tar is gone, cut or unreachable."""
-        return self.read_each([row])[0]
+    def read(self, row: int) -> Encoded:
+        """The encoded image of a row, or a fault, `unreadable`, if a store has lost its tar.
 
-    def read_each(self, rows: Sequence[int]) -> list[_Bytes]:
-        """The encoded images of rows; errors as for `read`."""
+        CorpusError when a local tar is gone or cut, or nothing of the store can be read.
+        """
+        return self.ask([row])[0]()
+
+    def ask(self, rows: Sequence[int]) -> list[Asked]:
+        """Begin to read the images of rows; each of the calls waits for one, as `read` does."""
         places = (column[rows].tolist() for column in (self.shard, self.offset, self.bytes))
-        return [self._read(*place) for place in zip(*places, strict=True)]
+        return [self._ask(self.path(n), *place) for n, *place in zip(*places, strict=True)]
 
-    def _read(self, shard: int, offset: int, size: int) -> _Bytes:
-        path = f"{self.corpus}/{self.names[shard]}"
-        try:
-            data = self.reader.read(path, offset, size)
-        except FileNotFoundError:
-            raise CorpusError(f"{path} is gone: build the corpus again to restore it") from None
-        except OSError as error:
-            raise CorpusError(
-                f"cannot read {path} ({error}): mend the disk or the way to the server; the same"
-                " command resumes"
-            ) from None
-        if len(data) > size:
-            raise CorpusError(
-                f"asked for {size} bytes of {path}, got {len(data)}: the server does not answer"
-                " range requests; use one that does, or copy the corpus to a disk"
-            )
-        if len(data) < size:
-            raise CorpusError(
-                f"{path} ends before byte {offset + size}: the tar is truncated; delete it and"
-                " its .parquet and build the corpus again"
-            )
-        return data
+    def _ask(self, path: str, offset: int, size: int) -> Asked:
+        return partial(finish, self.reader.ask(path, offset, size), path, offset, size)
 
 
 def open_shards(

@@ -105,7 +105,7 @@ def _by_shard(shards: Shards, rows: Sequence[int]) -> dict[str, dict[int, _Place
 def _read(shards: Shards, shard: str, offset: int, size: int) -> bytes:
     path = f"{shards.corpus}/{shard}"
     try:
-        data = shards.reader.read(path, offset, size)
+        data = shards.reader.ask(path, offset, size)()
     except OSError as error:
         raise CorpusError(
             f"cannot read {path} ({error}): mend the disk or the way to the server; the same"
