@@ -106,10 +106,16 @@ class Loader:
                 self.shards.reader.expect((), ())
 
     def blank(self, state: State) -> Batch:
-        """Black pixels of the size that this rank's share of the batch at `state` has."""
+        """This rank's share of the batch at `state`, with black pixels."""
         chosen = self.order.select(state)
-        pixels = self._allocate(chosen, []).zero_()
-        return Batch(selection=chosen, pixels=pixels, rows=(), slots=(), damaged=())
+        slots = tuple(self._slots(chosen))
+        return Batch(
+            selection=chosen,
+            pixels=self._allocate(chosen, []).zero_(),
+            rows=tuple(chosen.rows[slot] for slot in slots),
+            slots=slots,
+            damaged=(),
+        )
 
     def _allocate(self, chosen: Selection, memory: list[torch.Tensor]) -> torch.Tensor:
         """Room for this rank's share of a batch, in used memory where some is large enough."""
