@@ -13,8 +13,8 @@ from pipelines.engine import Failure
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.settings import PlanSettings
 from pipelines.stages import plan
-from pipelines.stages.list import Listed
 from pipelines.stages.score import Scored
+from pipelines.stages.units import Listed
 from tests.pipelines.plans import make
 from vae_corpus.words import Bucket, buckets
 
@@ -303,16 +303,11 @@ def test_another_threshold_is_another_plan_and_units_are_part_of_it() -> None:
 
 def scored(scores: str, *units: str, root: str = "/c", given_up: tuple[str, ...] = ()) -> Scored:
     """Scores of neighbourhoods with these tables of units."""
-    none = np.zeros(0, np.int64)
     listed = Listed(
         neighbourhoods=tuple(
             Neighbourhood(number=n, generation=0, units=f"{root}/units/{name}.parquet")
             for n, name in enumerate(units)
         ),
-        ids=none.astype(np.uint64),
-        weights=none,
-        images=none,
-        ends=none,
         by_source={},
     )
     failures = tuple(Failure(task_id=unit, slug="x", why="y") for unit in given_up)
