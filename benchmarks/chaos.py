@@ -8,8 +8,9 @@ time with one to three faults at random moments: a worker, a raylet, a machine, 
 build itself is killed, or stopped for good or for a while, as a machine that can no longer be
 reached. What was harmed is mended, and the same command runs again until it ends well. No command
 may run on for longer than `--limit` seconds after the last fault, and every corpus must have the
-bytes of the first. What was said last, the exit code and the time from the fault to the end of the
-command are told for each.
+bytes of the first. A build whose nodes have all died waits two minutes for another, not ten. What
+was said last, the exit code and the time from the fault to the end of the command are told for
+each.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ FAULTS = (
 _PAUSES_S = {"worker": 20.0, "node": 70.0}
 _MOST_TRIES = 6
 _STRAYS_S = 60.0
+# How long a build that has lost all nodes waits for another: by default longer than `--limit`.
+_START_TIMEOUT_S = 120
 
 
 def write_inputs(folder: Path) -> dict[str, Any]:
@@ -75,6 +78,7 @@ def write_inputs(folder: Path) -> dict[str, Any]:
         ],
         "plan": {"min_clarity": 0.0, "min_clarity_text": 0.0},
         "pack": {"shard_samples": 8},
+        "engine": {"start_timeout_s": _START_TIMEOUT_S},
         "synth": {
             "samples": {256: 32},
             "texts": {language: [str(paths[0])] for language, paths in inputs.texts.items()},

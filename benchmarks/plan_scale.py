@@ -44,7 +44,7 @@ from pipelines.planning import hash_pairs, tables
 from pipelines.planning.job import Neighbourhood, PlanJob
 from pipelines.planning.passes.near import MAX_LOG_ASPECT, MAX_LUMA_STEP
 from pipelines.stages import plan
-from pipelines.stages.list import UNIT_SCHEMA
+from pipelines.stages.units import UNIT_SCHEMA
 from vae_corpus import storage
 
 _RESULTS = Path(__file__).parent / "results" / "plan_scale.json"

@@ -33,7 +33,7 @@ from pipelines.planning.job import Neighbourhood
 from pipelines.report import accounting, page
 from pipelines.sources import FolderSource
 from pipelines.stages import plan
-from pipelines.stages.list import UNIT_SCHEMA
+from pipelines.stages.units import UNIT_SCHEMA
 from vae_corpus import storage
 from vae_corpus.demo import demo_inputs
 from vae_corpus.tables import INDEX_SCHEMA

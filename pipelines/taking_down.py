@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -25,7 +24,6 @@ from pipelines.planning.taken_down import KEY, SCHEMA, SHA256, TakenDown
 from pipelines.report.console import Console
 from pipelines.report.log import build_log
 from pipelines.stages.committed import Stock
-from pipelines.stages.list import FOLDER, Listed
 from pipelines.stages.pack import pack_shards, read_shards
 from pipelines.stages.plan import plan_corpus
 from pipelines.stages.report import Reported, finish
@@ -33,6 +31,7 @@ from pipelines.stages.runner import Runner
 from pipelines.stages.score import Scored
 from pipelines.stages.synthesize import synthesize_shards
 from pipelines.stages.thinning import covered, thin_shards
+from pipelines.stages.units import FOLDER, Listed
 from pipelines.stories.corpus import Corpus
 from pipelines.workers import scorer
 from vae_corpus import storage
@@ -191,18 +190,13 @@ def _scored(corpus: Corpus) -> Scored:
 
     def look(path: str) -> pa.Table:
         with storage.open_read(path) as file:
-            return pq.read_table(file, columns=["unit_id", "source"])
+            return pq.read_table(file, columns=["source"])
 
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        units = list(pool.map(look, (each.units for each in known)))
-    whole = pa.concat_tables(units)
-    counts = pc.value_counts(whole["source"]).to_pylist()
+        units = pa.concat_tables(pool.map(look, (each.units for each in known)))
+    counts = pc.value_counts(units["source"]).to_pylist()
     listed = Listed(
         neighbourhoods=tuple(known),
-        ids=np.array([int(unit_id, 16) for unit_id in whole["unit_id"].to_pylist()], np.uint64),
-        weights=np.zeros(len(whole), np.float32),
-        images=np.full(len(whole), -1, np.int32),
-        ends=np.cumsum([len(theirs) for theirs in units]),
         by_source={row["values"]: row["counts"] for row in counts},
     )
     given_up = tuple(engine.Failure(**failure) for failure in corpus.facts["quarantined"])

@@ -24,7 +24,9 @@ _EM_PER_CHARACTER = {"en": 0.42, "zh": 0.85, "mixed": 0.62}
 _SMALL_PX = 11
 # Draws that a page may reject before it takes what comes.
 _MAX_SKIPS = 200
-# Sheets that are drawn before a page counts as too small for its tilt.
+# A page has room for so many em of its largest letters. Where no sheet of so many draws has that,
+# the next ones are tilted less and less, and somewhat smaller ones do: all layouts fill them too.
+_PAGE_EM, _SHEET_EM = 8, 7
 _MAX_QUADS = 50
 # How many times the body's em a heading may have, where headings may leave the size band.
 _MOST_GROWTH = 2
@@ -48,10 +50,9 @@ def sample_recipe(
     low, high = band_limits(size_band)
     dice = Dice(rng)
     size_px = low + dice.below(high + 1 - low)
-    least = 8 * high
-    if min(width, height) < least:
+    if min(width, height) < _PAGE_EM * high:
         raise ValueError(f"a page of {width}x{height} px is too small for text of {high} px")
-    quad = _sample_quad(rng, extras, width, height, least) if extras.warps else ()
+    quad = _sample_quad(rng, extras, width, height, high) if extras.warps else ()
     sheet = sheet_size(quad) if quad else (width, height)
     chosen = _sample_layout(dice, layout, language, choice)
     largest_px = _MOST_GROWTH * size_px if _chance(rng, extras.large_headings) else high
@@ -97,23 +98,22 @@ def sample_recipe(
 
 
 def _sample_quad(
-    rng: np.random.Generator, extras: Extras, width: int, height: int, least: int
+    rng: np.random.Generator, extras: Extras, width: int, height: int, largest_px: int
 ) -> Quad:
-    for _ in range(_MAX_QUADS):
+    """A tilted sheet with room for letters of this em; none where only a flat page has that."""
+    for draw in range(2 * _MAX_QUADS):
+        share = min(1.0, 2 - draw / _MAX_QUADS)
         quad = sample_quad(
             rng,
             width,
             height,
-            tilt_degrees=extras.tilt_degrees,
-            perspective=extras.perspective,
+            tilt_degrees=share * extras.tilt_degrees,
+            perspective=share * extras.perspective,
         )
-        if min(sheet_size(quad)) >= least:
+        ems = _PAGE_EM if draw < _MAX_QUADS else _SHEET_EM
+        if min(sheet_size(quad)) >= ems * largest_px:
             return quad
-    raise ValueError(
-        f"on a page of {width}x{height} px, tilted by up to {extras.tilt_degrees:g} degrees with a "
-        f"perspective of up to {extras.perspective:g}, a sheet of {least} px does not fit: give a "
-        "larger canvas or smaller letters"
-    )
+    return ()
 
 
 def _chance(rng: np.random.Generator, share: float) -> bool:

@@ -181,7 +181,8 @@ def _listing(folder: Path, bucket: str, asked: dict[str, str]) -> bytes:
     if "uploads" in asked:
         return f"{_XML}<ListMultipartUploadsResult/>".encode()
     prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
-    limit, after = int(asked.get("max-keys", 1000)), asked.get("continuation-token", "")
+    limit = int(asked.get("max-keys", 1000))
+    after = asked.get("continuation-token") or asked.get("start-after", "")
     files = (path for path in folder.rglob("*") if path.is_file())
     keys = sorted(path.relative_to(folder).as_posix() for path in files)
     entries: list[str] = []

@@ -58,7 +58,7 @@ def listed(folder: str) -> list[Neighbourhood]:
         names = json.loads(storage.read_bytes(storage.join(folder, LIST)))
     except FileNotFoundError:
         return []
-    found = [(_NAME.fullmatch(name), name) for name in names]
+    found = ((_NAME.fullmatch(name), name) for name in names)
     return sorted(
         (
             Neighbourhood(

@@ -2,7 +2,8 @@
 
 Shards are fair draws of their neighbourhood: inside a lane (kind, rung, extension) a seeded hash
 decides who goes together. What fills no shard of even size is left for a second, smaller draw among
-all neighbourhoods of its generation, in pieces that stay together.
+all neighbourhoods of its generation, in pieces that stay together. Where all that is left of a lane
+fills none either, some neighbourhoods give up their last shard for it, in pieces too.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from vae_corpus.seeds import generator, mixed
 from vae_corpus.words import GENERAL
 
 # Raised when the same plan would give other shards.
-PACK_VERSION = 5
+PACK_VERSION = 6
 
 # All that decides what a shard holds of an image, and so its recipe. Where the image was read does
 # not: the same corpus at another place has the same recipes.
@@ -83,14 +84,19 @@ def is_labelled(row: Mapping[str, Any]) -> bool:
 _UNEVEN = 0.15
 # What is left is cut into pieces of this share of a shard.
 _PIECE = 1 / 8
+# Of a rest that is no further off nothing more is asked; up to so many shards are given up for one
+# that is. From 2.55 shards on any lane is even within the limit above.
+_NEARLY = 0.1
+_MOST_SPARE = 3
 
-# Rows of a lane that are left for the shards of a generation, piece by piece.
+# Rows of a lane that are left for the shards of a generation, or that may be, piece by piece.
 LEFT_SCHEMA = pa.schema(
     [
         ("generation", pa.int32()),
         ("lane", pa.string()),
         ("neighbourhood", pa.int64()),
         ("piece", pa.int32()),
+        ("spare", pa.bool_()),
         ("size", pa.float64()),
     ]
 )
@@ -101,7 +107,8 @@ class Draw:
     """Where the kept rows of a neighbourhood go.
 
     `ext` and `lane` of each row; `number` of its shard among those of its lane, or -1 where it is
-    left over; then `piece` says in which piece. `size` is its share of a shard.
+    left over; `piece` says in which piece. Rows of the last shard of a lane have a piece as well,
+    in which they go if that shard is given up; others have -1. `size` is a row's share of a shard.
     """
 
     ext: list[str]
@@ -153,44 +160,84 @@ def draw_shards(rows: pa.Table, pack: PackSettings, seed: int, *, alone: bool) -
 
 
 def _deal(size: NDArray[np.float64], *, alone: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number of the shard of each row in drawn order, or -1 and the number of its piece."""
+    """Number of the shard of each row in drawn order, or -1, and the number of its piece, or -1."""
     ends = np.cumsum(size)
-    middle, total = ends - size / 2, float(ends[-1])
-    none = np.full(len(size), -1)
-    count = max(1, math.ceil(total - _UNEVEN)) if alone else max(1, round(total))
-    if alone or abs(total / count - 1) <= _UNEVEN:
-        return np.minimum(middle * count / total, count - 1).astype(np.int64), none
-    full = math.floor(total)
-    left = middle >= full
-    number = np.where(left, -1, middle.astype(np.int64))
-    return number, np.where(left, ((middle - full) / _PIECE).astype(np.int64), -1)
+    place, total = ends - size / 2, float(ends[-1])
+    count = _even_count(total)
+    if alone or _off(total) <= _UNEVEN:
+        number = np.minimum(place * count / total, count - 1).astype(np.int64)
+        if alone:
+            return number, np.full(len(size), -1)
+        place = place * count / total
+    else:
+        count = math.floor(total)
+        number = np.where(place >= count, -1, place.astype(np.int64))
+    # From the start of the last shard.
+    piece = np.floor((place - max(0, count - 1)) / _PIECE).astype(np.int64)
+    return number, np.maximum(piece, -1)
+
+
+def _even_count(total: float) -> int:
+    """How many shards so much of a lane makes, so that they differ least from what is asked."""
+    few = max(1, math.floor(total))
+    return min((few, few + 1), key=lambda count: abs(total / count - 1))
+
+
+def _off(total: float) -> float:
+    """How far from a shard each of them is then."""
+    return abs(total / _even_count(total) - 1)
 
 
 def left_over(draw: Draw, neighbourhood: Neighbourhood) -> pa.Table:
-    """The pieces that are left of each lane, as `LEFT_SCHEMA`."""
-    left = draw.piece >= 0
-    found: dict[tuple[str, int], float] = {}
-    pairs = zip(draw.lane[left].tolist(), draw.piece[left].tolist(), strict=True)
-    for pair, size in zip(pairs, draw.size[left].tolist(), strict=True):
-        found[pair] = found.get(pair, 0.0) + size
+    """The pieces of each lane that are left, or may be, as `LEFT_SCHEMA`."""
+    cut = draw.piece >= 0
+    spare = draw.number[cut] >= 0
+    found: dict[tuple[str, int, bool], float] = {}
+    pieces = zip(draw.lane[cut].tolist(), draw.piece[cut].tolist(), spare.tolist(), strict=True)
+    for piece, size in zip(pieces, draw.size[cut].tolist(), strict=True):
+        found[piece] = found.get(piece, 0.0) + size
     rows = [
-        {"lane": lane, "piece": piece, "size": size}
-        for (lane, piece), size in sorted(found.items())
+        {"lane": lane, "piece": piece, "spare": spare, "size": size}
+        for (lane, piece, spare), size in sorted(found.items())
     ]
     same = {"generation": neighbourhood.generation, "neighbourhood": neighbourhood.number}
     return pa.Table.from_pylist([row | same for row in rows], schema=LEFT_SCHEMA)
 
 
 def deal_left(left: pa.Table) -> pa.Table:
-    """`left` with the number of the shard of each piece among those of its generation and lane."""
-    rows = left.to_pylist()
-    rows.sort(key=lambda r: (r["generation"], r["lane"], r["neighbourhood"], r["piece"]))
-    numbers: list[int] = []
+    """The pieces that are taken, with the number of their shard in their generation and lane."""
+    with database.connect() as db:
+        db.register("pieces", left)
+        # Spare ones of the first few neighbourhoods are enough.
+        answer: Any = db.sql(
+            f"""
+            SELECT * FROM pieces QUALIFY NOT spare OR {_MOST_SPARE} >= dense_rank()
+                OVER (PARTITION BY generation, lane, spare ORDER BY neighbourhood)
+            ORDER BY generation, lane, neighbourhood, piece
+            """
+        )
+        rows = answer.to_arrow_table().to_pylist()
+    taken: list[dict[str, Any]] = []
     for _, group in itertools.groupby(rows, key=lambda r: (r["generation"], r["lane"])):
-        size = np.array([row["size"] for row in group])
-        numbers.extend(_deal(size, alone=True)[0].tolist())
-    table = pa.Table.from_pylist(rows, schema=LEFT_SCHEMA)
-    return table.append_column("number", pa.array(numbers, pa.int64()))
+        pieces = _taken(list(group))
+        if pieces:
+            numbers, _ = _deal(np.array([row["size"] for row in pieces]), alone=True)
+            taken += [row | {"number": n} for row, n in zip(pieces, numbers.tolist(), strict=True)]
+    return pa.Table.from_pylist(taken, schema=LEFT_SCHEMA.append(pa.field("number", pa.int64())))
+
+
+def _taken(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is left of a lane, with as few spare shards as make it nearly even, or as can be."""
+    left = [row for row in rows if not row["spare"]]
+    if not left:
+        return []
+    givers = sorted({row["neighbourhood"] for row in rows if row["spare"]})
+    choices = [
+        [row for row in rows if not row["spare"] or row["neighbourhood"] in givers[:count]]
+        for count in range(len(givers) + 1)
+    ]
+    # The first one of equals.
+    return min(choices, key=lambda some: max(_NEARLY, _off(sum(row["size"] for row in some))))
 
 
 def shard_name(pack: PackSettings, lane: str, neighbourhood: Neighbourhood, number: int) -> str:

@@ -19,6 +19,8 @@ from vae_corpus import storage
 from vae_corpus.storage import Entry
 
 _LISTED_AT_ONCE = 16
+# Files of so many shards that are known from before are listed beside those of others.
+_SHARDS_IN_A_ROW = 2500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Stock:
     @property
     def listing(self) -> Listing:
         if self._listing is None:
-            self._listing = _list(self.out)
+            self._listing = _list(self.out, self.ledger.names())
         return self._listing
 
     def forget(self) -> None:
@@ -116,10 +118,14 @@ def make_shards(
         )
 
 
-def _list(out: str) -> Listing:
+def _list(out: str, known: Sequence[str]) -> Listing:
     found = folders(out)
+    cuts: dict[str, list[str]] = {folder: [] for folder in found}
+    for name in known[_SHARDS_IN_A_ROW::_SHARDS_IN_A_ROW]:
+        folder, _, stem = name.rpartition("/")
+        cuts.setdefault(folder, []).append(stem)
     with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
-        listed = pool.map(lambda folder: storage.listing(storage.join(out, folder)), found)
+        listed = pool.map(lambda f: storage.listing(storage.join(out, f), cuts[f]), found)
         files = {
             f"{folder}/{name}": entry
             for folder, entries in zip(found, listed, strict=True)

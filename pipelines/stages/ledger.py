@@ -69,6 +69,10 @@ class Ledger:
         self._rows = _rows(self._table)
         self._changed = False
 
+    def names(self) -> list[str]:
+        """All of these shards, in order."""
+        return sorted(self._rows)
+
     def recipe(self, shard: str, tar: Entry, index: Entry) -> str | None:
         """The recipe of a whole shard whose files are listed like this; None: not known."""
         row = self._rows.get(shard)

@@ -75,7 +75,7 @@ def finish(
         "seed": config.seed,
         "scores": storage.name_of(scored.folder),
         "plan": storage.name_of(plan),
-        "units": len(scored.listed.ids),
+        "units": scored.listed.count,
         "quarantined": [asdict(failure) for failure in scored.given_up],
         "images": images,
         "problems": problems,

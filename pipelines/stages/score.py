@@ -18,8 +18,8 @@ from pipelines import engine
 from pipelines.config import CorpusConfig
 from pipelines.planning.neighbourhoods import are_among
 from pipelines.sources import Source
-from pipelines.stages.list import Listed, read_unit
 from pipelines.stages.runner import BuildFailed, Runner, tell_failures
+from pipelines.stages.units import Counted, Listed, read_unit
 from pipelines.workers import careful, scorer
 from vae_corpus import storage
 
@@ -40,32 +40,39 @@ class Scored:
 class UnitTasks:
     """A task for each unit that has no rows yet, as the engine's `Tasks`."""
 
-    def __init__(self, listed: Listed, committed: NDArray[np.uint64]) -> None:
+    def __init__(self, listed: Counted, committed: NDArray[np.uint64]) -> None:
         committed.sort()
-        todo = np.flatnonzero(~are_among(listed.ids, committed)).astype(np.uint32)
-        # Of equal weight in the order of neighbourhoods.
-        self._todo = todo[np.argsort(-listed.weights[todo], kind="stable")]
         self._listed = listed
-        self.total_weight = int(np.maximum(listed.weights[todo], 1).astype(np.int64).sum())
-        images = listed.images[todo]
-        self.images = None if (images < 0).any() else int(images.sum(dtype=np.int64))
+        self._waiting: list[NDArray[np.bool_]] = []
+        self._count = self.total_weight = images = 0
+        all_known = True
+        for part in listed.numbers.parts():
+            waiting = ~are_among(part["id"], committed)
+            todo = part[waiting]
+            self._waiting.append(waiting)
+            self._count += len(todo)
+            self.total_weight += int(np.maximum(todo["weight"], 1).astype(np.int64).sum())
+            images += int(todo["images"].sum(dtype=np.int64))
+            all_known &= not (todo["images"] < 0).any()
+        self.images = images if all_known else None
 
     def __len__(self) -> int:
-        return len(self._todo)
+        return self._count
 
     def __iter__(self) -> Iterator[engine.Task]:
-        for number in map(int, self._todo):
-            images = int(self._listed.images[number])
-            yield engine.Task(
-                task_id=f"{int(self._listed.ids[number]):016x}",
-                payload=self._listed.ref(number),
-                weight=int(self._listed.weights[number]),
-                images=None if images < 0 else images,
-            )
+        for part, waiting in zip(self._listed.numbers.parts(), self._waiting, strict=True):
+            for one in part[waiting]:
+                images = int(one["images"])
+                yield engine.Task(
+                    task_id=f"{int(one['id']):016x}",
+                    payload=self._listed.ref(one),
+                    weight=int(one["weight"]),
+                    images=None if images < 0 else images,
+                )
 
 
 def score_units(
-    config: CorpusConfig, sources: dict[str, Source], listed: Listed, runner: Runner
+    config: CorpusConfig, sources: dict[str, Source], listed: Counted, runner: Runner
 ) -> Scored:
     """Score what is not committed; BuildFailed when more units fail than may be left out."""
     versions = scorer.versions(Scores(config.score))
@@ -79,7 +86,7 @@ def score_units(
     )
     # Only scoring runs models: packing and rendering must not wait for GPUs.
     gpus = config.engine.gpus_per_worker
-    count = len(listed.ids)
+    count = listed.count
     allowed = config.engine.quarantine(count)
     failures = runner.run(
         "score",

@@ -12,7 +12,10 @@ class Extras(Settings):
     """What synthetic pages have beyond flat, sharp text; all off by default. Boxes follow."""
 
     tilt_degrees: float = Field(
-        0.0, ge=0, le=MAX_TILT_DEGREES, description="turn each page by up to so much to either side"
+        0.0,
+        ge=0,
+        le=MAX_TILT_DEGREES,
+        description="turn each page by up to so much to either side, as its letters leave room",
     )
     perspective: float = Field(
         0.0,

@@ -15,7 +15,7 @@ from pipelines.planning import tables
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.neighbourhoods import write_list
 from pipelines.stages import plan
-from pipelines.stages.list import UNIT_SCHEMA
+from pipelines.stages.units import UNIT_SCHEMA
 from vae_corpus import storage
 
 Tables = dict[str, list[Any]]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.planning import neighbourhoods
 from pipelines.planning.neighbourhoods import Dealt, deal
-from pipelines.stages import list as listing
+from pipelines.stages import dealing
 from tests.pipelines.builds import run, write_config, write_inputs
 from vae_corpus import storage
 from vae_corpus.demo import DemoInputs
@@ -86,7 +86,7 @@ def test_a_deal_that_was_stopped_does_not_count(
         return commit(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(listing.storage, "commit", once)
+        patch.setattr(dealing.storage, "commit", once)
         assert run(config, out) == 1
     assert neighbourhoods.listed(str(out / "units")) == []
     assert len(list((out / "units").glob("*.parquet"))) == 1

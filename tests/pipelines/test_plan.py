@@ -13,8 +13,8 @@ from pipelines.engine import Failure
 from pipelines.planning.job import Neighbourhood
 from pipelines.planning.settings import PlanSettings
 from pipelines.stages import plan
-from pipelines.stages.list import Listed
 from pipelines.stages.score import Scored
+from pipelines.stages.units import Listed
 from tests.pipelines.plans import make
 from vae_corpus.words import Bucket, buckets
 
@@ -273,7 +273,7 @@ def test_shards_are_closed_at_their_size(tmp_path: Path) -> None:
         pack=PackSettings(shard_samples=16),
     )
     sizes = [s["samples"] for s in made["shards"]]
-    assert len(sizes) == 7 and sum(sizes) == 100 and set(sizes) <= {14, 15}
+    assert len(sizes) == 6 and sum(sizes) == 100 and set(sizes) <= {16, 17}
     assert made["shards"][0]["shard"] == "shards/general/256/corpus-general-256-jpg-000000-000"
 
 
@@ -303,16 +303,11 @@ def test_another_threshold_is_another_plan_and_units_are_part_of_it() -> None:
 
 def scored(scores: str, *units: str, root: str = "/c", given_up: tuple[str, ...] = ()) -> Scored:
     """Scores of neighbourhoods with these tables of units."""
-    none = np.zeros(0, np.int64)
     listed = Listed(
         neighbourhoods=tuple(
             Neighbourhood(number=n, generation=0, units=f"{root}/units/{name}.parquet")
             for n, name in enumerate(units)
         ),
-        ids=none.astype(np.uint64),
-        weights=none,
-        images=none,
-        ends=none,
         by_source={},
     )
     failures = tuple(Failure(task_id=unit, slug="x", why="y") for unit in given_up)

@@ -32,7 +32,7 @@ from renderers.documents.pdf.fonts import pdf_fonts
 from renderers.documents.recipe import PageRecipe
 from tests.pictures import encoded, jpeg, scene, write_tar
 from tests.pictures import page as page_of_text
-from tests.pipelines import pdfs
+from tests.pipelines import lanes, pdfs
 from tests.pipelines.reading import read_all
 from tests.pipelines.test_plan import make, row, text_row
 from tests.versions import assert_recorded
@@ -65,7 +65,7 @@ def planned(folder: Path) -> bytes:
 
 
 def packed(folder: Path) -> bytes:
-    """Names and sizes of shards, and what is stored of a few images."""
+    """Names and sizes of shards, also of several neighbourhoods, and what is stored of images."""
     tables = make(folder, some_rows(), pack=PackSettings(shard_samples=4))
     shards = sorted((r["shard"], r["samples"]) for r in tables["shards"])
     job = pack.PackJob(
@@ -89,7 +89,8 @@ def packed(folder: Path) -> bytes:
         for changes, data in cases
         for sample in pack.cut_samples(common | changes, data, job)
     ]
-    return text([shards, stored])
+    several = [sorted(lanes.shards(counts).items()) for counts in ([260, 200], [80, 520, 340])]
+    return text([shards, several, stored])
 
 
 def pixels(data: bytes) -> str:
@@ -187,7 +188,7 @@ MADE: dict[str, tuple[str, Any, Callable[[Path], bytes]]] = {
 }
 RECORDED: dict[str, tuple[Any, str]] = {
     "a plan": (8, "d1372539afb697b4"),
-    "what is packed": (5, "139794778ed73fc7"),
+    "what is packed": (6, "e22b2858d7801e26"),
     "what sources list": (2, "2543834932e2f53f"),
     "a row of scores": (1, "4252a6ca7d788d9a"),
     "the report": (2, "393ab6c6e299ec68"),

@@ -194,3 +194,25 @@ def test_files_that_are_written_at_once_share_the_parts_under_way(
     for file in files:
         file.settle()
     assert 1 < store.most <= upload._ALL_UNDER_WAY
+
+
+@pytest.mark.parametrize("cuts", [["b"], ["a", "b.tar", "b.tar0", "zz"], ["0", "c", "d"]], ids=str)
+def test_a_listing_in_parts_is_that_of_the_whole(path: str, cuts: list[str]) -> None:
+    names = [f"{letter}{end}" for letter in "abcd" for end in (".parquet", ".tar", "/in.tar")]
+    for name in (*names, ".hidden"):
+        storage.commit_bytes(storage.join(path, "a", name), name.encode())
+    storage.commit_bytes(storage.join(path, "a2", "b.tar"), b"")
+    whole = storage.listing(storage.join(path, "a"))
+    assert list(whole) == [name for name in sorted(names) if "/" not in name]
+    assert storage.listing(storage.join(path, "a"), cuts) == whole
+    assert storage.listing(storage.join(path, "nowhere"), cuts) == {}
+    assert set(storage.folders(path)) == {"a", "a2"}
+
+
+@pytest.mark.slow
+def test_a_bucket_is_a_folder_too(bucket: str) -> None:
+    name = uuid.uuid4().hex
+    storage.commit_bytes(storage.join(bucket, name, "in"), b"")
+    storage.commit_bytes(storage.join(bucket, name + ".tar"), b"a")
+    assert name in storage.folders(bucket) and name not in storage.listing(bucket)
+    assert storage.listing(bucket)[f"{name}.tar"].bytes == 1

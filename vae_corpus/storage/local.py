@@ -94,7 +94,7 @@ class Local:
     def stream(self, path: str) -> IO[bytes]:
         return open(path, "rb")
 
-    def listing(self, folder: str) -> dict[str, Entry]:
+    def listing(self, folder: str, cuts: Sequence[str]) -> dict[str, Entry]:
         names = self.names(folder)
         parts = [names[i : i + _STATS_EACH] for i in range(0, len(names), _STATS_EACH)]
         found: dict[str, Entry] = {}

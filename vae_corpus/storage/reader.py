@@ -1,4 +1,4 @@
-"""Bytes of files in a store, one request a call: through fsspec, or for S3 through obstore.
+"""Files of a store, one request a call: through fsspec, or for S3 through obstore.
 
 With 64 in flight and 30 ms each, s3fs gave 624 objects of 60 kB a second at 1.0 ms CPU, obstore
 1,371 at .13 (`benchmarks/store_clients.py`).
@@ -32,9 +32,20 @@ class Reader(Protocol):
     def whole(self, path: str, limit: int) -> tuple[Buffer | None, int]:
         """A file, or None if it has more than `limit` bytes, and its size."""
 
+    def entries(self, folder: str, after: str = "", until: str = "") -> list[dict[str, Any]]:
+        """What lies directly in a folder, as fsspec tells it: a request for a thousand files.
+
+        Where `can_begin`, of names that come after one, and up to another (`""`: to the last).
+        """
+
+    @property
+    def can_begin(self) -> bool: ...
+
 
 class FsspecReader:
     """Any store that fsspec knows."""
+
+    can_begin = False
 
     def __init__(self, fs: Any) -> None:
         self._fs = fs
@@ -69,6 +80,9 @@ class FsspecReader:
         if len(data) <= limit:
             return data, len(data)
         return None, self.size_bytes(path)
+
+    def entries(self, folder: str, after: str = "", until: str = "") -> list[dict[str, Any]]:
+        return list(self._fs.ls(folder, detail=True))
 
 
 class S3Reader:
@@ -111,6 +125,35 @@ class S3Reader:
         answer = obstore.get(self._store, self._key(path))
         size = int(answer.meta["size"])
         return (None if size > limit else _all_of(answer)), size
+
+    @property
+    def can_begin(self) -> bool:
+        # Directory buckets know neither an order of keys nor where to begin.
+        return self._knows("") and not self._prefix.endswith("--x-s3/")
+
+    def entries(self, folder: str, after: str = "", until: str = "") -> list[dict[str, Any]]:
+        import obstore
+
+        if not self._knows(folder):
+            return self._slow.entries(folder)
+        # A file takes 3 us of CPU time, through s3fs 70.
+        prefix = self._key(f"{folder.rstrip('/')}/")
+        if not after and not until:
+            found: Any = obstore.list_with_delimiter(self._store, prefix)
+            below = [self._prefix + name for name in found["common_prefixes"]]
+            folders = [{"name": name, "type": "directory"} for name in below]
+            return [*map(self._entry, found["objects"]), *folders]
+        files: list[dict[str, Any]] = []
+        for page in obstore.list(self._store, prefix, offset=prefix + after, chunk_size=1000):
+            keys = (file for file in page if not until or file["path"] <= prefix + until)
+            files += [self._entry(f) for f in keys if "/" not in f["path"][len(prefix) :]]
+            if until and page[-1]["path"] > prefix + until:
+                break
+        return files
+
+    def _entry(self, file: Any) -> dict[str, Any]:
+        told = {"size": file["size"], "ETag": file["e_tag"], "LastModified": file["last_modified"]}
+        return {"name": self._prefix + file["path"], "type": "file", **told}
 
     def _knows(self, path: str) -> bool:
         # Its keys have no empty parts, and its threads do not survive a fork.

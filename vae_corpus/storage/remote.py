@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.fs
 
 from vae_corpus.redact import redacted
-from vae_corpus.storage import ahead, permission, ranges, upload
+from vae_corpus.storage import ahead, flight, permission, ranges, upload
 from vae_corpus.storage.faults import status_of
 from vae_corpus.storage.patience import Patience
 from vae_corpus.storage.place import Entry
@@ -80,10 +81,16 @@ class Remote:
         size = self.size_bytes(path)
         return ahead.open_file(partial(self._get, path), size, [(0, size)], now=True)
 
-    def listing(self, folder: str) -> dict[str, Entry]:
+    def listing(self, folder: str, cuts: Sequence[str]) -> dict[str, Entry]:
+        edges = ["", *(cuts if self._reader.can_begin else ()), ""]
+        parts = [
+            flight.submit(partial(self._entries, folder, after, until))
+            for after, until in itertools.pairwise(edges)
+        ]
         return {
             _name(entry): Entry(bytes=int(entry["size"] or 0), stamp=_stamp(entry))
-            for entry in self._entries(folder)
+            for part in parts
+            for entry in part.result()
             if entry["type"] == "file"
         }
 
@@ -115,10 +122,9 @@ class Remote:
     def folders(self, folder: str) -> list[str]:
         return [_name(entry) for entry in self._entries(folder) if entry["type"] == "directory"]
 
-    def _entries(self, folder: str) -> list[dict[str, Any]]:
+    def _entries(self, folder: str, after: str = "", until: str = "") -> list[dict[str, Any]]:
         try:
-            # One request for a thousand files.
-            return self.ask(folder, lambda: list(self.fs.ls(folder, detail=True)))
+            return self.ask(folder, lambda: self._reader.entries(folder, after, until))
         except FileNotFoundError:
             return []
 

@@ -219,12 +219,13 @@ def _named(
     for key in zip(draw.lane.tolist(), numbers.tolist(), draw.piece.tolist(), strict=True):
         if key not in names:
             lane, number, piece = key
-            if number >= 0:
-                names[key] = shard_name(job.pack, lane, neighbourhood, number), None
-            else:
-                to = shared[lane, piece]
+            to = shared.get((lane, piece))
+            if to is not None:
                 whole = shared_name(job.pack, lane, neighbourhood.generation, to)
                 names[key] = whole, part_name(job.pack, lane, neighbourhood)
+            else:
+                assert number >= 0, f"nobody took piece {piece} of {lane}"
+                names[key] = shard_name(job.pack, lane, neighbourhood, number), None
         shard.append(names[key][0])
         part.append(names[key][1])
     kept = kept.append_column("ext", pa.array(draw.ext, pa.string()))

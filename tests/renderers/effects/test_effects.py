@@ -11,6 +11,7 @@ import pytest
 from fonts.charsets import ASCII_PRINTABLE
 from fonts.faces import discover
 from renderers import renderer as rendering
+from renderers import sampling
 from renderers.effects import camera, outline, shadow
 from renderers.effects.camera import Camera, degrade
 from renderers.effects.extras import Extras
@@ -21,14 +22,20 @@ from renderers.layout import LAYOUTS
 from renderers.page.colour import contrast_ratio, local_luminance, luminance
 from renderers.page.compose import paint_glyphs, place_glyphs
 from renderers.page.ink_maps import Ink, ink_of, paint_ink
-from renderers.recipe import Recipe
+from renderers.recipe import Recipe, band_limits
 from renderers.renderer import Renderer
 from renderers.text.corpora import TextSource
 from tests.pictures import scene
 from tests.tiny_font import write_font
+from vae_corpus.words import SIZE_BANDS, Bucket, buckets
 
 ENGLISH = ("The rain had stopped by noon, and the roofs of the old mill were steaming (or so).",)
 EVERYTHING = Extras(tilt_degrees=6, perspective=0.2, shadow=1, outline=1, camera=1)
+TILTS = (
+    Extras(tilt_degrees=3),
+    Extras(tilt_degrees=10, perspective=0.1),
+    Extras(tilt_degrees=45, perspective=0.5),
+)
 
 
 @pytest.fixture(scope="module")
@@ -193,13 +200,41 @@ def test_the_page_under_the_camera_has_the_label_of_the_sharp_one(renderer: Rend
     assert not np.array_equal(blurred, sharp)
 
 
-def test_a_sheet_too_small_for_its_letters_is_drawn_again_or_refused(renderer: Renderer) -> None:
+def test_a_sheet_too_small_for_its_letters_is_drawn_again(renderer: Renderer) -> None:
     extras = Extras(tilt_degrees=45, perspective=0.3)
     for seed in range(20):
         recipe = _draw(renderer, seed, extras, width=100, height=100)
         assert min(sheet_size(recipe.quad)) >= 8 * 10
-    with pytest.raises(ValueError, match="a sheet of 80 px does not fit"):
-        _draw(renderer, 0, Extras(tilt_degrees=45, perspective=0.5), width=81, height=80)
+
+
+@pytest.mark.parametrize("extras", TILTS, ids=str)
+@pytest.mark.parametrize("bucket", buckets(256), ids=str)
+def test_every_bucket_takes_letters_of_every_size_at_every_tilt(
+    renderer: Renderer, bucket: Bucket, extras: Extras
+) -> None:
+    page = {"width": bucket.width, "height": bucket.height}
+    tilted = 0
+    for band in SIZE_BANDS:
+        _, largest = band_limits(band)
+        recipes = [_draw(renderer, seed, extras, size_band=band, **page) for seed in range(5)]
+        for recipe in recipes:
+            assert min(sheet_size(recipe.quad)) >= 7 * largest
+            tilted += recipe.quad != _flat(bucket)
+        painted = [renderer.paint(recipe, scene(400, 400))[1] for recipe in recipes]
+        assert any(len(labels.lines) for labels in painted)
+    assert tilted >= 15
+
+
+def test_where_only_a_flat_page_has_room_it_is_flat(renderer: Renderer) -> None:
+    rng = np.random.default_rng(0)
+    assert sampling._sample_quad(rng, Extras(tilt_degrees=45), 10**6, 80, 10) == ()
+    with pytest.raises(ValueError, match="too small for text of 10 px"):
+        _draw(renderer, 0, Extras(tilt_degrees=45), width=256, height=79)
+
+
+def _flat(bucket: Bucket) -> tuple[tuple[float, float], ...]:
+    width, height = bucket
+    return ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
 
 
 def test_extras_out_of_range_are_named() -> None:
