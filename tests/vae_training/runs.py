@@ -98,12 +98,15 @@ def assert_same_weights(one: Path, two: Path) -> None:
 def assert_close(one: Path, two: Path, steps: int) -> None:
     """The same losses but for rounding; AdamW makes that grow from step to step.
 
-    Of a new model on white paper, the error is all rounding, and L1 follows its sign.
+    Of a new model on white paper, the error is all rounding, and L1 follows its sign: a gradient
+    is then another long before a loss is.
     """
     pairs = list(zip(losses(one), losses(two), strict=True))
     assert len(pairs) == steps and pairs[0][1][:2] == pytest.approx(pairs[0][0][:2], rel=1e-5)
-    for a, b in pairs:
-        assert b == pytest.approx(a, rel=1e-2)
+    for (step, loss, norm), other in pairs:
+        assert other[0] == step
+        assert other[1] == pytest.approx(loss, rel=1e-2)
+        assert other[2] == pytest.approx(norm, rel=5e-2)
 
 
 def command(corpus: Path, out: Path, *more: str) -> list[str]:
