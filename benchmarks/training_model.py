@@ -5,7 +5,7 @@
     python benchmarks/training_model.py --write                # docs/training-at-scale.md anew
 
 Straight lines through measured figures: images/s of one H100 (gpu_train.py), CPU time of a decoded
-image (loader_speed.py) and of a fetched byte (training_store.py), bytes of an image
+image (loader_speed.py) and of a fetched byte (object_store.py), bytes of an image
 (score_cost.py). How well ranks scale over a network was not measured: it is an assumption, as is
 all that can be given as a flag.
 """
@@ -77,8 +77,8 @@ FIGURES = {
     "fetch": Figure(
         what="bring whole shards from a store into the cache of a node",
         unit="CPU s per GB",
-        file="training_store.json",
-        keys=("fetch_cpu_s_per_gb",),
+        file="object_store.json",
+        keys=("read_cpu_s_per_gb",),
     ),
 }
 

@@ -22,13 +22,14 @@ Backend = str | Callable[..., Any]
 _SHAPES = 64
 
 
-def prepare(device: torch.device) -> None:
-    """On a GPU: TF32 where float32 is left.
+def prepare(device: torch.device, *, cudnn_benchmark: bool) -> None:
+    """On a GPU: TF32 where float32 is left; with `cudnn_benchmark` convolutions by trial.
 
-    cudnn.benchmark stays off: on an H100 it gained nothing over cuDNN's own choice, took up to 23 s
-    for each size of batch, and two runs may choose differently (benchmarks/gpu_train.py).
+    On an H100 trials gain nothing over cuDNN's own choice at 256 px and 3 to 5 % from 1024 px on,
+    for up to 23 s per size of batch before the first step (benchmarks/gpu_train.py).
     """
     if device.type == "cuda":
+        torch.backends.cudnn.benchmark = cudnn_benchmark
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cuda.matmul.allow_tf32 = True
 

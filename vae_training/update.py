@@ -35,7 +35,7 @@ class Update:
         self.half_precision = settings.precision == "bf16" or (
             settings.precision == "auto" and on_gpu
         )
-        prepare(ranks.device)
+        prepare(ranks.device, cudnn_benchmark=settings.cudnn_benchmark)
         self._sharded = settings.sharding == "fsdp"
         # FSDP2 takes contiguous weights only; activations are channels last all the same.
         layout = torch.contiguous_format if self._sharded else memory_layout(objective)

@@ -26,6 +26,7 @@ _DEFAULTS = {
     "precision": "auto",
     "sharding": "ddp",
     "compile": "auto",
+    "cudnn_benchmark": False,
     "accumulate": 1,
     "gradients": "fp32",
     "ema_decay": 0.9999,

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from vae_training.baselines.weight_free import BASELINES
+from vae_training.compilation import memory_layout
 from vae_training.evaluation.contenders import model_folder
 from vae_training.model import folder
 from vae_training.model.adapters import adapter_of
@@ -70,7 +71,9 @@ def _measure(cell: dict[str, Any]) -> None:
         pictures = list(pixels.numpy())
         _tell("both", cell, _time(cell, lambda: [baseline.reconstruct(rgb) for rgb in pictures]))
         return
-    model = folder.load(model_folder(cell["source"])).eval().requires_grad_(False).to(device)
+    model = folder.load(model_folder(cell["source"])).eval().requires_grad_(False)
+    layout = memory_layout(model) if device.type == "cuda" else torch.preserve_format
+    model.to(device, memory_format=layout)
     adapter = adapter_of(model)
     _check_size(px, adapter.f(model.config), adapter.only_px(model.config))
     encode: Step = functools.partial(adapter.encode, model)
