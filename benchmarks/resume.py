@@ -2,13 +2,17 @@
 
     python benchmarks/resume.py --corpus corpus --steps 200
 
-A quarter of an hour on two cores. Writes benchmarks/results/resume.json. Three questions:
+A quarter of an hour on two cores. Writes benchmarks/results/resume.json. Four questions:
 
 - losses: a run from start to end, and one that is sent SIGTERM at a random step, resumed with
   another number of decoding threads, killed (SIGKILL) at a random step, and resumed again, with
   a checkpoint every 7 steps. Loss and gradient norm of every step must be the same bits, and so
   must the averaged weights that are left. Three times: a new model, one whose batches go through
   in two parts, and one that goes on from an AutoencoderKL that diffusers saved;
+- store: the same, of a new model whose corpus lies in an S3 server over HTTP that answers each
+  request 30 ms late, against the local disk: with an empty cache up to SIGTERM, with the same
+  cache up to SIGKILL, and with an empty one again to the end. On the way the store is busy, hangs,
+  resets connections and sends half of what it should, now and then;
 - ranks: two processes (gloo) that share the batches, and one that takes all of them, with the
   decoded pixels of each image by checksum. Both must see the same images in the same order;
 - epochs: over these steps no image comes twice before all of its group have come once, and none
@@ -23,6 +27,7 @@ import json
 import os
 import platform
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,7 +52,15 @@ hide_broken_torchvision()
 from diffusers import AutoencoderKL  # noqa: E402
 
 _ROOT = Path(__file__).resolve().parents[1]
+if str(_ROOT) not in sys.path:
+    sys.path.insert(0, str(_ROOT))
+
+from tests.ray_cluster import free_port  # noqa: E402
+from tests.s3_server import pointed_to  # noqa: E402
+from tests.slow_store import slow_store  # noqa: E402
+
 _CHECKPOINT_EVERY = 7
+_FAULTS = ("busy", "hung", "cut", "reset")
 _CROP_PX, _BATCH_PIXELS = 64, 8 * 64 * 64  # small, so that 1,200 steps take minutes
 
 
@@ -114,11 +127,16 @@ def ways(folder: Path) -> dict[str, list[str]]:
     }
 
 
-def losses(corpus: str, steps: int, folder: Path, seed: int, more: list[str]) -> dict[str, Any]:
-    folder.mkdir()
+def two_steps(steps: int, seed: int) -> tuple[int, int]:
+    """Where a run is stopped, and where it is killed."""
     draw = random.Random(seed)
     first = draw.randrange(steps // 10, steps // 2)
-    second = draw.randrange(first + steps // 10, steps - steps // 10)
+    return first, draw.randrange(first + steps // 10, steps - steps // 10)
+
+
+def losses(corpus: str, steps: int, folder: Path, seed: int, more: list[str]) -> dict[str, Any]:
+    folder.mkdir()
+    first, second = two_steps(steps, seed)
     whole, broken = folder / "whole", folder / "broken"
     train(corpus, whole, steps, 2, more)
     train(corpus, broken, steps, 3, more, stop=(first, signal.SIGTERM))
@@ -126,6 +144,43 @@ def losses(corpus: str, steps: int, folder: Path, seed: int, more: list[str]) ->
     train(corpus, broken, steps, 1, more, stop=(second, signal.SIGKILL))
     killed_at = steps_done(broken)
     train(corpus, broken, steps, 5, more)
+    return {
+        "sigterm_after_step": stopped_at,
+        "sigkill_after_step": killed_at,
+        "decoding_threads": [2, [3, 1, 5]],
+        **compared(whole, broken),
+    }
+
+
+def from_store(corpus: str, steps: int, folder: Path, seed: int) -> dict[str, Any]:
+    """As `losses`, where the broken run reads from a store through a cache."""
+    bucket, cache = folder / "root" / "bucket", folder / "cache"
+    shutil.copytree(corpus, bucket / "corpus")
+    first, second = two_steps(steps, seed)
+    whole, broken, more = folder / "whole", folder / "broken", ["--model", "tiny"]
+    train(corpus, whole, steps, 2, more)
+    with slow_store(folder / "root", free_port()) as store, pointed_to(store.url):
+        url, more = "s3://bucket/corpus", [*more, "--cache", str(cache)]
+        bad = {"busy_every": 7, "hang_every": 23, "cut_every": 11, "reset_every": 13}
+        store.faults(latency_s=0.03)
+        train(url, broken, steps, 3, more, stop=(first, signal.SIGTERM))
+        stopped_at, cold = steps_done(broken), store.counts()
+        train(url, broken, steps, 1, more, stop=(second, signal.SIGKILL))
+        killed_at, warm = steps_done(broken), store.counts() - cold
+        shutil.rmtree(cache)
+        store.faults(latency_s=0.03, **bad)
+        train(url, broken, steps, 5, more)
+        faults = {name: n for name, n in store.counts().items() if name in _FAULTS}
+    return {
+        "sigterm_after_step": stopped_at,
+        "sigkill_after_step": killed_at,
+        "gets_with_an_empty_cache_and_the_same": [cold["GET"], warm["GET"]],
+        "faults_of_the_store": faults,
+        **compared(whole, broken),
+    }
+
+
+def compared(whole: Path, broken: Path) -> dict[str, Any]:
     a, b = rows(whole), rows(broken)
     weights = [
         load_file(out / "model" / "diffusion_pytorch_model.safetensors") for out in (whole, broken)
@@ -133,9 +188,6 @@ def losses(corpus: str, steps: int, folder: Path, seed: int, more: list[str]) ->
     names = ("step", "bucket", "loss", "grad_norm", "lr")
     return {
         "steps": len(a),
-        "sigterm_after_step": stopped_at,
-        "sigkill_after_step": killed_at,
-        "decoding_threads": [2, [3, 1, 5]],
         "first_and_last_loss": [a[0]["loss"], a[-1]["loss"]],
         "steps_that_differ": sum(
             any(x[name] != y[name] for name in names) for x, y in zip(a, b, strict=True)
@@ -222,6 +274,7 @@ def main() -> int:
             "device": f"CPU, {platform.machine()}, {os.cpu_count()} cores",
             "torch": torch.__version__,
             "ranks": ranks(corpus, given.steps, folder),
+            "store": from_store(corpus, given.steps, folder / "store", given.seed),
             "losses": {
                 way: losses(corpus, given.steps, folder / str(number), given.seed, more)
                 for number, (way, more) in enumerate(ways(folder).items())
@@ -231,7 +284,10 @@ def main() -> int:
     out = Path(__file__).parent / "results" / "resume.json"
     out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     wrong = (
-        sum(x["steps_that_differ"] + x["weights_that_differ"] for x in facts["losses"].values())
+        sum(
+            x["steps_that_differ"] + x["weights_that_differ"]
+            for x in [*facts["losses"].values(), facts["store"]]
+        )
         + facts["ranks"]["images_that_differ_on_two_ranks"]
         + facts["ranks"]["images_twice_in_an_epoch"]
         + facts["ranks"]["images_lost_in_an_epoch"]
