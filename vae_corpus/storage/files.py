@@ -67,6 +67,15 @@ def read_bytes(path: str, offset: int = 0, size: int | None = None) -> bytes:
     return place.read_bytes(inner, offset, size)
 
 
+def read_view(path: str, offset: int, size: int) -> memoryview:
+    """As `read_bytes`, in the memory in which it came.
+
+    To copy a large part costs more than to receive it: a page of fresh memory after the other.
+    """
+    place, inner = at(path)
+    return place.read_view(inner, offset, size)
+
+
 def read_ranges(path: str, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
     """What there is of each (offset, size) of a file, in their order.
 

@@ -70,6 +70,9 @@ class Local:
             file.seek(offset)
             return file.read(-1 if size is None else size)
 
+    def read_view(self, path: str, offset: int, size: int) -> memoryview:
+        return memoryview(self.read_bytes(path, offset, size))
+
     def read_ranges(self, path: str, wanted: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         with open(path, "rb", buffering=0) as file:
             for offset, size in wanted:

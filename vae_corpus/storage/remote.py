@@ -62,6 +62,11 @@ class Remote:
             return b""
         return bytes(self._get(path, offset, None if size is None else offset + size))
 
+    def read_view(self, path: str, offset: int, size: int) -> memoryview:
+        if size == 0:
+            return memoryview(self.read_bytes(path, offset, size))
+        return memoryview(self._get(path, offset, offset + size))
+
     def read_ranges(self, path: str, wanted: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         return ranges.read_ranges(partial(self._get, path), wanted)
 

@@ -117,8 +117,7 @@ class Draft:
         # Counts in full from now on, for all who make room.
         os.ftruncate(self._handle, size)
 
-    def write(self, offset: int, data: bytes) -> None:
-        view = memoryview(data)
+    def write(self, offset: int, view: memoryview) -> None:
         while view:
             written = os.pwrite(self._handle, view, offset)
             view, offset = view[written:], offset + written

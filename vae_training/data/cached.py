@@ -93,8 +93,8 @@ class CachedReader:
         self._remote.expect(now, then)
         self._prefetch.want(now, then)
 
-    def _get(self, number: int, offset: int, size: int) -> bytes:
-        return self._remote.get(self._path_of(number), offset, size)
+    def _get(self, number: int, offset: int, size: int) -> memoryview:
+        return self._remote.view(self._path_of(number), offset, size)
 
     def _open(self, path: str) -> OpenFile | None:
         number = self._numbers.get(path)

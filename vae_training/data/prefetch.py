@@ -22,7 +22,7 @@ _AT_ONCE = 4
 _AGAIN_S, _LOOK_S = 60.0, 2.0
 
 # Number of a shard, offset, size.
-Get = Callable[[int, int, int], bytes]
+Get = Callable[[int, int, int], memoryview]
 
 
 @dataclass

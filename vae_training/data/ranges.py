@@ -95,10 +95,14 @@ class RemoteReader:
 
     def get(self, path: str, offset: int, size: int) -> bytes:
         """`size` bytes, after many tries if need be; OSError, Lost where that is known of a tar."""
+        return bytes(self.view(path, offset, size))
+
+    def view(self, path: str, offset: int, size: int) -> memoryview:
+        """As `get`, in the memory in which they came."""
         if path in self._lost:
             raise self._lost[path]
         self._check_ranges(path)
-        data = storage.read_bytes(path, offset, size)
+        data = storage.read_view(path, offset, size)
         if len(data) < size:
             raise self._lose(path, f"ends before byte {offset + size}")
         return data

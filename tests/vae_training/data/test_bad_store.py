@@ -123,16 +123,16 @@ def test_a_tar_that_stays_out_of_reach_is_given_up_while_others_are_read(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = opened(url, tmp_path, cache_gb=0)
-    read = ranges.storage.read_bytes
+    read = ranges.storage.read_view
     tries = []
 
-    def refuse(path: str, offset: int, size: int) -> bytes:
+    def refuse(path: str, offset: int, size: int) -> memoryview:
         if path.endswith(LOST):
             tries.append(path)
             raise ConnectionError("no answer")
         return read(path, offset, size)
 
-    monkeypatch.setattr(ranges.storage, "read_bytes", refuse)
+    monkeypatch.setattr(ranges.storage, "read_view", refuse)
     found = list(batches(data))
     faults = [fault for batch in found for fault in batch.damaged]
     assert len(found) == STEPS and faults and len(tries) < 2 * IMAGES

@@ -23,7 +23,7 @@ def fetch(cache: ShardCache, number: int, keep: set[int] | None = None) -> bool:
     if draft is None:
         return False
     with draft:
-        draft.write(0, bytes([number]) * SIZE)
+        draft.write(0, memoryview(bytes([number]) * SIZE))
         draft.finish()
     return True
 
@@ -69,7 +69,7 @@ def test_a_draft_counts_in_full_and_leaves_nothing(tmp_path: Path) -> None:
     assert draft is not None and used(tmp_path) == LIMIT
     assert not fetch(cache, 5, {0, 1, 2, 3, 4})
     with draft:
-        draft.write(0, b"half")
+        draft.write(0, memoryview(b"half"))
     assert not cache.has(4) and used(tmp_path) == 4 * SIZE
 
 
@@ -79,7 +79,7 @@ def test_a_shard_that_another_process_fetches_is_left_to_it(tmp_path: Path) -> N
     assert draft is not None
     assert not fetch(two, 3)
     with draft:
-        draft.write(0, bytes(SIZE))
+        draft.write(0, memoryview(bytes(SIZE)))
         draft.finish()
     assert two.has(3) and not fetch(two, 3)
 
