@@ -147,14 +147,23 @@ class ParquetSource(Source):
         with open_parquet(unit.uri) as parquet:
             columns = self.columns_of(unit.uri, parquet)
             leaves = leaves_of(parquet.schema_arrow, columns)
+            # Once for all: a file may have a hundred thousand row groups.
+            starts = group_starts(parquet.metadata)
             with read_ahead(unit.uri, parquet, groups, leaves) as file:
                 for group in groups:
-                    yield from self._group(unit.uri, file, group, columns, leaves)
+                    rows = range(starts[group], starts[group + 1])
+                    yield from self._group(unit.uri, file, group, rows, columns, leaves)
 
     def _group(
-        self, uri: str, file: pq.ParquetFile, group: int, columns: list[str], leaves: list[str]
+        self,
+        uri: str,
+        file: pq.ParquetFile,
+        group: int,
+        rows: range,
+        columns: list[str],
+        leaves: list[str],
     ) -> Iterator[Item]:
-        row, end = group_starts(file.metadata)[group : group + 2]
+        row, end = rows.start, rows.stop
         try:
             for batch in batches(file, group, leaves, self.batch_bytes):
                 for in_batch in range(batch.num_rows):

@@ -160,6 +160,19 @@ class _Listing:
                 " taken for the last of their range: name its folders as sources of their own"
             )
 
+    def _check_start(self, span: _Range, keys: list[str], folders: list[str]) -> None:
+        """SourceError where the first answer holds what lies before the range."""
+        before = [key for key in keys if key <= span.after]
+        before += [f for f in folders if f <= span.after and not span.after.startswith(f)]
+        if span.after and before:
+            # Each half of a range would be the whole of it, and be cut again, without end.
+            raise SourceError(
+                f"the store of s3://{self._bucket} does not honour start-after: asked for keys"
+                f" behind {span.after!r}, it answers with {before[0]!r}. Give folders of fewer"
+                f" files below {span.prefix!r} as sources of their own, or copy them to another"
+                " store"
+            )
+
     def _page(self, span: _Range) -> _Page:
         """One request, in any thread."""
         place = {"StartAfter": span.after} if span.after else {}
@@ -177,6 +190,8 @@ class _Listing:
         answer = storage.patiently(f"s3://{self._bucket}/{span.prefix}", ask)
         keys = [found["Key"] for found in answer.get("Contents", ())]
         folders = [found["Prefix"] for found in answer.get("CommonPrefixes", ())]
+        if span.token is None:
+            self._check_start(span, keys, folders)
         objects = [
             {
                 "name": f"{self._bucket}/{found['Key']}",

@@ -25,9 +25,14 @@ MAX_TEXT_BYTES = 1 << 30
 # markup that grows with the square of its length.
 _MAX_HTML_BYTES = 32 << 20
 _MAX_SAID_CHARS = 300
-_BATCH_ROWS = 1000
-# What a Parquet file may unpack to: so many times its size, or a text file's most if that is more.
-_MAX_RATIO = 20
+# Read at once from a column of Parquet, which arrow would read whole.
+_BUFFER_BYTES = 1 << 20
+# Of a Parquet file about so much is in memory at once, but no less than a row and its page.
+_BATCH_ROWS, _BATCH_BYTES = 1000, 64 << 20
+# What a Parquet file may unpack to: so many times its size, or so much if that is more.
+_MAX_RATIO, _ALWAYS_BYTES = 20, 256 << 20
+# One text exists three times over while it is read: as a page, as arrow's value, as Python's.
+_MAX_ONE_TEXT_BYTES = 64 << 20
 _SKIPPED = "css dat eot gif ico idx inv jpeg jpg js mng otf pdf png svg ttf u8 webp woff woff2"
 _SKIPPED_SUFFIXES = {f".{name}" for name in _SKIPPED.split()}
 _HTML_SUFFIXES = (".html", ".htm", ".xhtml")
@@ -133,27 +138,63 @@ def _parquet(path: Path) -> Iterator[str]:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         schema = file.schema_arrow
         names = [f for f in TEXT_FIELDS if f in schema.names and _is_text(schema.field(f).type)]
-        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
-        size = sum(group.total_byte_size for group in groups)
-        rows = sum(group.num_rows for group in groups)
-        if names and (size > max(MAX_TEXT_BYTES, _MAX_RATIO * path.stat().st_size)):
-            raise UnreadableText(f"{path} unpacks to {size} bytes of text: split it")
-        if rows > path.stat().st_size:
-            raise UnreadableText(f"{path} has {rows} rows in {path.stat().st_size} bytes: no texts")
         if not names:
             columns = ", ".join(schema.names)[:_MAX_SAID_CHARS]
             raise UnreadableText(
                 f"{path} has the columns {columns}; "
                 f"texts are looked for in {', '.join(TEXT_FIELDS)}"
             )
-        for batch in file.iter_batches(_BATCH_ROWS, columns=names[:1], use_threads=False):
-            yield from (text for text in batch.column(0).to_pylist() if text)
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        sizes = [(group.num_rows, group.total_byte_size) for group in groups]
+        _check_sizes(path, sizes)
+        for number, (rows, size) in enumerate(sizes):
+            at_once = max(1, min(_BATCH_ROWS, _BATCH_BYTES * rows // max(size, 1)))
+            for batch in file.iter_batches(
+                at_once, row_groups=[number], columns=names[:1], use_threads=False
+            ):
+                yield from _texts_of(path, batch.column(0))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         said = str(error)[:_MAX_SAID_CHARS]
         raise UnreadableText(f"cannot read {path}: {said}") from None
+
+
+def _check_sizes(path: Path, sizes: Sequence[tuple[int, int]]) -> None:
+    """UnreadableText where row groups, as (rows, bytes unpacked), are no texts by the footer."""
+    packed = path.stat().st_size
+    rows, unpacked = (sum(column) for column in zip(*sizes, strict=True)) if sizes else (0, 0)
+    if rows > packed:
+        raise UnreadableText(f"{path} has {rows} rows in {packed} bytes: no texts")
+    if unpacked > max(_ALWAYS_BYTES, _MAX_RATIO * packed):
+        raise UnreadableText(
+            f"{path} has {packed} bytes and unpacks to {unpacked}: no prose packs so well. If it is"
+            " meant, write the file without compression"
+        )
+    if any(size > _MAX_ONE_TEXT_BYTES * max(count, 1) for count, size in sizes):
+        raise _too_long(path)
+
+
+def _texts_of(path: Path, column: Any) -> Iterator[str]:
+    """The texts of a batch that are not empty, none copied before its length is known."""
+    import pyarrow as pa
+
+    for value in column:
+        while isinstance(value, pa.DictionaryScalar):
+            value = value.value
+        if not value.is_valid:
+            continue
+        if value.as_buffer().size > _MAX_ONE_TEXT_BYTES:
+            raise _too_long(path)
+        if text := value.as_py():
+            yield text
+
+
+def _too_long(path: Path) -> UnreadableText:
+    return UnreadableText(
+        f"{path} has a text of more than {_MAX_ONE_TEXT_BYTES} bytes in a row: split it into rows"
+    )
 
 
 def _is_text(type_: Any) -> bool:

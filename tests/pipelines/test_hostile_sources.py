@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.sources import Item, ParquetSource, SourceError, WebDatasetSource, tar_files
+from pipelines.sources import parquet as parquet_module
 from pipelines.sources.base import Reading
 from tests.pipelines.reading import A, B, assert_fetch_gives_the_same, read_all
 
@@ -252,3 +253,21 @@ def test_rows_of_many_groups_are_found_again(tmp_path: Path) -> None:
     write_table(tmp_path / "x.parquet", pa.array(images), row_group_size=1)
     assert [item.data for item in read_all(parquet(tmp_path))] == images
     assert_fetch_gives_the_same(parquet(tmp_path))
+
+
+def test_a_row_group_costs_the_same_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    counted = parquet_module.group_starts
+
+    def counting(metadata: pq.FileMetaData) -> list[int]:
+        nonlocal asked
+        asked += metadata.num_row_groups
+        return counted(metadata)
+
+    monkeypatch.setattr(parquet_module, "group_starts", counting)
+    write_table(tmp_path / "x.parquet", pa.array([A] * 200), row_group_size=1)
+    (unit,) = parquet(tmp_path).units()
+    assert len(list(parquet(tmp_path).read(unit))) == 200
+    assert 0 < asked <= 2 * 200

@@ -34,6 +34,18 @@ def bucket() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def many_folders(bucket: str) -> Iterator[str]:
+    """The same bucket; below `folders` are twenty."""
+    fs, name = storage.filesystem(bucket)
+    keys = [f"folders/{n:02d}/x.jpg" for n in range(20)]
+    for key in keys:
+        fs.call_s3("put_object", Bucket=name, Key=key, Body=b"")
+    yield bucket
+    for key in keys:
+        fs.call_s3("delete_object", Bucket=name, Key=key)
+
+
 @pytest.fixture(params=[1000, 7, 2])
 def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Answers have so many keys at most; collects the requests."""
@@ -99,6 +111,27 @@ def test_a_store_that_fails_midway_raises(
     monkeypatch.setattr(s3_keys._Listing, "_page", fail)
     with pytest.raises(PermissionError, match="Access Denied"):
         list(find_files(f"{bucket}/in"))
+
+
+@pytest.mark.parametrize("asked", [2], indirect=True)
+@pytest.mark.parametrize("uri", ["/in", "/in/0*", "/folders/*/x.jpg"])
+def test_a_store_that_ignores_where_to_start_is_named(
+    many_folders: str, asked: list[str], monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    kind = fsspec.get_filesystem_class("s3")
+    call = kind.call_s3
+
+    def deaf(self: Any, method: str, **given: Any) -> Any:
+        assert len(asked) < 1000, "it goes on without end"
+        started = bool(given.pop("StartAfter", ""))
+        heard.append(started)
+        return call(self, method, **given)
+
+    heard: list[bool] = []
+    monkeypatch.setattr(kind, "call_s3", deaf)
+    with pytest.raises(SourceError, match="s3://corpora does not honour start-after"):
+        list(find_files(f"{many_folders}{uri}"))
+    assert any(heard)
 
 
 def test_a_middle_lies_between() -> None:

@@ -21,7 +21,9 @@ MAX_PAGE_BYTES = 16 * 1024**2
 MAX_RECORD_BYTES = 32 * 1024**2
 _MAX_HEADER_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 16
+_PEEK_BYTES = 4096
 _GZIP, _PLAIN = b"\x1f\x8b\x08", b"WARC/"
+_MARK = re.compile(b"%s|%s" % (_GZIP, _PLAIN))
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _HTML = ("text/html", "application/xhtml+xml")
@@ -187,29 +189,47 @@ def _page(record: _Record, place: int) -> WarcPage | WarcFault | None:
 
 
 def _next_record(file: BinaryIO, place: int) -> int | None:
-    """Where the next record begins that opens."""
+    """Where the next record begins that opens; what lies before is gone through once."""
     while True:
         file.seek(place)
-        chunk = file.read(_CHUNK_BYTES)
-        starts = (chunk.find(mark) for mark in (_GZIP, _PLAIN))
-        first = min((start for start in starts if start >= 0), default=None)
-        if first is None:
-            if len(chunk) < _CHUNK_BYTES:
-                return None
-            place += len(chunk) - len(_PLAIN) + 1
-        elif _opens(chunk[first:] + file.read(_CHUNK_BYTES)):
-            return place + first
-        else:
-            place += first + 1
+        window = file.read(2 * _CHUNK_BYTES)
+        length = ends = -1
+        for mark in _MARK.finditer(window, 0, _CHUNK_BYTES + len(_PLAIN) - 1):
+            begin = mark.start()
+            if mark[0] == _GZIP:
+                opens = _opens(memoryview(window)[begin:])
+            else:
+                # Kept from mark to mark: garbage may be all marks, and have no head to find.
+                length = _next(_LENGTH, window, begin, length)
+                ends = _next(_HEADER_END, window, begin, ends)
+                opens = length < ends < min(len(window), begin + _MAX_HEADER_BYTES)
+            if opens:
+                return place + begin
+        if len(window) <= _CHUNK_BYTES:
+            return None
+        place += _CHUNK_BYTES
 
 
-def _opens(data: bytes) -> bool:
-    if data.startswith(_GZIP):
-        try:
-            data = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(data, _MAX_HEADER_BYTES)
-        except zlib.error:
+def _next(pattern: re.Pattern[bytes], data: bytes, start: int, known: int) -> int:
+    """Where `pattern` next begins from `start` on, or the end; `known`: for an earlier start."""
+    if known >= start:
+        return known
+    found = pattern.search(data, start)
+    return found.start() if found else len(data)
+
+
+def _opens(member: memoryview) -> bool:
+    """Whether a member of gzip begins here, and in it a record."""
+    peek = member[:_PEEK_BYTES]
+    try:
+        # The first bytes alone tell most of what merely looks like gzip.
+        begin = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(peek, len(_PLAIN))
+        if begin != _PLAIN:
             return False
-    return data.startswith(_PLAIN) and _LENGTH.search(data) is not None
+        head = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(member, _MAX_HEADER_BYTES)
+    except zlib.error:
+        return False
+    return _LENGTH.search(head) is not None
 
 
 def _archive_iterator() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -154,3 +155,30 @@ def test_a_file_that_is_one_member_of_gzip_is_told() -> None:
 )
 def test_what_is_no_archive_gives_no_page(data: bytes) -> None:
     assert not [page for page in warc_pages(io.BytesIO(data)) if isinstance(page, WarcPage)]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"WARC/1.0\r\n",
+        b"WARC/1.0\r\n" * 5000 + b"\r\n",
+        b"\x1f\x8b\x08",
+    ],
+    ids=["versions", "versions_in_heads", "gzip"],
+)
+def test_beginnings_without_end_are_gone_through_once(piece: bytes) -> None:
+    page = _record(b"<p>behind")
+    garbage = piece * (400_000 // len(piece))
+    begun = time.process_time()
+    fault, found = warc_pages(io.BytesIO(garbage + b"\r\n\r\n" + page))
+    assert time.process_time() - begun < 5
+    assert isinstance(fault, WarcFault) and fault.slug == "damaged"
+    assert _text(found) == "<p>behind"
+    assert isinstance(found, WarcPage) and found.offset == len(garbage) + 4
+
+
+def test_so_are_heads_that_never_end() -> None:
+    begun = time.process_time()
+    (fault,) = warc_pages(io.BytesIO(b"WARC/1.0\r\nContent-Length: 9\r\n" * 20_000))
+    assert time.process_time() - begun < 5
+    assert isinstance(fault, WarcFault) and fault.slug == "damaged"

@@ -87,10 +87,64 @@ def test_more_rows_than_bytes_and_bombs_are_told(
     table(path, pa.DictionaryArray.from_arrays(places, pa.array([_PROSE])))
     with pytest.raises(UnreadableText, match="100000 rows in"):
         list(documents([path]))
-    monkeypatch.setattr(files, "MAX_TEXT_BYTES", 1 << 20)
     table(path, pa.array([" " * (5 << 20)]), compression="zstd", use_dictionary=False)
-    with pytest.raises(UnreadableText, match="unpacks to"):
+    assert list(documents([path]))
+    monkeypatch.setattr(files, "_ALWAYS_BYTES", 1 << 20)
+    with pytest.raises(UnreadableText, match="without compression"):
         list(documents([path]))
+    table(path, pa.array([" " * (5 << 20)]), compression="none", use_dictionary=False)
+    assert list(documents([path]))
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string(), pa.string_view()])
+@pytest.mark.parametrize("packed", [False, True])
+def test_one_text_of_a_table_has_so_many_bytes_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_: pa.DataType, packed: bool
+) -> None:
+    texts = [None, "", *[f"{n} {_PROSE}" for n in range(50)], "\u4e2d" * 100, _PROSE]
+    column = pa.array(texts, type_)
+    if packed and type_ != pa.string_view():
+        column = column.dictionary_encode()
+    table(tmp_path / "a.parquet", column, row_group_size=20)
+    kept = [text for text in texts if text]
+    monkeypatch.setattr(files, "_MAX_ONE_TEXT_BYTES", 300)
+    assert list(documents([tmp_path])) == kept
+    monkeypatch.setattr(files, "_MAX_ONE_TEXT_BYTES", 299)
+    with pytest.raises(UnreadableText, match="a text of more than 299 bytes"):
+        list(documents([tmp_path]))
+
+
+def test_a_table_of_one_long_text_is_told_by_its_footer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table(tmp_path / "a.parquet", pa.array([_PROSE * 100]), use_dictionary=False)
+    monkeypatch.setattr(files, "_MAX_ONE_TEXT_BYTES", len(_PROSE))
+    monkeypatch.setattr(files, "_texts_of", lambda *_: pytest.fail("it was unpacked"))
+    with pytest.raises(UnreadableText, match="split it into rows"):
+        list(documents([tmp_path]))
+
+
+def test_a_table_of_large_texts_is_read_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"{n} {_PROSE}" for n in range(100)]
+    table(tmp_path / "a.parquet", pa.array(texts), use_dictionary=False)
+    lengths = []
+    read = files._texts_of
+
+    def counting(path: Path, column: Any) -> Any:
+        lengths.append(len(column))
+        return read(path, column)
+
+    monkeypatch.setattr(files, "_BATCH_BYTES", 10 * len(texts[-1]))
+    monkeypatch.setattr(files, "_texts_of", counting)
+    assert list(documents([tmp_path])) == texts
+    assert max(lengths) <= 10
+
+
+def test_a_table_of_no_rows_is_no_text(tmp_path: Path) -> None:
+    table(tmp_path / "a.parquet", pa.array([], pa.string()))
+    assert list(documents([tmp_path])) == []
 
 
 @pytest.mark.parametrize(
