@@ -192,7 +192,8 @@ class Pool:
     def _fail(self, call: Call, slug: str, why: str) -> None:
         now = time.monotonic()
         if call.task is None:
-            self._start_fault = why
+            gone = ": see whether the nodes are up and have memory" * (slug == "worker_died")
+            self._start_fault = f"{why}{gone}"
             if now - self._start_failed_s > _ONE_FAULT_S:
                 self._failed_starts, self._start_failed_s = self._failed_starts + 1, now
             return
@@ -262,7 +263,9 @@ class Pool:
         loading = self._steps["load"]
         broken = not self._loaded and self._failed_starts >= _FAILED_STARTS and not loading
         if self._failed_starts and (late or broken):
-            raise EngineError(f"workers do not start: {self._start_fault}")
+            raise EngineError(
+                f"workers do not start: {self._start_fault}; the same command goes on from here"
+            )
         if late and not loading:
             raise EngineError(
                 f"no worker could start within {self._s.start_timeout_s:g} s"
