@@ -93,7 +93,7 @@ def test_a_pool_without_any_place_gives_up_and_says_why() -> None:
 @pytest.mark.parametrize("step", ["place", "load"])
 def test_actors_that_die_before_they_have_loaded_end_the_run(step: str) -> None:
     cluster = Cluster(room=1, answers={step: died})
-    with pytest.raises(EngineError, match="workers do not start: gone: see whether the nodes are up.*same command"):
+    with pytest.raises(EngineError, match="start: gone: see whether the nodes.*same command"):
         run(cluster, 5)
     assert cluster.counts["work"] == 0
 
