@@ -70,6 +70,15 @@ def _decode(px: int) -> Figure:
     )
 
 
+def _away(nodes: int, shards: int) -> Figure:
+    return Figure(
+        what=f"images whose shard is at another of {nodes} nodes, blocks of {shards} shards",
+        unit="share",
+        file="shuffle_quality.json",
+        keys=("sharing", f"{nodes} nodes", str(shards), "share_away_from_home"),
+    )
+
+
 FIGURES = {
     **{f"{model} {px}": _gpu(model, px) for model in MODELS for px in _SIDES},
     **{f"bytes {px}": _image(px) for px in (256, 512, 1024)},
@@ -80,6 +89,8 @@ FIGURES = {
         file="object_store.json",
         keys=("read_cpu_s_per_gb",),
     ),
+    "away 8": _away(8, 32),
+    "away 64": _away(64, 128),
 }
 
 
@@ -186,8 +197,13 @@ def run(model: str, gpus: int, given: Assumptions, found: dict[str, float]) -> R
         images_s=images_s,
         cores=cores,
         node_mb_s=rate / nodes / 1e6,
-        requests_s=rate / PART_BYTES,
+        requests_s=rate / PART_BYTES + images_s * away(nodes, found),
     )
+
+
+def away(nodes: float, found: dict[str, float]) -> float:
+    """Share of images that are asked for one by one; of numbers of nodes that were measured."""
+    return 0.0 if nodes <= 1 else found["away 8" if nodes <= 8 else "away 64"]
 
 
 def cache_gb(phase: Phase, found: dict[str, float], nodes: int) -> float:
