@@ -30,15 +30,19 @@ class Driver:
     folder: Path
     process: subprocess.Popen[str]
 
-    def wait(self, begun: int) -> None:
-        """Until so many tries have begun; with 0 until the engine has its tasks."""
+    def wait(self, begun: int, *, nodes: int = 1) -> None:
+        """Until so many tries have begun on so many nodes; with 0 until the engine has its tasks.
+
+        Workers of a node may be late where much else is at work.
+        """
         marks, count = ("begun-*", begun) if begun else ("started", 1)
 
         def ready() -> bool:
             assert self.process.poll() is None, self.process.communicate()[1][-3000:]
-            return len(list(self.folder.glob(marks))) >= count
+            enough = len(list(self.folder.glob(marks))) >= count
+            return enough and (not begun or len(set(self.begun())) >= nodes)
 
-        wait_until(ready, f"{begun} tries begin", 60)
+        wait_until(ready, f"{begun} tries begin on {nodes} nodes", 60)
 
     def begun(self) -> list[str]:
         """The nodes of the tries that have begun, in no order."""
