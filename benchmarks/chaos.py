@@ -33,11 +33,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.build_feel import photograph
-from benchmarks.chaos_machines import Machines
-from tests.pictures import jpeg, page, tree, write_tar
-from tests.ray_cluster import ROOT, environment
-from vae_corpus.demo import demo_inputs
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.build_feel import photograph  # noqa: E402
+from benchmarks.chaos_machines import Machines  # noqa: E402
+from tests.pictures import jpeg, page, tree, write_tar  # noqa: E402
+from tests.ray_cluster import ROOT, environment  # noqa: E402
+from vae_corpus.demo import demo_inputs  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "chaos.json"
 FAULTS = (

@@ -28,14 +28,16 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.build_feel import photograph
-from filters.scores import Scores
-from filters.settings import ScoreSettings
-from pipelines import engine
-from pipelines.sources import Unit, WebDatasetSource
-from pipelines.workers import scorer
-from pipelines.workers.tasks import Listener
-from tests.pictures import write_tar
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.build_feel import photograph  # noqa: E402
+from filters.scores import Scores  # noqa: E402
+from filters.settings import ScoreSettings  # noqa: E402
+from pipelines import engine  # noqa: E402
+from pipelines.sources import Unit, WebDatasetSource  # noqa: E402
+from pipelines.workers import scorer  # noqa: E402
+from pipelines.workers.tasks import Listener  # noqa: E402
+from tests.pictures import write_tar  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "engine_overhead.json"

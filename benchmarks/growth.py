@@ -26,9 +26,11 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
-from pipelines import build_corpus, take_down
-from tests.pictures import encoded, jpeg, write_tar
-from vae_corpus import demo
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pipelines import build_corpus, take_down  # noqa: E402
+from tests.pictures import encoded, jpeg, write_tar  # noqa: E402
+from vae_corpus import demo  # noqa: E402
 
 _RESULTS = Path(__file__).parent / "results" / "growth.json"
 _MOST_PX = 520

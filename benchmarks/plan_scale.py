@@ -38,14 +38,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks import plan_rows
-from pipelines.config import CorpusConfig
-from pipelines.planning import hash_pairs, tables
-from pipelines.planning.job import Neighbourhood, PlanJob
-from pipelines.planning.passes.near import MAX_LOG_ASPECT, MAX_LUMA_STEP
-from pipelines.stages import plan
-from pipelines.stages.units import UNIT_SCHEMA
-from vae_corpus import storage
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks import plan_rows  # noqa: E402
+from pipelines.config import CorpusConfig  # noqa: E402
+from pipelines.planning import hash_pairs, tables  # noqa: E402
+from pipelines.planning.job import Neighbourhood, PlanJob  # noqa: E402
+from pipelines.planning.passes.near import MAX_LOG_ASPECT, MAX_LUMA_STEP  # noqa: E402
+from pipelines.stages import plan  # noqa: E402
+from pipelines.stages.units import UNIT_SCHEMA  # noqa: E402
+from vae_corpus import storage  # noqa: E402
 
 _RESULTS = Path(__file__).parent / "results" / "plan_scale.json"
 _UNITS = 64

@@ -25,13 +25,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.template_pages import COPIES, TUNED, WIDER, Template, encode, photographed
-from pipelines import build_corpus
-from renderers.documents.pdf import open_pdf
-from renderers.documents.pdf.fonts import pdf_fonts
-from renderers.documents.recipe import PageRecipe
-from vae_corpus.demo import demo_inputs
-from vae_corpus.pictures.decode import Limits
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.template_pages import COPIES, TUNED, WIDER, Template, encode, photographed  # noqa: E402
+from pipelines import build_corpus  # noqa: E402
+from renderers.documents.pdf import open_pdf  # noqa: E402
+from renderers.documents.pdf.fonts import pdf_fonts  # noqa: E402
+from renderers.documents.recipe import PageRecipe  # noqa: E402
+from vae_corpus.demo import demo_inputs  # noqa: E402
+from vae_corpus.pictures.decode import Limits  # noqa: E402
 
 _PAGES = 40
 _WITH_COPIES = 6
