@@ -33,8 +33,8 @@ _SELECTED_TOGETHER = 16
 
 # The row that filled a place, and the faults of rows that could not.
 Filled = tuple[int, list[str]]
-# A batch in progress: its selection, its memory, and the jobs that fill it.
-Pending = tuple[Selection, torch.Tensor, list[Future[list[Filled]]]]
+# A batch in progress: its selection, this rank's slots, its memory, and the jobs that fill it.
+Pending = tuple[Selection, tuple[int, ...], torch.Tensor, list[Future[list[Filled]]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,25 +82,26 @@ class Loader:
             try:
                 while True:
                     for chosen, places in itertools.islice(plans, self.ahead - len(pending)):
-                        pixels = self._allocate(chosen, memory)
+                        pixels = self._allocate(chosen, len(places), memory)
                         jobs = self._submit(pool, chosen, places, pixels)
-                        pending.append((chosen, pixels, jobs))
+                        slots = tuple(place.slot for place in places)
+                        pending.append((chosen, slots, pixels, jobs))
                     if not pending:
                         return
-                    chosen, pixels, jobs = pending.popleft()
+                    chosen, slots, pixels, jobs = pending.popleft()
                     wait(jobs)  # for all at once, so that each does not wake this thread
                     done = [filled for job in jobs for filled in job.result()]
                     yield Batch(
                         selection=chosen,
                         pixels=pixels,
                         rows=tuple(row for row, _ in done),
-                        slots=tuple(self._slots(chosen)),
+                        slots=slots,
                         damaged=tuple(fault for _, faults in done for fault in faults),
                     )
                     if not self.pin:
                         memory.append(pixels.flatten())
             finally:
-                for _, _, jobs in pending:
+                for *_, jobs in pending:
                     for job in jobs:
                         job.cancel()
                 self.shards.reader.expect((), ())
@@ -108,27 +109,27 @@ class Loader:
     def blank(self, state: State) -> Batch:
         """This rank's share of the batch at `state`, with black pixels."""
         chosen = self.order.select(state)
-        slots = tuple(self._slots(chosen))
+        slots = self._slots(chosen)
         return Batch(
             selection=chosen,
-            pixels=self._allocate(chosen, []).zero_(),
+            pixels=self._allocate(chosen, len(slots), []).zero_(),
             rows=tuple(chosen.rows[slot] for slot in slots),
             slots=slots,
             damaged=(),
         )
 
-    def _allocate(self, chosen: Selection, memory: list[torch.Tensor]) -> torch.Tensor:
-        """Room for this rank's share of a batch, in used memory where some is large enough."""
-        shape = (len(self._slots(chosen)), chosen.bucket.height, chosen.bucket.width, 3)
+    def _allocate(self, chosen: Selection, images: int, memory: list[torch.Tensor]) -> torch.Tensor:
+        """Room for `images` of a batch, in used memory where some is large enough."""
+        shape = (images, chosen.bucket.height, chosen.bucket.width, 3)
         size = math.prod(shape)
         while memory:
             if len(used := memory.pop()) >= size:
                 return used[:size].view(shape)
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self.pin)
 
-    def _slots(self, chosen: Selection) -> Sequence[int]:
+    def _slots(self, chosen: Selection) -> tuple[int, ...]:
         ranks = assign(chosen.places, self.nodes, self.world)
-        return [int(slot) for slot in np.flatnonzero(ranks == self.rank)]
+        return tuple(np.flatnonzero(ranks == self.rank).tolist())
 
     def _plans(self, state: State, stop: int) -> Iterator[tuple[Selection, list[Place]]]:
         """Per step the selection, and crops and flips of this rank's share.
