@@ -147,7 +147,14 @@ class Trainer:
         """On a GPU; a CPU has nothing to choose and nothing to compile."""
         if self.ranks.device.type == "cuda" and self.state.step < self.total:
             phase, _ = self.data.order.schedule.at(self.state.step)
-            took = warm_up(self._update, self.data, self.ranks, phase, self._clock)
+            took = warm_up(
+                self._update,
+                self.data,
+                self.ranks,
+                phase,
+                clock=self._clock,
+                stopped=self._stopped,
+            )
             if journal:
                 journal.note(took)
 

@@ -48,16 +48,23 @@ def kinds_of_batches(data: Data, phase: int, world: int) -> dict[Kind, str]:
 
 
 def warm_up(
-    update: Update, data: Data, ranks: Ranks, phase: int, clock: Callable[[], float]
+    update: Update,
+    data: Data,
+    ranks: Ranks,
+    phase: int,
+    *,
+    clock: Callable[[], float],
+    stopped: Callable[[], bool],
 ) -> str:
     """Gradients of blank batches of each kind, thrown away, and a sentence that tells the time.
 
-    All ranks call it together. SettingsError names the phase whose batches do not fit, and ways
-    out.
+    All ranks call it together; it ends early when one of them is `stopped`, because with trials of
+    convolutions it may take minutes. SettingsError names the phase whose batches do not fit, and
+    ways out.
     """
-    began = clock()
+    began, done = clock(), 0
     kinds = kinds_of_batches(data, phase, ranks.world)
-    for kind, name in kinds.items():
+    for done, (kind, name) in enumerate(kinds.items(), start=1):
         size = (kind.images, kind.bucket.height, kind.bucket.width, 3)
         pixels = torch.zeros(size, dtype=torch.uint8, device=ranks.device)
         weights = LossWeights(lpips=float(kind.lpips), align=float(kind.align))
@@ -70,7 +77,9 @@ def warm_up(
                 " --batch_pixels"
             ) from None
         update.discard()
-    took = f"warmed up {len(kinds)} kinds of batches in {clock() - began:.1f} s"
+        if ranks.sums([float(stopped())])[0]:
+            break
+    took = f"warmed up {done} of {len(kinds)} kinds of batches in {clock() - began:.1f} s"
     if ranks.device.type != "cuda":
         return took
     peak = torch.cuda.max_memory_allocated(ranks.device) / 2**30

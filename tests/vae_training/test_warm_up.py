@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,8 +48,10 @@ def test_it_leaves_nothing_behind_and_says_what_does_not_fit(
         before = {name: value.clone() for name, value in objective.state_dict().items()}
         update = Update(objective, settings, ranks)
         update.start()
-        said = warm_up(update, data, ranks, 0, time.perf_counter)
-        assert said.startswith(f"warmed up {len(kinds_of_batches(data, 0, 1))} kinds of batches")
+        how: dict[str, Any] = {"clock": time.perf_counter, "stopped": lambda: False}
+        said = warm_up(update, data, ranks, 0, **how)
+        count = len(kinds_of_batches(data, 0, 1))
+        assert count > 1 and said.startswith(f"warmed up {count} of {count} kinds of batches")
         assert all(torch.equal(before[n], v) for n, v in objective.state_dict().items())
         assert all(p.grad is None for p in objective.parameters())
         assert not update.optimizer.state
@@ -58,6 +61,9 @@ def test_it_leaves_nothing_behind_and_says_what_does_not_fit(
 
         monkeypatch.setattr(update, "gradients", full)
         with pytest.raises(SettingsError, match=r"phase .*px a rank do not fit.*--accumulate N"):
-            warm_up(update, data, ranks, 0, time.perf_counter)
+            warm_up(update, data, ranks, 0, **how)
+        monkeypatch.undo()
+        said = warm_up(update, data, ranks, 0, clock=time.perf_counter, stopped=lambda: True)
+        assert said.startswith(f"warmed up 1 of {count} kinds of batches")
     finally:
         ranks.close()
