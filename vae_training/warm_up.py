@@ -64,7 +64,7 @@ def warm_up(
     """
     began, done = clock(), 0
     kinds = kinds_of_batches(data, phase, ranks.world)
-    for done, (kind, name) in enumerate(kinds.items(), start=1):
+    for kind, name in kinds.items():
         size = (kind.images, kind.bucket.height, kind.bucket.width, 3)
         pixels = torch.zeros(size, dtype=torch.uint8, device=ranks.device)
         weights = LossWeights(lpips=float(kind.lpips), align=float(kind.align))
@@ -77,6 +77,7 @@ def warm_up(
                 " --batch_pixels"
             ) from None
         update.discard()
+        done += 1
         if ranks.sums([float(stopped())])[0]:
             break
     took = f"warmed up {done} of {len(kinds)} kinds of batches in {clock() - began:.1f} s"
