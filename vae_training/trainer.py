@@ -124,6 +124,7 @@ class Trainer:
                 stop = self._train(batches, journal)
                 if self.state.step == first + 1:  # compiled, and all data opened
                     self.ranks.limit(self.settings.timeout_s)
+                    self._checkpoints.make_room(self._to_save())
                 if self.state.step % self.settings.checkpoint_every == 0:
                     self._save()
                 every = self.settings.validate_every
@@ -323,10 +324,14 @@ class Trainer:
     def _save(self) -> None:
         if self._saved is not None:
             return
+        step = self._state_to_save().step
+        self._saved = self._checkpoints.save(step, self._to_save(), self._info())
+
+    def _to_save(self) -> dict[str, Any]:
+        """The tensors that this rank saves, not copied; called by all ranks together."""
         update = self._update
         held = snapshot.tensors(update.objective, update.ema, update.optimizer, self.ranks)
-        share = snapshot.share(held, self.ranks.rank, self.ranks.world)
-        self._saved = self._checkpoints.save(self._state_to_save().step, share, self._info())
+        return snapshot.share(held, self.ranks.rank, self.ranks.world)
 
     def _restore(self, found: Checkpoint) -> None:
         if found.info["corpus_digest"] != self.data.order.digest():

@@ -11,7 +11,6 @@ the other half is cut again.
 from __future__ import annotations
 
 import datetime
-import functools
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from pipelines.sources.patterns import EVERYTHING, fits
 from vae_corpus import storage
 
 _REQUESTS = 32
+_WIDENED = "_vae_corpus_widened"
 # Directory buckets know neither an order of keys nor start-after.
 _UNORDERED = "--x-s3"
 # Printable characters of ASCII lie between: a middle is looked for among them.
@@ -77,14 +77,20 @@ def _literal(part: str) -> int:
     return next((i for i in range(len(part)) if glob.has_magic(part[: i + 1])), len(part))
 
 
-@functools.lru_cache(maxsize=1)
 def _widened(fs: Any) -> Any:
-    """The same store, fit for many answers.
+    """The same store, fit for many answers; made once and kept with `fs`.
 
     It has as many connections as requests, where the client's own limit is ten, and reads times
     quickly: three quarters of what an answer costs the client go into them otherwise. To make it
     takes some tenths of a second, which one answer is not worth.
     """
+    # Not in a cache by `fs`: two that were made alike are equal, and may lead to other servers.
+    if not hasattr(fs, _WIDENED):
+        setattr(fs, _WIDENED, _made_wide(fs))
+    return getattr(fs, _WIDENED)
+
+
+def _made_wide(fs: Any) -> Any:
     from aiobotocore.session import AioSession
 
     session = AioSession(**fs.kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +90,17 @@ def test_a_flat_folder_is_cut_into_ranges(
     assert len(list(find_files(f"{bucket}/in/0*"))) == len(FLAT)
     few = request.node.callspec.params["asked"] < len(FLAT)
     assert (len(set(asked)) > 3) == few
+
+
+def test_after_a_change_of_the_store_the_new_one_is_listed(bucket: str, asked: list[str]) -> None:
+    assert len(list(find_files(f"{bucket}/in/0*"))) == len(FLAT)
+    before = os.environ["AWS_ENDPOINT_URL"]
+    with empty_bucket() as url:
+        fs, name = storage.filesystem(url)
+        for n in range(40):
+            fs.call_s3("put_object", Bucket=name, Key=f"in/{n}.jpg", Body=b"")
+        assert os.environ["AWS_ENDPOINT_URL"] != before
+        assert len(list(find_files(f"{url}/in/"))) == 40
 
 
 def test_what_is_not_there_is_no_files(bucket: str) -> None:

@@ -208,6 +208,26 @@ def test_copies_are_those_of_the_moment_in_memory_that_is_used_again() -> None:
     assert larger.shape == (5,) and larger.eq(1.0).all()
 
 
+def test_memory_for_copies_can_be_taken_before(
+    tmp_path: Path, alone: Ranks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = list[str]()
+    real = torch.empty_like
+
+    def noted(*given: Any, **named: Any) -> torch.Tensor:
+        taken.append(threading.current_thread().name)
+        return real(*given, **named)
+
+    monkeypatch.setattr(torch, "empty_like", noted)
+    checkpoints = open_folder(tmp_path, alone)
+    weight = torch.ones(3)
+    checkpoints.make_room({"a": {"w": weight}, "w": weight, "lr": 0.5})
+    checkpoints.save(1, {"a": {"w": weight}, "w": weight, "lr": 0.5}, {})
+    checkpoints.wait()
+    assert len(taken) == 2 and all(name.startswith("checkpoint") for name in taken)
+    assert load(checkpoints).tolist() == [1.0] * 3
+
+
 def test_copies_of_shards_are_shards(alone: Ranks) -> None:
     mesh = init_device_mesh("cpu", (1,))
     weight = distribute_tensor(torch.arange(6.0).view(3, 2), mesh, [Shard(0)])

@@ -82,6 +82,14 @@ class Checkpoints:
         except (Exception, CheckpointException) as error:
             raise _unreadable(found.path, error) from None
 
+    def make_room(self, tensors: dict[str, Any]) -> None:
+        """Take the memory for copies of `tensors`, so that the first save does not wait for it.
+
+        It is taken by a thread while training goes on. The sizes of `tensors` are what counts.
+        """
+        self.wait()
+        self._pending = self._pool.submit(self._staging.make_room, tensors)
+
     def save(self, step: int, tensors: dict[str, Any], info: dict[str, Any]) -> Path:
         """Begin to write the checkpoint of `step`; returns its path to be.
 

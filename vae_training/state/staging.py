@@ -25,6 +25,11 @@ class Staging:
         self._rooms: dict[tuple[str, ...], Tensor] = {}
 
     @torch.no_grad()
+    def make_room(self, values: Mapping[str, Any]) -> None:
+        """Take the memory that copies of `values` need; any thread may call it, before `copy`."""
+        self._made(values, ())
+
+    @torch.no_grad()
     def copy(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """`values` with each tensor as a copy, which is complete after `wait`.
 
@@ -52,6 +57,13 @@ class Staging:
         with torch.cuda.stream(self._side):
             yield
         self._done = self._side.record_event()
+
+    def _made(self, values: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                self._made(value, (*path, name))
+            elif isinstance(value, Tensor):
+                self._room((*path, name), value)
 
     def _copied(self, values: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
         copies: dict[str, Any] = {}
