@@ -23,10 +23,12 @@ _COMPILE = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """In a fresh clone, compile once what every process of tests would begin by compiling."""
+    """Processes of tests take a thread each; what all would begin by compiling is compiled once."""
     in_a_worker = hasattr(config, "workerinput")
     if in_a_worker or not config.getoption("numprocesses", None):
         return
+    # Threads of several processes that wait for each other keep all cores busy with waiting.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not any((ROOT / "filters").rglob("*.nbi")):
         subprocess.run([sys.executable, "-c", _COMPILE], cwd=ROOT, check=False)
 
