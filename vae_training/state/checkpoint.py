@@ -137,8 +137,11 @@ class Checkpoints:
         self, copies: dict[str, Any], draft: Path, final: Path, info: dict[str, Any]
     ) -> None:
         self._staging.wait()
+        # Copies are on the CPU: a writer that would fetch them from the GPU waits for training
+        # every few MB.
+        writer = dcp.FileSystemWriter(draft, per_thread_copy_ahead=0)
         # Returns on each rank when the parts of all ranks are on disk.
-        dcp.save(copies, checkpoint_id=draft, process_group=self._group)
+        dcp.save(copies, storage_writer=writer, process_group=self._group)
         self._on_first(lambda: self._publish(draft, final, info))
 
     def _publish(self, draft: Path, final: Path, info: dict[str, Any]) -> None:
