@@ -73,21 +73,21 @@ def learn(model: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
 
 @torch.no_grad()
 def judge(folder: Path, seed: int, given: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Per kind, dB over the means of the whole model and of its skips alone."""
+    """Per kind, dB over means of pixels of the whole model and of its skips alone."""
     settings = TrainSettings(corpus=given.corpus, seed=seed, crop_px=64, batch_pixels=8 * 64 * 64)
     data, alone = open_data(settings, 1), join(given.device, {})
-    found: dict[str, dict[str, float]] = {}
-    for part in ("whole", "without the deep path"):
-        model = Autoencoder.from_pretrained(folder).eval().to(given.device)
-        if part.endswith("deep path"):
-            for head in (model.encoder.conv_out, model.decoder.conv_out):
-                head.weight.zero_()
-                head.bias.zero_()
-        report = validate(model, data.shards, data.holdout.validation, alone)
-        means = report.skip_psnr()
-        found[part] = {k: round(v - means[k], 2) for k, v in report.psnr().items()}
+    model = Autoencoder.from_pretrained(folder).eval().to(given.device)
+    report = validate(model, data.shards, data.holdout.validation, alone)
+    for half in model.halves:
+        if half.projection is not None:
+            half.projection.weight.zero_()
+    means = validate(model, data.shards, data.holdout.validation, alone).skip_psnr()
     alone.close()
-    return found
+    found = {"whole": report.psnr(), "without the deep path": report.skip_psnr()}
+    return {
+        part: {kind: round(value - means[kind], 2) for kind, value in values.items()}
+        for part, values in found.items()
+    }
 
 
 def main() -> int:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from vae_training.trainer import Outcome, Trainer
     from vae_training.validation import Report
 
+# Less than this over its skips, in every kind, and a model has learned nothing that anybody sees.
+_SILENT_DB = 0.02
+
 EPILOG = """\
 The phases come from curriculum.json in the corpus: edit its weights, no shard is made again.
 A run lives in one folder (--out). The same command resumes it exactly, with any --workers, and
@@ -211,6 +214,13 @@ def _tell_psnr(report: Report) -> None:
     for kind, count, *cells in lines:
         rest = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         print(f"{kind:<12}{count:>9}{rest}")
+    gains = report.gains()
+    if gains and max(gains.values()) < _SILENT_DB:
+        print(
+            f"note: the convolutions add {max(gains.values()):.3f} dB to the skips at most, which"
+            " is nothing: train longer, or with a lower --lr, because a high one silences them for"
+            " good (docs/decisions.md)"
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from vae_training.distributed import Ranks
 from vae_training.metrics.psnr import exact, mean_psnr, psnr
 from vae_training.model.adapters import adapter_of
 from vae_training.model.pixels import to_model, to_pixels
-from vae_training.model.skip import grow, shrink
+from vae_training.model.skip import alone
 
 LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
 
@@ -27,8 +28,9 @@ class Pair:
     """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them.
 
     It is infinite where they are equal.
-    `skip_psnr` is that of the weight-free skip alone, the baseline of a model without training;
-    None where there is none between pixels and the latent of a model.
+    `skip_psnr` is that of the model's skips alone, as which it began: what it has more, its
+    convolutions have learned. Of a model without global skips it is that of means over pixels;
+    None where they do not fit its latent.
     """
 
     original: NDArray[np.uint8]
@@ -48,15 +50,21 @@ class Report:
         return {kind: mean_psnr(values) for kind, values in self._held("psnr").items()}
 
     def skip_psnr(self) -> dict[str, float]:
-        """Mean PSNR in dB per kind of the weight-free skip alone; empty where there is none."""
+        """Mean PSNR in dB per kind of the skips alone; empty where there are none."""
         return {kind: mean_psnr(values) for kind, values in self._held("skip_psnr").items()}
+
+    def gains(self) -> dict[str, float]:
+        """Per kind the dB of the model over the skips alone, where both are finite."""
+        skips = self.skip_psnr()
+        gains = {kind: psnr - skips[kind] for kind, psnr in self.psnr().items() if kind in skips}
+        return {kind: gain for kind, gain in gains.items() if math.isfinite(gain)}
 
     def exact(self) -> dict[str, int]:
         """Per kind how many reconstructions equal their originals."""
         return {kind: exact(values) for kind, values in self._held("psnr").items()}
 
     def skip_exact(self) -> dict[str, int]:
-        """Per kind how many originals the weight-free skip alone gives back."""
+        """Per kind how many originals the skips alone give back."""
         return {kind: exact(values) for kind, values in self._held("skip_psnr").items()}
 
     def _held(self, name: str) -> dict[str, list[float]]:
@@ -82,6 +90,8 @@ def validate(
     adapter = adapter_of(model)
     f, channels = adapter.f(model.config), adapter.latent_channels(model.config)
     skippable = 3 * f * f % channels == 0
+    # Those of a class of others are None.
+    projections = [getattr(half, "projection", None) for half in (model.encoder, model.decoder)]
     found: list[tuple[int, Pair]] = []
     for place in range(ranks.rank, len(samples), ranks.world):
         original = _centre(shards, samples[place][1])
@@ -93,7 +103,7 @@ def validate(
         made = to_pixels(image[:, :3].float())[0].cpu().numpy()
         skip_psnr = None
         if skippable:
-            skip = to_pixels(grow(shrink(x, f, channels), f, 3))[0].cpu().numpy()
+            skip = to_pixels(alone(x, f, channels, *projections))[0].cpu().numpy()
             skip_psnr = psnr(original, skip)
         pair = Pair(
             original=original,

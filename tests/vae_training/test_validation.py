@@ -14,6 +14,7 @@ from vae_training import train
 from vae_training.metrics.psnr import mean_psnr, psnr, psnr_means, psnr_sums, told
 from vae_training.model import build
 from vae_training.model.pixels import to_model, to_pixels
+from vae_training.model.skip import alone, fit
 from vae_training.state.model_card import model_card
 from vae_training.validation import Pair, Report
 from vae_training.watch.journal import Journal
@@ -84,12 +85,38 @@ def test_exact_pictures_are_told_in_json_on_boards_and_to_people(
     assert board == {"validation/psnr_general": 42.1}
     train._tell_psnr(report)
     said = capsys.readouterr().out
-    assert "dB document 1 of 1 exact general 42.10 (1 of 2 exact)" in said
+    assert "document 1 of 1 exact general 42.10 (1 of 2 exact) [+22.10]" in said
+    assert "note:" not in said
     assert said.count("42.10 (1 of 2 exact)") == 2 and said.count("20.00 (1 of 2 exact)") == 1
     card = model_card(build("tiny"), tmp_path, {"step": 1})
     assert "| general | 2 | 42.10 (1 of 2 exact) | 20.00 (1 of 2 exact) |" in card
     assert "| document | 1 | 1 of 1 exact | 1 of 1 exact |" in card and "Means are over" in card
     assert compose_grid(report.pairs, "t").width > 0
+
+
+def test_a_new_model_gives_what_its_skips_alone_give() -> None:
+    model, draws = build("tiny"), torch.Generator().manual_seed(0)
+    for half in model.halves:
+        blocks = torch.randn(900, 768, generator=draws, dtype=torch.float64)
+        assert half.projection is not None
+        fit(half.projection, blocks.T @ blocks)
+    x = torch.rand(1, 3, 32, 48, generator=draws) * 2 - 1
+    encoding, decoding = (half.projection for half in model.halves)
+    made = model(x).sample
+    assert torch.allclose(made, alone(x, 16, 64, encoding, decoding), atol=1e-5)
+    assert not torch.allclose(made, alone(x, 16, 64, None, None), atol=0.1)
+
+
+@pytest.mark.parametrize(("psnr", "noted"), [(30.01, True), (29.0, True), (30.3, False)])
+def test_convolutions_that_add_nothing_are_told(
+    capsys: pytest.CaptureFixture[str], psnr: float, noted: bool
+) -> None:
+    flat = np.zeros((16, 16, 3), dtype=np.uint8)
+    pair = Pair(original=flat, reconstruction=flat, psnr=psnr, skip_psnr=30.0)
+    report = Report(pairs={"general": [pair]})
+    assert report.gains() == {"general": pytest.approx(psnr - 30.0)}
+    train._tell_psnr(report)
+    assert ("note: the convolutions add" in capsys.readouterr().out) == noted
 
 
 def test_a_grid_has_two_rows_per_kind() -> None:

@@ -89,6 +89,19 @@ class Decoding(Projection):
         return unfold(_mix(z / self.gain, self.weight.T), self.f)
 
 
+def alone(
+    x: Tensor, f: int, channels: int, encoding: Encoding | None, decoding: Decoding | None
+) -> Tensor:
+    """`x` float[B, 3, H, W] as skips between pixels and latents alone give it back.
+
+    Without projections these are means over pixels. C divides 3 * f * f.
+    """
+    z = shrink(x, f, channels)
+    z = z if encoding is None else z + encoding(x)
+    image = grow(z, f, 3)
+    return image if decoding is None else image + decoding(z)
+
+
 @torch.no_grad()
 def fit(projection: Projection, moment: Tensor) -> None:
     """Make a skip the best linear one for blocks of pixels in [-1, 1] with this second moment.

@@ -140,7 +140,12 @@ def _figures(run: Path, step: int | None, raw: bool) -> str:
             for kind in row["psnr"]
         ),
     )
-    about = " Skip alone is a global skip without any weights." if "skip alone" in columns else ""
+    about = ""
+    if "skip alone" in columns:
+        about = (
+            " Skip alone is the image without what\nconvolutions add; where a model has no global"
+            " skips, it is means over pixels."
+        )
     if any(sum(row.get(exact, {}).values()) for _, exact in columns.values()):
         about += " Means are over the images\nthat differ; exact ones are counted beside them."
     return (

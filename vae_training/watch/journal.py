@@ -139,8 +139,12 @@ class Journal:
         row = {"step": step, "psnr": _nullable(psnr), "skip_psnr": _nullable(report.skip_psnr())}
         row |= {"exact": exact, "skip_exact": report.skip_exact(), "samples": samples}
         self._write("validation", row)
-        values = " ".join(f"{k} {told(v, exact[k], samples[k])}" for k, v in psnr.items())
-        print(f"validation after step {step}: dB {values}  {grid}", flush=True)
+        gains = {kind: f" [{gain:+.2f}]" for kind, gain in report.gains().items()}
+        values = " ".join(
+            f"{k} {told(v, exact[k], samples[k])}{gains.get(k, '')}" for k, v in psnr.items()
+        )
+        unit = "dB [over the skips]" if gains else "dB"
+        print(f"validation after step {step}: {unit} {values}  {grid}", flush=True)
         for board in self._boards:
             board.scalars(step, {f"validation/psnr_{kind}": v for kind, v in finite.items()})
             board.picture(step, "validation/grid", grid)
