@@ -71,6 +71,12 @@ class TrainSettings(Settings):
         1, ge=1, description="parts that a rank's share of a batch goes through the model in"
     )
     lr: float = Field(_LEARNING_RATE, gt=0, description="learning rate")
+    lr_fan_in: int = Field(
+        0,
+        ge=0,
+        description="kernels of more inputs (channels x 9) than this get less of lr in proportion,"
+        " so that wide models stay alive at the lr of narrow ones; 0: all get lr",
+    )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
     weight_decay: float = Field(0.01, ge=0, description="AdamW, on matrices and kernels only")

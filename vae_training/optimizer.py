@@ -16,14 +16,38 @@ _FINAL_SHARE = 0.05  # of the learning rate, at the end of a cosine
 
 
 def make_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW over all trained weights; without weight decay for norms and biases."""
+    """AdamW over all trained weights; without weight decay for norms and biases.
+
+    Weights of a group have one share of the learning rate, see `set_rate`.
+    """
     trained = [p for p in module.parameters() if p.requires_grad]
+    alike: dict[tuple[bool, float], list[Tensor]] = {(False, 1.0): [], (True, 1.0): []}
+    for p in trained:
+        alike.setdefault((_vector(p), _share(p, settings.lr_fan_in)), []).append(p)
     groups = [
-        {"params": [p for p in trained if not _vector(p)], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if _vector(p)], "weight_decay": 0.0},
+        {"params": weights, "weight_decay": 0.0 if vectors else settings.weight_decay}
+        for (vectors, _), weights in alike.items()
+        if weights
     ]
     fused = trained[0].device.type == "cuda"
     return torch.optim.AdamW(groups, lr=settings.lr, betas=_BETAS, fused=fused)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, lr: float, fan_in: int) -> None:
+    """Give each weight `lr`; a kernel of more than `fan_in` inputs `lr * fan_in / inputs`.
+
+    A step of Adam moves all weights equally far, so an output that sums up n of them moves n times
+    as far. With this rule one learning rate serves a model at any width (Yang et al. 2022, "Tensor
+    Programs V", Table 3). 0: all weights get `lr`.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = lr * _share(group["params"][0], fan_in)
+
+
+def _share(weight: Tensor, fan_in: int) -> float:
+    if not fan_in or _vector(weight):
+        return 1.0
+    return min(1.0, fan_in / math.prod(weight.shape[1:]))
 
 
 def _vector(weight: Tensor) -> bool:

@@ -29,7 +29,7 @@ from vae_training.losses.objective import Objective
 from vae_training.metrics.psnr import psnr_means, psnr_sums
 from vae_training.model.folder import Start
 from vae_training.model.pixels import to_model
-from vae_training.optimizer import rate
+from vae_training.optimizer import rate, set_rate
 from vae_training.state import snapshot
 from vae_training.state.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from vae_training.state.export import save
@@ -177,8 +177,7 @@ class Trainer:
         waited = self._clock() - began
         chosen, phase = batch.selection, self.data.curriculum.phases[batch.selection.phase]
         lr = rate(self.settings, chosen.step, self.total)
-        for group in self._update.optimizer.param_groups:
-            group["lr"] = lr
+        set_rate(self._update.optimizer, lr, self.settings.lr_fan_in)
         terms, seen = self._update.gradients(
             to_model(batch.pixels),
             phase.loss_weights(chosen.progress),

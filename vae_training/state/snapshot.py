@@ -29,7 +29,7 @@ VERSION = 5
 _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
 _FIXED += ("shuffle_shards",)
 # Of settings that runs of this version were begun without.
-_LATER = {"train": "all", "accumulate": 1, "gradients": "fp32"}
+_LATER = {"train": "all", "accumulate": 1, "gradients": "fp32", "lr_fan_in": 0}
 # These may change when a run is resumed; its losses then differ from there on.
 _COURSE = (
     "steps",
@@ -37,6 +37,7 @@ _COURSE = (
     "batch_multiple",
     "accumulate",
     "lr",
+    "lr_fan_in",
     "schedule",
     "warmup_steps",
     "weight_decay",
