@@ -18,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tests.vae_training.runs import run
+from tests.vae_training.runs import SMALLEST, know, run
 from vae_corpus.seeds import generator
 from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket
+from vae_training.model import CONFIGS
 from vae_training.trainer import Outcome
 
 # As many as the small tensors of these tests need; more wait for each other on a busy machine.
@@ -167,6 +168,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder / "vae-corpus" / "training"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def smallest() -> Iterator[None]:
+    """The model of small runs is known."""
+    know()
+    yield
+    del CONFIGS[SMALLEST]
 
 
 @pytest.fixture(scope="session")
