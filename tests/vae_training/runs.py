@@ -136,7 +136,7 @@ def _nothing() -> None:
 
 
 class Forked:
-    """`train.main` in a process of its own, or in several as ranks of one run on some nodes.
+    """A command in a process of its own, or in several as ranks of one run on some nodes.
 
     `before` is called in each process first.
     """
@@ -148,6 +148,7 @@ class Forked:
         world: int = 1,
         before: Callable[[], None] = _nothing,
         nodes: int = 1,
+        main: Callable[[list[str]], int] = train.main,
     ) -> None:
         self._logs = [log.with_suffix(f".{rank}.log") for rank in range(world)]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
@@ -156,8 +157,8 @@ class Forked:
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
             own["LOCAL_WORLD_SIZE"] = str(world // nodes)
             environment = shared | own if world > 1 else {}
-            given = (arguments, path, environment, before)
-            process = FORKED.Process(target=_train, args=given)
+            given = (main, arguments, path, environment, before)
+            process = FORKED.Process(target=_command, args=given)
             process.start()
             self._ranks.append(process)
 
@@ -198,8 +199,12 @@ def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     )
 
 
-def _train(
-    arguments: list[str], log: Path, environment: Mapping[str, str], before: Callable[[], None]
+def _command(
+    main: Callable[[list[str]], int],
+    arguments: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    before: Callable[[], None],
 ) -> None:
     os.environ.update(environment)
     with log.open("w") as file:
@@ -207,7 +212,7 @@ def _train(
         os.dup2(file.fileno(), 2)
     know()
     before()
-    sys.exit(train.main(arguments))
+    sys.exit(main(arguments))
 
 
 def free_port() -> int:
