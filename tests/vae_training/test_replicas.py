@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.vae_training.runs import FORKED, free_port
+from tests.vae_training.runs import FORKED, SMALLEST, free_port, know
 from vae_corpus.curriculum import LossWeights
 from vae_training.distributed import Ranks, join, replicate
 from vae_training.losses.dino import load_features
@@ -29,7 +29,7 @@ def losses(
 ) -> Any:
     """Loss and gradient norm of a few steps of whole batches, by what `parts` calls expect."""
     torch.manual_seed(0)
-    objective = Objective(build("tiny"), judge, load_features(dino, None), adaptive=adaptive)
+    objective = Objective(build(SMALLEST), judge, load_features(dino, None), adaptive=adaptive)
     objective.autoencoder.recompute_activations(recompute, None)
     wrapped = replicate(objective, ranks, parts=parts, gradients="fp32").train()
     assert wrapped.static_graph == (parts == 1)
@@ -48,6 +48,7 @@ def losses(
 
 
 def compare(rank: int, port: int, dino: str, out: Path) -> None:
+    know()
     torch.set_num_threads(1)
     own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     os.environ.update(own | {"RANK": str(rank)})
