@@ -95,6 +95,7 @@ def _serve(pipe: Connection, device: str, options: dict[str, Any]) -> None:
             "diffusers": diffusers,
         }
     )
+    gc.freeze()  # libraries stay, and to look through them takes longer than many a cell
     while True:
         try:
             cell, setup = pipe.recv()

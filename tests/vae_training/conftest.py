@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import tarfile
@@ -18,14 +19,20 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tests.vae_training.runs import run
+from tests.vae_training.runs import SMALLEST, know, run
 from vae_corpus.seeds import generator
 from vae_corpus.tables import INDEX_SCHEMA
 from vae_corpus.words import GENERAL, TEXT_SYNTH, Bucket
+from vae_training.model import CONFIGS
 from vae_training.trainer import Outcome
 
 # As many as the small tensors of these tests need; more wait for each other on a busy machine.
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: to look for garbage in it takes longer than many a test."""
+    gc.freeze()
 
 
 def picture(width: int, height: int, *parts: str | int) -> NDArray[np.uint8]:
@@ -167,6 +174,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder / "vae-corpus" / "training"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def smallest() -> Iterator[None]:
+    """The model of small runs is known."""
+    know()
+    yield
+    del CONFIGS[SMALLEST]
 
 
 @pytest.fixture(scope="session")

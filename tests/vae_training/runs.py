@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -24,26 +25,40 @@ from vae_training.assemble import assemble
 from vae_training.config import TrainSettings
 from vae_training.data.corpus import Data, open_data
 from vae_training.distributed import join
+from vae_training.model import CONFIGS
 from vae_training.trainer import Outcome
 
-SMALL = ["--model", "tiny", "--batch_pixels", "65536", "--validation_samples", "1"]
-SMALL += ["--lpips_weights", "none", "--dino", "none"]
-SMALL += ["--latent_samples", "8", "--skip_samples", "8"]
+# Much of a small run is work for each size of layer: a model of few. It is no part of the package:
+# whatever process trains it has to call `know` first.
+SMALLEST = "smallest"
+_SMALLEST = dataclasses.replace(
+    CONFIGS["tiny"], f=4, widths=(1, 2, 2), latent_channels=8, d_enc=4, d_dec=4
+)
+CROP_PX = 32
+_SETTINGS: dict[str, Any] = {
+    "model": SMALLEST,
+    "crop_px": CROP_PX,
+    "batch_pixels": CROP_PX**2,
+    "validation_samples": 1,
+    "threads": 1,
+    "latent_samples": 8,
+    "skip_samples": 8,
+    "lpips_weights": None,
+    "dino": None,
+}
+# The pictures of the corpus as they are, in their buckets.
+WHOLE_PICTURES: dict[str, Any] = {"crop_px": None, "batch_pixels": 2 * 256 * 256}
 # Processes are forked from one that has imported all: an import of torch and diffusers takes 5 s.
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["vae_training.train", "vae_training.assemble"])
 
 
+def know() -> None:
+    CONFIGS[SMALLEST] = _SMALLEST
+
+
 def settings_of(corpus: Path, out: Path, **more: Any) -> TrainSettings:
-    given = {
-        "steps": 6,
-        "batch_pixels": 256 * 256,
-        "validation_samples": 1,
-        "threads": 1,
-        "latent_samples": 8,
-        "skip_samples": 8,
-    }
-    given |= {"lpips_weights": None, "dino": None, **more}
+    given = {**_SETTINGS, "steps": 6, **more}
     return TrainSettings(corpus=str(corpus), out=str(out), **given)
 
 
@@ -109,8 +124,11 @@ def assert_close(one: Path, two: Path, steps: int) -> None:
         assert other[2] == pytest.approx(norm, rel=5e-2)
 
 
-def command(corpus: Path, out: Path, *more: str) -> list[str]:
-    return ["--corpus", str(corpus), "--out", str(out), "--threads", "1", *SMALL, *more]
+def command(corpus: Path, out: Path, *more: str, model: str = SMALLEST) -> list[str]:
+    words = []
+    for name, value in {"corpus": corpus, "out": out, **_SETTINGS, "model": model}.items():
+        words += [f"--{name}", "none" if value is None else str(value)]
+    return [*words, *more]
 
 
 def _nothing() -> None:
@@ -118,7 +136,7 @@ def _nothing() -> None:
 
 
 class Forked:
-    """`train.main` in a process of its own, or in several as ranks of one run on some nodes.
+    """A command in a process of its own, or in several as ranks of one run on some nodes.
 
     `before` is called in each process first.
     """
@@ -130,6 +148,7 @@ class Forked:
         world: int = 1,
         before: Callable[[], None] = _nothing,
         nodes: int = 1,
+        main: Callable[[list[str]], int] = train.main,
     ) -> None:
         self._logs = [log.with_suffix(f".{rank}.log") for rank in range(world)]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
@@ -138,17 +157,13 @@ class Forked:
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
             own["LOCAL_WORLD_SIZE"] = str(world // nodes)
             environment = shared | own if world > 1 else {}
-            given = (arguments, path, environment, before)
-            process = FORKED.Process(target=_train, args=given)
+            given = (main, arguments, path, environment, before)
+            process = FORKED.Process(target=_command, args=given)
             process.start()
             self._ranks.append(process)
 
     def said(self) -> str:
         return "".join(path.read_text() for path in self._logs if path.exists())
-
-    def stop_at(self, words: str) -> None:
-        """Send SIGTERM to the first rank once it has printed `words`."""
-        self.signal_once(lambda: words in self.said(), 0, signal.SIGTERM)
 
     def signal_once(self, ready: Callable[[], bool], rank: int, number: signal.Signals) -> None:
         """Send a signal to a rank as soon as `ready` is true."""
@@ -172,12 +187,11 @@ class Forked:
         return self.said()
 
 
-def torchrun(corpus: Path, out: Path, *more: str, restarts: int = 0) -> subprocess.Popen[str]:
-    """Two ranks on CPUs."""
+def torchrun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """Two ranks of `tiny` on CPUs."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    launch += [f"--max-restarts={restarts}"]
     return subprocess.Popen(
-        [*launch, str(train.__file__), *command(corpus, out, *more)],
+        [*launch, str(train.__file__), *command(corpus, out, *more, model="tiny")],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -185,15 +199,20 @@ def torchrun(corpus: Path, out: Path, *more: str, restarts: int = 0) -> subproce
     )
 
 
-def _train(
-    arguments: list[str], log: Path, environment: Mapping[str, str], before: Callable[[], None]
+def _command(
+    main: Callable[[list[str]], int],
+    arguments: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    before: Callable[[], None],
 ) -> None:
     os.environ.update(environment)
     with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    know()
     before()
-    sys.exit(train.main(arguments))
+    sys.exit(main(arguments))
 
 
 def free_port() -> int:

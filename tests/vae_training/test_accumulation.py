@@ -54,19 +54,35 @@ def gradients(update: Update) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
-@pytest.mark.parametrize("accumulate", [2, 3, 99])
+Step = tuple[list[str], torch.Tensor, dict[str, torch.Tensor]]
+
+
+def step(update: Update) -> Step:
+    """Scalars of a step, told by name, and the gradients."""
+    names, told = update.gradients(images(5), WEIGHTS, 0)
+    return names, told, gradients(update)
+
+
+@pytest.fixture(scope="module")
+def whole(dino: str) -> Step:
+    """The step of a whole batch."""
+    alone = join("cpu", {})
+    try:
+        return step(prepared(alone, dino))
+    finally:
+        alone.close()
+
+
+@pytest.mark.parametrize(("accumulate", "sharding"), [(2, "ddp"), (3, "fsdp"), (99, "ddp")])
 def test_parts_have_the_gradients_and_scalars_of_the_whole(
-    ranks: Ranks, dino: str, sharding: str, accumulate: int
+    ranks: Ranks, dino: str, whole: Step, sharding: str, accumulate: int
 ) -> None:
-    whole = prepared(ranks, dino)
+    names, told, wanted = whole
     parts = prepared(ranks, dino, accumulate=accumulate, sharding=sharding)
-    names, told = whole.gradients(images(5), WEIGHTS, 0)
-    again, told_in_parts = parts.gradients(images(5), WEIGHTS, 0)
+    again, told_in_parts, found = step(parts)
     assert again == names and {"lpips", "mcos", "mdms", "grad_norm"} < set(names)
     assert torch.allclose(told, told_in_parts, rtol=1e-5)
-    found = gradients(parts)
-    for name, gradient in gradients(whole).items():
+    for name, gradient in wanted.items():
         largest = gradient.abs().max().item()
         assert torch.allclose(gradient, found[name], rtol=1e-3, atol=1e-5 * largest), name
 

@@ -15,22 +15,20 @@ from vae_training.model import build
 from vae_training.model.pixels import to_model
 from vae_training.model.skip import fit, fold
 
-PX = 64
-
 
 def crops(
-    photographs: list[np.ndarray], steps: int, batch: int, seed: int = 0
+    photographs: list[np.ndarray], steps: int, batch: int, seed: int = 0, px: int = 32
 ) -> Iterator[torch.Tensor]:
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         chosen = [photographs[n] for n in rng.integers(len(photographs), size=batch)]
-        places = [[rng.integers(side - PX) for side in photo.shape[:2]] for photo in chosen]
-        cut = [photo[y : y + PX, x : x + PX] for photo, (y, x) in zip(chosen, places, strict=True)]
+        places = [[rng.integers(side - px) for side in photo.shape[:2]] for photo in chosen]
+        cut = [photo[y : y + px, x : x + px] for photo, (y, x) in zip(chosen, places, strict=True)]
         yield to_model(torch.from_numpy(np.stack(cut)))
 
 
 def test_features_are_those_of_the_positions_of_the_latent() -> None:
-    features, x = PretrainedFeatures(), next(crops([data.astronaut()], 1, 2))
+    features, x = PretrainedFeatures(), next(crops([data.astronaut()], 1, 2, px=64))
     whole = features(x, (4, 4))
     assert whole.shape == (2, 16, features.width)
     other = x.clone()
@@ -44,14 +42,14 @@ def test_aligned_latents_are_nearer_to_real_features_at_a_bounded_cost() -> None
     seen = [load_sample_image("china.jpg"), data.coffee(), data.chelsea()]
     (held,) = crops(seen, 1, 64, seed=1)
     found = {}
-    blocks = torch.cat([fold(x, 16).transpose(0, 1).flatten(1) for x in crops(seen, 20, 8)], dim=1)
+    blocks = torch.cat([fold(x, 16).transpose(0, 1).flatten(1) for x in crops(seen, 40, 8)], dim=1)
     for reaches in (False, True):
         torch.manual_seed(0)
         model = build("tiny")
         for half in model.halves:
             fit(half.projection, (blocks @ blocks.T).double())
-        weights = LossWeights(align=5.0)
-        objective = align(model, crops(seen, 200, 8), reaches=reaches, lr=2e-3, weights=weights)
+        weights = LossWeights(align=1.0)
+        objective = align(model, crops(seen, 40, 8), reaches=reaches, lr=2e-3, weights=weights)
         found[reaches] = judge(objective, held)
     assert found[True]["cosine"] > found[False]["cosine"] + 0.05
-    assert found[True]["psnr_db"] > found[False]["psnr_db"] - 5.0
+    assert found[True]["psnr_db"] > found[False]["psnr_db"] - 3.0

@@ -100,7 +100,7 @@ def needing(kind: str) -> Callable[[Path], None]:
         (indexed(rung=512), "curriculum.json counts", "build the corpus again"),
         (indexed(offset=7), TAR, "build the corpus again"),
         (needing("document"), "curriculum.json: phase general needs document", "add such images"),
-        (of_bucket("250x250"), "shards/general/256 holds images of 250x250 px", "multiples of 16"),
+        (of_bucket("250x250"), "shards/general/256 holds images of 250x250 px", "multiples of 4"),
     ],
 )
 def test_the_command_names_the_file_and_the_way_out(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,9 @@ from tests.vae_training.evaluation import (
     save,
     vgg_weights,
 )
+from tests.vae_training.runs import Forked
 from tests.vae_training.test_init import CASES
+from vae_training import evaluate
 from vae_training.baselines.weight_free import BASELINES
 from vae_training.evaluation import reconstruct
 from vae_training.evaluation.config import BASELINE_NAMES
@@ -342,13 +342,8 @@ def test_several_processes_make_what_one_does(pictures: Path, tiny: Path, tmp_pa
     argv = ["--model", str(tiny), "blur-2x", "--photos", str(pictures), "--size", "64", *PLAIN]
     argv += ["--batch", "2", "--threads", "1"]
     assert run(*argv, "--out", tmp_path / "one") == 0
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    command += ["--standalone", "--no-python", sys.executable, "-m", "vae_training.evaluate"]
-    told = subprocess.run(
-        [*command, *argv, "--out", str(tmp_path / "two")], capture_output=True, text=True
-    )
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.count("done in") == 1
+    pair = Forked(tmp_path / "log", [*argv, "--out", str(tmp_path / "two")], 2, main=evaluate.main)
+    assert pair.finish().count("done in") == 1
     one, two = (results(tmp_path / name)["sets"] for name in ("one", "two"))
     assert one == two
     for name in tiny.name, "blur-2x":

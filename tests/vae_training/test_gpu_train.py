@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -14,70 +16,77 @@ import pytest
 import torch
 
 from benchmarks import gpu_train
+from benchmarks.gpu import worker as worker_module
 from benchmarks.gpu.plan import Cell, Setup, plan
 from benchmarks.gpu.variants import widen_rgb
 from benchmarks.gpu.worker import Worker
 from vae_training.model import build
 
-SMALL = ["--device", "cpu", "--px", "32"]
-OPTIONS = {"warmup": 0, "repeats": 1, "backend": "aot_eager", "stand_in": True}
 TINY: dict[str, Any] = {"model": "tiny", "px": 32, "batch": 1}
 
 
 def run(out: Path, *more: str, name: str = "gpu_train.json") -> dict[str, Any]:
-    assert gpu_train.main([*SMALL, "--out", str(out), *more]) == 0
+    assert gpu_train.main(["--device", "cpu", "--out", str(out), *more]) == 0
     facts: dict[str, Any] = json.loads((out / name).read_text())
     return facts
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What is measured of a model made with diffusers, by group: everything, from end to end."""
-    out, name = tmp_path_factory.mktemp("real"), "other.json"
-    assert gpu_train.main(["--device", "cpu", "--out", str(out), "--name", name]) == 0
-    facts: dict[str, Any] = json.loads((out / name).read_text())
-    assert facts["skipped"] == []
-    results: dict[str, Any] = facts["results"]
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """The file and the words of everything, from end to end."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        facts = run(tmp_path_factory.mktemp("whole"), "--name", "other.json", name="other.json")
+    return facts, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def real(whole: tuple[dict[str, Any], str]) -> dict[str, Any]:
+    """What is measured of a model made with diffusers, by group."""
+    results: dict[str, Any] = whole[0]["results"]
     return results
 
 
 @pytest.mark.slow
-def test_every_cell_is_measured_but_those_that_need_a_gpu(real: dict[str, Any]) -> None:
+def test_every_cell_is_measured_but_those_that_need_a_gpu(
+    whole: tuple[dict[str, Any], str], real: dict[str, Any]
+) -> None:
+    facts, said = whole
+    assert facts["skipped"] == [] and facts["device"] == "cpu"
     planned = list(plan(["tiny"], [32, 64], 1))
     assert {(c.group, c.step) for c in planned} == {
         (group, step) for group, rows in real.items() for step in rows
     }
     failed = {step for rows in real.values() for step, row in rows.items() if "failed" in row}
     assert failed == {"blocks fused in Triton"}
+    assert "images/s" in said
 
 
 @pytest.mark.slow
-def test_without_diffusers_all_kinds_of_cells_end_in_the_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], real: dict[str, Any]
-) -> None:
-    steps = ["plain", "compiled blocks", "profile of the best not", "as torch has it", "inference"]
-    facts = run(tmp_path / "a", "--stand-in", "--only", *steps)
-    assert facts["device"] == "cpu" and facts["diffusers"] == "stand-in"
-    rows = facts["results"]["tiny 32 px"]
-    assert list(rows) == ["plain", "compiled blocks", "profile of the best not compiled"]
+def test_all_kinds_of_cells_end_in_the_file(real: dict[str, Any]) -> None:
+    rows = real["tiny 32 px"]
     assert rows["plain"]["images_per_s"] == pytest.approx(1 / rows["plain"]["step_s"])
     assert rows["compiled blocks"]["loss"] == pytest.approx(rows["plain"]["loss"], rel=1e-5)
     assert rows["profile of the best not compiled"]["kernels"]
-    full = facts["results"]["tiny 32 px, full loss"]["as torch has it"]
+    full = real["tiny 32 px, full loss"]["as torch has it"]
     assert full["lpips"] > 0 and full["align_weight"] > 0
-    assert "images/s" in capsys.readouterr().out
-    assert real["tiny 32 px"]["plain"]["loss"] == rows["plain"]["loss"]
 
 
 @pytest.mark.slow
-def test_a_cell_that_hangs_or_fails_does_not_end_the_others() -> None:
-    worker = Worker("cpu", OPTIONS)
+def test_without_diffusers_it_is_the_same_model_and_what_hangs_or_fails_does_not_end_the_others(
+    real: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "_END_S", 0.1)
+    options = {"warmup": 0, "repeats": 1, "backend": "eager", "stand_in": True}
+    worker = Worker("cpu", options)
     try:
         cell = Cell(group="a", step="b", **TINY)
         assert "ended" in worker.measure(cell, Setup(), 0.2)["failed"]
+        assert worker.start()["diffusers"] == "stand-in"
         unknown = Cell(group="a", step="b", **{**TINY, "model": "huge"})
         assert "unknown model" in worker.measure(unknown, Setup(), 100)["failed"]
-        assert worker.measure(cell, Setup(), 100)["images_per_s"] > 0
+        found = worker.measure(cell, Setup(), 100)
+        assert found["images_per_s"] > 0
+        assert found["loss"] == real["tiny 32 px"]["plain"]["loss"]
     finally:
         worker.stop()
 

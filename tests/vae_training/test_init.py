@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.vae_training.runs import command, losses, rows, run, settings_of, stop_after
+from tests.vae_training.runs import SMALLEST, command, losses, rows, run, settings_of, stop_after
 from vae_corpus.curriculum import LossWeights
 from vae_corpus.settings import load
 from vae_training import train
@@ -238,10 +238,9 @@ def test_an_interrupted_run_goes_on_exactly_and_with_its_start_alone(
 def test_there_is_no_skip_where_channels_do_not_divide(
     corpus: Path, tmp_path: Path, starts: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = ["--init", starts["AutoencoderKL-5"], "--steps", "3", "--crop_px", "32"]
+    more = ["--init", starts["AutoencoderKL-5"], "--steps", "3"]
     given = command(corpus, tmp_path, *more)
-    given = [w for w in given if w not in ("--model", "tiny")]
-    assert train.main([w if w != "65536" else "2048" for w in given]) == 0
+    assert train.main([w for w in given if w not in ("--model", SMALLEST)]) == 0
     said = capsys.readouterr().out
     assert "AutoencoderKL on cpu" in said and "PSNR in dB" in said and "skip alone" not in said
     card = (tmp_path / "model" / "README.md").read_text()
@@ -316,7 +315,9 @@ def test_what_a_folder_lacks_is_told(tmp_path: Path, starts: dict[str, str]) -> 
 def test_sides_are_multiples_of_what_the_model_needs(
     corpus: Path, tmp_path: Path, starts: dict[str, str]
 ) -> None:
-    settings = settings_of(corpus, tmp_path, init=starts["AutoencoderKLWan"], crop_px=30)
+    settings = settings_of(
+        corpus, tmp_path, model=None, init=starts["AutoencoderKLWan"], crop_px=30
+    )
     with pytest.raises(ValueError, match="AutoencoderKLWan takes sides that are multiples of 4"):
         open_data(settings, 1)
 

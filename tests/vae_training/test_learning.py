@@ -29,7 +29,7 @@ from vae_training.model.skip import grow, shrink
 PX = 256
 SEEN = "a latent keeps what its decoder can use; the rest is noise, and 0123456789 signs of it. "
 UNSEEN = "JUDGE by Quick Brown Foxes: 87% jumped over (lazy) dogs & wizards! Vexing, no? "
-RECIPE = {"model": "tiny", "crop_px": 64, "batch_pixels": 8 * 64 * 64, "lr": 1e-3}
+RECIPE = {"model": "tiny", "crop_px": 64, "batch_pixels": 4 * 64 * 64, "lr": 1e-3}
 
 Picture = NDArray[np.uint8]
 
@@ -73,8 +73,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, write: SimpleNamespace) ->
     write.shard(folder, GENERAL, PX, samples(GENERAL, pictures))
     write.shard(folder, TEXT_SYNTH, PX, samples(TEXT_SYNTH, pages))
     both = {GENERAL: 1.0, TEXT_SYNTH: 1.0}
-    write.curriculum(folder, [write.phase("both", kinds=both, samples=8 * 250)])
-    outcome = run(folder, folder / "run", steps=250, skip_samples=1024, **RECIPE)
+    write.curriculum(folder, [write.phase("both", kinds=both, samples=4 * 180)])
+    outcome = run(folder, folder / "run", steps=180, skip_samples=1024, **RECIPE)
     assert outcome.model is not None
     return outcome.model
 

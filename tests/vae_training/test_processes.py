@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
-from tests.vae_training.runs import Forked, assert_close, command, losses, rows, run, torchrun
+import vae_training.trainer as trainer_module
+from tests.vae_training.runs import (
+    CROP_PX,
+    Forked,
+    assert_close,
+    command,
+    losses,
+    rows,
+    run,
+    torchrun,
+)
 from vae_training import train
+from vae_training.model.pixels import to_model
 from vae_training.trainer import Outcome
 
-# Of 512 px two images per rank, so that both go through the model in parts.
-_BATCH_PIXELS = 4 * 512 * 512
+# Four images per rank, which go through the model in two parts, and are of several kinds.
+_BATCH_PIXELS = 8 * CROP_PX**2
 _BATCHES = ["--batch_pixels", str(_BATCH_PIXELS)]
+
+
+def asked_to_stop_in_the_third_step() -> None:
+    """SIGTERM comes to this process while it is in the middle of a step."""
+    given = iter(range(100))
+
+    def asked(pixels: torch.Tensor) -> torch.Tensor:
+        if next(given) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return to_model(pixels)
+
+    trainer_module.to_model = asked
 
 
 @pytest.mark.slow
@@ -23,13 +48,12 @@ def test_sigterm_saves_and_the_same_command_goes_on(
     corpus: Path, tmp_path: Path, whole: tuple[Path, Outcome]
 ) -> None:
     arguments = command(corpus, tmp_path, "--steps", "6")
-    first = Forked(tmp_path / "first", arguments)
-    first.stop_at("\nstep")
+    first = Forked(tmp_path / "first", arguments, before=asked_to_stop_in_the_third_step)
     last = first.finish().splitlines()[-1]
     assert f"{tmp_path / 'model'} is written at the end, not yet" in last
     assert last.endswith(f"resumes: python vae_training/train.py {shlex.join(arguments)}")
     assert not (tmp_path / "model").exists()
-    assert "resuming" in Forked(tmp_path / "second", arguments).finish()
+    assert f"resuming {tmp_path} at step 3" in Forked(tmp_path / "second", arguments).finish()
     assert losses(tmp_path) == losses(whole[0])
 
 
@@ -38,7 +62,7 @@ def one(corpus: Path, dino: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A run of one rank with the batches of two."""
     out = tmp_path_factory.mktemp("one")
     more = {"batch_pixels": _BATCH_PIXELS, "accumulate": 2, "align_weight": "adaptive"}
-    run(corpus, out, steps=3, batch_multiple=2, dino=dino, **more)
+    run(corpus, out, steps=6, batch_multiple=2, dino=dino, **more)
     return out
 
 
@@ -48,23 +72,25 @@ def test_two_ranks_train_like_one(
     corpus: Path, tmp_path: Path, dino: str, one: Path, sharding: str
 ) -> None:
     two = tmp_path / "two"
-    more = ["--steps", "3", "--validate_every", "2", "--sharding", sharding]
+    more = ["--steps", "6", "--validate_every", "2", "--sharding", sharding]
     more += ["--dino", dino, "--align_weight", "adaptive"]
     more += [*_BATCHES, "--accumulate", "2"]
     pair = Forked(tmp_path / "pair", command(corpus, two, *more), world=2)
     assert "validation after step 2" in pair.finish()
-    assert_close(one, two, 3)
+    assert_close(one, two, 6)
     weights = [[row["align_weight"] for row in rows(out)] for out in (one, two)]
     assert weights[1] == pytest.approx(weights[0], rel=1e-3) and min(weights[0]) > 0
 
 
 @pytest.mark.slow
 def test_two_nodes_train_like_one(corpus: Path, tmp_path: Path, dino: str, one: Path) -> None:
-    more = ["--steps", "3", "--dino", dino, *_BATCHES, "--accumulate", "2"]
+    more = ["--steps", "6", "--dino", dino, *_BATCHES, "--accumulate", "2"]
     Forked(tmp_path / "pair", command(corpus, tmp_path / "two", *more), world=2, nodes=2).finish()
-    assert_close(one, tmp_path / "two", 3)
+    assert_close(one, tmp_path / "two", 6)
     # A rank knows which kinds its own images are of.
-    for a, b in zip(rows(one), rows(tmp_path / "two"), strict=True):
+    told = rows(one)
+    assert any({"psnr_general", "psnr_text_synth"} < set(row) for row in told)
+    for a, b in zip(told, rows(tmp_path / "two"), strict=True):
         means = {name: value for name, value in a.items() if name.startswith("psnr_")}
         assert means and {name: b[name] for name in means} == pytest.approx(means, rel=1e-2)
 
@@ -73,18 +99,21 @@ def test_two_nodes_train_like_one(corpus: Path, tmp_path: Path, dino: str, one: 
 def test_a_signal_to_one_of_two_sharded_ranks_stops_both_and_one_goes_on(
     corpus: Path, tmp_path: Path
 ) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    process = torchrun(corpus, two, "--steps", "6", "--sharding", "fsdp", *_BATCHES)
+    one, two, pixels = tmp_path / "one", tmp_path / "two", 4 * CROP_PX**2
+    process = torchrun(
+        corpus, two, "--steps", "40", "--sharding", "fsdp", "--batch_pixels", str(pixels)
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("step"):
             workers = psutil.Process(process.pid).children()
             workers[-1].send_signal(signal.SIGTERM)
             break
-    run(corpus, one, steps=6, batch_multiple=2, batch_pixels=_BATCH_PIXELS)
+    more = {"model": "tiny", "steps": 40, "batch_pixels": pixels}
+    run(corpus, one, batch_multiple=2, **more)
     said, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert f"the same command resumes: torchrun ... {train.__file__} --corpus {corpus}" in said
-    assert 0 < len(losses(two)) < 6
-    run(corpus, two, steps=6, batch_pixels=_BATCH_PIXELS)
-    assert_close(one, two, 6)
+    assert 0 < len(losses(two)) < 40
+    run(corpus, two, **more)
+    assert_close(one, two, 40)

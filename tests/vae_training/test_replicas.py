@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.vae_training.runs import FORKED, free_port
+from tests.vae_training.runs import FORKED, SMALLEST, free_port, know
 from vae_corpus.curriculum import LossWeights
 from vae_training.distributed import Ranks, join, replicate
 from vae_training.losses.dino import load_features
@@ -24,10 +24,12 @@ _LOSSES = [(0.0, 0.0), (1.0, 0.5), (1.0, 0.0), (0.0, 0.5), (1.0, 0.5)]
 _SIZES = [(32, 64), (64, 32), (32, 32)]
 
 
-def losses(ranks: Ranks, dino: str, recompute: bool, adaptive: float | None, parts: int) -> Any:
+def losses(
+    ranks: Ranks, judge: Lpips, dino: str, recompute: bool, adaptive: float | None, parts: int
+) -> Any:
     """Loss and gradient norm of a few steps of whole batches, by what `parts` calls expect."""
     torch.manual_seed(0)
-    objective = Objective(build("tiny"), Lpips(), load_features(dino, None), adaptive=adaptive)
+    objective = Objective(build(SMALLEST), judge, load_features(dino, None), adaptive=adaptive)
     objective.autoencoder.recompute_activations(recompute, None)
     wrapped = replicate(objective, ranks, parts=parts, gradients="fp32").train()
     assert wrapped.static_graph == (parts == 1)
@@ -46,12 +48,15 @@ def losses(ranks: Ranks, dino: str, recompute: bool, adaptive: float | None, par
 
 
 def compare(rank: int, port: int, dino: str, out: Path) -> None:
+    know()
     torch.set_num_threads(1)
     own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     os.environ.update(own | {"RANK": str(rank)})
     ranks = join("cpu", os.environ)
+    torch.manual_seed(0)
+    judge = Lpips()
     told = [
-        [losses(ranks, dino, recompute, adaptive, parts) for parts in (1, 2)]
+        [losses(ranks, judge, dino, recompute, adaptive, parts) for parts in (1, 2)]
         for recompute, adaptive in ((False, None), (False, 1e4), (True, 1e4))
     ]
     out.with_name(f"rank{rank}.json").write_text(json.dumps(told))
