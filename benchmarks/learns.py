@@ -35,7 +35,7 @@ from vae_training.model import CONFIGS, Autoencoder
 from vae_training.validation import validate
 
 RECIPE = Path(train.__file__).parent / "recipes" / "tiny-cpu.yaml"
-WIDTH_16 = "f32c128-width-16"
+WIDTH_16, WIDE = "f32c128-width-16", "tiny-3-times-as-wide"
 MODELS = ("tiny", WIDTH_16)
 
 
@@ -48,6 +48,8 @@ def known() -> None:
         d_dec=16,
         widths=(1, 1, 2, 4, 4, 4),
     )
+    tiny = CONFIGS["tiny"]
+    CONFIGS[WIDE] = dataclasses.replace(tiny, d_enc=3 * tiny.d_enc, d_dec=3 * tiny.d_dec)
 
 
 def learn(model: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--corpus", default="corpus")
-    parser.add_argument("--models", nargs="+", choices=[*CONFIGS, WIDTH_16], default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=[*CONFIGS, WIDTH_16, WIDE], default=MODELS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")

@@ -218,8 +218,8 @@ def _tell_psnr(report: Report) -> None:
     if gains and max(gains.values()) < _SILENT_DB:
         print(
             f"note: the convolutions add {max(gains.values()):.3f} dB to the skips at most, which"
-            " is nothing: train longer, or with a lower --lr, because a high one silences them for"
-            " good (docs/decisions.md)"
+            " is nothing: train longer, or with a lower --lr, because a high one silences them"
+            " (docs/decisions.md)"
         )
 
 

@@ -28,7 +28,7 @@ from vae_training.assemble import assemble
 from vae_training.config import TrainSettings
 from vae_training.distributed import join
 from vae_training.model import Autoencoder, blocks, build, halves
-from vae_training.optimizer import rate
+from vae_training.optimizer import make_optimizer, rate, set_rate
 from vae_training.state.checkpoint import Checkpoint, CheckpointError
 from vae_training.state.export import export
 from vae_training.state.snapshot import VERSION, settle
@@ -132,6 +132,21 @@ def test_the_warm_up_is_linear_and_the_cosine_ends_low() -> None:
     assert rates[:10] == sorted(rates[:10]) and max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True) and 0.04 < rates[-1] < 0.07
     assert rate(settings.model_copy(update={"schedule": "constant"}), 99, 100) == 1.0
+
+
+def test_the_rate_of_wide_kernels_is_lower_in_proportion() -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 40, 3), torch.nn.Conv2d(40, 8, 3), torch.nn.Conv2d(8, 8, 1)
+    )
+    settings = TrainSettings(corpus="c", lr_fan_in=90)
+    optimizer = make_optimizer(model, settings)
+    set_rate(optimizer, 0.5, settings.lr_fan_in)
+    rates = {id(p): g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    assert [rates[id(layer.weight)] for layer in model] == [0.5, 0.125, 0.5]
+    assert all(rates[id(layer.bias)] == 0.5 for layer in model)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 6
+    set_rate(optimizer, 0.5, 0)
+    assert {group["lr"] for group in optimizer.param_groups} == {0.5}
 
 
 def test_the_command_says_what_is_off_and_where_to_look(
