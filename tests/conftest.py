@@ -33,6 +33,14 @@ def pytest_configure(config: pytest.Config) -> None:
         subprocess.run([sys.executable, "-c", _COMPILE], cwd=ROOT, check=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_pulls_the_plug() -> Iterator[None]:
+    """What is written outlives no power cut: a thousand small files would wait for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of this run of tests have."""
