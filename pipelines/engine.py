@@ -16,6 +16,7 @@ import os
 import secrets
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -342,6 +343,9 @@ class _Ray:
         return counts
 
     def ended(self, calls: Sequence[Any]) -> Sequence[Any]:
+        if not calls:
+            time.sleep(0.2)  # every task waits for another try
+            return []
         ended, _ = ray.wait(list(calls), num_returns=1, timeout=1.0)
         if ended:
             # Each wait looks at all calls, so one takes all that have ended.

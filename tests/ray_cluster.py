@@ -83,11 +83,11 @@ def head(
 
 
 @contextmanager
-def head_for_jobs(cpus: int, gpus: int = 0) -> Iterator[str]:
+def head_for_jobs(cpus: int, gpus: int = 0, **variables: str) -> Iterator[str]:
     """A head node that takes jobs; yields the address of its dashboard."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with head(f"--dashboard-port={port}", cpus=cpus, gpus=gpus):
+    with head(f"--dashboard-port={port}", cpus=cpus, gpus=gpus, **variables):
         listing = [str(BIN / "ray"), "job", "list", "--address", url]
         wait_until(lambda: call_quietly(listing) == 0, f"the job API at {url} answers", 90)
         yield url

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipelines import build_corpus
 from tests.pictures import encoded, jpeg, scene
 
 ROOT = Path(__file__).parents[1]
@@ -60,20 +62,40 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def call(tree: Path, *argv: str) -> str:
-    """Run a command of the copy; what it prints."""
+_RUN = """
+import json, runpy, sys
+for sys.argv in json.loads(sys.argv[1]):
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+def call(tree: Path, *commands: Sequence[str]) -> str:
+    """Run scripts of the copy, all in one process, which loads much; what they print."""
     env = os.environ | {"PYTHONPATH": str(tree)}
     done = subprocess.run(
-        [sys.executable, *argv], cwd=tree, env=env, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", _RUN, json.dumps(commands)],
+        cwd=tree,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def build(tree: Path, out: Path, source: str, *flags: str) -> dict[str, dict[str, int]]:
-    """Build a corpus of one source; where its images went."""
-    argv = ("--sources", f"[{source}]", "--out", str(out), *SMALL, *flags)
-    call(tree, "pipelines/build_corpus.py", *argv)
+def building(out: Path, source: str, *flags: str) -> list[str]:
+    """The command that builds a corpus of one source."""
+    given = ("--sources", f"[{source}]", "--out", str(out), *SMALL, *flags)
+    return ["pipelines/build_corpus.py", *given]
+
+
+def images_of(out: Path) -> dict[str, dict[str, int]]:
+    """Where the images of a corpus went."""
     facts = json.loads((out / "corpus.json").read_text(encoding="utf-8"))
     images: dict[str, dict[str, int]] = facts["images"]
     return images
@@ -97,22 +119,36 @@ def test_a_score_takes_two_files_and_repacks_nothing(tree: Path, tmp_path: Path)
         grey = np.repeat(rgb.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
         (photos / f"grey{n}.jpg").write_bytes(jpeg(np.ascontiguousarray(grey[::-1])))
     source = f"{{name: photos, type: folder, uri: {photos}}}"
-    build(tree, out, source)
+    # Before it the copy is what is tested here.
+    assert build_corpus.main(building(out, source)[1:]) == 0
     before = shards(out)
     made = {path: (out / path).stat().st_mtime_ns for path in before}
     assert run_errand("A score", tree) == {"filters/colourfulness.py", "filters/scores.py"}
-    assert "plan.min_colourfulness" in call(tree, "pipelines/build_corpus.py", "--help")
-    assert build(tree, out, source)["selected"] == {"general": 6}
+    told = call(tree, ["pipelines/build_corpus.py", "--help"], building(out, source))
+    assert "plan.min_colourfulness" in told
+    assert images_of(out)["selected"] == {"general": 6}
     assert shards(out) == before
     assert {path: (out / path).stat().st_mtime_ns for path in before} == made
     assert "Colourfulness" in (out / "report" / "index.html").read_text(encoding="utf-8")
-    stricter = build(tree, out, source, "--plan.min_colourfulness", "5")
-    assert stricter["selected"] == {"general": 3} and stricter["dropped"] == {"grey": 3}
-    told = call(tree, "pipelines/explain.py", str(out), "grey")
+    stricter = building(out, source, "--plan.min_colourfulness", "5")
+    told = call(tree, stricter, ["pipelines/explain.py", str(out), "grey"])
+    images = images_of(out)
+    assert images["selected"] == {"general": 3} and images["dropped"] == {"grey": 3}
     assert "plan.min_colourfulness 5" in told
     # No version has to be raised for it.
     shutil.copytree(ROOT / "tests", tree / "tests")
-    call(tree, "-m", "pytest", "-q", "-c", os.devnull, "tests/pipelines/test_versions.py")
+    done = subprocess.run(
+        [
+            sys.executable,
+            *("-m", "pytest", "-q", "-c", os.devnull),
+            "tests/pipelines/test_versions.py",
+        ],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -126,13 +162,13 @@ def test_a_source_takes_two_files(tree: Path, tmp_path: Path) -> None:
     source = f"{{name: zips, type: zip, uri: {zips}}}"
     touched = run_errand("A source", tree)
     assert touched == {"pipelines/sources/zip_files.py", "pipelines/sources/__init__.py"}
-    images = build(tree, tmp_path / "corpus", source)
+    report = tmp_path / "estimate.json"
+    estimate = ["--sources", f"[{source}]", *SMALL, "--estimate", "--estimate.report", str(report)]
+    call(tree, building(tmp_path / "corpus", source), ["pipelines/build_corpus.py", *estimate])
+    images = images_of(tmp_path / "corpus")
     assert images["selected"] == {"general": 4} and images["rejected"] == {"unreadable": 1}
     (tar, *_) = (tmp_path / "corpus" / "shards").rglob("*.tar")
     assert (tmp_path / "corpus" / "shards") in tar.parents
-    report = tmp_path / "estimate.json"
-    argv = ("--sources", f"[{source}]", *SMALL, "--estimate", "--estimate.report", str(report))
-    call(tree, "pipelines/build_corpus.py", *argv)
     assert json.loads(report.read_text(encoding="utf-8"))["images"]["value"] == 5
 
 
@@ -141,7 +177,7 @@ def test_a_layout_takes_one_file(tree: Path, tmp_path: Path) -> None:
     assert run_errand("A layout", tree) == {"renderers/layout/subtitle.py"}
     out = tmp_path / "out"
     argv = ("--lang", "en", "--layout", "subtitle", "--canvas", "512", "--count", "3")
-    call(tree, "renderers/synth_text.py", *argv, "--out", str(out))
+    call(tree, ["renderers/synth_text.py", *argv, "--out", str(out)])
     labels = [json.loads(path.read_bytes()) for path in sorted(out.glob("*.json"))]
     assert len(labels) == 3
     for label in labels:
@@ -152,5 +188,5 @@ def test_a_layout_takes_one_file(tree: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_autoencoder_takes_one_file(tree: Path) -> None:
     assert run_errand("An autoencoder", tree) == {"vae_training/model/configs.py"}
-    assert "f64c384" in call(tree, "-m", "vae_training.model", "f64c384")
-    assert "f64c384" in call(tree, "vae_training/train.py", "--help")
+    assert "f64c384" in call(tree, ["vae_training/model/__main__.py", "f64c384"])
+    assert "f64c384" in call(tree, ["vae_training/train.py", "--help"])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
 
 from vae_corpus import storage
 from vae_corpus.words import TEXT_SYNTH
@@ -33,7 +33,7 @@ def find_stored(out: str, rows: Sequence[dict[str, Any]], wanted: Iterable[int])
         data = storage.dataset([storage.join(out, f"{shard}.parquet")])
         keys = list(by_shard[shard])
         found: list[dict[str, Any]] = data.to_table(
-            columns=_COLUMNS, filter=ds.field("parent").isin(keys)
+            columns=_COLUMNS, filter=pc.field("parent").isin(keys)
         ).to_pylist()
         return found
 
@@ -72,7 +72,7 @@ def find_boxes(
     for unit, keys in sorted(by_unit.items()):
         data = storage.dataset([storage.join(score_folder, f"{unit}.parquet")])
         table = data.to_table(
-            columns=["key", "text_lines"], filter=ds.field("key").isin(list(keys))
+            columns=["key", "text_lines"], filter=pc.field("key").isin(list(keys))
         )
         for found in table.to_pylist():
             if found["text_lines"] is not None:

@@ -28,6 +28,7 @@ def test_it_runs_on_a_head_without_cpus_in_the_image_s_folder(tmp_path: Path) ->
         "sources": [{"name": "a", "type": "folder", "uri": str(pictures)}],
         "score": {"text": False},
         "plan": {"min_clarity": 0.0},
+        "synth": {"samples": {}},
         "engine": {"workers": 1},
     }
     (tmp_path / "corpus.yaml").write_text(yaml.safe_dump(config))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiled_here import VARIABLES
 from tests.pictures import tree
 from tests.ray_cluster import BIN, ROOT, environment, head_for_jobs
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def dashboard() -> Iterator[str]:
-    with head_for_jobs(cpus=2, gpus=1) as url:
+    with head_for_jobs(cpus=2, gpus=1, **VARIABLES) as url:
         yield url
 
 
@@ -51,8 +52,7 @@ def test_a_job_on_a_running_cluster_makes_the_same_bytes(
     config, built = first_build
     out = tmp_path / "job"
     submit = [str(BIN / "ray"), "job", "submit", "--address", dashboard, "--working-dir", "."]
-    # Scoring asks for shares of a GPU, the other stages must not. Each worker compiles the loops of
-    # its job anew, for seconds.
+    # Scoring asks for shares of a GPU, the other stages must not.
     command = [sys.executable, SCRIPT, *flags(config, out, workers="1")]
     call([*submit, "--", *command, "--engine.gpus_per_worker", "0.5"])
     assert tree(out / "shards") == tree(built / "shards")

@@ -16,6 +16,7 @@ from pipelines.engine import Engine, EngineError, EngineSettings, Task
 from pipelines.workers.head_watch import HeadWatch
 from pipelines.workers.pulse import beat
 from pipelines.workers.tasks import Crew, Listener, Outcome, Stats
+from pipelines.workers.todo import Todo
 
 # For engines beside the one of the fixture: as a watch whose head always answers.
 UNWATCHED = HeadWatch(lambda: None, "")
@@ -151,11 +152,16 @@ def test_images_are_told_while_their_task_runs(where: str, request: pytest.Fixtu
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])
-def test_a_passing_fault_is_tried_again(
-    where: str, request: pytest.FixtureRequest, tmp_path: Path
+def test_a_passing_fault_is_tried_again_and_nobody_is_busy_until_then(
+    where: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pipelines.workers.outage.AGAIN_S", 1.0)
+    take, taken = Todo.take, []
+    monkeypatch.setattr(Todo, "take", lambda *given: taken.append(given) or take(*given))
     outcome = request.getfixturevalue(where).run(tasks(str(tmp_path / "m")), _make_fails_once)
     assert outcome.tasks == 1 and not outcome.failures
+    # A loop that does not rest asks thousands of times in a second.
+    assert 2 <= len(taken) < 100
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])

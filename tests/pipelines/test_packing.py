@@ -110,13 +110,11 @@ def test_parts_are_gone_when_their_shards_are_there(packed: Built) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "partitions"), [(1, None), (2, 3)])
-def test_workers_make_the_same_bytes(
-    inputs: Path, first: Path, tmp_path: Path, workers: int, partitions: int | None
-) -> None:
+def test_workers_make_the_same_bytes(inputs: Path, first: Path, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
-    plan = packs.PLAN | {"partitions": partitions}
-    packs.build(packs.config(str(inputs), str(out), engine={"workers": workers}, plan=plan))
+    # With several partitions the plan is theirs to make as well. Each pass starts its workers anew.
+    plan, engine = packs.PLAN | {"partitions": 3}, {"workers": 1}
+    packs.build(packs.config(str(inputs), str(out), engine=engine, plan=plan))
     assert tree(out) == tree(first)
     tables = (sorted(root.glob("plan/*/*/*.parquet")) for root in (out, first))
     assert [t.read_bytes() for t in next(tables)] == [t.read_bytes() for t in next(tables)]

@@ -25,6 +25,9 @@ def _read_or_fail(self: FolderSource, unit: Unit) -> Iterator[Item]:
 def build(folder: Path, monkeypatch: pytest.MonkeyPatch, *flags: str) -> int:
     """One of two units cannot be read."""
     monkeypatch.setattr(FolderSource, "read", _read_or_fail)
+    # A disk that is away is waited for; how long, is no matter here.
+    monkeypatch.setattr("pipelines.workers.outage.PATIENCE_S", 0.5)
+    monkeypatch.setattr("pipelines.workers.outage.AGAIN_S", 0.1)
     sources = []
     for n, name in enumerate(("away", "here")):
         (folder / name).mkdir()

@@ -6,14 +6,16 @@ import functools
 import io
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from vae_corpus.storage import files
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 _BATCH_ROWS = 8192
 _GROUP_ROWS = 64 * 1024
@@ -48,6 +50,10 @@ def parquet_metadata(path: str) -> dict[str, str] | None:
 
 def dataset(paths: Sequence[str]) -> ds.Dataset:
     """Parquet files as one table that is read piece by piece; any of them missing is an error."""
+    # It brings pandas along, which takes as long to load as all else here; most processes that
+    # score or render never ask.
+    import pyarrow.dataset as ds
+
     if not paths:
         return ds.dataset([])
     places = [files.at(path) for path in paths]
