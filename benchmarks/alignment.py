@@ -69,7 +69,7 @@ def align(
 ) -> Objective:
     """Train on crops float[B, 3, H, W]; `reaches` tells whether alignment reaches the encoder."""
     objective = Objective(model, None, PretrainedFeatures(), adaptive=1e4 if reaches else 0.0)
-    settings: Any = argparse.Namespace(lr=lr, weight_decay=0.01)
+    settings: Any = argparse.Namespace(lr=lr, lr_fan_in=0, weight_decay=0.01)
     optimizer = make_optimizer(objective, settings)
     for x in crops:
         objective(x, weights)["loss"].backward()

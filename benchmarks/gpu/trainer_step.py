@@ -21,7 +21,8 @@ from vae_training.model import Autoencoder
 from vae_training.model.pixels import to_model
 from vae_training.update import Update
 
-# The trainer's defaults; its settings need pydantic, which a bare machine has not.
+# The trainer's defaults, and the recipes' groups of weights; its settings need pydantic, which a
+# bare machine has not.
 _DEFAULTS = {
     "precision": "auto",
     "sharding": "ddp",
@@ -31,6 +32,7 @@ _DEFAULTS = {
     "gradients": "fp32",
     "ema_decay": 0.9999,
     "grad_clip": 1.0,
+    "lr_fan_in": 108,
     "weight_decay": 0.01,
     "lr": 1e-4,
 }
