@@ -33,21 +33,26 @@ def make_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Ad
     return torch.optim.AdamW(groups, lr=settings.lr, betas=_BETAS, fused=fused)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, lr: float, fan_in: int) -> None:
-    """Give each weight `lr`; a kernel of more than `fan_in` inputs `lr * fan_in / inputs`.
+def set_rate(optimizer: torch.optim.Optimizer, lr: float, settings: TrainSettings) -> None:
+    """Give each weight `lr`; a kernel of more than `lr_fan_in` inputs `lr * lr_fan_in / inputs`.
 
     A step of Adam moves all weights equally far, so an output that sums up n of them moves n times
     as far. With this rule one learning rate serves a model at any width (Yang et al. 2022, "Tensor
-    Programs V", Table 3). 0: all weights get `lr`.
+    Programs V", Table 3). 0: all weights get `lr`. Weight decay is that of `settings` too: a
+    checkpoint brings its own along.
     """
     for group in optimizer.param_groups:
-        group["lr"] = lr * _share(group["params"][0], fan_in)
+        weight = group["params"][0]
+        group["lr"] = lr * _share(weight, settings.lr_fan_in)
+        group["weight_decay"] = 0.0 if _vector(weight) else settings.weight_decay
 
 
 def _share(weight: Tensor, fan_in: int) -> float:
     if not fan_in or _vector(weight):
         return 1.0
-    return min(1.0, fan_in / math.prod(weight.shape[1:]))
+    # Kernels over time see an image in one of their slices.
+    sides = weight.shape[-2:] if weight.ndim == 5 else weight.shape[2:]
+    return min(1.0, fan_in / (weight.shape[1] * math.prod(sides)))
 
 
 def _vector(weight: Tensor) -> bool:

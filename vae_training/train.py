@@ -7,6 +7,7 @@ vae_training/recipes/f16c128.yaml`
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import signal
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vae_training.trainer import Outcome, Trainer
     from vae_training.validation import Report
 
-# Less than this over its skips, in every kind, and a model has learned nothing that anybody sees.
+# Within this of its skips, in every kind, a model has learned nothing that anybody sees.
 _SILENT_DB = 0.02
 
 EPILOG = """\
@@ -215,10 +216,16 @@ def _tell_psnr(report: Report) -> None:
         rest = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         print(f"{kind:<12}{count:>9}{rest}")
     gains = report.gains()
-    if gains and max(gains.values()) < _SILENT_DB:
+    best = max(gains.values(), default=math.inf)
+    if best < -_SILENT_DB:
         print(
-            f"note: the convolutions add {max(gains.values()):.3f} dB to the skips at most, which"
-            " is nothing: train longer, or with a lower --lr, because a high one silences them"
+            f"note: the model is {-best:.2f} dB below the skips that it began as, or more: train"
+            " longer, or with a lower --lr"
+        )
+    elif best < _SILENT_DB:
+        print(
+            f"note: the convolutions add {best:.3f} dB to the skips at most, which is nothing:"
+            " train longer, or with a lower --lr, because a high one silences them"
             " (docs/decisions.md)"
         )
 

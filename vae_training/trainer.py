@@ -119,11 +119,13 @@ class Trainer:
         batches = feed(self._loader.batches(self.state, self.total), self.ranks.device)
         try:
             stop = self.ranks.sums([float(self._stopped())])[0] > 0
-            first = self.state.step
+            first, room = self.state.step, False
             while self.state.step < self.total and not stop:
                 stop = self._train(batches, journal)
                 if self.state.step == first + 1:  # compiled, and all data opened
                     self.ranks.limit(self.settings.timeout_s)
+                if not room and not self._row:  # the optimizer has a state since a step was taken
+                    room = True
                     self._checkpoints.make_room(self._to_save())
                 if self.state.step % self.settings.checkpoint_every == 0:
                     self._save()
@@ -177,7 +179,7 @@ class Trainer:
         waited = self._clock() - began
         chosen, phase = batch.selection, self.data.curriculum.phases[batch.selection.phase]
         lr = rate(self.settings, chosen.step, self.total)
-        set_rate(self._update.optimizer, lr, self.settings.lr_fan_in)
+        set_rate(self._update.optimizer, lr, self.settings)
         terms, seen = self._update.gradients(
             to_model(batch.pixels),
             phase.loss_weights(chosen.progress),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import mean
 
 import numpy as np
 import torch
@@ -16,10 +17,13 @@ from vae_training.data.crops import centre_crop, read_rgb
 from vae_training.data.shards import Shards
 from vae_training.distributed import Ranks
 from vae_training.metrics.psnr import exact, mean_psnr, psnr
+from vae_training.model import Autoencoder
 from vae_training.model.adapters import adapter_of
+from vae_training.model.configs import GLOBAL
 from vae_training.model.pixels import to_model, to_pixels
 from vae_training.model.skip import alone
 
+_EXACT_DB = 20 * math.log10(255 / 1e-3)
 LARGEST_PX = 512  # of a side: larger samples are cropped, so that validation stays cheap
 
 
@@ -28,9 +32,8 @@ class Pair:
     """An original and its reconstruction, uint8[H, W, 3], and the PSNR in dB between them.
 
     It is infinite where they are equal.
-    `skip_psnr` is that of the model's skips alone, as which it began: what it has more, its
-    convolutions have learned. Of a model without global skips it is that of means over pixels;
-    None where they do not fit its latent.
+    `skip_psnr` is that of the model's skips alone, as which it began. Of a model without global
+    skips in both halves it is that of means over pixels; None where they do not fit its latent.
     """
 
     original: NDArray[np.uint8]
@@ -41,9 +44,10 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """`pairs` per kind."""
+    """`pairs` per kind; `began_as_skips` tells whether the model has them in both halves."""
 
     pairs: dict[str, list[Pair]]
+    began_as_skips: bool = False
 
     def psnr(self) -> dict[str, float]:
         """Mean PSNR in dB per kind, of `mean_psnr`: infinite where all pictures are exact."""
@@ -54,10 +58,21 @@ class Report:
         return {kind: mean_psnr(values) for kind, values in self._held("skip_psnr").items()}
 
     def gains(self) -> dict[str, float]:
-        """Per kind the dB of the model over the skips alone, where both are finite."""
-        skips = self.skip_psnr()
-        gains = {kind: psnr - skips[kind] for kind, psnr in self.psnr().items() if kind in skips}
-        return {kind: gain for kind, gain in gains.items() if math.isfinite(gain)}
+        """Per kind the mean dB of a model over the skips that it began as; else empty.
+
+        What is exact counts as an error of a thousandth of a level.
+        """
+        if not self.began_as_skips:
+            return {}
+        return {
+            kind: mean(
+                min(pair.psnr, _EXACT_DB) - min(pair.skip_psnr, _EXACT_DB)
+                for pair in pairs
+                if pair.skip_psnr is not None
+            )
+            for kind, pairs in self.pairs.items()
+            if pairs
+        }
 
     def exact(self) -> dict[str, int]:
         """Per kind how many reconstructions equal their originals."""
@@ -90,8 +105,11 @@ def validate(
     adapter = adapter_of(model)
     f, channels = adapter.f(model.config), adapter.latent_channels(model.config)
     skippable = 3 * f * f % channels == 0
-    # Those of a class of others are None.
-    projections = [getattr(half, "projection", None) for half in (model.encoder, model.decoder)]
+    skips = isinstance(model, Autoencoder) and {
+        model.config.encoder_skip,
+        model.config.decoder_skip,
+    } <= set(GLOBAL)
+    encoding, decoding = (half.projection for half in model.halves) if skips else (None, None)
     found: list[tuple[int, Pair]] = []
     for place in range(ranks.rank, len(samples), ranks.world):
         original = _centre(shards, samples[place][1])
@@ -103,7 +121,7 @@ def validate(
         made = to_pixels(image[:, :3].float())[0].cpu().numpy()
         skip_psnr = None
         if skippable:
-            skip = to_pixels(alone(x, f, channels, *projections))[0].cpu().numpy()
+            skip = to_pixels(alone(x, f, channels, encoding, decoding))[0].cpu().numpy()
             skip_psnr = psnr(original, skip)
         pair = Pair(
             original=original,
@@ -116,7 +134,7 @@ def validate(
     everywhere = dict(pair for some in ranks.gather(found) for pair in some)
     for place in sorted(everywhere):
         pairs[samples[place][0]].append(everywhere[place])
-    return Report(pairs=pairs)
+    return Report(pairs=pairs, began_as_skips=skips)
 
 
 def _centre(shards: Shards, row: int) -> NDArray[np.uint8] | None:

@@ -19,17 +19,26 @@ def connect(memory: str = _MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database that seems empty; what does not fit goes to the temporary folder (`TMPDIR`).
 
     What is registered and what temporary tables are made go with the block. Other tables must not
-    be made: to begin a database takes ten times as long as a small query, so a process has one.
+    be made: to begin a database takes ten times as long as a small query, so a process has one. One
+    that failed, or whose files would stay behind, makes way for another.
     """
-    with _database(os.getpid(), tempfile.gettempdir(), memory).cursor() as db:
-        yield db
+    spill = os.path.join(tempfile.gettempdir(), f"vae-corpus-spill-{os.getpid()}-{memory}")
+    try:
+        with _database(spill, memory).cursor() as db:
+            yield db
+    except (duckdb.FatalException, duckdb.InternalException):
+        _database.cache_clear()
+        raise
+    finally:
+        if os.path.isdir(spill):
+            _database.cache_clear()
 
 
 @functools.cache
-def _database(process: int, folder: str, memory: str) -> duckdb.DuckDBPyConnection:
+def _database(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": 1,
         "memory_limit": memory,
-        "temp_directory": os.path.join(folder, f"vae-corpus-spill-{process}"),
+        "temp_directory": spill,
     }
     return duckdb.connect(config=config)

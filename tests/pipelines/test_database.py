@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import duckdb
 import pyarrow as pa
 import pytest
@@ -30,3 +33,28 @@ def test_it_has_one_thread_and_bounded_memory() -> None:
     with database.connect("200MB") as db:
         asked = "SELECT current_setting('threads'), current_setting('memory_limit')"
         assert db.sql(asked).fetchall() == [(1, "190.7 MiB")]
+
+
+def test_what_was_spilled_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with database.connect("60MB") as db:
+        db.execute(
+            "CREATE TEMP TABLE large AS SELECT range AS n, hash(range) AS h FROM range(8000000)"
+        )
+        assert list(tmp_path.iterdir()), "it was too small"
+        assert db.sql("SELECT count(*) FROM (SELECT DISTINCT h FROM large)").fetchall() == [
+            (8000000,)
+        ]
+    assert list(tmp_path.iterdir()) == []
+    with database.connect("60MB") as db:
+        assert db.sql("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_database_that_broke_makes_way_for_another() -> None:
+    with database.connect("70MB"):
+        pass
+    with pytest.raises(duckdb.FatalException), database.connect("70MB"):
+        raise duckdb.FatalException("invalidated")
+    with database.connect("70MB") as db:
+        assert db.sql("SELECT 1").fetchall() == [(1,)]
+    assert database._database.cache_info().misses == database._database.cache_info().currsize == 1

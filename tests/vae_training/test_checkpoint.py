@@ -228,6 +228,22 @@ def test_memory_for_copies_can_be_taken_before(
     assert load(checkpoints).tolist() == [1.0] * 3
 
 
+def test_a_save_tries_again_for_memory_that_was_not_there(
+    tmp_path: Path, alone: Ranks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any, **named: Any) -> torch.Tensor:
+        raise RuntimeError("no memory to pin")
+
+    checkpoints = open_folder(tmp_path, alone)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "empty_like", full)
+        checkpoints.make_room({"w": torch.ones(3)})
+        checkpoints._pool.submit(int).result()  # behind it
+    checkpoints.save(1, {"w": torch.ones(3)}, {})
+    checkpoints.wait()
+    assert load(checkpoints).tolist() == [1.0] * 3
+
+
 def test_copies_of_shards_are_shards(alone: Ranks) -> None:
     mesh = init_device_mesh("cpu", (1,))
     weight = distribute_tensor(torch.arange(6.0).view(3, 2), mesh, [Shard(0)])

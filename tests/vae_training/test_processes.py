@@ -62,7 +62,7 @@ def one(corpus: Path, dino: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A run of one rank with the batches of two."""
     out = tmp_path_factory.mktemp("one")
     more = {"batch_pixels": _BATCH_PIXELS, "accumulate": 2, "align_weight": "adaptive"}
-    run(corpus, out, steps=6, batch_multiple=2, dino=dino, **more)
+    run(corpus, out, steps=6, lr_fan_in=30, batch_multiple=2, dino=dino, **more)
     return out
 
 
@@ -74,7 +74,7 @@ def test_two_ranks_train_like_one(
     two = tmp_path / "two"
     more = ["--steps", "6", "--validate_every", "2", "--sharding", sharding]
     more += ["--dino", dino, "--align_weight", "adaptive"]
-    more += [*_BATCHES, "--accumulate", "2"]
+    more += [*_BATCHES, "--accumulate", "2", "--lr_fan_in", "30"]
     pair = Forked(tmp_path / "pair", command(corpus, two, *more), world=2)
     assert "validation after step 2" in pair.finish()
     assert_close(one, two, 6)
@@ -84,7 +84,7 @@ def test_two_ranks_train_like_one(
 
 @pytest.mark.slow
 def test_two_nodes_train_like_one(corpus: Path, tmp_path: Path, dino: str, one: Path) -> None:
-    more = ["--steps", "6", "--dino", dino, *_BATCHES, "--accumulate", "2"]
+    more = ["--steps", "6", "--dino", dino, *_BATCHES, "--accumulate", "2", "--lr_fan_in", "30"]
     Forked(tmp_path / "pair", command(corpus, tmp_path / "two", *more), world=2, nodes=2).finish()
     assert_close(one, tmp_path / "two", 6)
     # A rank knows which kinds its own images are of.

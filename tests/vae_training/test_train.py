@@ -140,12 +140,14 @@ def test_the_rate_of_wide_kernels_is_lower_in_proportion() -> None:
     )
     settings = TrainSettings(corpus="c", lr_fan_in=90)
     optimizer = make_optimizer(model, settings)
-    set_rate(optimizer, 0.5, settings.lr_fan_in)
+    optimizer.param_groups[0]["weight_decay"] = 0.7  # of a checkpoint
+    set_rate(optimizer, 0.5, settings)
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.01}
     rates = {id(p): g["lr"] for g in optimizer.param_groups for p in g["params"]}
     assert [rates[id(layer.weight)] for layer in model] == [0.5, 0.125, 0.5]
     assert all(rates[id(layer.bias)] == 0.5 for layer in model)
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 6
-    set_rate(optimizer, 0.5, 0)
+    set_rate(optimizer, 0.5, TrainSettings(corpus="c"))
     assert {group["lr"] for group in optimizer.param_groups} == {0.5}
 
 

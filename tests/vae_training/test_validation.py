@@ -68,7 +68,8 @@ def test_exact_pictures_are_told_in_json_on_boards_and_to_people(
     flat = np.zeros((16, 16, 3), dtype=np.uint8)
     same = Pair(original=flat, reconstruction=flat, psnr=math.inf, skip_psnr=math.inf)
     other = Pair(original=flat, reconstruction=flat + 2, psnr=42.1, skip_psnr=20.0)
-    report = Report(pairs={"document": [same], "general": [same, other]})
+    pairs = {"document": [same], "general": [same, other]}
+    report = Report(pairs=pairs, began_as_skips=True)
     board: dict[str, float] = {}
     shown = SimpleNamespace(
         scalars=lambda _, values: board.update(values), picture=lambda *_: None, close=lambda: None
@@ -85,7 +86,8 @@ def test_exact_pictures_are_told_in_json_on_boards_and_to_people(
     assert board == {"validation/psnr_general": 42.1}
     train._tell_psnr(report)
     said = capsys.readouterr().out
-    assert "document 1 of 1 exact general 42.10 (1 of 2 exact) [+22.10]" in said
+    assert "document 1 of 1 exact [+0.00] general 42.10 (1 of 2 exact) [+11.05]" in said
+    assert row["over_skips"] == {"document": 0.0, "general": pytest.approx(11.05)}
     assert "note:" not in said
     assert said.count("42.10 (1 of 2 exact)") == 2 and said.count("20.00 (1 of 2 exact)") == 1
     card = model_card(build("tiny"), tmp_path, {"step": 1})
@@ -107,16 +109,29 @@ def test_a_new_model_gives_what_its_skips_alone_give() -> None:
     assert not torch.allclose(made, alone(x, 16, 64, None, None), atol=0.1)
 
 
-@pytest.mark.parametrize(("psnr", "noted"), [(30.01, True), (29.0, True), (30.3, False)])
+@pytest.mark.parametrize(
+    ("psnr", "note"),
+    [(30.01, "add 0.010 dB"), (29.0, "1.00 dB below"), (30.3, ""), (math.inf, "")],
+)
 def test_convolutions_that_add_nothing_are_told(
-    capsys: pytest.CaptureFixture[str], psnr: float, noted: bool
+    capsys: pytest.CaptureFixture[str], psnr: float, note: str
 ) -> None:
     flat = np.zeros((16, 16, 3), dtype=np.uint8)
     pair = Pair(original=flat, reconstruction=flat, psnr=psnr, skip_psnr=30.0)
-    report = Report(pairs={"general": [pair]})
-    assert report.gains() == {"general": pytest.approx(psnr - 30.0)}
-    train._tell_psnr(report)
-    assert ("note: the convolutions add" in capsys.readouterr().out) == noted
+    train._tell_psnr(Report(pairs={"general": [pair], "document": []}, began_as_skips=True))
+    said = capsys.readouterr().out
+    assert note in said and ("note:" in said) == bool(note)
+    train._tell_psnr(Report(pairs={"general": [pair]}))
+    assert "note:" not in capsys.readouterr().out, "there are no skips that it began as"
+
+
+def test_a_model_that_is_exact_more_often_gains() -> None:
+    flat = np.zeros((16, 16, 3), dtype=np.uint8)
+    values = [(math.inf, 60.0)] * 3 + [(30.0, 29.0)]
+    pairs = [Pair(original=flat, reconstruction=flat, psnr=a, skip_psnr=b) for a, b in values]
+    report = Report(pairs={"document": pairs}, began_as_skips=True)
+    assert report.psnr()["document"] < report.skip_psnr()["document"]
+    assert report.gains()["document"] > 1.0
 
 
 def test_a_grid_has_two_rows_per_kind() -> None:

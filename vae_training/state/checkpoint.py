@@ -62,6 +62,7 @@ class Checkpoints:
         self._first = distributed.get_rank() == 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        self._room: Future[None] | None = None
         self._abandoned = False
         if self._first:
             for left_over in folder.glob(".draft-*"):
@@ -86,9 +87,9 @@ class Checkpoints:
         """Take the memory for copies of `tensors`, so that the first save does not wait for it.
 
         It is taken by a thread while training goes on. The sizes of `tensors` are what counts.
+        Where there is none, the save tries again and tells.
         """
-        self.wait()
-        self._pending = self._pool.submit(self._staging.make_room, tensors)
+        self._room = self._pool.submit(self._staging.make_room, tensors)
 
     def save(self, step: int, tensors: dict[str, Any], info: dict[str, Any]) -> Path:
         """Begin to write the checkpoint of `step`; returns its path to be.
@@ -97,6 +98,8 @@ class Checkpoints:
         written once. CheckpointError when the save before has failed.
         """
         self.wait()
+        if self._room:
+            self._room.exception()  # waits
         final = self._folder / f"step-{step:08d}"
         draft = self._folder / f".draft-{final.name}"
         copies = self._staging.copy(tensors)

@@ -38,7 +38,16 @@ A corpus does not record the licences of its
 sources, so none is stated for the weights: look at the sources before you pass them on."""
 # Told as they are in the settings of the run.
 _SETTINGS = (
-    *("batch_pixels", "lr", "schedule", "warmup_steps", "weight_decay", "grad_clip", "ema_decay"),
+    *(
+        "batch_pixels",
+        "lr",
+        "lr_fan_in",
+        "schedule",
+        "warmup_steps",
+        "weight_decay",
+        "grad_clip",
+        "ema_decay",
+    ),
     *("train", "precision", "seed"),
 )
 
@@ -141,11 +150,10 @@ def _figures(run: Path, step: int | None, raw: bool) -> str:
         ),
     )
     about = ""
-    if "skip alone" in columns:
-        about = (
-            " Skip alone is the image without what\nconvolutions add; where a model has no global"
-            " skips, it is means over pixels."
-        )
+    if row.get("over_skips"):
+        about = " Skip alone is the image without\nwhat convolutions add, as which the model began."
+    elif "skip alone" in columns:
+        about = " Skip alone is a global skip without any weights."
     if any(sum(row.get(exact, {}).values()) for _, exact in columns.values()):
         about += " Means are over the images\nthat differ; exact ones are counted beside them."
     return (

@@ -138,6 +138,7 @@ class Journal:
         exact, finite = report.exact(), {k: v for k, v in psnr.items() if math.isfinite(v)}
         row = {"step": step, "psnr": _nullable(psnr), "skip_psnr": _nullable(report.skip_psnr())}
         row |= {"exact": exact, "skip_exact": report.skip_exact(), "samples": samples}
+        row["over_skips"] = report.gains()
         self._write("validation", row)
         gains = {kind: f" [{gain:+.2f}]" for kind, gain in report.gains().items()}
         values = " ".join(
