@@ -2,7 +2,8 @@
 
     python benchmarks/learns.py --corpus corpus      # a quarter of an hour on two cores
     python benchmarks/learns.py --corpus corpus --models f16c64 --seeds 1 --device cuda \\
-        --name learns_gpu -- --crop_px 128 --batch_pixels 262144 --steps 3000
+        --name learns_gpu -- --crop_px 128 --batch_pixels 262144 --steps 3000 \\
+        --lr 5e-4 --lr_fan_in 108
 
 Trains tiny, and f32c128 at width 16, with the recipe of a laptop through `train.py`, at three
 seeds; settings of `train.py` behind -- replace those of the recipe. Then held-out samples go
