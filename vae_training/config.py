@@ -16,8 +16,10 @@ from vae_training.model.folder import class_of
 
 Compiled = Literal["auto", "none", "fused", "levels"]
 
-# As comparable autoencoders have it.
-_LEARNING_RATE = 1e-4
+# A new model's wide kernels need less than its narrow ones (docs/decisions.md); a trained model is
+# past that, and goes on as comparable autoencoders do.
+_NEW_RATES = {"lr": 5e-4, "lr_fan_in": 108}
+_INIT_RATES = {"lr": 1e-4, "lr_fan_in": 0}
 _OWN_BATCHES = [f"{pixels:,} for {name}" for name, pixels in configs.SMALL_BATCH_PIXELS.items()]
 _BATCHES = ", ".join([*_OWN_BATCHES, f"else {configs.BATCH_PIXELS:,}"])
 
@@ -70,12 +72,17 @@ class TrainSettings(Settings):
     accumulate: int = Field(
         1, ge=1, description="parts that a rank's share of a batch goes through the model in"
     )
-    lr: float = Field(_LEARNING_RATE, gt=0, description="learning rate")
+    lr: float = Field(
+        _NEW_RATES["lr"],
+        gt=0,
+        description=f"learning rate; with --init {_INIT_RATES['lr']} unless it is given",
+    )
     lr_fan_in: int = Field(
-        0,
+        int(_NEW_RATES["lr_fan_in"]),
         ge=0,
         description="kernels of more inputs (channels x 9) than this get less of lr in proportion,"
-        " so that wide models stay alive at the lr of narrow ones; 0: all get lr",
+        " so that wide models stay alive at the lr of narrow ones; 0: all get lr, as with --init"
+        " unless it is given",
     )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
@@ -194,7 +201,8 @@ class TrainSettings(Settings):
             for name in ("model", "encoder_skip", "decoder_skip"):
                 if values.get(name):
                     raise ValueError(f"--init says what the model is: leave --{name} out")
-            values, model = {**values, "model": ""}, Path(str(init)).resolve().name
+            values = {**_INIT_RATES, **values, "model": ""}
+            model = Path(str(init)).resolve().name
         defaults = {
             "out": f"runs/{model}",
             "batch_pixels": configs.SMALL_BATCH_PIXELS.get(str(model), configs.BATCH_PIXELS),

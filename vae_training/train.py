@@ -46,7 +46,6 @@ examples:
   a laptop, two minutes   python vae_training/train.py --corpus corpus \\
                             --config vae_training/recipes/tiny-cpu.yaml
   one GPU                 python vae_training/train.py --corpus corpus --model f16c64 \\
-                            --lr 5e-4 --lr_fan_in 108 \\
                             --lpips_weights vgg16-397923af.pth --dino dinov2-large
   go on from a folder     python vae_training/train.py --corpus corpus --init sdxl/vae \\
                             --train decoder --lr 2e-5 --lpips_weights vgg16-397923af.pth

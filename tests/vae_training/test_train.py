@@ -147,7 +147,7 @@ def test_the_rate_of_wide_kernels_is_lower_in_proportion() -> None:
     assert [rates[id(layer.weight)] for layer in model] == [0.5, 0.125, 0.5]
     assert all(rates[id(layer.bias)] == 0.5 for layer in model)
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 6
-    set_rate(optimizer, 0.5, TrainSettings(corpus="c"))
+    set_rate(optimizer, 0.5, TrainSettings(corpus="c", lr_fan_in=0))
     assert {group["lr"] for group in optimizer.param_groups} == {0.5}
 
 
