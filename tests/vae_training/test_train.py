@@ -222,7 +222,7 @@ def test_a_changed_setting_is_told_on_resuming(corpus: Path, tmp_path: Path) -> 
         _, notes = assemble(settings, ranks, clock=time.perf_counter, stopped=lambda: False)
     finally:
         ranks.close()
-    assert "lr was 0.0001, from here on it is 0.5" in notes and not any("work" in n for n in notes)
+    assert "lr was 0.0005, from here on it is 0.5" in notes and not any("work" in n for n in notes)
 
 
 @pytest.mark.parametrize(
