@@ -29,6 +29,7 @@ from ray.util import metrics
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipelines.workers.attempts import Fault
+from pipelines.workers.calls import Hired
 from pipelines.workers.cluster import CallFailed, Place
 from pipelines.workers.fate import die_with_parent, end_process
 from pipelines.workers.head_watch import HeadWatch
@@ -36,10 +37,9 @@ from pipelines.workers.in_process import last_line, load, run_here
 from pipelines.workers.last_words import cut_off, last_words
 from pipelines.workers.outage import slug_of
 from pipelines.workers.pool import Pool
-from pipelines.workers.pulse import Counts, Pulse, by_slug
+from pipelines.workers.pulse import Counts, Pulse
 from pipelines.workers.ray_address import limited, unreachable
 from pipelines.workers.tasks import (
-    Crew,
     EngineError,
     EngineSettings,
     Failure,
@@ -52,6 +52,8 @@ from pipelines.workers.tasks import (
     Work,
     in_order,
 )
+from pipelines.workers.totals import Grow, Totals
+from vae_corpus.memo import forget
 
 __all__ = [
     "Engine",
@@ -86,6 +88,9 @@ class Engine:
         self._settings = settings
         self._watch = watch
         self._embedded = embedded
+        # Workers of the last run and what each has of the node: nobody else wants it for now.
+        self._kept: list[Hired] = []
+        self._kept_share: dict[str, float] = {}
 
     def run(
         self,
@@ -99,11 +104,11 @@ class Engine:
     ) -> Outcome:
         """Call `make_work()(task.payload)` for every task, the heaviest first.
 
-        `make_work` runs once in each worker process and loads what all its tasks share. A task
-        that took its worker down twice gets its last tries from `make_careful()`, which is to find
-        out what in it does that; without it, or without Ray, all tries are the same. With Ray, its
-        metrics count by `stage` what is done. When more than `most_failed` tasks have failed for
-        good, no other one is begun.
+        `make_work` runs once in each worker and loads what all its tasks share; workers of an
+        embedded Ray stay for the next run and load its work then. A task that took its worker down
+        twice gets its last tries from `make_careful()`, which is to find out what in it does that;
+        without it, or without Ray, all tries are the same. With Ray, its metrics count by `stage`
+        what is done. When more than `most_failed` tasks have failed for good, no other is begun.
         """
         listener = listener or Listener()
         ordered = in_order(tasks)
@@ -115,10 +120,14 @@ class Engine:
         cluster = _Ray(make_work, make_careful, share, self._watch)
         limit = self._settings.workers or math.inf
         if self._embedded:
+            if share != self._kept_share:
+                while self._kept:
+                    cluster.dismiss(self._kept.pop().actor)
+                self._kept_share = share
             # One node that never grows: asking for more would be of no use.
             limit = min(limit, cluster.fitting())
         careful = make_careful is not None
-        several = Several(listener, _Metrics(stage))
+        several = Several(listener, Totals(_metrics(stage)))
         pool = Pool(
             cluster,
             self._settings,
@@ -126,6 +135,7 @@ class Engine:
             limit=limit,
             can_be_careful=careful,
             most_failed=most_failed,
+            kept=self._kept if self._embedded else None,
         )
         return pool.run(ordered)
 
@@ -204,43 +214,18 @@ def _join(address: str, common: dict[str, Any]) -> None:
         ) from None
 
 
-class _Metrics(Listener):
-    """Counters for Ray's dashboard and Prometheus: images by slug, bytes, seconds of workers.
-
-    They never go down: what a try had counted when it failed is not counted again.
-    """
-
-    def __init__(self, stage: str) -> None:
-        tags = ("stage", "slug")
-        about = {
-            "images": "images done, with the slug of those rejected",
-            "bytes": "bytes of images done",
-            "seconds": "seconds that workers spent on tasks that ended well",
-        }
-        self._counters = {
-            name: metrics.Counter(f"vae_corpus_{name}", description=text, tag_keys=tags)
-            for name, text in about.items()
-        }
-        self._stage = stage
-        self._ended: Counter[tuple[str, str]] = Counter()
-        self._told: Counter[tuple[str, str]] = Counter()
-
-    def running(self, tasks: Sequence[tuple[Task, Stats]], crew: Crew) -> None:
-        sums = self._ended.copy()
-        for _, stats in tasks:
-            sums.update(by_slug(stats))
-        self._tell(sums)
-
-    def done(self, task: Task, stats: Stats, seconds: float) -> None:
-        self._ended.update(by_slug(stats))
-        self._ended["seconds", ""] += seconds  # type: ignore[assignment]
-        self._tell(self._ended)
-
-    def _tell(self, sums: Counter[tuple[str, str]]) -> None:
-        for (name, slug), value in sums.items():
-            if (more := value - self._told[name, slug]) > 0:
-                self._told[name, slug] = value
-                self._counters[name].inc(more, {"stage": self._stage, "slug": slug})
+def _metrics(stage: str) -> Grow:
+    """Counters of this stage for Ray's dashboard and Prometheus."""
+    about = {
+        "images": "images done, with the slug of those rejected",
+        "bytes": "bytes of images done",
+        "seconds": "seconds that workers spent on tasks that ended well",
+    }
+    counters = {
+        name: metrics.Counter(f"vae_corpus_{name}", description=text, tag_keys=("stage", "slug"))
+        for name, text in about.items()
+    }
+    return lambda name, slug, more: counters[name].inc(more, {"stage": stage, "slug": slug})
 
 
 class _Worker:
@@ -249,21 +234,21 @@ class _Worker:
     `counts` runs in a thread beside the others, which take turns as in any actor.
     """
 
-    def __init__(
-        self, make_work: Callable[[], Work], make_careful: Callable[[], Work] | None
-    ) -> None:
+    def __init__(self) -> None:
         # Ray asks a worker to end when its node or driver is gone; one that is stopped cannot hear.
         die_with_parent()
-        self._make_work = make_work
-        self._make_careful = make_careful
+        self._make_careful: Callable[[], Work] | None = None
         self._work: Work | None = None
         self._pulse = Pulse()
 
     def place(self) -> Place:
         return Place(str(ray.get_runtime_context().get_node_id()), os.getpid())
 
-    def load(self) -> None:
-        self._work = load(self._make_work)
+    def load(self, make_work: Callable[[], Work], make_careful: Callable[[], Work] | None) -> None:
+        if self._work is not None:
+            self._work = None
+            forget()  # models and browsers that the earlier work loaded
+        self._work, self._make_careful = load(make_work), make_careful
 
     def work(self, payload: Any) -> Stats | Fault:
         assert self._work is not None
@@ -315,7 +300,7 @@ class _Ray:
         )(_Worker)
 
     def hire(self) -> Any:
-        return self._hire.remote(*self._works)
+        return self._hire.remote()
 
     def dismiss(self, actor: Any) -> None:
         ray.kill(actor)
@@ -328,6 +313,8 @@ class _Ray:
         remote(**options)(end_process).remote(place.pid, _Worker.__name__)
 
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
+        if method == "load":
+            arguments = self._works
         return getattr(actor, method).remote(*arguments)
 
     def peek(self, actor: Any) -> Any:

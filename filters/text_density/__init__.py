@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from filters.ocr.engines import make_engine
 from filters.settings import OcrSettings, ScoreSettings
 from filters.text_density.cascade import TextDensity, find_lines
 from vae_corpus.expressions import column
+from vae_corpus.memo import memo
 from vae_corpus.score_types import Column, DropRule, Look, Prepared, Score
 from vae_corpus.words import GENERAL
 
@@ -24,7 +24,7 @@ LINE = pa.struct(
 )
 
 
-@functools.cache
+@memo
 def text_density(ocr: OcrSettings) -> TextDensity:
     """The filter that these settings name, with its engine; one per process."""
     models = Path(ocr.models) if ocr.models else None

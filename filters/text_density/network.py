@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filters.ocr.engine import OcrUnavailable
+from vae_corpus.memo import memo
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Network:
     sha256: str
 
 
-@functools.cache
+@memo
 def load(path: Path) -> Network:
     """OcrUnavailable, with what to do, where it cannot run or its file is missing or broken."""
     try:

@@ -16,6 +16,7 @@ from renderers.documents.page import DocumentFault, PageImage, RendererMissing
 from renderers.documents.process import Bounds, Renderings
 from renderers.documents.recipe import LookSettings, PageRecipe, draw_page
 from vae_corpus import storage
+from vae_corpus.memo import memo
 from vae_corpus.pictures.decode import Limits
 from vae_corpus.seeds import generator
 
@@ -126,7 +127,7 @@ def faulty(member: str, uri: str, offset: int, error: DocumentFault | RendererMi
     return Item(member=member, uri=uri, offset=offset, data=b"", fault=(slug, str(error)))
 
 
-@functools.cache
+@memo
 def _renderings(tools: Tools, bounds: Bounds) -> Renderings:
     return Renderings(tools, bounds)
 

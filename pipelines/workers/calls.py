@@ -16,11 +16,15 @@ from pipelines.workers.tasks import Task
 
 @dataclass(eq=False)
 class Hired:
-    """An actor, where it runs once that is known, and how many tasks it has done."""
+    """An actor, where it runs once that is known, and how many tasks it has done.
+
+    One that was `kept` from an earlier run has shown that it can start.
+    """
 
     actor: Any
     place: Place = Place()
     served: int = 0
+    kept: bool = False
 
 
 @dataclass(kw_only=True, eq=False)

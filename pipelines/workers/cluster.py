@@ -38,7 +38,10 @@ class Cluster(Protocol):
         """End the process of an actor that was dismissed and may not hear of it."""
 
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
-        """Begin a call: `place` (answers with its Place), `load`, `work` or `work_carefully`."""
+        """Begin a call: `place` (answers with its Place), `load`, `work` or `work_carefully`.
+
+        `load` makes ready for the work of this run, in place of what was loaded before.
+        """
 
     def peek(self, actor: Any) -> Any:
         """Ask an actor what it has counted in its task so far, beside the call in flight."""

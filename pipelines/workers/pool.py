@@ -5,7 +5,7 @@ the cluster places them: where CPUs come free, where a node joins, where an auto
 Only an actor that runs and has loaded its work gets a task, and only then does the task's time
 begin. Once nothing waits, idle actors are dismissed, so that others get their CPUs, but for a few:
 they begin a second time what takes much longer than usual. Both write the same bytes, and the
-first that ends counts.
+first that ends counts. Where nobody else wants the CPUs, actors are kept from one run to the next.
 """
 
 from __future__ import annotations
@@ -57,16 +57,21 @@ class Pool:
         limit: float = math.inf,
         can_be_careful: bool = False,
         most_failed: float = math.inf,
+        kept: list[Hired] | None = None,
     ) -> None:
         """At most `limit` actors. Without `can_be_careful` all tries of a task are the same.
 
-        When more than `most_failed` tasks have failed for good, no other one is begun.
+        When more than `most_failed` tasks have failed for good, no other one is begun. Actors in
+        `kept`, from an earlier run, come before new ones, and those that are well at the end are
+        put there; without it they are dismissed.
         """
         self._cluster = cluster
         self._s = settings
         self._limit = limit
         self._can_be_careful = can_be_careful
         self._most_failed = most_failed
+        self._kept = [] if kept is None else kept
+        self._keeps = kept is not None
         self._listener = listener
         self._todo = Todo(TaskList([]))
         self._idle: list[Hired] = []
@@ -98,8 +103,10 @@ class Pool:
                 self._land()
                 self._look()
         finally:
-            for hired in [*self._idle, *(call.hired for _, call in self._calls.items())]:
-                self._cluster.dismiss(hired.actor)
+            for _, call in self._calls.items():
+                self._dismiss(call.hired)
+            for hired in self._idle:
+                self._release(hired)
         return self._outcome
 
     def _give(self) -> None:
@@ -125,9 +132,11 @@ class Pool:
         """Keep as many actors asked for as the waiting tasks can use; none when nothing waits."""
         if not self._todo:
             for ref in [r for r, call in self._calls.items() if call.task is None]:
-                self._dismiss(self._calls.end(ref).hired)
+                call = self._calls.end(ref)
+                # What it still loads is over before it loads what comes next.
+                (self._release if call.step == "load" else self._dismiss)(call.hired)
             while len(self._idle) > min(_SPARES, self._calls.alone()):
-                self._dismiss(self._idle.pop())
+                self._release(self._idle.pop())
             return
         placed = len(self._idle) + self._steps["load"] + self._steps["task"]
         wanted = min(
@@ -136,6 +145,9 @@ class Pool:
             self._limit - placed,
         )
         for _ in range(self._steps["place"], int(wanted)):
+            if self._kept:
+                self._load(self._kept.pop())
+                continue
             hired = Hired(self._cluster.hire())
             ref = self._cluster.call(hired.actor, "place")
             self._calls.begin(ref, Call(hired=hired, step="place"))
@@ -177,21 +189,26 @@ class Pool:
             self._rest(call.hired)
         elif call.step == "place":
             call.hired.place = answer
-            limit_s = self._s.start_timeout_s
-            load = Call(
-                hired=call.hired,
-                step="load",
-                deadline=time.monotonic() + limit_s,
-                limit=f"{limit_s:g} s of loading (engine.start_timeout_s)",
-            )
-            self._calls.begin(self._cluster.call(call.hired.actor, "load"), load)
+            self._load(call.hired)
         else:
             self._loaded, self._failed_starts = True, 0
             self._idle.append(call.hired)
 
+    def _load(self, hired: Hired) -> None:
+        limit_s = self._s.start_timeout_s
+        load = Call(
+            hired=hired,
+            step="load",
+            deadline=time.monotonic() + limit_s,
+            limit=f"{limit_s:g} s of loading (engine.start_timeout_s)",
+        )
+        self._calls.begin(self._cluster.call(hired.actor, "load"), load)
+
     def _fail(self, call: Call, slug: str, why: str) -> None:
         now = time.monotonic()
         if call.task is None:
+            if call.hired.kept:
+                return  # gone between two runs, which says nothing of new ones
             gone = ": see whether the nodes are up and have memory" * (slug == "worker_died")
             self._start_fault = f"{why}{gone}"
             if now - self._start_failed_s > _ONE_FAULT_S:
@@ -278,6 +295,14 @@ class Pool:
             self._dismiss(hired)
         else:
             self._idle.append(hired)
+
+    def _release(self, hired: Hired) -> None:
+        """Keep an actor for the next run where that is wanted; else it ends."""
+        if self._keeps:
+            hired.kept = True
+            self._kept.append(hired)
+        else:
+            self._dismiss(hired)
 
     def _dismiss(self, hired: Hired) -> None:
         self._cluster.dismiss(hired.actor)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pipelines.workers.calls import Hired
 from pipelines.workers.cluster import CallFailed, Place
 from pipelines.workers.pool import Pool
 from pipelines.workers.pulse import Counts
@@ -110,6 +111,7 @@ def run(
     careful: bool = False,
     listener: Listener | None = None,
     most_failed: float = math.inf,
+    kept: list[Hired] | None = None,
     **settings: Any,
 ) -> Outcome:
     tasks: Tasks | list[Task]
@@ -124,9 +126,11 @@ def run(
         limit=limit,
         can_be_careful=careful,
         most_failed=most_failed,
+        kept=kept,
     )
     outcome = pool.run(in_order(tasks))
-    assert not cluster.placed and not cluster.asked, "all actors are dismissed at the end"
+    staying = sorted(hired.actor for hired in kept or [])
+    assert sorted(cluster.placed) == staying and not cluster.asked, "the others are dismissed"
     return outcome
 
 

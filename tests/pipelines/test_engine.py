@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -17,6 +18,7 @@ from pipelines.workers.head_watch import HeadWatch
 from pipelines.workers.pulse import beat
 from pipelines.workers.tasks import Crew, Listener, Outcome, Stats
 from pipelines.workers.todo import Todo
+from vae_corpus.memo import memo
 
 # For engines beside the one of the fixture: as a watch whose head always answers.
 UNWATCHED = HeadWatch(lambda: None, "")
@@ -130,8 +132,43 @@ def _make_pid() -> engine.Work:
     return lambda payload: {"pid": os.getpid()}
 
 
+def _make_model() -> engine.Work:
+    _model("a")
+    return _make_looks_for_models()
+
+
+def _make_looks_for_models() -> engine.Work:
+    def work(payload: str) -> engine.Stats:
+        time.sleep(0.2)  # so that no worker does all
+        return {"pid": os.getpid(), "models": len(_models)}
+
+    return work
+
+
+@memo
+def _model(name: str) -> Model:
+    return Model()
+
+
+class Model:
+    def __init__(self) -> None:
+        _models.add(self)
+
+
+_models = WeakSet[Model]()
+
+
 def _make_nothing() -> engine.Work:
     raise RuntimeError("the model is missing")
+
+
+@pytest.mark.slow
+def test_workers_stay_for_the_next_run_without_what_they_had_loaded(pool: Engine) -> None:
+    works = _make_model, _make_looks_for_models, _make_looks_for_models
+    said = [stats for make in works for stats in run(pool, tasks(*"abcdef"), make)[0].values()]
+    assert len({stats["pid"] for stats in said}) <= 2
+    assert {stats["models"] for stats in said} == {0, 1}
+    assert {stats["models"] for stats in said[6:]} == {0}
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])

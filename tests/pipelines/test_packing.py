@@ -112,7 +112,7 @@ def test_parts_are_gone_when_their_shards_are_there(packed: Built) -> None:
 @pytest.mark.slow
 def test_workers_make_the_same_bytes(inputs: Path, first: Path, tmp_path: Path) -> None:
     out = tmp_path / "corpus"
-    # With several partitions the plan is theirs to make as well. Each pass starts its workers anew.
+    # With several partitions the plan is theirs to make as well.
     plan, engine = packs.PLAN | {"partitions": 3}, {"workers": 1}
     packs.build(packs.config(str(inputs), str(out), engine=engine, plan=plan))
     assert tree(out) == tree(first)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.workers import pool
+from pipelines.workers.calls import Hired
 from pipelines.workers.cluster import CallFailed
 from pipelines.workers.tasks import (
     EngineError,
@@ -40,6 +42,37 @@ def test_tired_actors_are_replaced() -> None:
     cluster = Cluster(room=1)
     run(cluster, 6, limit=1, tasks_per_worker=2)
     assert cluster.counts["load"] == 3
+
+
+def test_kept_actors_load_the_next_work_and_new_ones_come_where_they_do_not_do() -> None:
+    cluster, kept = Cluster(room=3), list[Hired]()
+    assert run(cluster, 2, limit=3, kept=kept).tasks == 2
+    assert cluster.counts["hire"] == len(kept) == 2
+    # One task takes one of them, and the other waits for its turn.
+    assert run(cluster, 1, limit=3, kept=kept).tasks == 1
+    assert cluster.counts["hire"] == len(kept) == 2 and cluster.counts["load"] == 3
+    assert run(cluster, 30, limit=3, kept=kept).tasks == 30
+    assert cluster.counts["hire"] == cluster.counts["place"] == len(kept) == 3
+    assert cluster.counts["load"] == 3 + 3
+
+
+def test_kept_actors_that_are_gone_are_no_sign_that_none_can_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "_ONE_FAULT_S", 0.0)
+    cluster, kept = Cluster(room=4), list[Hired]()
+    run(cluster, 4, limit=4, kept=kept)
+    gone = iter([died] * 4)
+    cluster.answers["load"] = lambda: next(gone, lambda: None)()
+    assert len(kept) == 4 and run(cluster, 1, limit=4, kept=kept).tasks == 1
+    assert cluster.counts["hire"] == 4 + 1
+
+
+def test_what_a_kept_actor_has_served_counts_on() -> None:
+    cluster, kept = Cluster(room=1), list[Hired]()
+    for _ in range(4):
+        run(cluster, 1, limit=1, tasks_per_worker=2, kept=kept)
+    assert cluster.counts["hire"] == 2 and not kept
 
 
 def test_a_death_costs_the_task_a_try_and_the_others_nothing() -> None:
