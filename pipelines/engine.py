@@ -121,8 +121,7 @@ class Engine:
         limit = self._settings.workers or math.inf
         if self._embedded:
             if share != self._kept_share:
-                while self._kept:
-                    cluster.dismiss(self._kept.pop().actor)
+                self.dismiss()
                 self._kept_share = share
             # One node that never grows: asking for more would be of no use.
             limit = min(limit, cluster.fitting())
@@ -138,6 +137,11 @@ class Engine:
             kept=self._kept if self._embedded else None,
         )
         return pool.run(ordered)
+
+    def dismiss(self) -> None:
+        """End the workers that stayed for the next run."""
+        while self._kept:
+            ray.kill(self._kept.pop().actor)
 
 
 def about(settings: EngineSettings) -> str:

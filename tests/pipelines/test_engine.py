@@ -29,9 +29,15 @@ def tasks(*payloads: Any) -> list[Task]:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Engine]:
+def _pool() -> Iterator[Engine]:
     with engine.start(EngineSettings(workers=2, attempts=2, task_timeout_s=20)) as started:
         yield started
+
+
+@pytest.fixture
+def pool(_pool: Engine) -> Iterator[Engine]:
+    yield _pool
+    _pool.dismiss()
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +175,17 @@ def test_workers_stay_for_the_next_run_without_what_they_had_loaded(pool: Engine
     assert len({stats["pid"] for stats in said}) <= 2
     assert {stats["models"] for stats in said} == {0, 1}
     assert {stats["models"] for stats in said[6:]} == {0}
+
+
+@pytest.mark.slow
+def test_workers_with_another_share_of_the_node_are_new(pool: Engine) -> None:
+    beside = Engine(EngineSettings(workers=1), watch=UNWATCHED, embedded=True)
+    pids = []
+    for cpus in (1, 1, 2):
+        beside._settings = EngineSettings(workers=1, cpus_per_worker=cpus)
+        pids.append(run(beside, tasks("x"), _make_pid)[0]["0"]["pid"])
+    beside.dismiss()
+    assert pids[0] == pids[1] != pids[2]
 
 
 @pytest.mark.parametrize("where", ["here", "pool"])
