@@ -9,34 +9,38 @@ from __future__ import annotations
 import functools
 import gc
 from collections.abc import Callable, Hashable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_kept: list[dict[Hashable, Any]] = []
+_memos: list[memo[Any, Any]] = []
 
 
-def memo(make: Callable[_P, _T]) -> Callable[_P, _T]:
-    """`functools.cache` that `forget` empties."""
-    made: dict[Hashable, Any] = {}
-    _kept.append(made)
+class memo(Generic[_P, _T]):  # noqa: N801  a decorator, as `functools.cache` is
+    """A function that makes each thing once, until that is forgotten."""
 
-    @functools.wraps(make)
-    def get(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def __init__(self, make: Callable[_P, _T]) -> None:
+        functools.update_wrapper(self, make)
+        self._make = make
+        self._made: dict[Hashable, _T] = {}
+        _memos.append(self)
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         given = args, frozenset(kwargs.items())
-        if given not in made:
-            made[given] = make(*args, **kwargs)
-        thing: _T = made[given]
-        return thing
+        if given not in self._made:
+            self._made[given] = self._make(*args, **kwargs)
+        return self._made[given]
 
-    return get
+    def forget(self) -> None:
+        """Let go of what was made; what has a `close` is closed. A later call makes it anew."""
+        while self._made:
+            _, thing = self._made.popitem()
+            getattr(thing, "close", lambda: None)()
 
 
 def forget() -> None:
-    """Let go of all that was made; what has a `close` is closed. It is made anew when asked for."""
-    for made in _kept:
-        while made:
-            _, thing = made.popitem()
-            getattr(thing, "close", lambda: None)()
+    """Let go of all that any of these functions made."""
+    for one in _memos:
+        one.forget()
     gc.collect()

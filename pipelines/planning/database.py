@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
+
+from vae_corpus.memo import memo
 
 # DuckDB would take most of the machine, and spill into the folder that it happens to run in.
 _MEMORY = "1GB"
@@ -27,14 +28,14 @@ def connect(memory: str = _MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
         with _database(spill, memory).cursor() as db:
             yield db
     except (duckdb.FatalException, duckdb.InternalException):
-        _database.cache_clear()
+        _database.forget()
         raise
     finally:
         if os.path.isdir(spill):
-            _database.cache_clear()
+            _database.forget()
 
 
-@functools.cache
+@memo
 def _database(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -50,11 +51,21 @@ def test_what_was_spilled_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.M
         assert db.sql("SELECT 1").fetchall() == [(1,)]
 
 
-def test_a_database_that_broke_makes_way_for_another() -> None:
-    with database.connect("70MB"):
-        pass
+def test_a_database_that_broke_makes_way_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[duckdb.DuckDBPyConnection] = []
+    connect = duckdb.connect
+
+    def counted(**options: Any) -> duckdb.DuckDBPyConnection:
+        begun.append(connect(**options))
+        return begun[-1]
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    for _ in range(2):
+        with database.connect("70MB"):
+            pass
     with pytest.raises(duckdb.FatalException), database.connect("70MB"):
         raise duckdb.FatalException("invalidated")
+    assert len(begun) == 1
     with database.connect("70MB") as db:
         assert db.sql("SELECT 1").fetchall() == [(1,)]
-    assert database._database.cache_info().misses == database._database.cache_info().currsize == 1
+    assert len(begun) == 2
