@@ -20,6 +20,8 @@ from vae_corpus.demo import DemoInputs
 
 SIZE = (560, 700)
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 
 def paper(seed: int) -> bytes:
     lines = [line.strip() for line in wrapped(words_of(300, seed), 75)]
