@@ -63,9 +63,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def forked_children() -> Iterator[None]:
-    """In the files that ask for it, children of the library do not load all that they need."""
+    """In tests that ask for it, children of the library do not load all that they need."""
     with children_are_forked():
         yield
 

@@ -14,6 +14,8 @@ from tests.pipelines.reading import assert_fetch_gives_the_same, read_all, slugs
 from vae_corpus.demo import DemoInputs
 from vae_corpus.pictures.decode import Decoded, Limits, decode
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 
 def pages_of(count: int, size: int = 10) -> bytes:
     """A document of some pages, each with a line of its own."""

@@ -13,6 +13,7 @@ from PIL import Image
 
 from renderers.documents.__main__ import main
 from tests.characters import words_of, wrapped
+from tests.forked import children_are_forked
 from tests.pictures import tree
 from tests.pipelines import pdfs
 from vae_corpus import settings
@@ -46,7 +47,8 @@ def papers(tmp_path: Path) -> Path:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of these papers, with a preview."""
     root = tmp_path_factory.mktemp("drawn")
-    assert run(write_papers(root / "papers"), "--out", root / "out", "--preview") == 0
+    with children_are_forked():
+        assert run(write_papers(root / "papers"), "--out", root / "out", "--preview") == 0
     return root / "out"
 
 
