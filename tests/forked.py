@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -190,6 +191,8 @@ def children_are_forked() -> Iterator[None]:
 def _serve(module: str, fd: int) -> int:
     """Fork a child for each message that asks for one; in a child the code of its `main`."""
     command = importlib.import_module(module).main
+    # To look for garbage in it would copy it into every child.
+    gc.freeze()
     with socket.socket(fileno=fd) as asks:
         while True:
             message, files, _, _ = socket.recv_fds(asks, 1 << 20, 16)
