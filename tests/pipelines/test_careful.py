@@ -186,7 +186,7 @@ def test_a_build_loses_the_poisonous_pictures_alone(tmp_path: Path) -> None:
             "plan": {"min_clarity": 0},
             "synth": {"samples": {}},
             # The first try takes its worker down, the second is the last and done with care.
-            "engine": {"workers": 1, "attempts": 2, "image_timeout_s": 2},
+            "engine": {"workers": 1, "attempts": 2, "image_timeout_s": 1},
         }
     )
     done = build.build(config, Console(quiet=True))
