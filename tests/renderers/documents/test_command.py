@@ -150,13 +150,13 @@ def test_tiles_are_parts_of_pages(tiled: Path, drawn: Path) -> None:
 
 
 def test_documents_that_give_no_tile_are_told(tmp_path: Path) -> None:
-    small = pdfs.page(pdfs.text(["a line"], size=10, top=50), size=(90, 90))
+    small = pdfs.page(pdfs.text(["a line"]), size=(300, 400))
     pages = {"small": small, "blank": pdfs.page(pdfs.text(["a"]), size=SIZE)}
     for name, data in (pages | {"broken": BROKEN["broken.pdf"]}).items():
         (tmp_path / f"{name}.pdf").write_bytes(data)
     out = tmp_path / "out"
     # With nothing drawn its exit code is an error's.
-    assert run(tmp_path, "--out", out, "--glyph_px", "12-12", "--tile", 128) == 1
+    assert run(tmp_path, "--out", out, "--glyph_px", "12-12", "--tile", 512) == 1
     assert labels(out) == {}
     assert left_out(out) == {
         "small_pdf-p0001": "too_small",
