@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import children_are_forked
 from tests.ray_cluster import free_port
 from tests.s3_server import pointed_to
 from tests.slow_store import SlowStore, slow_store
@@ -20,6 +22,19 @@ _COMPILE = (
     "from filters.scores import Scores; from filters.settings import ScoreSettings;"
     "Scores(ScoreSettings(text=False)).ready()"
 )
+
+
+# What is imported and collected stays: to look for garbage in it takes a third of the time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # some libraries complain of leaks when what they made outlives them
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +61,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of this run of tests have."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture
+def forked_children() -> Iterator[None]:
+    """In tests that ask for it, children of the library do not load all that they need."""
+    with children_are_forked():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,9 +89,21 @@ def head_for_jobs(cpus: int, gpus: int = 0, **variables: str) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with head(f"--dashboard-port={port}", cpus=cpus, gpus=gpus, **variables):
-        listing = [str(BIN / "ray"), "job", "list", "--address", url]
-        wait_until(lambda: call_quietly(listing) == 0, f"the job API at {url} answers", 90)
+        wait_for_jobs(url)
         yield url
+
+
+def wait_for_jobs(url: str) -> None:
+    """Until the dashboard at `url` takes jobs."""
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"{url}/api/jobs/", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    wait_until(answers, f"the job API at {url} answers", 90)
 
 
 @contextmanager
@@ -154,10 +167,6 @@ def kill_node(process: subprocess.Popen[bytes]) -> None:
         except psutil.NoSuchProcess:
             continue
     process.wait(timeout=30)
-
-
-def call_quietly(command: list[str]) -> int:
-    return subprocess.run(command, env=environment(), capture_output=True, timeout=60).returncode
 
 
 def wait_until(ready: Callable[[], bool], what: str, limit_s: float) -> None:

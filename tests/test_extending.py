@@ -65,8 +65,10 @@ def tree(tmp_path: Path) -> Path:
 _RUN = """
 import json, runpy, sys
 for sys.argv in json.loads(sys.argv[1]):
+    module = sys.argv[0].removeprefix("-m ")
+    run = runpy.run_path if module == sys.argv[0] else runpy.run_module
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        run(module, run_name="__main__")
     except SystemExit as end:
         if end.code:
             raise
@@ -74,7 +76,10 @@ for sys.argv in json.loads(sys.argv[1]):
 
 
 def call(tree: Path, *commands: Sequence[str]) -> str:
-    """Run scripts of the copy, all in one process, which loads much; what they print."""
+    """Run scripts of the copy, all in one process, which loads much; what they print.
+
+    A module is `-m NAME`.
+    """
     env = os.environ | {"PYTHONPATH": str(tree)}
     done = subprocess.run(
         [sys.executable, "-c", _RUN, json.dumps(commands)],
@@ -123,32 +128,25 @@ def test_a_score_takes_two_files_and_repacks_nothing(tree: Path, tmp_path: Path)
     assert build_corpus.main(building(out, source)[1:]) == 0
     before = shards(out)
     made = {path: (out / path).stat().st_mtime_ns for path in before}
+    fewer = Path(shutil.copytree(out, tmp_path / "fewer"))
     assert run_errand("A score", tree) == {"filters/colourfulness.py", "filters/scores.py"}
-    told = call(tree, ["pipelines/build_corpus.py", "--help"], building(out, source))
-    assert "plan.min_colourfulness" in told
+    shutil.copytree(ROOT / "tests", tree / "tests")
+    told = call(
+        tree,
+        building(out, source),
+        building(fewer, source, "--plan.min_colourfulness", "5"),
+        ["pipelines/explain.py", str(fewer), "grey"],
+        # No version has to be raised for it.
+        ["-m pytest", "-q", "-c", os.devnull, "tests/pipelines/test_versions.py"],
+        ["pipelines/build_corpus.py", "--help"],
+    )
     assert images_of(out)["selected"] == {"general": 6}
     assert shards(out) == before
     assert {path: (out / path).stat().st_mtime_ns for path in before} == made
     assert "Colourfulness" in (out / "report" / "index.html").read_text(encoding="utf-8")
-    stricter = building(out, source, "--plan.min_colourfulness", "5")
-    told = call(tree, stricter, ["pipelines/explain.py", str(out), "grey"])
-    images = images_of(out)
+    images = images_of(fewer)
     assert images["selected"] == {"general": 3} and images["dropped"] == {"grey": 3}
-    assert "plan.min_colourfulness 5" in told
-    # No version has to be raised for it.
-    shutil.copytree(ROOT / "tests", tree / "tests")
-    done = subprocess.run(
-        [
-            sys.executable,
-            *("-m", "pytest", "-q", "-c", os.devnull),
-            "tests/pipelines/test_versions.py",
-        ],
-        cwd=tree,
-        env=os.environ | {"PYTHONPATH": str(tree)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert "plan.min_colourfulness 5" in told and "--plan.min_colourfulness" in told
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import yaml
 
 from tests.deploy.files import documents
 from tests.pictures import jpeg, scene
-from tests.ray_cluster import BIN, call_quietly, environment, free_port, head, node, wait_until
+from tests.ray_cluster import BIN, environment, free_port, head, node, wait_for_jobs
 
 pytestmark = pytest.mark.slow
 
@@ -39,13 +39,13 @@ def test_it_runs_on_a_head_without_cpus_in_the_image_s_folder(tmp_path: Path) ->
     command = [sys.executable, *words[1:-1], str(tmp_path / Path(words[-1]).name)]
     runtime = json.dumps(yaml.safe_load(spec["runtimeEnvYAML"]))
     port = free_port()
-    submit = [str(BIN / "ray"), "job", "submit", "--address", f"http://127.0.0.1:{port}"]
-    listing = [str(BIN / "ray"), "job", "list", "--address", f"http://127.0.0.1:{port}"]
+    url = f"http://127.0.0.1:{port}"
+    submit = [str(BIN / "ray"), "job", "submit", "--address", url]
     with (
         head(f"--dashboard-port={port}", cpus=0) as address,
         node(f"--address={address}", "--num-cpus=1"),
     ):
-        wait_until(lambda: call_quietly(listing) == 0, "the job API answers", 90)
+        wait_for_jobs(url)
         done = subprocess.run(
             [*submit, "--runtime-env-json", runtime, "--", *command],
             cwd=tmp_path,

@@ -26,6 +26,9 @@ from tests.ray_cluster import ROOT, wait_until
 
 pytestmark = pytest.mark.slow
 
+# Where it is of no interest how it starts: a start takes longer than all images of a unit.
+forked = pytest.mark.usefixtures("forked_children")
+
 Rows = list[dict[str, Any]]
 
 
@@ -73,6 +76,7 @@ def test_a_unit_without_poison_gets_the_same_bytes(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+@forked
 def test_each_poison_is_named_and_the_others_keep_their_rows(tmp_path: Path) -> None:
     slugs = {
         "killer": "kills_worker",
@@ -93,7 +97,7 @@ def test_each_poison_is_named_and_the_others_keep_their_rows(tmp_path: Path) -> 
     (tmp_path / "in" / files["pipe"]).unlink()
     os.mkfifo(tmp_path / "in" / files["pipe"])
     armed = harmless.model_copy(update={"armed": True})
-    rows = scored(armed, unit, tmp_path / "careful", image_timeout_s=2)
+    rows = scored(armed, unit, tmp_path / "careful", image_timeout_s=1)
     assert named(rows) == {files[poison]: slug for poison, slug in slugs.items()}
     assert [row["member"] for row in rows] == list(expected)
     found = {row["member"]: row for row in rows}
@@ -110,6 +114,7 @@ def test_each_poison_is_named_and_the_others_keep_their_rows(tmp_path: Path) -> 
         assert "more memory" in found[files["glutton"]]["why"]
 
 
+@forked
 def test_a_source_that_cannot_be_read_further_fails_the_unit(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.tar")
     source = WebDatasetSource(name="a", uri=str(tmp_path / "a.tar"))
@@ -119,6 +124,7 @@ def test_a_source_that_cannot_be_read_further_fails_the_unit(tmp_path: Path) -> 
     assert not list(tmp_path.glob("out/*"))
 
 
+@forked
 def test_storage_that_hangs_names_no_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +139,7 @@ def test_storage_that_hangs_names_no_images(
     assert not list(tmp_path.glob("out/*"))
 
 
+@forked
 def test_what_another_try_may_mend_fails_the_unit(tmp_path: Path) -> None:
     write_pictures(tmp_path / "in")
     source = FolderSource(name="a", uri=str(tmp_path / "in"))
@@ -179,7 +186,7 @@ def test_a_build_loses_the_poisonous_pictures_alone(tmp_path: Path) -> None:
             "plan": {"min_clarity": 0},
             "synth": {"samples": {}},
             # The first try takes its worker down, the second is the last and done with care.
-            "engine": {"workers": 1, "attempts": 2, "image_timeout_s": 2},
+            "engine": {"workers": 1, "attempts": 2, "image_timeout_s": 1},
         }
     )
     done = build.build(config, Console(quiet=True))

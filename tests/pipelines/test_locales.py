@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pipelines import build_corpus
 from pipelines.sources import FolderSource, WebDatasetSource
 from tests.pictures import jpeg, scene, tree
 
@@ -19,7 +21,17 @@ ROOT = Path(__file__).parents[2]
 # Names that are UTF-8, no UTF-8 at all, and UTF-8 that sorts otherwise when read as ISO-8859-1.
 NAMES = ("ä.jpg".encode(), b"b\xe9.jpg", "字/z.jpg".encode(), b"b\xe9 %/\xff.jpg", b"a.jpg")
 
-LIST = "import sys; from tests.pipelines.test_locales import found_in; print(found_in(sys.argv[1]))"
+# All in one process, which loads much.
+ASK = """
+import sys
+from tests.pipelines.test_locales import found_in
+from pipelines import build_corpus
+from pipelines.report.console import Console
+print(sys.getfilesystemencoding())
+print(found_in(sys.argv[1]))
+Console().say(chr(0x5b57))
+sys.exit(build_corpus.main(sys.argv[2:]))
+"""
 
 
 def found_in(root: str) -> str:
@@ -49,24 +61,37 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(params=["C", "de_DE.ISO-8859-1"])
-def locale(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module", params=["C", "de_DE.ISO-8859-1"])
+def locale(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """An environment whose file names are not read as UTF-8."""
     env = os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": request.param}
     if request.param != "C":
-        localedef = shutil.which("localedef")
-        where = tmp_path / request.param
+        localedef, folder = shutil.which("localedef"), tmp_path_factory.mktemp("locales")
+        where = folder / request.param
         args = [str(localedef), "--no-archive", "-i", "de_DE", "-f", "ISO-8859-1", str(where)]
         if localedef is None or subprocess.run(args, capture_output=True).returncode:
             pytest.skip("localedef cannot make this locale here")
-        env["LOCPATH"] = str(tmp_path)
+        env["LOCPATH"] = str(folder)
     return env
 
 
-def run(env: dict[str, str], *args: str) -> str:
-    done = subprocess.run([sys.executable, *args], env=env, capture_output=True, cwd=ROOT)
+@dataclass(frozen=True)
+class Seen:
+    """What a process in another locale said, line by line, and the corpus that it built."""
+
+    lines: list[str]
+    built: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def seen(root: Path, locale: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    out = tmp_path_factory.mktemp("there") / "out"
+    command = [sys.executable, "-c", ASK, str(root), *arguments(root, out)]
+    done = subprocess.run(command, env=locale, capture_output=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    return done.stdout.decode("utf-8", "replace")
+    return Seen(done.stdout.decode("utf-8", "replace").splitlines(), tree(out))
 
 
 @pytest.fixture(autouse=True)
@@ -74,17 +99,14 @@ def _utf8_here() -> None:
     assert sys.getfilesystemencoding() == "utf-8", "what is found in this process is compared with"
 
 
-def test_members_units_and_bytes_are_those_of_a_utf8_locale(
-    root: Path, locale: dict[str, str]
-) -> None:
-    assert "utf" not in run(locale, "-c", "import sys; print(sys.getfilesystemencoding())")
-    found = run(locale, "-c", LIST, str(root))
-    assert found == found_in(str(root)) + "\n" and "false" not in found
+def test_members_units_and_bytes_are_those_of_a_utf8_locale(root: Path, seen: Seen) -> None:
+    encoding, found, *_ = seen.lines
+    assert "utf" not in encoding
+    assert found == found_in(str(root)) and "false" not in found
 
 
-def test_a_name_that_the_terminal_cannot_show_ends_nothing(locale: dict[str, str]) -> None:
-    say = "from pipelines.report.console import Console; Console().say(chr(0x5b57))"
-    assert "5b57" in run(locale, "-c", say)
+def test_a_name_that_the_terminal_cannot_show_ends_nothing(seen: Seen) -> None:
+    assert "5b57" in seen.lines[2]
 
 
 def arguments(root: Path, out: Path) -> list[str]:
@@ -98,17 +120,11 @@ def arguments(root: Path, out: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def reference(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    # Not above: the processes that list would load it for nothing.
-    from pipelines import build_corpus
-
     out = tmp_path_factory.mktemp("utf8") / "out"
     assert build_corpus.main(arguments(root, out)) == 0
     return tree(out)
 
 
 @pytest.mark.slow
-def test_a_build_gives_the_same_bytes(
-    root: Path, locale: dict[str, str], reference: dict[str, bytes], tmp_path: Path
-) -> None:
-    run(locale, "-m", "pipelines.build_corpus", *arguments(root, tmp_path / "out"))
-    assert tree(tmp_path / "out") == reference
+def test_a_build_gives_the_same_bytes(seen: Seen, reference: dict[str, bytes]) -> None:
+    assert seen.built == reference

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import urllib.request
 
 import pytest
 
-from tests.ray_cluster import ROOT, environment, node, wait_until
+from tests.ray_cluster import ROOT, environment, free_port, head, wait_until
 
 _DRIVER = """
 import time
@@ -30,20 +29,12 @@ with engine.start(engine.EngineSettings(workers=1)) as started:
 """
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.mark.slow
 def test_images_inside_a_task_are_counted_by_stage_and_slug() -> None:
-    port, metrics = free_port(), free_port()
+    metrics = free_port()
     often = {"RAY_metrics_report_interval_ms": "1000"}
-    head = ("--head", f"--port={port}", "--num-cpus=1", f"--metrics-export-port={metrics}")
-    with node(*head, **often):
-        address = f"127.0.0.1:{port}"
-        wait_until(lambda: listens(port), "the head listens", 60)
+    flags = (f"--metrics-export-port={metrics}", "--include-dashboard=false", "--no-monitor")
+    with head(*flags, cpus=1, **often) as address:
         process = subprocess.Popen(
             [sys.executable, "-c", _DRIVER],
             cwd=ROOT,
@@ -55,11 +46,6 @@ def test_images_inside_a_task_are_counted_by_stage_and_slug() -> None:
         finally:
             process.kill()
             process.wait()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def counted(port: int) -> bool:

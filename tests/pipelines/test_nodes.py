@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -19,17 +18,22 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address of a head without CPUs and two nodes of three."""
-    with (
-        head(cpus=0) as address,
-        node(f"--address={address}", "--num-cpus=3"),
-        node(f"--address={address}", "--num-cpus=3"),
-    ):
+    """The address of a head and a node, each with three CPUs."""
+    with head(cpus=3) as address, node(f"--address={address}", "--num-cpus=3"):
         yield address
 
 
+def workers() -> set[psutil.Process]:
+    """Those of all nodes that these tests have started."""
+    return {
+        member
+        for member in psutil.Process().children(recursive=True)
+        if member.cmdline()[:1] and member.cmdline()[0].startswith("ray::_Worker")
+    }
+
+
 def test_workers_of_two_cpus_on_nodes_of_three(cluster: str, tmp_path: Path) -> None:
-    with slow_tasks(cluster, tmp_path, count=8, seconds=1.5, cpus_per_worker=2) as driver:
+    with slow_tasks(cluster, tmp_path, count=8, seconds=1, cpus_per_worker=2) as driver:
         result = driver.result()
     # Six CPUs are enough for three such workers, but not where they are.
     assert len(result["done"]) == 8 and not result["failures"]
@@ -64,39 +68,38 @@ def test_a_node_that_dies_loses_no_task(cluster: str, tmp_path: Path) -> None:
     given = {"cpus_per_worker": 2, "attempts": 2}
     with (
         node(f"--address={cluster}", "--num-cpus=2") as doomed,
-        slow_tasks(cluster, tmp_path, count=20, seconds=1.5, **given) as driver,
+        slow_tasks(cluster, tmp_path, count=12, seconds=1, **given) as driver,
     ):
         driver.wait(begun=6, nodes=3)
         kill_node(doomed)
         result = driver.result()
-    assert len(result["done"]) == 20 and not result["failures"]
+    assert len(result["done"]) == 12 and not result["failures"]
 
 
-def test_a_worker_that_is_stopped_is_replaced_where_nothing_is_free(tmp_path: Path) -> None:
-    with slow_tasks("", tmp_path, count=4, seconds=1, workers=1, silence_timeout_s=5) as driver:
-        driver.wait(begun=1)
-        (worker,) = (
-            member
-            for member in psutil.Process(driver.process.pid).children(recursive=True)
-            if member.cmdline()[:1] and member.cmdline()[0].startswith("ray::_Worker")
-        )
-        worker.send_signal(signal.SIGSTOP)
-        result = driver.result()
-        assert not worker.is_running()
+def test_a_worker_that_is_stopped_is_replaced_where_nothing_is_free(
+    cluster: str, tmp_path: Path
+) -> None:
+    whole = {"workers": 1, "cpus_per_worker": 3}
+    with slow_tasks(cluster, tmp_path / "other", count=1, seconds=300, **whole) as other:
+        other.wait(begun=1)
+        others, ours = workers(), tmp_path / "ours"
+        with slow_tasks(cluster, ours, 4, 0.5, silence_timeout_s=5, **whole) as driver:
+            driver.wait(begun=1)
+            (worker,) = workers() - others
+            worker.send_signal(signal.SIGSTOP)
+            result = driver.result()
+            assert not worker.is_running()
     assert len(result["done"]) == 4 and not result["failures"]
     assert len(driver.begun()) == 5, "one of them was begun twice"
 
 
 def test_tasks_wait_for_a_node_that_joins_late(cluster: str, tmp_path: Path) -> None:
-    with ExitStack() as late:
-        # The time limit of a task is shorter than the wait for its worker.
-        limits = {"attempts": 1, "task_timeout_s": 4, "cpus_per_worker": 4}
-        with slow_tasks(cluster, tmp_path, count=6, seconds=0.5, **limits) as driver:
-            driver.wait(begun=0)
-            time.sleep(5)
-            late.enter_context(node(f"--address={cluster}", "--num-cpus=4"))
-            driver.wait(begun=2)
-            late.enter_context(node(f"--address={cluster}", "--num-cpus=4"))
+    # The time limit of a task is shorter than the wait for its worker.
+    limits = {"attempts": 1, "task_timeout_s": 4, "cpus_per_worker": 4}
+    with slow_tasks(cluster, tmp_path, count=6, seconds=0.5, **limits) as driver:
+        driver.wait(begun=0)
+        time.sleep(5)
+        with node(f"--address={cluster}", "--num-cpus=4"):
             result = driver.result()
     assert len(result["done"]) == 6 and not result["failures"]
 
@@ -104,7 +107,7 @@ def test_tasks_wait_for_a_node_that_joins_late(cluster: str, tmp_path: Path) -> 
 def test_an_autoscaling_cluster_grows(tmp_path: Path) -> None:
     with (
         growing_cluster(nodes=2) as address,
-        slow_tasks(address, tmp_path, count=12, seconds=1.5) as driver,
+        slow_tasks(address, tmp_path, count=12, seconds=1) as driver,
     ):
         result = driver.result()
     assert len(result["done"]) == 12 and not result["failures"]

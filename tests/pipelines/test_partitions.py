@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -172,18 +173,28 @@ def test_shards_are_of_even_size_and_hold_what_is_kept_once(tmp_path: Path) -> N
     assert max(used.values()) > 1
 
 
-@pytest.mark.parametrize("what", ["key", "sha256", "source"])
-def test_what_is_taken_down_changes_its_own_shards_alone(tmp_path: Path, what: str) -> None:
-    rows = crowd(each=40)
+@pytest.fixture(scope="module")
+def of_two_sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[list[Row]], Path]:
+    """Rows, and the folder of their plan, for reading alone."""
+    rows, folder = crowd(each=40), tmp_path_factory.mktemp("sources")
     for n in range(0, len(rows[2]), 9):
         rows[2][n] |= {"source": "b", "key": rows[2][n]["key"].replace("a-", "b-")}
-    before = make_all(tmp_path / "edited", rows, config(2))
+    make_all(folder, rows, config(2))
+    return rows, folder / "plan"
+
+
+@pytest.mark.parametrize("what", ["key", "sha256", "source"])
+def test_what_is_taken_down_changes_its_own_shards_alone(
+    of_two_sources: tuple[list[list[Row]], Path], tmp_path: Path, what: str
+) -> None:
+    rows, planned = of_two_sources
+    edited = str(shutil.copytree(planned, tmp_path / "edited" / "plan"))
+    before = read(edited)
     chosen = [r[what] for r in before["selected"][::40]] if what != "source" else ["b"]
     table = [{"what": what, "value": value, "why": "asked for"} for value in chosen]
     gone = TakenDown(pa.Table.from_pylist(table, schema=SCHEMA))
     job = job_of(tmp_path / "remade", rows, config(2))
     plan.make_plan(replace(job, taken_down=gone))
-    edited = str(tmp_path / "edited" / "plan")
     count = take_out(edited, gone, job.pack, job.seed)
     assert tables_of(tmp_path / "edited") == tables_of(tmp_path / "remade")
     assert tables.facts(edited) == tables.facts(job.folder)

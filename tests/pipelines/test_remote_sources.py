@@ -167,11 +167,13 @@ def test_faults_of_a_store_change_nothing(
 
 
 def test_a_unit_waits_for_a_busy_store_and_fails_where_it_is_refused(
-    made: Made, slow_s3: SlowStore
+    made: Made, slow_s3: SlowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(patience, "FIRST_S", 0.05)
+    monkeypatch.setattr(patience, "LONGEST_S", 0.1)
     _, remote = made
     unit = max(remote.units(), key=lambda unit: unit.bytes)
-    slow_s3.faults(busy_s=1.0)
+    slow_s3.faults(busy_s=0.5)
     assert len(list(remote.read(unit))) > 0
     slow_s3.faults(denied=1)
     with pytest.raises(PermissionError, match="AWS_ACCESS_KEY_ID"):

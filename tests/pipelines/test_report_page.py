@@ -7,6 +7,8 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +38,47 @@ def chromium() -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture
-def opened(chromium: Any, corpus: Corpus) -> Iterator[Any]:
-    """The page from disk without network; nothing may be asked for elsewhere or complained of."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
-    shown = context.new_page()
-    wrong: list[str] = []
-    shown.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    shown.on("pageerror", lambda error: wrong.append(str(error)))
-    shown.on(
-        "request",
-        lambda asked: None if asked.url.startswith(("file:", "data:")) else wrong.append(asked.url),
+@dataclass(frozen=True)
+class Tab:
+    """A tab without network; `wrong` is what it asked for elsewhere or complained of."""
+
+    page: Any
+    wrong: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def tab(chromium: Any) -> Tab:
+    """One for all tests: with each tab this browser opens more that nobody sees."""
+    tab = Tab(chromium.new_context(offline=True).new_page())
+    asked = tab.wrong.append
+    tab.page.on("console", lambda said: asked(said.text) if said.type == "error" else None)
+    tab.page.on("pageerror", lambda error: asked(str(error)))
+    tab.page.on(
+        "request", lambda one: None if one.url.startswith(("file:", "data:")) else asked(one.url)
     )
-    shown.goto(corpus.page.as_uri())
-    yield shown
-    context.close()
-    assert not wrong
+    return tab
+
+
+@contextmanager
+def shown_in(tab: Tab, path: Path, width: int, height: int, scheme: str = "light") -> Iterator[Any]:
+    """The page at `path`, from disk and anew; nothing may be wrong with it."""
+    tab.page.set_viewport_size({"width": width, "height": height})
+    tab.page.emulate_media(color_scheme=scheme)
+    tab.page.goto(path.as_uri())
+    yield tab.page
+    tab.page.goto("about:blank")
+    assert not tab.wrong
+
+
+@pytest.fixture
+def opened(tab: Tab, corpus: Corpus) -> Iterator[Any]:
+    with shown_in(tab, corpus.page, 1400, 1000) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def as_built(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Counter[str]:
+    return replanned(corpus, tmp_path_factory.mktemp("planned"))
 
 
 def replanned(corpus: Corpus, folder: Path, *flags: str) -> Counter[str]:
@@ -84,7 +111,7 @@ def trial_counts(shown: Any) -> Counter[str]:
 @needs_chromium
 @pytest.mark.parametrize("setting", ["min_clarity", "max_aspect", "min_side_px"])
 def test_a_dragged_threshold_counts_as_a_plan_would(
-    opened: Any, corpus: Corpus, tmp_path: Path, setting: str
+    opened: Any, corpus: Corpus, as_built: Counter[str], tmp_path: Path, setting: str
 ) -> None:
     card = opened.locator(f"#t-{setting}")
     card.scroll_into_view_if_needed()
@@ -100,42 +127,38 @@ def test_a_dragged_threshold_counts_as_a_plan_would(
     flags = opened.inner_text("#flags")
     assert re.fullmatch(rf"--plan\.{setting} [0-9.]+", flags)
     expected = replanned(corpus, tmp_path, *flags.split())
-    before = replanned(corpus, tmp_path / "before")
-    assert expected != before
+    assert expected != as_built
     assert trial_counts(opened) == expected
 
 
 @needs_chromium
 def test_a_sample_says_how_sure_it_is_and_is_right_about_it(
-    chromium: Any, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tab: Tab,
+    corpus: Corpus,
+    as_built: Counter[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(strata, "ROWS", 24)
     out = tmp_path / "corpus"
     shutil.copytree(corpus.folder, out)
     (out / "report" / "index.html").unlink()
     assert run(corpus.config, out, *FLAGS) == 0
-    shown = chromium.new_page()
-    shown.goto((out / "report" / "index.html").as_uri())
-    before, after = (
-        replanned(corpus, tmp_path / n, "--plan.min_clarity", n) for n in ("0.3", "0.6")
-    )
-    planned = shown.evaluate(
-        "Object.fromEntries(Object.entries(Trial.planned).map(([n, c]) => [n, [c.count, c.half]]))"
-    )
-    # What the plan decided is counted, not guessed.
-    assert {name: (round(n), half) for name, (n, half) in planned.items()} == {
-        name: (n, 0) for name, n in before.items()
-    }
-    shown.evaluate("Trial.set('min_clarity', 0.6)")
-    shown.wait_for_selector("#whatif:not([hidden])")
-    now = shown.evaluate(
-        "Object.fromEntries(Object.entries(Trial.now()).map(([n, c]) => [n, [c.count, c.half]]))"
-    )
-    kept, half = now["kept general"]
-    assert 0 < half < 20 and abs(kept - after["kept general"]) <= half
-    assert now["too_small"] == [after["too_small"], 0]
-    assert "±" in shown.inner_text("#trial-kept")
-    shown.close()
+    after = replanned(corpus, tmp_path / "after", "--plan.min_clarity", "0.6")
+    counts = "Object.fromEntries(Object.entries({}).map(([n, c]) => [n, [c.count, c.half]]))"
+    with shown_in(tab, out / "report" / "index.html", 1280, 720) as shown:
+        planned = shown.evaluate(counts.format("Trial.planned"))
+        # What the plan decided is counted, not guessed.
+        assert {name: (round(n), half) for name, (n, half) in planned.items()} == {
+            name: (n, 0) for name, n in as_built.items()
+        }
+        shown.evaluate("Trial.set('min_clarity', 0.6)")
+        shown.wait_for_selector("#whatif:not([hidden])")
+        now = shown.evaluate(counts.format("Trial.now()"))
+        kept, half = now["kept general"]
+        assert 0 < half < 20 and abs(kept - after["kept general"]) <= half
+        assert now["too_small"] == [after["too_small"], 0]
+        assert "±" in shown.inner_text("#trial-kept")
 
 
 @needs_chromium
@@ -296,15 +319,12 @@ def test_rendered_pages_show_the_boxes_of_their_characters(opened: Any) -> None:
 
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone_and_follows_the_system(chromium: Any, corpus: Corpus, scheme: str) -> None:
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    shown = context.new_page()
-    shown.goto(corpus.page.as_uri())
-    assert shown.evaluate("document.documentElement.scrollWidth") == 390
-    assert shown.evaluate("document.documentElement.dataset.theme") == scheme
-    shown.click("#theme")
-    assert shown.evaluate("document.documentElement.dataset.theme") != scheme
-    context.close()
+def test_it_fits_a_phone_and_follows_the_system(tab: Tab, corpus: Corpus, scheme: str) -> None:
+    with shown_in(tab, corpus.page, 390, 844, scheme) as shown:
+        assert shown.evaluate("document.documentElement.scrollWidth") == 390
+        assert shown.evaluate("document.documentElement.dataset.theme") == scheme
+        shown.click("#theme")
+        assert shown.evaluate("document.documentElement.dataset.theme") != scheme
 
 
 def test_the_same_corpus_gives_the_same_page(corpus: Corpus, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipelines.planning import rules
@@ -54,14 +55,12 @@ def random_rows(count: int, seed: int) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
-    floats = ", ".join(f"{name} FLOAT" for name in (*SCORES, "chars_est", "max_chars_per_256_tile"))
-    db.execute(
-        "CREATE TABLE rows (id INTEGER, content VARCHAR, width INTEGER, height INTEGER,"
-        f" ink_cells UTINYINT[], {floats})"
-    )
-    names = [line[0] for line in db.execute("DESCRIBE rows").fetchall()]
-    marks = ", ".join("?" for _ in names)
-    db.executemany(f"INSERT INTO rows VALUES ({marks})", [[r[n] for n in names] for r in rows])
+    floats = {name: pa.float32() for name in (*SCORES, "chars_est", "max_chars_per_256_tile")}
+    whole = {name: pa.int32() for name in ("id", "width", "height")}
+    others = {"content": pa.string(), "ink_cells": pa.list_(pa.uint8())}
+    given = pa.Table.from_pylist(rows, schema=pa.schema(whole | others | floats))
+    db.register("given", given)
+    db.execute("CREATE TABLE rows AS FROM given")
     return db
 
 

@@ -92,6 +92,7 @@ def test_a_flat_folder_is_cut_into_ranges(
     assert (len(set(asked)) > 3) == few
 
 
+@pytest.mark.parametrize("asked", [7], indirect=True)
 def test_after_a_change_of_the_store_the_new_one_is_listed(bucket: str, asked: list[str]) -> None:
     assert len(list(find_files(f"{bucket}/in/0*"))) == len(FLAT)
     before = os.environ["AWS_ENDPOINT_URL"]

@@ -20,6 +20,8 @@ from tests.pipelines.reading import assert_fetch_gives_the_same, read_all, slugs
 from vae_corpus.demo import DemoInputs
 from vae_corpus.pictures.decode import Decoded, Limits, decode
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 
 @pytest.fixture(scope="module")
 def folder(demo: DemoInputs, tmp_path_factory: pytest.TempPathFactory) -> Path:

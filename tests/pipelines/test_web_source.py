@@ -24,6 +24,8 @@ needs_warc = pytest.mark.skipif(
     importlib.util.find_spec("warcio") is None, reason="warcio is not installed"
 )
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 
 @pytest.fixture(scope="session")
 def fonts(shared: Path) -> tuple[str, ...]:

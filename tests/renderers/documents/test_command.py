@@ -13,12 +13,15 @@ from PIL import Image
 
 from renderers.documents.__main__ import main
 from tests.characters import words_of, wrapped
+from tests.forked import children_are_forked
 from tests.pictures import tree
 from tests.pipelines import pdfs
 from vae_corpus import settings
 from vae_corpus.demo import DemoInputs
 
 SIZE = (560, 700)
+
+pytestmark = pytest.mark.usefixtures("forked_children")
 
 
 def paper(seed: int) -> bytes:
@@ -40,11 +43,33 @@ def papers(tmp_path: Path) -> Path:
     return write_papers(tmp_path / "papers")
 
 
+BROKEN = {
+    "broken.pdf": b"%PDF-1.4 and then nothing",
+    "empty.pdf": b"",
+    "broken.epub": b"no archive",
+    "strange.docx": b"no archive",
+}
+TILED = ("--tile", "128", "--format", "webp", "--preview")
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of these papers, with a preview."""
-    root = tmp_path_factory.mktemp("drawn")
-    assert run(write_papers(root / "papers"), "--out", root / "out", "--preview") == 0
+    return drawn_with(tmp_path_factory.mktemp("drawn"), "--preview")
+
+
+@pytest.fixture(scope="module")
+def tiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiles of them, among broken documents."""
+    return drawn_with(tmp_path_factory.mktemp("tiled"), *TILED, broken=True)
+
+
+def drawn_with(root: Path, *flags: str, broken: bool = False) -> Path:
+    papers = write_papers(root / "papers")
+    for name, data in BROKEN.items() if broken else ():
+        (papers / name).write_bytes(data)
+    with children_are_forked():
+        assert run(papers, "--out", root / "out", *flags) == 0
     return root / "out"
 
 
@@ -80,39 +105,41 @@ def test_pages_have_a_picture_and_a_label_each(drawn: Path) -> None:
         assert label["page"]["renderer"].startswith("pdfium")
 
 
-def test_names_are_unique_and_have_no_dots(papers: Path, tmp_path: Path) -> None:
-    # All of these would be a_b.
-    for name in ("a b.pdf", "a.b.pdf", "a,b.pdf", "..a...b.pdf"):
-        (papers / name).write_bytes(paper(3))
-    out = tmp_path / "out"
-    assert run(papers, papers / "a b.pdf", papers / "more" / "paper.pdf", "--out", out) == 0
-    names = [path.stem for path in out.glob("*.png")]
-    # Eight in the folder, and two that are named again.
-    assert len(names) == 10
-    assert not any("." in name or " " in name or "/" in name for name in names)
-
-
-@pytest.mark.parametrize(("low", "high"), [(10, 10), (20.5, 24)])
-def test_the_median_letter_has_a_size_of_the_range(
-    papers: Path, tmp_path: Path, low: float, high: float
-) -> None:
-    out = tmp_path / "out"
-    assert run(papers, "--glyph_px", f"{low}-{high}", "--out", out) == 0
+def assert_median(out: Path, low: float, high: float) -> None:
     for label in labels(out).values():
         sizes = sorted(line["em_px"] for line in label["lines"] for _ in line["text"])
         assert low - 0.05 <= sizes[len(sizes) // 2] <= high + 0.05
 
 
-def test_tiles_are_parts_of_pages(papers: Path, drawn: Path, tmp_path: Path) -> None:
-    tiled = tmp_path / "tiled"
-    assert run(papers, "--out", tiled, "--tile", 128) == 0
+def test_names_are_unique_and_have_no_dots(papers: Path, tmp_path: Path) -> None:
+    # All of these would be a_b.
+    for name in ("a b.pdf", "a.b.pdf", "a,b.pdf", "..a...b.pdf"):
+        (papers / name).write_bytes(paper(3))
+    out = tmp_path / "out"
+    again = (papers / "a b.pdf", papers / "more" / "paper.pdf")
+    assert run(papers, *again, "--glyph_px", "10-10", "--out", out) == 0
+    names = [path.stem for path in out.glob("*.png")]
+    # Eight in the folder, and two that are named again.
+    assert len(names) == 10
+    assert not any("." in name or " " in name or "/" in name for name in names)
+    assert_median(out, 10, 10)
+
+
+def test_the_median_letter_has_a_size_of_the_range(papers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(papers, "--glyph_px", "20.5-24", "--out", out) == 0
+    assert_median(out, 20.5, 24)
+
+
+def test_tiles_are_parts_of_pages(tiled: Path, drawn: Path) -> None:
     found = labels(tiled)
     assert len(found) > 20
     for name, label in found.items():
         page, _, _ = name.rpartition("-x")
         x, y, width, height = label["tile"]
         assert (width, height) == (128, 128) and name == f"{page}-x{x}y{y}"
-        picture, part = (cv2.imread(str(p)) for p in (drawn / f"{page}.png", tiled / f"{name}.png"))
+        whole, tile = drawn / f"{page}.png", tiled / f"{name}.webp"
+        picture, part = (cv2.imread(str(path)) for path in (whole, tile))
         assert picture is not None and part is not None
         assert (picture[y : y + 128, x : x + 128] == part).all()
         # Of 20 characters in 256 x 256 px.
@@ -122,39 +149,30 @@ def test_tiles_are_parts_of_pages(papers: Path, drawn: Path, tmp_path: Path) -> 
                 assert 0 <= x0 <= x1 <= 128 and 0 <= y0 <= y1 <= 128
 
 
-def test_pages_smaller_than_a_tile_are_told(papers: Path, tmp_path: Path) -> None:
+def test_documents_that_give_no_tile_are_told(tmp_path: Path) -> None:
+    small = pdfs.page(pdfs.text(["a line"]), size=(300, 400))
+    pages = {"small": small, "blank": pdfs.page(pdfs.text(["a"]), size=SIZE)}
+    for name, data in (pages | {"broken": BROKEN["broken.pdf"]}).items():
+        (tmp_path / f"{name}.pdf").write_bytes(data)
     out = tmp_path / "out"
-    assert run(papers, "--out", out, "--glyph_px", "6-6", "--tile", 1024) == 1
-    assert labels(out) == {} and set(left_out(out).values()) == {"too_small"}
-    assert len(left_out(out)) == 4
+    # With nothing drawn its exit code is an error's.
+    assert run(tmp_path, "--out", out, "--glyph_px", "12-12", "--tile", 512) == 1
+    assert labels(out) == {}
+    assert left_out(out) == {
+        "small_pdf-p0001": "too_small",
+        "blank_pdf-p0001": "no_text",
+        "broken_pdf": "broken_document",
+    }
 
 
-def test_pages_without_text_give_no_tile_and_are_told(tmp_path: Path) -> None:
-    (tmp_path / "a.pdf").write_bytes(pdfs.page(pdfs.text(["a"]), size=SIZE))
-    out = tmp_path / "out"
-    assert run(tmp_path / "a.pdf", "--out", out, "--tile", 128) == 1
-    assert left_out(out) == {"a_pdf-p0001": "no_text"}
-
-
-@pytest.mark.parametrize("flags", [[], ["--tile", "256", "--format", "webp"]])
-def test_the_same_bytes_with_any_number_of_workers(
-    papers: Path, tmp_path: Path, flags: list[str]
+def test_the_same_bytes_wherever_documents_lie_with_any_number_of_workers(
+    tiled: Path, tmp_path: Path
 ) -> None:
-    (papers / "broken.pdf").write_bytes(b"%PDF-1.4 and then nothing")
-    made = []
-    for workers in (1, 2):
-        out = tmp_path / f"{workers}"
-        assert run(papers, "--out", out, "--workers", workers, *flags) == 0
-        made.append(tree(out))
-    assert made[0] == made[1] and len(made[0]) > 8
+    again = drawn_with(tmp_path / "elsewhere", *TILED, "--workers", "2", broken=True)
+    assert tree(again) == tree(tiled) and len(tree(tiled)) > 40
 
 
-def test_the_same_bytes_again_wherever_documents_lie_and_others_with_another_seed(
-    papers: Path, drawn: Path, tmp_path: Path
-) -> None:
-    papers = papers.rename(tmp_path / "elsewhere")
-    assert run(papers, "--out", tmp_path / "again", "--preview") == 0
-    assert tree(tmp_path / "again") == tree(drawn)
+def test_another_seed_gives_others(papers: Path, drawn: Path, tmp_path: Path) -> None:
     assert run(papers, "--out", tmp_path / "other", "--preview", "--seed", 1) == 0
     assert tree(tmp_path / "other") != tree(drawn)
 
@@ -175,10 +193,8 @@ def test_typeset_documents_are_the_same_with_any_number_of_workers(
 def test_what_gives_no_page_is_listed_with_a_reason(
     papers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (papers / "broken.pdf").write_bytes(b"%PDF-1.4 and then nothing")
-    (papers / "empty.pdf").write_bytes(b"")
-    (papers / "broken.epub").write_bytes(b"no archive")
-    (papers / "strange.docx").write_bytes(b"no archive")
+    for name, data in BROKEN.items():
+        (papers / name).write_bytes(data)
     out = tmp_path / "out"
     assert run(papers, "--out", out) == 0
     found = left_out(out)
@@ -189,14 +205,8 @@ def test_what_gives_no_page_is_listed_with_a_reason(
     assert "left out, empty: 1" in said and "4 pages of 8 documents" in said
 
 
-def test_nothing_drawn_is_an_exit_code(tmp_path: Path) -> None:
-    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4 and then nothing")
-    assert run(tmp_path / "a.pdf", "--out", tmp_path / "out") == 1
-    assert left_out(tmp_path / "out") == {"a_pdf": "broken_document"}
-
-
 def test_a_tar_holds_all_and_is_whole(papers: Path, tmp_path: Path) -> None:
-    (papers / "broken.pdf").write_bytes(b"%PDF-1.4 and then nothing")
+    (papers / "broken.pdf").write_bytes(BROKEN["broken.pdf"])
     out = tmp_path / "out.tar"
     assert run(papers, "--out", out, "--preview") == 0
     with tarfile.open(out) as tar:

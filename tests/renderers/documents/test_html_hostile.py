@@ -163,21 +163,17 @@ def test_no_file_outside_its_folder_is_shown(chromium: Browser, tmp_path: Path) 
 
 
 def test_a_page_that_never_ends_is_given_up_and_the_next_is_drawn(chromium: Browser) -> None:
-    begun = time.monotonic()
-    with pytest.raises(DocumentFault) as fault:
-        show(chromium, "<script>while(1){}</script>", javascript=True, timeout_s=1.5)
-    assert fault.value.slug == "page_timeout"
-    assert time.monotonic() - begun < 6
+    before = open_html(b"<p>text", resources=None, recipe=RECIPE, browser=chromium)
+    with closing(before):
+        first = before.render(0, look(16), Limits())
+        begun = time.monotonic()
+        with pytest.raises(DocumentFault) as fault:
+            show(chromium, "<script>while(1){}</script>", javascript=True, timeout_s=0.7)
+        assert fault.value.slug == "page_timeout"
+        assert time.monotonic() - begun < 5
+        # A document outlives the browser that drew it.
+        assert (before.render(0, look(16), Limits()).rgb == first.rgb).all()
     assert show(chromium, "<p>next").characters.text == "next"
-
-
-def test_a_document_outlives_the_browser_that_drew_it(chromium: Browser) -> None:
-    document = open_html(b"<p>text", resources=None, recipe=RECIPE, browser=chromium)
-    with closing(document):
-        first = document.render(0, look(16), Limits())
-        with pytest.raises(DocumentFault):
-            show(chromium, "<script>while(1){}</script>", javascript=True, timeout_s=1.5)
-        assert (document.render(0, look(16), Limits()).rgb == first.rgb).all()
 
 
 def test_a_crash_is_told_and_the_next_is_drawn(chromium: Browser) -> None:
@@ -193,13 +189,13 @@ def test_a_crash_is_told_and_the_next_is_drawn(chromium: Browser) -> None:
 @pytest.mark.parametrize(
     "html",
     [
-        "<div>" * 20_000 + "deep",
+        "<div>" * 5_000 + "deep",
         "<div style='height:900000000px'></div><p>far",
         "<canvas width=32000 height=32000 style='width:99999999px;height:99999999px'></canvas>",
         "<p style='font-size:99999999px'>huge",
         "<p style='zoom:1e-9'>tiny",
         "<table>" * 2000 + "<tr><td>cell",
-        "<iframe src='/index.html'></iframe>" * 50,
+        "<iframe src='/index.html'></iframe>" * 20,
         "<style>p{content-visibility:auto;animation:a 1s infinite}@keyframes a{to{margin:9px}}"
         "</style><p>text" * 50,
         "<meta http-equiv=refresh content=0><p>again",
@@ -234,7 +230,7 @@ def test_the_browser_dies_with_the_process_that_started_it(font_folder: Path) ->
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as child:
         assert child.stdout is not None
         pid = int(child.stdout.readline())
-        time.sleep(1)
+        time.sleep(0.3)
         assert _alive(pid)
         child.kill()
     for _ in range(100):
