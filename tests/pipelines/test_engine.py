@@ -29,15 +29,15 @@ def tasks(*payloads: Any) -> list[Task]:
 
 
 @pytest.fixture(scope="module")
-def _pool() -> Iterator[Engine]:
+def pool() -> Iterator[Engine]:
     with engine.start(EngineSettings(workers=2, attempts=2, task_timeout_s=20)) as started:
         yield started
 
 
 @pytest.fixture
-def pool(_pool: Engine) -> Iterator[Engine]:
-    yield _pool
-    _pool.dismiss()
+def free_node(pool: Engine) -> None:
+    """The node of `pool`, whose CPUs are for an engine beside it."""
+    pool.dismiss()
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_workers_stay_for_the_next_run_without_what_they_had_loaded(pool: Engine
 
 
 @pytest.mark.slow
-def test_workers_with_another_share_of_the_node_are_new(pool: Engine) -> None:
+def test_workers_with_another_share_of_the_node_are_new(free_node: None) -> None:
     beside = Engine(EngineSettings(workers=1), watch=UNWATCHED, embedded=True)
     pids = []
     for cpus in (1, 1, 2):
@@ -255,7 +255,7 @@ def test_work_that_cannot_load_stops_at_once(where: str, request: pytest.Fixture
         request.getfixturevalue(where).run(tasks(1, 2), _make_nothing)
 
 
-def test_a_hanging_task_is_stopped_and_the_others_go_on(pool: Engine) -> None:
+def test_a_hanging_task_is_stopped_and_the_others_go_on(free_node: None) -> None:
     # Less than a worker takes to start and to load its work.
     short = Engine(EngineSettings(workers=2, attempts=1, task_timeout_s=1), watch=UNWATCHED)
     stats, outcome = run(short, tasks(0, 120, 0), _make_slow_to_load)
@@ -263,19 +263,19 @@ def test_a_hanging_task_is_stopped_and_the_others_go_on(pool: Engine) -> None:
     assert [failure.slug for failure in outcome.failures] == ["timeout"]
 
 
-def test_a_task_that_kills_its_worker_twice_is_tried_with_care(pool: Engine) -> None:
+def test_a_task_that_kills_its_worker_twice_is_tried_with_care(free_node: None) -> None:
     three = Engine(EngineSettings(workers=1, attempts=3), watch=UNWATCHED)
     stats, outcome = run(three, tasks("x"), _make_dies, make_careful=_make_careful)
     assert stats == {"0": {"careful": "x"}} and not outcome.failures
 
 
-def test_a_worker_that_fits_on_no_machine_ends_the_run_at_once(pool: Engine) -> None:
+def test_a_worker_that_fits_on_no_machine_ends_the_run_at_once(free_node: None) -> None:
     large = EngineSettings(cpus_per_worker=1000)
     with pytest.raises(EngineError, match="each asks for 1000 CPU on one node; nodes: 1 with"):
         Engine(large, watch=UNWATCHED, embedded=True).run(tasks(1), _make_double)
 
 
-def test_tired_workers_are_replaced(pool: Engine) -> None:
+def test_tired_workers_are_replaced(free_node: None) -> None:
     tired = Engine(EngineSettings(workers=1, tasks_per_worker=2), watch=UNWATCHED)
     stats, _ = run(tired, tasks(*range(6)), _make_pid)
     assert len({found["pid"] for found in stats.values()}) == 3
