@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from skimage import data
-from sklearn.datasets import load_sample_image
 
 from benchmarks.alignment import PretrainedFeatures, align, judge
+from tests.vae_training.photographs import photograph
 from vae_corpus.curriculum import LossWeights
 from vae_training.model import build
 from vae_training.model.pixels import to_model
@@ -28,7 +27,7 @@ def crops(
 
 
 def test_features_are_those_of_the_positions_of_the_latent() -> None:
-    features, x = PretrainedFeatures(), next(crops([data.astronaut()], 1, 2, px=64))
+    features, x = PretrainedFeatures(), next(crops([photograph("astronaut.png")], 1, 2, px=64))
     whole = features(x, (4, 4))
     assert whole.shape == (2, 16, features.width)
     other = x.clone()
@@ -39,7 +38,7 @@ def test_features_are_those_of_the_positions_of_the_latent() -> None:
 
 def test_aligned_latents_are_nearer_to_real_features_at_a_bounded_cost() -> None:
     torch.set_num_threads(1)
-    seen = [load_sample_image("china.jpg"), data.coffee(), data.chelsea()]
+    seen = [photograph(name) for name in ("china.jpg", "coffee.png", "chelsea.png")]
     (held,) = crops(seen, 1, 64, seed=1)
     found = {}
     blocks = torch.cat([fold(x, 16).transpose(0, 1).flatten(1) for x in crops(seen, 40, 8)], dim=1)
