@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.gpu.plan import Cell, Setup
+from vae_corpus import imports
 
 _START_S = 300.0
 _END_S = 3.0
@@ -81,9 +82,10 @@ def _serve(pipe: Connection, device: str, options: dict[str, Any]) -> None:
     from benchmarks.gpu.standin import ensure_diffusers
 
     diffusers = ensure_diffusers(options.pop("stand_in"))
-    import torch
+    with imports.quick():
+        import torch
 
-    from benchmarks.gpu.cells import Bench
+        from benchmarks.gpu.cells import Bench
 
     bench = Bench(device, **options)
     gpu = device == "cuda"

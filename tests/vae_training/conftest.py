@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import tarfile
@@ -28,11 +27,6 @@ from vae_training.trainer import Outcome
 
 # As many as the small tensors of these tests need; more wait for each other on a busy machine.
 torch.set_num_threads(1)
-
-
-def pytest_collection_finish() -> None:
-    """What is imported by now stays: to look for garbage in it takes longer than many a test."""
-    gc.freeze()
 
 
 def picture(width: int, height: int, *parts: str | int) -> NDArray[np.uint8]:

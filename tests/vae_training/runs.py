@@ -48,14 +48,9 @@ _SETTINGS: dict[str, Any] = {
 }
 # The pictures of the corpus as they are, in their buckets.
 WHOLE_PICTURES: dict[str, Any] = {"crop_px": None, "batch_pixels": 2 * 256 * 256}
-# Processes are forked from one that has imported all that a run does: that takes 5 s.
+# Processes are forked from one that has imported all.
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(
-    [
-        *("vae_training.train", "vae_training.assemble"),
-        *("pandas", "transformers.models.auto", "transformers.models.dinov2.modeling_dinov2"),
-    ]
-)
+FORKED.set_forkserver_preload(["tests.vae_training.preloaded"])
 
 
 def know() -> None:
