@@ -21,7 +21,7 @@ from vae_training.model import build
 
 # As phases have them: LPIPS and alignment come and go.
 _LOSSES = [(0.0, 0.0), (1.0, 0.5), (1.0, 0.0), (0.0, 0.5), (1.0, 0.5)]
-_SIZES = [(32, 64), (64, 32), (32, 32)]
+_SIZES = [(16, 32), (32, 16), (16, 16)]
 
 
 def losses(
