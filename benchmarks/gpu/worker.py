@@ -104,8 +104,8 @@ def _serve(pipe: Connection, device: str, options: dict[str, Any]) -> None:
         except EOFError:
             return
         pipe.send(_try(bench, cell, setup))
-        gc.collect()
-        if gpu:
+        if gpu:  # which has no memory to spare for garbage
+            gc.collect()
             with contextlib.suppress(RuntimeError):
                 torch.cuda.empty_cache()
 

@@ -23,6 +23,7 @@ from benchmarks.gpu.worker import Worker
 from vae_training.model import build
 
 TINY: dict[str, Any] = {"model": "tiny", "px": 32, "batch": 1}
+SIDES = [32, 48]
 
 
 def run(out: Path, *more: str, name: str = "gpu_train.json") -> dict[str, Any]:
@@ -39,7 +40,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str
     """
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
         patch.setattr(gpu_train, "_GAIN", 1e9)
-        facts = run(tmp_path_factory.mktemp("whole"), "--name", "other.json", name="other.json")
+        given = ("--px", *map(str, SIDES), "--name", "other.json")
+        facts = run(tmp_path_factory.mktemp("whole"), *given, name="other.json")
     return facts, said.getvalue()
 
 
@@ -56,7 +58,7 @@ def test_every_cell_is_measured_but_those_that_need_a_gpu(
 ) -> None:
     facts, said = whole
     assert facts["skipped"] == [] and facts["device"] == "cpu"
-    planned = list(plan(["tiny"], [32, 64], 1))
+    planned = list(plan(["tiny"], SIDES, 1))
     assert {(c.group, c.step) for c in planned} == {
         (group, step) for group, rows in real.items() for step in rows
     }
