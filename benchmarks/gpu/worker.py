@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.gpu.plan import Cell, Setup
 from vae_corpus import imports
 
+_CONTEXT: Any = multiprocessing.get_context("spawn")
 _START_S = 300.0
 _END_S = 3.0
 
@@ -29,9 +30,8 @@ class Worker:
 
     def start(self, limit_s: float = _START_S) -> dict[str, Any]:
         """Facts about device and libraries; RuntimeError when no process comes up in time."""
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, *self._given))
+        self._pipe, other = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(target=_serve, args=(other, *self._given))
         self._process.start()
         other.close()
         return self._answer(limit_s)

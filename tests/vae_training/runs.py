@@ -48,7 +48,7 @@ _SETTINGS: dict[str, Any] = {
 }
 # The pictures of the corpus as they are, in their buckets.
 WHOLE_PICTURES: dict[str, Any] = {"crop_px": None, "batch_pixels": 2 * 256 * 256}
-# Processes are forked from one that has imported all.
+# Processes are forked from one that has imported all and knows the smallest model.
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["tests.vae_training.preloaded"])
 
@@ -210,7 +210,6 @@ def _command(
     with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    know()
     before()
     sys.exit(main(arguments))
 

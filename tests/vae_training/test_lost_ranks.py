@@ -24,7 +24,6 @@ from tests.vae_training.runs import (
     assert_close,
     assert_same_weights,
     command,
-    know,
     losses,
     run,
     steps_done,
@@ -105,7 +104,6 @@ def launch(arguments: list[str], log: Path) -> None:
 
 def mortal(arguments: list[str]) -> None:
     """A rank; the second of them is killed once, in the middle of a step."""
-    know()
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         hit(Path(arguments[arguments.index("--out") + 1]) / "hit", signal.SIGKILL)
     sys.exit(train.main(arguments))
