@@ -13,7 +13,7 @@ _FOLDERS = {".png": ("skimage", "data"), ".jpg": ("sklearn", "datasets/images")}
 
 
 def photograph(name: str) -> NDArray[np.uint8]:
-    """uint8[H, W, 3], e.g. of china.jpg. The packages are located, as their imports take seconds."""
+    """uint8[H, W, 3], e.g. of china.jpg; the packages are only located: they take a second."""
     package, folder = _FOLDERS[Path(name).suffix]
     spec = importlib.util.find_spec(package)
     assert spec and spec.origin, f"{package} is missing"

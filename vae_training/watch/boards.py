@@ -34,7 +34,7 @@ class TensorBoard:
     """Event files in `folder`; events of an earlier process from `first_step` on are hidden."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
-        self._writer = SummaryWriter(str(folder), purge_step=first_step)
+        self._writer: Any = SummaryWriter(str(folder), purge_step=first_step)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         for name, value in values.items():
