@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.forked import children_are_forked
 from tests.ray_cluster import free_port
 from tests.s3_server import pointed_to
 from tests.slow_store import SlowStore, slow_store
+from vae_corpus import imports
 from vae_corpus.demo import DemoInputs, demo_inputs
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not any((ROOT / "filters").rglob("*.nbi")):
         subprocess.run([sys.executable, "-c", _COMPILE], cwd=ROOT, check=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported here stays: to look for garbage in it takes longer than many a test."""
+    with imports.quick():
+        collected = yield
+    gc.freeze()
+    return collected
 
 
 @pytest.fixture(scope="session", autouse=True)

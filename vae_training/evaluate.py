@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from vae_corpus import imports  # noqa: E402
 from vae_corpus import settings as reader  # noqa: E402
 from vae_corpus.progress import clock  # noqa: E402
 from vae_training.evaluation.comparison import markdown  # noqa: E402
@@ -73,11 +74,12 @@ def _main(argv: Sequence[str] | None) -> int:
 
 def _evaluate(settings: EvaluateSettings) -> int:
     # PyTorch takes seconds to import: help and wrong settings are told before.
-    import torch
+    with imports.quick():
+        import torch
 
-    from filters.ocr.engine import OcrUnavailable
-    from vae_training.distributed import join
-    from vae_training.evaluation.run import evaluate
+        from filters.ocr.engine import OcrUnavailable
+        from vae_training.distributed import join
+        from vae_training.evaluation.run import evaluate
 
     if settings.threads:
         torch.set_num_threads(settings.threads)

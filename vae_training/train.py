@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 if __package__ in (None, ""):  # run as a file: this folder must not shadow top-level packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from vae_corpus import imports  # noqa: E402
 from vae_corpus import settings as reader  # noqa: E402
 from vae_corpus.redact import redacted  # noqa: E402
 from vae_training.config import TrainSettings  # noqa: E402
@@ -68,12 +69,13 @@ def _main(argv: Sequence[str] | None) -> int:
         TrainSettings, argv, description="Train an autoencoder on a corpus.", epilog=EPILOG
     )
     # PyTorch takes seconds to import: help and wrong settings are told before.
-    import torch
+    with imports.quick():
+        import torch
 
-    from vae_training.assemble import assemble
-    from vae_training.distributed import join, lost
-    from vae_training.watch.end_of_data import EndOfData
-    from vae_training.watch.nonfinite import NonFiniteLoss
+        from vae_training.assemble import assemble
+        from vae_training.distributed import join, lost
+        from vae_training.watch.end_of_data import EndOfData
+        from vae_training.watch.nonfinite import NonFiniteLoss
 
     if settings.threads:
         torch.set_num_threads(settings.threads)

@@ -113,8 +113,11 @@ class Trainer:
         )
         if self.ranks.first:
             record(self.folder, self.data)
-        journal = self._journal() if self.ranks.first else None
-        self._flops_per_px = training_flops_per_px(self._averaged, self.settings.train)
+        peak = peak_flops(self.ranks.device, self.settings.peak_tflops)
+        journal = self._journal(peak) if self.ranks.first else None
+        self._flops_per_px = 0.0
+        if peak:
+            self._flops_per_px = training_flops_per_px(self._averaged, self.settings.train)
         self._warm_up(journal)
         batches = feed(self._loader.batches(self.state, self.total), self.ranks.device)
         try:
@@ -161,8 +164,7 @@ class Trainer:
             if journal:
                 journal.note(took)
 
-    def _journal(self) -> Journal:
-        peak = peak_flops(self.ranks.device, self.settings.peak_tflops)
+    def _journal(self, peak: float | None) -> Journal:
         return Journal(
             self.folder,
             open_boards(self.folder, self.state.step, self.settings),

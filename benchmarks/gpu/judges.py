@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from typing import Any
 
 import torch
@@ -30,12 +32,18 @@ class Half(nn.Module):
 
 
 def lpips(setup: Setup, device: str) -> Any:
+    judge = copy.deepcopy(_drawn()).to(device)
+    return Half(judge, device) if setup.half_judges else judge
+
+
+@functools.cache
+def _drawn() -> Lpips:
+    """On the CPU, once for all cells: to draw it takes longer than many a cell."""
     judge = Lpips()
     for module in judge.modules():  # weights that neither die out nor explode
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
-    judge = judge.to(device)
-    return Half(judge, device) if setup.half_judges else judge
+    return judge
 
 
 def features(setup: Setup, device: str) -> Features:

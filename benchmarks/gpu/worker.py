@@ -13,7 +13,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.gpu.plan import Cell, Setup
+from vae_corpus import imports
 
+_CONTEXT: Any = multiprocessing.get_context("spawn")
 _START_S = 300.0
 _END_S = 3.0
 
@@ -28,9 +30,8 @@ class Worker:
 
     def start(self, limit_s: float = _START_S) -> dict[str, Any]:
         """Facts about device and libraries; RuntimeError when no process comes up in time."""
-        context = multiprocessing.get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, *self._given))
+        self._pipe, other = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(target=_serve, args=(other, *self._given))
         self._process.start()
         other.close()
         return self._answer(limit_s)
@@ -81,9 +82,10 @@ def _serve(pipe: Connection, device: str, options: dict[str, Any]) -> None:
     from benchmarks.gpu.standin import ensure_diffusers
 
     diffusers = ensure_diffusers(options.pop("stand_in"))
-    import torch
+    with imports.quick():
+        import torch
 
-    from benchmarks.gpu.cells import Bench
+        from benchmarks.gpu.cells import Bench
 
     bench = Bench(device, **options)
     gpu = device == "cuda"
@@ -102,8 +104,8 @@ def _serve(pipe: Connection, device: str, options: dict[str, Any]) -> None:
         except EOFError:
             return
         pipe.send(_try(bench, cell, setup))
-        gc.collect()
-        if gpu:
+        if gpu:  # which has no memory to spare for garbage
+            gc.collect()
             with contextlib.suppress(RuntimeError):
                 torch.cuda.empty_cache()
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from skimage import data
-from sklearn.datasets import load_sample_image
 
 from benchmarks.alignment import PretrainedFeatures, align, judge
+from tests.vae_training.photographs import photograph
 from vae_corpus.curriculum import LossWeights
 from vae_training.model import build
 from vae_training.model.pixels import to_model
@@ -28,7 +27,7 @@ def crops(
 
 
 def test_features_are_those_of_the_positions_of_the_latent() -> None:
-    features, x = PretrainedFeatures(), next(crops([data.astronaut()], 1, 2, px=64))
+    features, x = PretrainedFeatures(), next(crops([photograph("astronaut.png")], 1, 2, px=64))
     whole = features(x, (4, 4))
     assert whole.shape == (2, 16, features.width)
     other = x.clone()
@@ -39,17 +38,17 @@ def test_features_are_those_of_the_positions_of_the_latent() -> None:
 
 def test_aligned_latents_are_nearer_to_real_features_at_a_bounded_cost() -> None:
     torch.set_num_threads(1)
-    seen = [load_sample_image("china.jpg"), data.coffee(), data.chelsea()]
-    (held,) = crops(seen, 1, 64, seed=1)
+    seen = [photograph(name) for name in ("china.jpg", "coffee.png", "chelsea.png")]
+    (held,) = crops(seen, 1, 32, seed=1)
     found = {}
-    blocks = torch.cat([fold(x, 16).transpose(0, 1).flatten(1) for x in crops(seen, 40, 8)], dim=1)
+    blocks = torch.cat([fold(x, 16).transpose(0, 1).flatten(1) for x in crops(seen, 25, 6)], dim=1)
     for reaches in (False, True):
         torch.manual_seed(0)
         model = build("tiny")
         for half in model.halves:
             fit(half.projection, (blocks @ blocks.T).double())
         weights = LossWeights(align=1.0)
-        objective = align(model, crops(seen, 40, 8), reaches=reaches, lr=2e-3, weights=weights)
+        objective = align(model, crops(seen, 25, 6), reaches=reaches, lr=2e-3, weights=weights)
         found[reaches] = judge(objective, held)
     assert found[True]["cosine"] > found[False]["cosine"] + 0.05
     assert found[True]["psnr_db"] > found[False]["psnr_db"] - 3.0

@@ -25,31 +25,33 @@ Opener = Callable[[Path], Any]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as running:
-        yield running
-
-
-@pytest.fixture
-def opened(chromium: Any) -> Iterator[Opener]:
-    """Opens pages without network; nothing may be asked for elsewhere or complained of."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
+def tab() -> Iterator[tuple[Any, list[str]]]:
+    """A tab of Chromium without network, and what is wrong in it."""
     wrong: list[str] = []
-
-    def look_at(out: Path) -> Any:
-        shown = context.new_page()
-        shown.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.on(
+    with browser() as chromium:
+        context = chromium.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
+        tab = context.new_page()
+        tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on(
             "request",
             lambda asked: None if asked.url.startswith(("file:", "data:")) else wrong.append("net"),
         )
-        shown.on("dialog", lambda dialog: wrong.append("a dialog"))
+        tab.on("dialog", lambda dialog: wrong.append("a dialog"))
+        yield tab, wrong
+
+
+@pytest.fixture
+def opened(tab: tuple[Any, list[str]]) -> Iterator[Opener]:
+    """Opens pages; nothing may be asked for elsewhere or complained of."""
+    shown, wrong = tab
+
+    def look_at(out: Path) -> Any:
         shown.goto((out / "index.html").as_uri())
         return shown
 
     yield look_at
-    context.close()
+    shown.goto("about:blank")
     assert not wrong
 
 

@@ -15,10 +15,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from skimage import data
-from sklearn.datasets import load_sample_image
 
 from tests.vae_training.conftest import encode
+from tests.vae_training.photographs import photograph
 from tests.vae_training.runs import run
 from vae_corpus.words import GENERAL, TEXT_SYNTH
 from vae_training.metrics.psnr import psnr
@@ -29,7 +28,9 @@ from vae_training.model.skip import grow, shrink
 PX = 256
 SEEN = "a latent keeps what its decoder can use; the rest is noise, and 0123456789 signs of it. "
 UNSEEN = "JUDGE by Quick Brown Foxes: 87% jumped over (lazy) dogs & wizards! Vexing, no? "
-RECIPE = {"model": "tiny", "crop_px": 64, "batch_pixels": 4 * 64 * 64, "lr": 1e-3}
+STEPS = 120
+BATCH, CROP_PX = 6, 32
+RECIPE = {"model": "tiny", "crop_px": CROP_PX, "batch_pixels": BATCH * CROP_PX**2, "lr": 1.5e-3}
 
 Picture = NDArray[np.uint8]
 
@@ -38,14 +39,14 @@ def page(text: str, em_px: int, ink: int, paper: int) -> Picture:
     image = Image.new("L", (PX, PX), paper)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(em_px)
     for line, top in enumerate(range(4, PX, round(1.4 * em_px))):
-        draw.text((4 - 9 * line, top), text * 6, fill=ink, font=font)
+        draw.text((4 - 9 * line, top), text * 2, fill=ink, font=font)
     return np.asarray(image.convert("RGB"))
 
 
-def windows(photograph: Picture) -> list[Picture]:
-    tall, wide = (side - PX for side in photograph.shape[:2])
+def windows(whole: Picture) -> list[Picture]:
+    tall, wide = (side - PX for side in whole.shape[:2])
     places = [(tall * y // 2, wide * x // 3) for y in range(3) for x in range(4)]
-    return [photograph[y : y + PX, x : x + PX] for y, x in places]
+    return [whole[y : y + PX, x : x + PX] for y, x in places]
 
 
 def samples(kind: str, pictures: list[Picture]) -> list[dict[str, object]]:
@@ -68,13 +69,13 @@ def samples(kind: str, pictures: list[Picture]) -> list[dict[str, object]]:
 def trained(tmp_path_factory: pytest.TempPathFactory, write: SimpleNamespace) -> Path:
     folder = tmp_path_factory.mktemp("learning")
     pages = [page(SEEN, em, ink, 255) for em in (9, 11, 13, 15) for ink in (0, 40, 80)]
-    seen = [load_sample_image("china.jpg"), data.astronaut(), data.coffee(), data.chelsea()]
-    pictures = [window for photograph in seen for window in windows(photograph)]
+    seen = ("china.jpg", "astronaut.png", "coffee.png", "chelsea.png")
+    pictures = [window for name in seen for window in windows(photograph(name))]
     write.shard(folder, GENERAL, PX, samples(GENERAL, pictures))
     write.shard(folder, TEXT_SYNTH, PX, samples(TEXT_SYNTH, pages))
     both = {GENERAL: 1.0, TEXT_SYNTH: 1.0}
-    write.curriculum(folder, [write.phase("both", kinds=both, samples=4 * 180)])
-    outcome = run(folder, folder / "run", steps=180, skip_samples=1024, **RECIPE)
+    write.curriculum(folder, [write.phase("both", kinds=both, samples=BATCH * STEPS)])
+    outcome = run(folder, folder / "run", steps=STEPS, skip_samples=512, **RECIPE)
     assert outcome.model is not None
     return outcome.model
 
@@ -85,7 +86,7 @@ def gains(model: Autoencoder) -> dict[str, float]:
     pages = [page(UNSEEN, em, ink, 240) for em in (10, 12, 14) for ink in (20, 60)]
     found = {}
     for name, pictures in (
-        ("photograph", windows(load_sample_image("flower.jpg"))),
+        ("photograph", windows(photograph("flower.jpg"))[::2]),
         ("pages", pages),
     ):
         x = to_model(torch.from_numpy(np.stack(pictures)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -23,7 +24,6 @@ from tests.vae_training.runs import (
     assert_close,
     assert_same_weights,
     command,
-    know,
     losses,
     run,
     steps_done,
@@ -31,10 +31,11 @@ from tests.vae_training.runs import (
 from vae_training import train
 from vae_training.model.pixels import to_model
 
-# An image per rank: a hundred steps take seconds.
-_PAIRS: dict[str, Any] = {"batch_pixels": 2 * CROP_PX**2, "batch_multiple": 2}
+# An image per rank.
+_PAIRS: dict[str, Any] = {"batch_pixels": 2 * CROP_PX**2, "batch_multiple": 2, "steps": 12}
 _FLAGS = [word for name, value in _PAIRS.items() for word in (f"--{name}", str(value))]
-_KILLED = 16  # the step of the first life of a rank
+_FLAGS += ["--checkpoint_every", "3"]
+_HIT = 8  # the step of the first life of a rank
 
 pytestmark = pytest.mark.slow
 
@@ -43,31 +44,44 @@ pytestmark = pytest.mark.slow
 def alone(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole run of one rank, with the batches of two."""
     out = tmp_path_factory.mktemp("alone")
-    run(corpus, out, steps=None, **_PAIRS)
+    run(corpus, out, **_PAIRS)
     return out
+
+
+def hit(mark: Path, number: signal.Signals) -> None:
+    """`number` comes to the second rank, in the middle of a step, when a checkpoint is there."""
+    steps = itertools.count()
+
+    def struck(pixels: torch.Tensor) -> torch.Tensor:
+        if os.environ["RANK"] == "1" and next(steps) == _HIT:
+            while not any(mark.parent.glob("checkpoints/step-*")):
+                time.sleep(0.01)
+            mark.touch()
+            os.kill(os.getpid(), number)
+        return to_model(pixels)
+
+    trainer_module.to_model = struck
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_rank_that_dies_or_hangs_ends_the_other_which_goes_on_alone(
     corpus: Path, tmp_path: Path, alone: Path, number: signal.Signals
 ) -> None:
-    more = [*_FLAGS, "--checkpoint_every", "3", "--timeout_s", "5"]
-    pair = Forked(tmp_path / "log", command(corpus, tmp_path, *more), world=2)
+    more = [*_FLAGS, "--timeout_s", "5"]
+    mark = tmp_path / "hit"
+    before = functools.partial(hit, mark, number)
+    pair = Forked(tmp_path / "log", command(corpus, tmp_path, *more), world=2, before=before)
     try:
-        saved = tmp_path / "checkpoints"
-        pair.signal_once(lambda: any(saved.glob("step-*")), 1, number)
-        began = time.monotonic()
         said = pair.finish(1, ranks=slice(1))
-        assert time.monotonic() - began < 20
+        assert time.time() - mark.stat().st_mtime < 20
     finally:
         pair.kill()
     (line,) = [line for line in said.splitlines() if "error" in line]
     assert line.startswith("rank 0: error: another rank has ended, or was silent for --timeout_s 5")
     assert f"the same command resumes from the newest checkpoint in {tmp_path}" in line
-    assert "Traceback" not in said and any(saved.glob("step-*"))
-    assert 3 <= steps_done(tmp_path) < steps_done(alone)
-    run(corpus, tmp_path, steps=None, batch_pixels=_PAIRS["batch_pixels"])
-    assert_close(alone, tmp_path, steps_done(alone))
+    assert "Traceback" not in said and steps_done(tmp_path) == _HIT
+    run(corpus, tmp_path, **_PAIRS | {"batch_multiple": 0})
+    assert_close(alone, tmp_path, 12)
 
 
 def launch(arguments: list[str], log: Path) -> None:
@@ -90,16 +104,8 @@ def launch(arguments: list[str], log: Path) -> None:
 
 def mortal(arguments: list[str]) -> None:
     """A rank; the second of them is killed once, in the middle of a step."""
-    know()
-    steps = itertools.count()
-
-    def killed(pixels: torch.Tensor) -> torch.Tensor:
-        if next(steps) == _KILLED and os.environ["RANK"] == "1":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return to_model(pixels)
-
     if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-        trainer_module.to_model = killed
+        hit(Path(arguments[arguments.index("--out") + 1]) / "hit", signal.SIGKILL)
     sys.exit(train.main(arguments))
 
 
@@ -107,16 +113,15 @@ def test_torchrun_starts_a_killed_rank_again_and_the_run_is_that_without_the_kil
     corpus: Path, tmp_path: Path
 ) -> None:
     at_once, out = tmp_path / "at once", tmp_path / "out"
-    more = [*_FLAGS, "--steps", "30", "--checkpoint_every", "7"]
     log = tmp_path / "launched.log"
-    process = FORKED.Process(target=launch, args=(command(corpus, out, *more), log))
+    process = FORKED.Process(target=launch, args=(command(corpus, out, *_FLAGS), log))
     process.start()
     process.join(180)
     said = log.read_text()
     assert process.exitcode == 0, said
     assert "torchrun has started this run again, 1 times so far\nresuming" in said
     # The second checkpoint may not be written yet when the rank is killed.
-    assert re.search("at step (7|14) of 30", said) and len(losses(out)) == 30
-    Forked(tmp_path / "log", command(corpus, at_once, *more), world=2).finish()
+    assert re.search("at step (3|6) of 12", said) and len(losses(out)) == 12
+    Forked(tmp_path / "log", command(corpus, at_once, *_FLAGS), world=2).finish()
     assert losses(out) == losses(at_once)
     assert_same_weights(at_once, out)

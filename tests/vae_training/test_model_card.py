@@ -33,7 +33,7 @@ def test_the_card_of_a_run_names_its_figures(whole: tuple[Path, Outcome]) -> Non
     assert json.loads((out / "data.json").read_text())["corpus_digest"] in said
     assert "| general | 2 | 2 | 64 | 256 x 1 | general x 1 | L1 |" in said
     assert "after 6 steps" in said and "not finished" not in said
-    assert "| `lr` | 0.0001 |" in said
+    assert "| `lr` | 0.0005 |" in said
     assert "those of each channel, over 8 crops of\nthe images of the last phase:" in said
     assert "sources are not known here" in said, "this corpus has no corpus.json"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.vae_training.runs import (
     CROP_PX,
@@ -47,7 +49,11 @@ def test_a_run_leaves_checkpoint_grid_and_model(whole: tuple[Path, Outcome]) -> 
     model = Autoencoder.from_pretrained(out / "model")
     assert len(model.config.latents_mean) == model.config.latent_channels
     assert min(model.config.latents_std) > 0
-    assert list((out / "tensorboard").iterdir())
+    (events,) = (out / "tensorboard").iterdir()
+    board = EventAccumulator(str(events)).Reload()
+    assert [event.step for event in board.Scalars("train/loss")] == list(range(6))
+    (shown,) = board.Images("validation/grid")
+    assert shown.encoded_image_string == (out / "grid.png").read_bytes()
 
 
 def test_the_checkpoint_of_a_run_exports_to_its_model(
@@ -154,11 +160,13 @@ def test_the_rate_of_wide_kernels_is_lower_in_proportion() -> None:
 def test_the_command_says_what_is_off_and_where_to_look(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.main(command(corpus, tmp_path, "--steps", "3")) == 0
+    assert train.main(command(corpus, tmp_path, "--steps", "3", "--peak_tflops", "1e-5")) == 0
     said = capsys.readouterr().out
     assert "align is off by --dino none: phases general, mixed, large ask for it" in said
     assert "lpips is off: no phase asks for it" in said and "held out by key hash" in said
     assert str(tmp_path / "grid.png") in said and "skip alone" in said
+    shares = re.findall(r"MFU ([\d.]+)%", said)
+    assert shares and all(float(share) > 0 for share in shares)
 
 
 @pytest.mark.parametrize(

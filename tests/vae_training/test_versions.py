@@ -44,7 +44,7 @@ def curriculum_bytes() -> bytes:
 
 def checkpoint_bytes() -> bytes:
     """Names and shapes of tensors, keys of the JSON part, and the data that a state stands for."""
-    settings, ranks = TrainSettings(corpus="c"), join("cpu", {})
+    settings, ranks = TrainSettings(corpus="c", lr_fan_in=0), join("cpu", {})
     objective = Objective(build("tiny"), None, None)
     optimizer = make_optimizer(objective, settings)
     for weight in objective.parameters():

@@ -110,7 +110,7 @@ _STILL = Adapter(
 _LTX = dataclasses.replace(_STILL, decode=ways.decode_timed, f=ways.patched_f)
 ADAPTERS: dict[str, Adapter] = {
     OURS: Adapter(
-        encode=ways.encode,
+        encode=ways.encode_mean,
         posterior=ways.posterior,
         decode=ways.decode,
         f=lambda shape: int(shape["f"]),

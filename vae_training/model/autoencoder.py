@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,12 +17,11 @@ hide_broken_torchvision()
 
 from diffusers import ConfigMixin, ModelMixin  # noqa: E402
 from diffusers.configuration_utils import register_to_config  # noqa: E402
-from diffusers.models.autoencoders.vae import (  # noqa: E402
-    DecoderOutput,
-    DiagonalGaussianDistribution,
-)
 from diffusers.models.modeling_outputs import AutoencoderKLOutput  # noqa: E402
 from diffusers.utils.accelerate_utils import apply_forward_hook  # noqa: E402
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDistribution
 
 
 class Autoencoder(ModelMixin, ConfigMixin):
@@ -100,11 +99,11 @@ class Autoencoder(ModelMixin, ConfigMixin):
     def use_tiling(self) -> bool:
         return self.encoder.tiling is not None
 
-    @apply_forward_hook
-    def encode(
-        self, x: Tensor, return_dict: bool = True
-    ) -> AutoencoderKLOutput | tuple[DiagonalGaussianDistribution]:
-        """ValueError when a side is no multiple of f."""
+    def moments(self, x: Tensor) -> Tensor:
+        """Mean and logarithm of the variance of each latent: float[B, 2C, H/f, W/f].
+
+        ValueError when a side is no multiple of f.
+        """
         f = self.config.f
         if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % f or x.shape[3] % f:
             raise ValueError(
@@ -112,8 +111,17 @@ class Autoencoder(ModelMixin, ConfigMixin):
                 f" got {list(x.shape)}: crop or pad it"
             )
         slices = x.split(1) if self.use_slicing else (x,)
-        moments = torch.cat([self.encoder(part) for part in slices])
-        posterior = DiagonalGaussianDistribution(moments)
+        return torch.cat([self.encoder(part) for part in slices])
+
+    @apply_forward_hook
+    def encode(
+        self, x: Tensor, return_dict: bool = True
+    ) -> AutoencoderKLOutput | tuple[DiagonalGaussianDistribution]:
+        """The posterior of each image; errors are those of `moments`."""
+        # It comes with all networks of diffusers, a second of imports: training does without.
+        from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
+        posterior = DiagonalGaussianDistribution(self.moments(x))
         return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
 
     @apply_forward_hook
@@ -132,7 +140,11 @@ class Autoencoder(ModelMixin, ConfigMixin):
             )
         slices = z.split(1) if self.use_slicing else (z,)
         image = torch.cat([self.decoder(part) for part in slices])
-        return DecoderOutput(sample=image) if return_dict else (image,)
+        if not return_dict:
+            return (image,)
+        from diffusers.models.autoencoders.vae import DecoderOutput
+
+        return DecoderOutput(sample=image)
 
     def forward(
         self,

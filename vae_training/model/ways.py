@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 Shape = Mapping[str, Any]
 
 
+def encode_mean(model: Any, x: Tensor) -> Tensor:
+    mean: Tensor = model.moments(x).chunk(2, dim=1)[0]
+    return mean
+
+
 def encode(model: Any, x: Tensor) -> Tensor:
     z: Tensor = model.encode(x).latent_dist.mode()
     return z
@@ -35,7 +40,7 @@ def posterior_plain(model: Any, x: Tensor) -> tuple[Tensor, None]:
 
 
 def decode(model: Any, z: Tensor) -> Tensor:
-    image: Tensor = model.decode(z).sample
+    image: Tensor = model.decode(z, return_dict=False)[0]
     return image
 
 

@@ -10,6 +10,7 @@ import ast
 import inspect
 import symtable
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -47,12 +48,16 @@ class _Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class _Module:
-    """`within` are imported modules of ours; `imports` the origin of every other imported name."""
+    """`within` are imported modules of ours; `imports` the origin of every other imported name.
+
+    `types` are those among them that only annotations need, imported below TYPE_CHECKING.
+    """
 
     name: str
     about: str
     within: tuple[str, ...]
     imports: dict[str, tuple[str, str]]  # name -> module, and name in it; "" for the module itself
+    types: frozenset[str]
     statements: tuple[_Statement, ...]
 
 
@@ -61,7 +66,12 @@ def standalone() -> str:
     modules = list(_modules(f"{_PACKAGE}.autoencoder", set()))
     needed = _needed([s for module in modules for s in module.statements])
     imports = {name: origin for m in modules for name, origin in m.imports.items()}
-    parts = [_HEADER, _imports({imports[name] for name in needed & imports.keys()})]
+    types = needed & {name for m in modules for name in m.types}
+    used = needed | ({"TYPE_CHECKING"} if types else set())
+    parts = [_HEADER, _imports({imports[name] for name in used & imports.keys() - types})]
+    if types:
+        told = _imports({imports[name] for name in types}).strip("\n")
+        parts.append("\nif TYPE_CHECKING:\n" + textwrap.indent(told, "    ") + "\n")
     bound: set[str] = set()
     for module in modules:
         kept = [s for s in module.statements if s.names & needed]
@@ -90,6 +100,7 @@ def _read(name: str) -> _Module:
     lines = source.splitlines()
     within, statements = [], []
     imports: dict[str, tuple[str, str]] = {}
+    types: dict[str, tuple[str, str]] = {}
     tree = ast.parse(source)
     end = 0
     for node in tree.body:
@@ -101,6 +112,10 @@ def _read(name: str) -> _Module:
             imports |= {a.asname or a.name: (str(node.module), _as(a)) for a in node.names}
         elif isinstance(node, ast.Import):
             imports |= {a.name: (a.name, "") for a in node.names}
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for line in node.body:
+                assert isinstance(line, ast.ImportFrom), f"{name} does more than import types"
+                types |= {a.asname or a.name: (str(line.module), _as(a)) for a in line.names}
         elif names := _bound(node):
             text = "\n".join(above).lstrip("\n")
             statements.append(
@@ -116,7 +131,8 @@ def _read(name: str) -> _Module:
         name=name,
         about=ast.get_docstring(tree) or "",
         within=tuple(within),
-        imports=imports,
+        imports=imports | types,
+        types=frozenset(types),
         statements=tuple(statements),
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from vae_training.config import TrainSettings
@@ -34,16 +34,24 @@ class TensorBoard:
     """Event files in `folder`; events of an earlier process from `first_step` on are hidden."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
-        self._writer = SummaryWriter(str(folder), purge_step=first_step)
+        self._writer: Any = SummaryWriter(str(folder), purge_step=first_step)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, path: Path) -> None:
+        # The file as it is: `add_image` would encode its pixels again.
         with Image.open(path) as image:
-            rgb = np.asarray(image.convert("RGB"))
-        self._writer.add_image(name, rgb, step, dataformats="HWC")
+            width, height, planes = *image.size, len(image.getbands())
+        shown = Summary.Image(
+            height=height,
+            width=width,
+            colorspace=planes,
+            encoded_image_string=path.read_bytes(),
+        )
+        summary = Summary(value=[Summary.Value(tag=name, image=shown)])
+        self._writer.file_writer.add_summary(summary, step)
 
     def close(self) -> None:
         self._writer.close()

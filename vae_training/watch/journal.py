@@ -31,7 +31,7 @@ class StepReport:
     """One optimisation step of all ranks; `step_s` includes `wait_s`, the wait for data.
 
     `phases` is their number in the curriculum. `psnr` is the mean of the training images per kind
-    that differ, in dB and finite; `flops` are model FLOPs, as for MFU.
+    that differ, in dB and finite; `flops` are model FLOPs, where MFU is told.
     """
 
     selection: Selection
