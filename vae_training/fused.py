@@ -51,6 +51,7 @@ def block(part: ResidualBlock, x: Tensor) -> Tensor:
     h = F.conv2d(n, part.conv2.weight, padding=1)
     bias = part.conv2.bias
     if isinstance(part.shortcut, nn.Conv2d):
+        assert bias is not None and part.shortcut.bias is not None
         x, bias = F.conv2d(x, part.shortcut.weight), bias + part.shortcut.bias
     out: Tensor = _Add.apply(x, h, bias)
     return out

@@ -264,7 +264,8 @@ class Trainer:
         """Validate the averaged weights; all ranks take part. Returns the path of the grid too."""
         model = self._averaged
         self._update.ema.write_to(model)
-        model.to(self.ranks.device, memory_format=memory_layout(model))
+        layout = memory_layout(model)
+        model.to(self.ranks.device, memory_format=layout)  # type: ignore[call-overload]
         rows = self.data.holdout.validation
         half = self._update.half_precision
         report = validate(model, self.data.shards, rows, self.ranks, half_precision=half)
@@ -305,7 +306,8 @@ class Trainer:
         if self._start is not None and not self.settings.encoder_learns:
             return
         model = self._averaged
-        model.to(self.ranks.device, memory_format=memory_layout(model))
+        layout = memory_layout(model)
+        model.to(self.ranks.device, memory_format=layout)  # type: ignore[call-overload]
         mean, std = latent_statistics(
             model,
             self.data,

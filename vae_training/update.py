@@ -39,7 +39,7 @@ class Update:
         self._sharded = settings.sharding == "fsdp"
         # FSDP2 takes contiguous weights only; activations are channels last all the same.
         layout = torch.contiguous_format if self._sharded else memory_layout(objective)
-        objective.to(ranks.device, memory_format=layout)
+        objective.to(ranks.device, memory_format=layout)  # type: ignore[call-overload]
         for frozen in objective.frozen():
             frozen.to(ranks.device)
         compile_model(objective, settings.compile, ranks.device)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from vae_corpus.pictures.decode import Fault
 from vae_corpus.words import Bucket
@@ -90,7 +90,7 @@ class Report:
 
 @torch.no_grad()
 def validate(
-    model: nn.Module,
+    model: Any,
     shards: Shards,
     rows: dict[str, list[int]],
     ranks: Ranks,

@@ -141,7 +141,7 @@ class Loader:
             # All batches before have been asked for: what only they need may go.
             node = self.rank * self.nodes // self.world
             self.shards.reader.expect(*self.order.coming(state, node, self.nodes))
-            plans = []
+            plans: list[tuple[Selection, list[Place]]] = []
             while state.step < stop and len(plans) < _SELECTED_TOGETHER:
                 chosen = self.order.select(state)
                 plans.append((chosen, self._places(chosen)))

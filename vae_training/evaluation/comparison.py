@@ -185,6 +185,7 @@ def _measured_cells(metrics: Sequence[str], rows: Sequence[Measured]) -> Iterato
 
 
 def _general_cells(row: General) -> list[str]:
+    values: tuple[float | None, ...]
     values = (row.inception_score, row.gfid, row.imagenet_psnr, row.imagenet_ssim)
     values += (row.ffhq_psnr, row.ffhq_ssim)
     return [_number(v, d) for v, d in zip(values, (2, 2, 2, 4, 2, 4), strict=True)]

@@ -68,9 +68,12 @@ def unpack(
     wanted = {mark}
     done = 0
     for shard, members in _by_shard(shards, rows).items():
-        for row, (ext, *places) in members.items():
+        for row, (ext, start, length, label_start, label_length) in members.items():
             kind = shards.groups[shards.group[row]].kind
-            for suffix, offset, size in ((ext, *places[:2]), ("json", *places[2:])):
+            for suffix, offset, size in (
+                (ext, start, length),
+                ("json", label_start, label_length),
+            ):
                 path = folder / kind / f"{shards.key(row)}.{suffix}"
                 wanted.add(path)
                 if not (path.is_file() and path.stat().st_size == size):

@@ -30,10 +30,13 @@ class Features(nn.Module):
     Layers of `model` behind `layer`, counted from 1, are cut off. On a GPU it runs in bf16.
     """
 
-    def __init__(self, model: nn.Module, layer: int) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Any, layer: int) -> None:
         super().__init__()
         model.encoder.layer = model.encoder.layer[:layer]
-        self.model = model.eval().requires_grad_(False)
+        self.model: nn.Module = model.eval().requires_grad_(False)
         self.layer = layer
         self.width: int = model.config.hidden_size
         self.patch: int = model.config.patch_size

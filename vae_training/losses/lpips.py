@@ -25,6 +25,9 @@ _SCALE = (0.458, 0.448, 0.450)
 class Lpips(nn.Module):
     """Perceptual distance of float[B, 3, H, W] in [-1, 1]; H, W >= 16. Frozen."""
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList()
@@ -77,6 +80,7 @@ def load_lpips(trunk: str, linear: Path | None = None) -> Lpips:
             f" {len(convolutions)}: download {TRUNK_URL}"
         )
     for convolution, number in zip(convolutions, numbers, strict=True):
+        assert convolution.bias is not None
         convolution.weight.data.copy_(weights[f"features.{number}.weight"])
         convolution.bias.data.copy_(weights[f"features.{number}.bias"])
     for number, parameter in enumerate(model.linear):

@@ -5,6 +5,8 @@ No KL term and no adversarial one, as the report has it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,16 +32,17 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        autoencoder: nn.Module,
+        autoencoder: Any,
         lpips: Lpips | None,
         features: Features | None,
         *,
         adaptive: float | None = None,
     ) -> None:
         super().__init__()
-        self.autoencoder = autoencoder
+        self.autoencoder: nn.Module = autoencoder
         self.adapter = adapter_of(autoencoder)
         self.adaptive = adaptive
+        self._f = self.adapter.f(autoencoder.config)
         channels = self.adapter.latent_channels(autoencoder.config)
         self.projector = Projector(channels, features.width) if features else None
         # Kept out of the module tree: frozen, so neither saved, nor averaged, nor synchronised.
@@ -63,8 +66,7 @@ class Objective(nn.Module):
         image.
         """
         lpips, features = self._frozen
-        f = self.adapter.f(self.autoencoder.config)
-        rows, columns = window(x.shape[2], x.shape[3], f, draw)
+        rows, columns = window(x.shape[2], x.shape[3], self._f, draw)
         z = self.adapter.encode(self.autoencoder, x)
         aligned = z if features is not None and weights.align else None
         align_weight = None
@@ -84,7 +86,7 @@ class Objective(nn.Module):
                 terms["lpips"] = lpips(colours[:, :, rows, columns], x[:, :, rows, columns])
                 loss = loss + weights.lpips * terms["lpips"]
             if aligned is not None and features is not None and self.projector is not None:
-                part = aligned.float()[:, :, _on_grid(rows, f), _on_grid(columns, f)]
+                part = aligned.float()[:, :, _on_grid(rows, self._f), _on_grid(columns, self._f)]
                 seen = features(x[:, :, rows, columns], (part.shape[2], part.shape[3]))
                 mapped = self.projector(part)
                 terms["mcos"] = margin_cosine(mapped, seen, weights.m_cos)

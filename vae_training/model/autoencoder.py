@@ -33,6 +33,8 @@ class Autoencoder(ModelMixin, ConfigMixin):
     ValueError when the parameters do not fit together.
     """
 
+    config: Any  # for diffusers a dict, but its names are attributes as well
+    config_name: Any  # for diffusers a str in one base, None in the other
     _supports_gradient_checkpointing = True
 
     @register_to_config
@@ -199,6 +201,7 @@ class Autoencoder(ModelMixin, ConfigMixin):
 
     def use_subpixel_convolutions(self, on: bool = True) -> None:
         """Up-sample by four 2x2 convolutions instead of one 3x3: same weights, same result."""
+        module: Any
         for module in self.modules():
             if hasattr(module, "subpixel"):  # not by class: see reach_px
                 module.subpixel = on
@@ -211,6 +214,6 @@ def build(
 
     Given skips replace those of the configuration. ValueError for an unknown name or skip.
     """
-    chosen = {"encoder_skip": encoder_skip, "decoder_skip": decoder_skip}
+    chosen: dict[str, Any] = {"encoder_skip": encoder_skip, "decoder_skip": decoder_skip}
     shape = dataclasses.replace(config(name), **{k: v for k, v in chosen.items() if v})
     return Autoencoder(**dataclasses.asdict(shape))

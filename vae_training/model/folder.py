@@ -110,6 +110,7 @@ def _try(model: Any, folder: str | Path) -> None:
     adapter = adapter_of(model)
     px, channels = adapter.trial_px(model.config), adapter.latent_channels(model.config)
     side = px // adapter.f(model.config)
+    shapes: list[Any]
     try:
         with torch.device("meta"):
             shadow, x = type(model).from_config(model.config), torch.empty(1, 3, px, px)

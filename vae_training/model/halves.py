@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ def reach_px(parts: Iterable[nn.Module], stride: int) -> int:
     return _reach(parts, stride)[0]
 
 
-def _reach(parts: Iterable[nn.Module], stride: int) -> tuple[int, int]:
+def _reach(parts: Iterable[Any], stride: int) -> tuple[int, int]:
     total = 0
     for part in parts:
         if isinstance(part, (nn.Sequential, nn.ModuleList)):
@@ -113,14 +114,16 @@ class Encoder(Half):
         self.conv_out = nn.Conv2d(width, 2 * config.latent_channels, 3, padding=1)
         linear = config.encoder_skip == LINEAR
         self.projection = Encoding(config.f, config.latent_channels) if linear else None
-        if self.conv_out.weight.is_meta:
+        weight, bias = self.conv_out.weight, self.conv_out.bias
+        if weight.is_meta:
             return
+        assert bias is not None
         channels = config.latent_channels
-        nn.init.zeros_(self.conv_out.weight[channels:].data)
-        nn.init.constant_(self.conv_out.bias.data[channels:], _LOG_VARIANCE)
+        nn.init.zeros_(weight[channels:].data)
+        nn.init.constant_(bias.data[channels:], _LOG_VARIANCE)
         if config.encoder_skip in GLOBAL:  # start as the skip alone
-            nn.init.zeros_(self.conv_out.weight.data)
-            nn.init.zeros_(self.conv_out.bias.data[:channels])
+            nn.init.zeros_(weight.data)
+            nn.init.zeros_(bias.data[:channels])
 
     def forward(self, x: Tensor) -> Tensor:
         fine = len(self.levels)
@@ -166,7 +169,8 @@ class Decoder(Half):
                 blocks.append(ResidualBlock(width, multiplier * config.d_dec))
                 width = multiplier * config.d_dec
             if number:
-                blocks.append(Up(width, local))
+                up = Up(width, local)  # the last one makes full resolution
+                blocks.append(up)
             self.levels.append(Level(*blocks))
         self.norm_out = RmsNorm(width)
         self.conv_out = nn.Conv2d(width, 3, 3, padding=1)
@@ -178,11 +182,9 @@ class Decoder(Half):
         if self.conv_out.weight.is_meta:
             return
         if config.decoder_skip in GLOBAL:  # start as the skip alone
-            nn.init.zeros_(self.conv_out.weight)
-            nn.init.zeros_(self.conv_out.bias)
+            _make_zero(self.conv_out)
         if linear:  # and refine its image alone, before coarser levels have learned to help
-            nn.init.zeros_(self.levels[-2][-1].conv.weight)
-            nn.init.zeros_(self.levels[-2][-1].conv.bias)
+            _make_zero(up.conv)
 
     def forward(self, z: Tensor) -> Tensor:
         f, fine = self.config.f, len(self.levels)
@@ -231,3 +233,9 @@ class Decoder(Half):
                 h = h + self.conv_skip(skip)
             h = self._level(h, depth)
         return self.stage(lambda h: self.conv_out(self.norm_out.silu(h)), h, 0)
+
+
+def _make_zero(convolution: nn.Conv2d) -> None:
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.weight)
+    nn.init.zeros_(convolution.bias)

@@ -26,6 +26,7 @@ from vae_training.state.ema import Ema
 # order of samples, crops.
 VERSION = 5
 # A run with another value of these cannot be resumed.
+_FIXED: tuple[str, ...]
 _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
 _FIXED += ("shuffle_shards",)
 # Of settings that runs of this version were begun without.

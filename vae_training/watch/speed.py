@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vae_training.model.adapters import adapter_of
@@ -27,7 +28,7 @@ _PEAK_TFLOPS = (
 _SIDE_PX = 256
 
 
-def training_flops_per_px(model: nn.Module, train: str = "all") -> float:
+def training_flops_per_px(model: Any, train: str = "all") -> float:
     """FLOPs of one forward and backward pass per pixel, where `train` learns, as for `freeze`.
 
     The gradient of weights costs as much as their forward pass, and that of inputs again as much,
