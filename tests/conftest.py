@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from tests.forked import children_are_forked
 from tests.ray_cluster import free_port
 from tests.s3_server import pointed_to
 from tests.slow_store import SlowStore, slow_store
-from vae_corpus import imports
 from vae_corpus.demo import DemoInputs, demo_inputs
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +22,7 @@ _COMPILE = (
     "from filters.scores import Scores; from filters.settings import ScoreSettings;"
     "Scores(ScoreSettings(text=False)).ready()"
 )
-
+_compiling: subprocess.Popen[bytes] | None = None
 
 # What is imported and collected stays: to look for garbage in it takes a third of the time.
 gc.disable()
@@ -46,16 +45,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # Threads of several processes that wait for each other keep all cores busy with waiting.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not any((ROOT / "filters").rglob("*.nbi")):
-        subprocess.run([sys.executable, "-c", _COMPILE], cwd=ROOT, check=False)
+        global _compiling
+        _compiling = subprocess.Popen([sys.executable, "-c", _COMPILE], cwd=ROOT)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """What is imported here stays: to look for garbage in it takes longer than many a test."""
-    with imports.quick():
-        collected = yield
-    gc.freeze()
-    return collected
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished() -> None:
+    """No test begins before all is compiled; both take about as long."""
+    if _compiling:
+        _compiling.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)

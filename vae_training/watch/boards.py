@@ -51,7 +51,7 @@ class TensorBoard:
             encoded_image_string=path.read_bytes(),
         )
         summary = Summary(value=[Summary.Value(tag=name, image=shown)])
-        self._writer.file_writer.add_summary(summary, step)  # type: ignore[attr-defined]
+        self._writer.file_writer.add_summary(summary, step)
 
     def close(self) -> None:
         self._writer.close()
