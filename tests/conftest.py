@@ -4,25 +4,20 @@ import fcntl
 import gc
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import compiled
 from tests.forked import children_are_forked
 from tests.ray_cluster import free_port
 from tests.s3_server import pointed_to
 from tests.slow_store import SlowStore, slow_store
 from vae_corpus.demo import DemoInputs, demo_inputs
 
-ROOT = Path(__file__).parents[1]
-_COMPILE = (
-    "from filters.scores import Scores; from filters.settings import ScoreSettings;"
-    "Scores(ScoreSettings(text=False)).ready()"
-)
-_compiling: subprocess.Popen[bytes] | None = None
+_compiling: list[subprocess.Popen[bytes]] = []
 
 # What is imported and collected stays: to look for garbage in it takes a third of the time.
 gc.disable()
@@ -44,16 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     # Threads of several processes that wait for each other keep all cores busy with waiting.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if not any((ROOT / "filters").rglob("*.nbi")):
-        global _compiling
-        _compiling = subprocess.Popen([sys.executable, "-c", _COMPILE], cwd=ROOT)
+    _compiling.extend(compiled.start())
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished() -> None:
     """No test begins before all is compiled; both take about as long."""
-    if _compiling:
-        _compiling.wait()
+    for process in _compiling:
+        process.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -107,13 +100,14 @@ def demo() -> DemoInputs:
 
 # Files that take longest, mostly waiting: the others run beside them.
 LONG_FILES = (
-    *("test_nodes", "test_stops", "test_careful", "test_cluster", "test_gpu_train", "test_paddle"),
-    *("test_lease", "test_processes", "test_packing", "test_other_user", "test_object_store"),
-    *("test_report_page", "test_extending", "test_engine", "test_train", "test_command"),
-    *("test_html_hostile", "test_partitions", "test_text_twins", "test_job", "test_process"),
-    *("test_html", "test_build", "test_metrics", "test_locales", "test_last_words", "test_pool"),
-    *("test_templates", "test_plan", "test_explain", "test_report_rules", "test_place"),
-    *("test_same_bytes", "test_synth_text", "test_text_density"),
+    *("test_nodes", "test_stops", "test_engine", "test_cluster", "test_careful"),
+    *("test_partitions", "test_pool", "test_lease", "test_other_user", "test_text_twins"),
+    *("test_command", "test_job", "test_paddle", "test_object_store", "test_html_hostile"),
+    *("test_gpu_train", "test_extending", "test_html", "test_init", "test_typeset"),
+    *("test_processes", "test_packing", "test_train", "test_report_page", "test_nonfinite"),
+    *("test_web_source", "test_lost_ranks", "test_evaluate", "test_remote_sources"),
+    *("test_storage_faults", "test_process", "test_office", "test_bad_store", "test_learning"),
+    *("test_typeset_source", "test_build", "test_cached", "test_evaluate_speed", "test_locales"),
 )
 
 
