@@ -249,10 +249,12 @@ class _Worker:
         return Place(str(ray.get_runtime_context().get_node_id()), os.getpid())
 
     def load(self, make_work: Callable[[], Work], make_careful: Callable[[], Work] | None) -> None:
-        if self._work is not None:
-            self._work = None
-            forget()  # models and browsers that the earlier work loaded
         self._work, self._make_careful = load(make_work), make_careful
+
+    def rest(self) -> None:
+        """Let go of the work, and of models and browsers that it has loaded."""
+        self._work = None
+        forget()
 
     def work(self, payload: Any) -> Stats | Fault:
         assert self._work is not None
@@ -320,6 +322,9 @@ class _Ray:
         if method == "load":
             arguments = self._works
         return getattr(actor, method).remote(*arguments)
+
+    def rest(self, actor: Any) -> None:
+        actor.rest.remote()
 
     def peek(self, actor: Any) -> Any:
         return actor.counts.options(concurrency_group=_BESIDE).remote()

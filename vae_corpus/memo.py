@@ -1,7 +1,6 @@
 """What a process makes once and keeps: models, browsers. It lets go of them when its work changes.
 
-A worker that scored and now packs would hold networks and a browser for nothing, beside what
-packing needs.
+A worker that scored and waits, or packs, would hold networks and a browser for nothing.
 """
 
 from __future__ import annotations
@@ -32,11 +31,12 @@ class memo(Generic[_P, _T]):  # noqa: N801  a decorator, as `functools.cache` is
             self._made[given] = self._make(*args, **kwargs)
         return self._made[given]
 
-    def forget(self) -> None:
-        """Let go of what was made; what has a `close` is closed. A later call makes it anew."""
+    def forget(self, *, close: bool = True) -> None:
+        """Let go of what was made, and close what has a `close`. A later call makes it anew."""
         while self._made:
             _, thing = self._made.popitem()
-            getattr(thing, "close", lambda: None)()
+            if close:
+                getattr(thing, "close", lambda: None)()
 
 
 def forget() -> None:

@@ -16,8 +16,8 @@ from vae_training.model.folder import class_of
 
 Compiled = Literal["auto", "none", "fused", "levels"]
 
-# A new model's wide kernels need less than its narrow ones (docs/decisions.md); a trained model is
-# past that, and goes on as comparable autoencoders do.
+# Wide kernels of our models need less than narrow ones (docs/decisions.md); those of other classes
+# go on as comparable autoencoders do.
 _NEW_RATES = {"lr": 5e-4, "lr_fan_in": 108}
 _INIT_RATES = {"lr": 1e-4, "lr_fan_in": 0}
 _OWN_BATCHES = [f"{pixels:,} for {name}" for name, pixels in configs.SMALL_BATCH_PIXELS.items()]
@@ -81,8 +81,8 @@ class TrainSettings(Settings):
         int(_NEW_RATES["lr_fan_in"]),
         ge=0,
         description="kernels of more inputs (channels x 9) than this get less of lr in proportion,"
-        " so that wide models stay alive at the lr of narrow ones; 0: all get lr, as with --init"
-        " unless it is given",
+        " so that wide models stay alive at the lr of narrow ones; 0: all get lr, as with --init of"
+        " other classes than ours unless it is given",
     )
     schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine or constant")
     warmup_steps: int = Field(1000, ge=0, description="at most a tenth of the run")
@@ -201,7 +201,10 @@ class TrainSettings(Settings):
             for name in ("model", "encoder_skip", "decoder_skip"):
                 if values.get(name):
                     raise ValueError(f"--init says what the model is: leave --{name} out")
-            values = {**_INIT_RATES, **values, "model": ""}
+            rates = _INIT_RATES
+            if class_of(str(init)) == OURS:
+                rates = {**rates, "lr_fan_in": _NEW_RATES["lr_fan_in"]}
+            values = {**rates, **values, "model": ""}
             model = Path(str(init)).resolve().name
         defaults = {
             "out": f"runs/{model}",

@@ -21,18 +21,18 @@ def connect(memory: str = _MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
 
     What is registered and what temporary tables are made go with the block. Other tables must not
     be made: to begin a database takes ten times as long as a small query, so a process has one. One
-    that failed, or whose files would stay behind, makes way for another.
+    that failed, or whose files would stay behind, makes way for another, once nobody uses it.
     """
     spill = os.path.join(tempfile.gettempdir(), f"vae-corpus-spill-{os.getpid()}-{memory}")
     try:
         with _database(spill, memory).cursor() as db:
             yield db
     except (duckdb.FatalException, duckdb.InternalException):
-        _database.forget()
+        _database.forget(close=False)
         raise
     finally:
         if os.path.isdir(spill):
-            _database.forget()
+            _database.forget(close=False)
 
 
 @memo

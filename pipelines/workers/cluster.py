@@ -40,8 +40,11 @@ class Cluster(Protocol):
     def call(self, actor: Any, method: str, *arguments: Any) -> Any:
         """Begin a call: `place` (answers with its Place), `load`, `work` or `work_carefully`.
 
-        `load` makes ready for the work of this run, in place of what was loaded before.
+        `load` makes ready for the work of this run.
         """
+
+    def rest(self, actor: Any) -> None:
+        """Let an actor that stays for another run drop what it has loaded for this one."""
 
     def peek(self, actor: Any) -> Any:
         """Ask an actor what it has counted in its task so far, beside the call in flight."""

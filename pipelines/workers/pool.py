@@ -132,9 +132,7 @@ class Pool:
         """Keep as many actors asked for as the waiting tasks can use; none when nothing waits."""
         if not self._todo:
             for ref in [r for r, call in self._calls.items() if call.task is None]:
-                call = self._calls.end(ref)
-                # What it still loads is over before it loads what comes next.
-                (self._release if call.step == "load" else self._dismiss)(call.hired)
+                self._dismiss(self._calls.end(ref).hired)
             while len(self._idle) > min(_SPARES, self._calls.alone()):
                 self._release(self._idle.pop())
             return
@@ -207,7 +205,7 @@ class Pool:
     def _fail(self, call: Call, slug: str, why: str) -> None:
         now = time.monotonic()
         if call.task is None:
-            if call.hired.kept:
+            if call.hired.kept and slug == "worker_died":
                 return  # gone between two runs, which says nothing of new ones
             gone = ": see whether the nodes are up and have memory" * (slug == "worker_died")
             self._start_fault = f"{why}{gone}"
@@ -299,6 +297,7 @@ class Pool:
     def _release(self, hired: Hired) -> None:
         """Keep an actor for the next run where that is wanted; else it ends."""
         if self._keeps:
+            self._cluster.rest(hired.actor)
             hired.kept = True
             self._kept.append(hired)
         else:

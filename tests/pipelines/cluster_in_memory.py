@@ -74,6 +74,10 @@ class Cluster:
             time.sleep(0.01)
         return ended
 
+    def rest(self, actor: int) -> None:
+        assert actor in self.placed
+        self.counts["rest"] += 1
+
     def peek(self, actor: int) -> int:
         assert actor in self.placed, "a question to an actor that has no place"
         self.counts["peek"] += 1

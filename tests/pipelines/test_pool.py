@@ -47,7 +47,7 @@ def test_tired_actors_are_replaced() -> None:
 def test_kept_actors_load_the_next_work_and_new_ones_come_where_they_do_not_do() -> None:
     cluster, kept = Cluster(room=3), list[Hired]()
     assert run(cluster, 2, limit=3, kept=kept).tasks == 2
-    assert cluster.counts["hire"] == len(kept) == 2
+    assert cluster.counts["hire"] == cluster.counts["rest"] == len(kept) == 2
     # One task takes one of them, and the other waits for its turn.
     assert run(cluster, 1, limit=3, kept=kept).tasks == 1
     assert cluster.counts["hire"] == len(kept) == 2 and cluster.counts["load"] == 3

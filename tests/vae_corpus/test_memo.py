@@ -24,3 +24,10 @@ def test_each_is_made_once_until_all_are_forgotten_and_closed() -> None:
     assert browser("one") is not one and size() is not before
     forget()
     forget()
+
+
+def test_what_others_may_use_is_left_open() -> None:
+    browser = memo(Browser)
+    one = browser("one")
+    browser.forget(close=False)
+    assert browser("one") is not one and not one.closed

@@ -328,4 +328,5 @@ def test_defaults_follow_the_folder(starts: dict[str, str]) -> None:
     assert settings.out == "runs/AutoencoderKL" and settings.model == ""
     assert settings.lr_fan_in == 0 and settings.lr < TrainSettings(corpus="c").lr
     assert load(TrainSettings, [*given, "--lr", "0.5"], description="").lr == 0.5
+    assert TrainSettings(corpus="c", init=starts["Autoencoder"]).lr_fan_in == 108
     assert build_model(settings).decoder.gradient_checkpointing

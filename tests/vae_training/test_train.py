@@ -215,6 +215,15 @@ def test_validations_come_every_few_steps_and_change_nothing(
     assert grids[-1].read_bytes() == (tmp_path / "grid.png").read_bytes()
 
 
+def test_rates_that_are_not_given_stay_as_the_run_began(corpus: Path, tmp_path: Path) -> None:
+    for folder in ("given", "not"):
+        run(corpus, tmp_path / folder, stop_after(2), lr=2e-4, lr_fan_in=0, steps=4)
+    run(corpus, tmp_path / "given", lr=2e-4, lr_fan_in=0, steps=4)
+    run(corpus, tmp_path / "not", steps=4)
+    assert losses(tmp_path / "not") == losses(tmp_path / "given")
+    assert max(row["lr"] for row in rows(tmp_path / "not")) <= 2e-4
+
+
 def test_steps_tell_the_psnr_of_the_kinds_they_saw(whole: tuple[Path, Outcome]) -> None:
     told = rows(whole[0])
     assert told[0]["phase"] == "general" and "psnr_text_synth" not in told[0]

@@ -31,6 +31,7 @@ _FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_
 _FIXED += ("shuffle_shards",)
 # Of settings that runs of this version were begun without.
 _LATER = {"train": "all", "accumulate": 1, "gradients": "fp32", "lr_fan_in": 0}
+_RATES = ("lr", "lr_fan_in")
 # These may change when a run is resumed; its losses then differ from there on.
 _COURSE = (
     "steps",
@@ -59,7 +60,8 @@ def settle(
 ) -> TrainSettings:
     """Settings with `batch_multiple` as given, else as saved, else one image per rank.
 
-    A resumed run so keeps its batches on another number of ranks. CheckpointError when the folder
+    A resumed run so keeps its batches on another number of ranks, and learning rates that it was
+    not given stay when defaults change. CheckpointError when the folder
     holds another run, one that did not begin from `start`, or one whose batches `world` ranks
     cannot share.
     """
@@ -89,7 +91,9 @@ def settle(
             f" {world} ranks cannot share evenly: use a number of ranks that divides {saved}, or"
             f" give --batch_multiple {world}, which changes the batches from here on"
         )
-    return _with_multiple(settings, settings.batch_multiple or saved)
+    rates = {name: was[name] for name in _RATES if name not in settings.model_fields_set}
+    kept = settings.model_copy(update=rates)
+    return _with_multiple(kept, settings.batch_multiple or saved)
 
 
 def changes(settings: TrainSettings, found: Checkpoint) -> list[str]:

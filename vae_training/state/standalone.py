@@ -66,7 +66,9 @@ def standalone() -> str:
     modules = list(_modules(f"{_PACKAGE}.autoencoder", set()))
     needed = _needed([s for module in modules for s in module.statements])
     imports = {name: origin for m in modules for name, origin in m.imports.items()}
+    # What one module needs for its annotations alone, another one may use.
     types = needed & {name for m in modules for name in m.types}
+    types -= {name for m in modules for name in m.imports.keys() - m.types}
     used = needed | ({"TYPE_CHECKING"} if types else set())
     parts = [_HEADER, _imports({imports[name] for name in used & imports.keys() - types})]
     if types:
@@ -113,6 +115,7 @@ def _read(name: str) -> _Module:
         elif isinstance(node, ast.Import):
             imports |= {a.name: (a.name, "") for a in node.names}
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            assert not node.orelse
             for line in node.body:
                 assert isinstance(line, ast.ImportFrom), f"{name} does more than import types"
                 types |= {a.asname or a.name: (str(line.module), _as(a)) for a in line.names}
