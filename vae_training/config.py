@@ -24,6 +24,10 @@ _OWN_BATCHES = [f"{pixels:,} for {name}" for name, pixels in configs.SMALL_BATCH
 _BATCHES = ", ".join([*_OWN_BATCHES, f"else {configs.BATCH_PIXELS:,}"])
 
 
+# How weights are updated: told in a model's card, and when a resumed run has others.
+UPDATE = ("lr", "lr_fan_in", "schedule", "warmup_steps", "weight_decay", "grad_clip", "ema_decay")
+
+
 class TrainSettings(Settings):
     """Train an autoencoder on a corpus."""
 

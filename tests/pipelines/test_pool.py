@@ -68,6 +68,23 @@ def test_kept_actors_that_are_gone_are_no_sign_that_none_can_start(
     assert cluster.counts["hire"] == 4 + 1
 
 
+def test_a_kept_actor_that_hangs_while_it_loads_is_not_kept_on() -> None:
+    cluster, kept = Cluster(room=2), list[Hired]()
+    assert run(cluster, 40, limit=2, kept=kept).tasks == 40 and len(kept) == 2
+    hung = kept[0].actor
+    cluster.stopped.add(hung)
+    assert run(cluster, 40, limit=2, kept=kept).tasks == 40
+    assert hung not in cluster.placed and hung not in {hired.actor for hired in kept}
+
+
+def test_kept_actors_that_cannot_load_in_time_are_told_as_new_ones_are() -> None:
+    cluster, kept = Cluster(room=1), list[Hired]()
+    run(cluster, 1, limit=1, kept=kept)
+    cluster.endless.add("load")
+    with pytest.raises(EngineError, match=r"workers do not start: .* 0.1 s of loading"):
+        run(cluster, 1, limit=1, kept=kept, start_timeout_s=0.1)
+
+
 def test_what_a_kept_actor_has_served_counts_on() -> None:
     cluster, kept = Cluster(room=1), list[Hired]()
     for _ in range(4):

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from vae_training.config import UPDATE
 from vae_training.metrics.psnr import told
 from vae_training.model.adapters import OURS, adapter_of
 from vae_training.model.configs import GSC, LINEAR, LSC, NSC
@@ -37,19 +38,7 @@ _LICENCE = """\
 A corpus does not record the licences of its
 sources, so none is stated for the weights: look at the sources before you pass them on."""
 # Told as they are in the settings of the run.
-_SETTINGS = (
-    *(
-        "batch_pixels",
-        "lr",
-        "lr_fan_in",
-        "schedule",
-        "warmup_steps",
-        "weight_decay",
-        "grad_clip",
-        "ema_decay",
-    ),
-    *("train", "precision", "seed"),
-)
+_SETTINGS = ("batch_pixels", *UPDATE, "train", "precision", "seed")
 
 
 def model_card(model: Any, run: Path, info: Mapping[str, Any], *, raw: bool = False) -> str:

@@ -13,7 +13,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.tensor import DTensor
 
-from vae_training.config import TrainSettings
+from vae_training.config import UPDATE, TrainSettings
 from vae_training.data.order import Order, State
 from vae_training.distributed import Ranks
 from vae_training.losses import objective as losses
@@ -26,9 +26,10 @@ from vae_training.state.ema import Ema
 # order of samples, crops.
 VERSION = 5
 # A run with another value of these cannot be resumed.
-_FIXED: tuple[str, ...]
-_FIXED = ("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples")
-_FIXED += ("shuffle_shards",)
+_FIXED = (
+    *("model", "encoder_skip", "decoder_skip", "train", "seed", "validation_samples"),
+    "shuffle_shards",
+)
 # Of settings that runs of this version were begun without.
 _LATER = {"train": "all", "accumulate": 1, "gradients": "fp32", "lr_fan_in": 0}
 _RATES = ("lr", "lr_fan_in")
@@ -38,13 +39,7 @@ _COURSE = (
     "batch_pixels",
     "batch_multiple",
     "accumulate",
-    "lr",
-    "lr_fan_in",
-    "schedule",
-    "warmup_steps",
-    "weight_decay",
-    "grad_clip",
-    "ema_decay",
+    *UPDATE,
     "gradients",
     "precision",
     "dino_layer",

@@ -189,13 +189,13 @@ def test_a_crash_is_told_and_the_next_is_drawn(chromium: Browser) -> None:
 @pytest.mark.parametrize(
     "html",
     [
-        "<div>" * 5_000 + "deep",
+        "<div>" * 20_000 + "deep",
         "<div style='height:900000000px'></div><p>far",
         "<canvas width=32000 height=32000 style='width:99999999px;height:99999999px'></canvas>",
         "<p style='font-size:99999999px'>huge",
         "<p style='zoom:1e-9'>tiny",
         "<table>" * 2000 + "<tr><td>cell",
-        "<iframe src='/index.html'></iframe>" * 20,
+        "<iframe src='/index.html'></iframe>" * 50,
         "<style>p{content-visibility:auto;animation:a 1s infinite}@keyframes a{to{margin:9px}}"
         "</style><p>text" * 50,
         "<meta http-equiv=refresh content=0><p>again",
